@@ -1,0 +1,77 @@
+"""Variants by name: the files of conf/variant/ and of the folders a user adds."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gatelab.equations.variant import Variant
+from gatelab.errors import UserError, suggest
+from gatelab.locations import conf_directory
+
+__all__ = ["edited_variant", "load_variant", "variant_files", "variant_from_file"]
+
+
+def variant_files(directories: Iterable[str | Path] = ()) -> dict[str, Path]:
+    """Return name -> file of every variant; a user's folder (holding ``variant/``, or the files) wins over conf/."""
+    found: dict[str, Path] = {}
+    for directory in [conf_directory(), *map(Path, directories)]:
+        folder = directory / "variant" if (directory / "variant").is_dir() else directory
+        found.update({file.stem: file for file in sorted(folder.rglob("*.yaml"))})
+    return dict(sorted(found.items()))
+
+
+def variant_from_file(file: Path) -> Variant:
+    """Read one variant file.
+
+    Raises:
+        UserError: the file is missing, not YAML, or not a variant; the message names it.
+    """
+    return Variant.from_mapping(_content(file), _shown(file))
+
+
+def edited_variant(mapping: Mapping[str, Any], directories: Iterable[str | Path] = ()) -> Variant:
+    """Return the variant of a composed configuration: a variant file's content, perhaps changed by overrides.
+
+    Raises:
+        UserError: as :meth:`Variant.from_mapping`.
+    """
+    file = variant_files(directories).get(str(mapping.get("name")))
+    if file is None:
+        return Variant.from_mapping(mapping)
+    return Variant.from_edited_mapping(mapping, _content(file).get("equations") or {}, _shown(file))
+
+
+def _content(file: Path) -> dict[str, Any]:
+    where = _shown(file)
+    try:
+        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{where}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: must hold the keys name, state and equations")
+    return content
+
+
+def load_variant(name: str, directories: Iterable[str | Path] = ()) -> Variant:
+    """Return the variant of a name (``"cifg"``) or of a path that ends in ``.yaml``.
+
+    Raises:
+        UserError: the name is unknown (the message suggests the nearest) or the file is wrong.
+    """
+    if name.endswith(".yaml"):
+        return variant_from_file(Path(name))
+    files = variant_files(directories)
+    if name not in files:
+        hint = suggest(name, files)
+        raise UserError(f"unknown variant '{name}'{hint}; `python scripts/catalogue.py` lists all {len(files)}")
+    return variant_from_file(files[name])
+
+
+def _shown(file: Path) -> str:
+    """Return the path as a user would type it: from the folder that holds conf/, if it lies there."""
+    home = conf_directory().parent
+    return str(file.relative_to(home)) if file.is_absolute() and file.is_relative_to(home) else str(file)

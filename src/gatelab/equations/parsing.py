@@ -1,0 +1,194 @@
+"""The little language: the right-hand side of one equation, from text to a checked tree. Nothing is ever evaluated."""
+
+import ast
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+from gatelab.equations.functions import FUNCTIONS
+from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, ParameterKind, Read, Span, When
+from gatelab.errors import UserError, suggest
+
+__all__ = ["RESERVED", "Parameter", "canonical_text", "fail", "parse_equation"]
+
+LONGEST = 2000  # characters of one equation: far beyond any paper's, far below what exhausts the parser
+DEEPEST = 60  # nested operations
+
+_LEARNED = ("linear", "project", "diag", "bias", "vector", "scalar")
+RESERVED = frozenset({"x", "t", *FUNCTIONS, *_LEARNED})
+"""Names that an equation cannot have."""
+
+@dataclass(frozen=True)
+class Parameter:
+    """One learned tensor of a variant.
+
+    Attributes:
+        name: ``<equation>_<kind>_<source>``, such as ``f_weight_h``; the key in a state_dict.
+        equation: the equation that owns it.
+        kind: weight matrix, diagonal of one, bias, vector or scalar.
+        initial: the value it starts with; None for what is drawn at random (weight, diagonal and bias).
+        source: what a weight or a diagonal is multiplied with, as text.
+    """
+
+    name: str
+    equation: str
+    kind: ParameterKind
+    initial: float | None
+    source: str | None
+
+
+def canonical_text(text: str) -> str:
+    """Return the one spelling of a right-hand side that has already been parsed."""
+    return ast.unparse(ast.parse(text.strip(), mode="eval"))
+
+
+def fail(where: str, text: str, span: Span, problem: str) -> NoReturn:
+    """Raise the error of one equation, with a caret line below the place."""
+    caret = " " * span.start + "^" * max(1, span.stop - span.start)
+    raise UserError(f"{where}: {problem}\n    {text}\n    {caret}")
+
+
+def parse_equation(
+    text: str, equation: str, scope: Mapping[str, When], later: frozenset[str], where: str
+) -> tuple[Expression, tuple[Parameter, ...]]:
+    """Parse the right-hand side of one equation.
+
+    Args:
+        text: the right-hand side.
+        equation: the name on its left.
+        scope: the names it may read, and when each was written.
+        later: equations that run after it, for the error that says so.
+        where: "file, equation f", for errors.
+
+    Returns:
+        The tree and the parameters it owns, in reading order.
+
+    Raises:
+        UserError: the text is outside the language; the message shows the place.
+    """
+    text = text.strip()
+    if not text or len(text) > LONGEST or "\n" in text or not text.isprintable():
+        shown = text if len(text) < 60 else text[:57] + "..."
+        raise UserError(f"{where}: {shown!r} must be one line of 1 to {LONGEST} printable characters")
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError as error:
+        start = max(0, (error.offset or 1) - 1)
+        fail(where, text, Span(min(start, len(text)), start + 1), f"cannot be read: {error.msg}")
+    except (RecursionError, MemoryError, ValueError):
+        raise UserError(f"{where}: nested too deeply (at most {DEEPEST} levels)") from None
+    parser = _Parser(text, equation, scope, later, where)
+    return parser.expression(tree, 0), tuple(parser.parameters)
+
+
+_OPERATORS: dict[type[ast.operator], Literal["+", "-", "*", "/", "**"]] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**",
+}  # fmt: skip
+
+
+class _Parser:
+    """Turns the syntax tree of one right-hand side into ours, and names its parameters."""
+
+    def __init__(self, text: str, equation: str, scope: Mapping[str, When], later: frozenset[str], where: str) -> None:
+        self.text, self.equation, self.scope, self.later, self.where = text, equation, scope, later, where
+        self.parameters: list[Parameter] = []
+        # ast counts bytes, people count characters
+        self._columns = {len(text[:i].encode()): i for i in range(len(text) + 1)}
+
+    def expression(self, node: ast.expr, depth: int) -> Expression:
+        span = self._span(node)
+        if depth > DEEPEST:
+            fail(self.where, self.text, span, f"nested too deeply (at most {DEEPEST} levels)")
+        match node:
+            case ast.Constant(value=bool() | str() | bytes() | complex() | None):
+                fail(self.where, self.text, span, "only numbers, names, + - * / ** and functions are allowed")
+            case ast.Constant(value=int() | float() as value):
+                return Number(self._finite(value, span), span)
+            case ast.Name(id=name):
+                return self._read(name, span)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                inner = self.expression(operand, depth + 1)
+                return Number(-inner.value, span) if isinstance(inner, Number) else Negation(inner, span)
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self.expression(operand, depth + 1)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                symbol = _OPERATORS[type(op)]
+                first, second = self.expression(left, depth + 1), self.expression(right, depth + 1)
+                if symbol == "**" and not isinstance(second, Number):
+                    fail(self.where, self.text, second.span, "an exponent must be a number")
+                return Operation(symbol, first, second, span)
+            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+                return self._call(name, arguments, span, self._span(node.func), depth)
+            case ast.Call(keywords=[keyword, *_]):
+                fail(self.where, self.text, self._span(keyword.value), f"no argument '{keyword.arg}=' is known here")
+            case _:
+                fail(self.where, self.text, span, "only numbers, names, + - * / ** and functions are allowed")
+
+    def _call(self, name: str, arguments: list[ast.expr], span: Span, name_span: Span, depth: int) -> Expression:
+        if name not in RESERVED - {"x", "t"}:
+            known = sorted(RESERVED - {"x", "t"})
+            hint = suggest(name, known) or f"; known: {', '.join(known)}"
+            fail(self.where, self.text, name_span, f"unknown function '{name}'{hint}")
+        if name in ("linear", "project"):
+            if not arguments:
+                fail(self.where, self.text, span, f"{name}() needs at least one source; for a bias alone write bias()")
+            sources = tuple(self.expression(argument, depth + 1) for argument in arguments)
+            weights = tuple(self._parameter("weight", source=ast.unparse(argument)) for argument in arguments)
+            return Linear(sources, weights, self._parameter("bias") if name == "linear" else None, span)
+        if name == "diag":
+            self._expect(name, len(arguments), 1, span)
+            source = self.expression(arguments[0], depth + 1)
+            diagonal = Learned(self._parameter("diagonal", source=ast.unparse(arguments[0])), "diagonal", span)
+            return Operation("*", diagonal, source, span)
+        if name == "bias":
+            self._expect(name, len(arguments), 0, span)
+            return Learned(self._parameter("bias"), "bias", span)
+        if name == "vector" or name == "scalar":
+            self._expect(name, len(arguments), 1, span)
+            start = self.expression(arguments[0], depth + 1)
+            if not isinstance(start, Number):
+                fail(self.where, self.text, start.span, f"{name}(…) takes the number it starts with")
+            return Learned(self._parameter(name, initial=start.value), name, span)
+        self._expect(name, len(arguments), FUNCTIONS[name].arity, span)
+        return Call(name, tuple(self.expression(argument, depth + 1) for argument in arguments), span)
+
+    def _read(self, name: str, span: Span) -> Read:
+        if name in self.scope:
+            return Read(name, self.scope[name], span)
+        if name == self.equation:
+            problem = f"'{name}' reads itself before it exists; list it under state: to read its previous value"
+        elif name in self.later:
+            problem = f"'{name}' is read before it exists: equations run top to bottom (or list it under state:)"
+        elif name in RESERVED:
+            problem = f"'{name}' is a function and needs its arguments"
+        else:
+            hint = suggest(name, self.scope) or f"; known here: {', '.join(sorted(self.scope))}"
+            problem = f"unknown name '{name}'{hint}"
+        fail(self.where, self.text, span, problem)
+
+    def _parameter(self, kind: ParameterKind, initial: float | None = None, source: str | None = None) -> str:
+        tail = "" if source is None else "_" + (re.sub(r"\W+", "_", source).strip("_") or "source")
+        stem = name = f"{self.equation}_{kind}{tail}"
+        taken = {parameter.name for parameter in self.parameters}
+        count = 1
+        while name in taken:
+            count += 1
+            name = f"{stem}_{count}"
+        self.parameters.append(Parameter(name, self.equation, kind, initial, source))
+        return name
+
+    def _expect(self, name: str, given: int, wanted: int, span: Span) -> None:
+        if given != wanted:
+            fail(self.where, self.text, span, f"{name}() takes {wanted} argument{'s' * (wanted != 1)}, not {given}")
+
+    def _finite(self, value: float, span: Span) -> float:
+        # an int beyond the floats raises here, and 1e999 is already infinite
+        if abs(value) > 1e308 or not math.isfinite(value):
+            fail(self.where, self.text, span, "a number must be finite")
+        return float(value)
+
+    def _span(self, node: ast.expr) -> Span:
+        stop = node.end_col_offset if node.end_col_offset is not None else node.col_offset + 1
+        return Span(self._columns.get(node.col_offset, 0), self._columns.get(stop, len(self.text)))

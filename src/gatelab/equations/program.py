@@ -1,0 +1,200 @@
+"""A variant as a schedule: what is computed once, what for the whole sequence at once, and what step by step.
+
+The tree becomes instructions in single-assignment form. Equal expressions become one instruction. Matrix products of the
+same source are joined: all gates of an LSTM see h through one product of four times the width, and what a gate adds from
+x_t alone is computed for the whole sequence before the first step and handed to that product as its addend.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Literal
+
+from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read
+from gatelab.equations.variant import Variant
+
+__all__ = ["Instruction", "Phase", "Program", "program"]
+
+Phase = Literal["once", "sequence", "step"]
+"""When an instruction runs: its value is the same for all steps, known from x for all steps at once, or known step by
+step."""
+
+Kind = Literal["number", "parameter", "input", "state", "negate", "operation", "function", "product", "join", "part"]
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One value.
+
+    Attributes:
+        kind: what computes it. ``product`` is the source times the joined weights, transposed, plus the addend if there
+            is one; ``join`` lays addends side by side; ``part`` cuts one of a product's ``parts`` equal pieces.
+        phase: when it runs.
+        arguments: indices of the instructions it reads; of a product: its source and, if any, its addend.
+        name: the parameter, state, operation or function; the equation text for nothing else.
+        value: of a number.
+        weights: of a product: the weight matrices, joined along their rows.
+        biases: of a product: the bias of each weight, or None.
+        position, parts: of a part.
+    """
+
+    kind: Kind
+    phase: Phase
+    arguments: tuple[int, ...] = ()
+    name: str = ""
+    value: float = 0.0
+    weights: tuple[str, ...] = ()
+    biases: tuple[str | None, ...] = ()
+    position: int = 0
+    parts: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """The schedule of a variant.
+
+    Attributes:
+        instructions: all values, each after what it reads.
+        equations: equation -> index of its value.
+        states: state -> index of its new value.
+        output: index of the output's value.
+    """
+
+    instructions: tuple[Instruction, ...]
+    equations: Mapping[str, int]
+    states: Mapping[str, int]
+    output: int
+
+    def phase(self, phase: Phase) -> tuple[int, ...]:
+        """Return the indices of the instructions of one phase, in running order."""
+        return tuple(index for index, instruction in enumerate(self.instructions) if instruction.phase == phase)
+
+
+@lru_cache(maxsize=256)
+def program(variant: Variant) -> Program:
+    """Return the schedule of a variant."""
+    scheduler = _Scheduler()
+    for name, tree in variant.trees.items():
+        scheduler.values[name] = scheduler.schedule(tree)
+    return scheduler.finish({name: scheduler.values[name] for name in variant.states}, scheduler.values[variant.output])
+
+
+@dataclass(frozen=True)
+class _Term:
+    """A product before it is joined with others of the same source: one weight, its bias, its addend."""
+
+    source: int
+    weight: str
+    bias: str | None
+    addend: int | None
+
+
+class _Scheduler:
+    """Collects instructions and terms, then joins the terms."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Instruction | _Term] = []
+        self.phases: list[Phase] = []
+        self.values: dict[str, int] = {}
+        self._known: dict[Instruction | _Term, int] = {}
+
+    def schedule(self, tree: Expression) -> int:
+        match tree:
+            case Number(value=value):
+                return self._add(Instruction("number", "once", value=value))
+            case Learned(parameter=parameter):
+                return self._add(Instruction("parameter", "once", name=parameter))
+            case Read(when="input"):
+                return self._add(Instruction("input", "sequence"))
+            case Read(name=name, when="previous"):
+                return self._add(Instruction("state", "step", name=name))
+            case Read(name=name):
+                return self.values[name]
+            case Negation(operand=operand):
+                return self._element_wise("negate", "", (self.schedule(operand),))
+            case Operation(symbol=symbol, left=left, right=right):
+                return self._element_wise("operation", symbol, (self.schedule(left), self.schedule(right)))
+            case Call(function=function, arguments=arguments):
+                return self._element_wise("function", function, tuple(map(self.schedule, arguments)))
+            case Linear():
+                return self._linear(tree)
+
+    def _linear(self, tree: Linear) -> int:
+        """W_a a + W_b b + bias, what is known for the whole sequence first, so that each later product adds to it."""
+        sources = [self.schedule(source) for source in tree.sources]
+        pairs = sorted(zip(sources, tree.weights, strict=True), key=lambda pair: self.phases[pair[0]] == "step")
+        total: int | None = None
+        for position, (source, weight) in enumerate(pairs):
+            total = self._add(_Term(source, weight, tree.bias if position == 0 else None, total))
+        assert total is not None  # the parser refuses linear() without a source
+        return total
+
+    def _element_wise(self, kind: Kind, name: str, arguments: tuple[int, ...]) -> int:
+        return self._add(Instruction(kind, self._latest(arguments), arguments, name=name))
+
+    def _latest(self, arguments: tuple[int, ...]) -> Phase:
+        phases = {self.phases[argument] for argument in arguments}
+        return "step" if "step" in phases else "sequence" if "sequence" in phases else "once"
+
+    def _add(self, node: Instruction | _Term) -> int:
+        if node not in self._known:
+            self._known[node] = len(self.nodes)
+            self.nodes.append(node)
+            if isinstance(node, Instruction):
+                self.phases.append(node.phase)
+            else:
+                # a product runs at the earliest for the whole sequence: its source may be a learned vector
+                latest = self._latest((node.source,) if node.addend is None else (node.source, node.addend))
+                self.phases.append(latest)
+        return self._known[node]
+
+    def finish(self, states: dict[str, int], output: int) -> Program:
+        """Join the terms that share source, phase and readiness, and order everything."""
+        groups: dict[tuple[int, Phase, bool], list[int]] = {}
+        for index, node in enumerate(self.nodes):
+            if isinstance(node, _Term):
+                joins = node.addend is not None and self.phases[node.addend] == "sequence"
+                chained = node.addend is not None and not joins
+                # a term whose addend is itself a product of this step waits for it, so it stays alone
+                key = (node.source, self.phases[index], joins) if not chained else (-1 - index, self.phases[index], joins)
+                groups.setdefault(key, []).append(index)
+        out: list[Instruction] = []
+        places: dict[int, int] = {}
+
+        def emit(instruction: Instruction) -> int:
+            out.append(instruction)
+            return len(out) - 1
+
+        def place(index: int) -> int:
+            if index in places:
+                return places[index]
+            node = self.nodes[index]
+            if isinstance(node, Instruction):
+                arguments = tuple(place(argument) for argument in node.arguments)
+                places[index] = emit(replace(node, arguments=arguments))
+                return places[index]
+            members = next(members for members in groups.values() if index in members)
+            terms = [self.nodes[member] for member in members]
+            phase = self.phases[index]
+            arguments = (place(node.source),)
+            addends = [place(term.addend) for term in terms if isinstance(term, _Term) and term.addend is not None]
+            if len(addends) == 1:
+                arguments += (addends[0],)
+            elif addends:
+                arguments += (emit(Instruction("join", "sequence", tuple(addends))),)
+            product = emit(
+                Instruction(
+                    "product", phase, arguments,
+                    weights=tuple(term.weight for term in terms if isinstance(term, _Term)),
+                    biases=tuple(term.bias for term in terms if isinstance(term, _Term)),
+                )  # fmt: skip
+            )
+            for position, member in enumerate(members):
+                one = len(members) == 1
+                places[member] = (
+                    product if one else emit(Instruction("part", phase, (product,), position=position, parts=len(members)))
+                )
+            return places[index]
+
+        equations = {name: place(index) for name, index in self.values.items()}
+        return Program(tuple(out), equations, {name: places[index] for name, index in states.items()}, places[output])

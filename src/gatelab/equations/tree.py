@@ -1,0 +1,109 @@
+"""The checked expression tree that the right-hand side of an equation becomes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = [
+    "Call", "Expression", "Learned", "Linear", "Negation", "Number", "Operation", "ParameterKind", "Read", "Span", "When",
+    "children", "walk",
+]  # fmt: skip
+
+ParameterKind = Literal["weight", "diagonal", "bias", "vector", "scalar"]
+When = Literal["input", "previous", "now"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where an expression stands in its equation: columns, the first inclusive, the last exclusive."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Number:
+    """A constant."""
+
+    value: float
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A vector read by name: the input x_t, a state's previous value, or what an earlier equation has computed."""
+
+    name: str
+    when: When
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A learned parameter added or multiplied as it is: ``bias()``, ``vector(v)``, ``scalar(v)``, the p of ``diag(a)``."""
+
+    parameter: str
+    kind: ParameterKind
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Negation:
+    """Minus an expression."""
+
+    operand: "Expression"
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Element-wise ``left symbol right``; the exponent of ``**`` is always a number."""
+
+    symbol: Literal["+", "-", "*", "/", "**"]
+    left: "Expression"
+    right: "Expression"
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Call:
+    """An element-wise function of the table in functions.py."""
+
+    function: str
+    arguments: "tuple[Expression, ...]"
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """W_a a + W_b b + … (+ bias): one learned weight matrix per source."""
+
+    sources: "tuple[Expression, ...]"
+    weights: tuple[str, ...]
+    bias: str | None
+    span: Span = field(compare=False, repr=False)
+
+
+Expression = Number | Read | Learned | Negation | Operation | Call | Linear
+
+
+def children(expression: Expression) -> tuple[Expression, ...]:
+    """Return the direct operands of an expression, left to right."""
+    match expression:
+        case Negation(operand=operand):
+            return (operand,)
+        case Operation(left=left, right=right):
+            return (left, right)
+        case Call(arguments=arguments):
+            return arguments
+        case Linear(sources=sources):
+            return sources
+        case _:
+            return ()
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """Yield every node of an expression, operands before what uses them."""
+    for child in children(expression):
+        yield from walk(child)
+    yield expression

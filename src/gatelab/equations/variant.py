@@ -1,0 +1,298 @@
+"""A variant: named states, equations that run top to bottom, and what follows from them."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gatelab.equations.parsing import RESERVED, Parameter, canonical_text, parse_equation
+from gatelab.equations.tree import Expression, Learned, Linear, Number, Operation, Read, When, children, walk
+from gatelab.errors import UserError, suggest
+
+__all__ = ["ROLES", "Size", "Variant"]
+
+Size = Literal["input", "hidden"]
+"""The length of a vector: that of x_t, or that of the hidden state."""
+
+ROLES = ("retain", "write", "expose", "reset", "opening")
+"""What a gate can be declared to do: keep the state, let new content in, let the state out, hide the state from the
+candidate; ``opening`` names the equation whose bias an opening sets, where that is not the retaining gate's own."""
+
+_KEYS = ("name", "source", "notes", "state", "equations", "output", "roles")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One gate mapping, written as equations.
+
+    Build one with :meth:`from_mapping`, :func:`gatelab.equations.load_variant` or :meth:`edit`. Equations that do not
+    reach the output have been dropped, with their parameters.
+
+    Attributes:
+        name: what tables call it.
+        source: the paper it comes from.
+        notes: where paper and common implementations differ, or other remarks.
+        states: names that are carried from step to step, in declared order.
+        equations: right-hand side of each equation, in running order, in canonical spelling.
+        trees: the same, parsed.
+        output: the equation that leaves the layer.
+        roles: role -> equation, for openings and diagnostics.
+        parameters: every learned tensor, in running order.
+        sizes: length of each equation's vector.
+        needs_equal_sizes: some equation mixes x_t with a hidden vector element by element, so that the input size must
+            equal the hidden size.
+    """
+
+    name: str
+    source: str
+    notes: str
+    states: tuple[str, ...]
+    equations: Mapping[str, str]
+    output: str
+    roles: Mapping[str, str]
+    trees: Mapping[str, Expression] = field(compare=False, repr=False)
+    parameters: tuple[Parameter, ...] = field(compare=False, repr=False)
+    sizes: Mapping[str, Size] = field(compare=False, repr=False)
+    needs_equal_sizes: bool = field(compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.states, tuple(self.equations.items()), self.output))
+
+    @staticmethod
+    def from_mapping(mapping: Mapping[str, Any], where: str = "variant", edited: Collection[str] = ()) -> "Variant":
+        """Check the content of a variant file and return the variant.
+
+        Args:
+            mapping: keys name, state and equations, and optionally source, notes, output and roles.
+            where: what errors call it, such as "conf/variant/mine.yaml".
+            edited: equations that were changed in place. They may read a name that is written further down; the
+                equations are then put in an order that gives every name the value it had at its old place.
+
+        Raises:
+            UserError: naming file, equation and place.
+        """
+        for key in mapping:
+            if key not in _KEYS:
+                raise UserError(f"{where}: unknown key '{key}'{suggest(str(key), _KEYS)}; allowed: {', '.join(_KEYS)}")
+        name = mapping.get("name")
+        if not isinstance(name, str) or not name.isidentifier():
+            raise UserError(f"{where}: name={name!r} must be letters, digits and underscores")
+        states = _names(mapping.get("state"), f"{where}: state")
+        texts = _texts(mapping.get("equations"), where)
+        for state in states:
+            if state not in texts:
+                raise UserError(f"{where}: state '{state}' is never written{suggest(state, texts)}; it needs an equation")
+        output = mapping.get("output") or "h"
+        if output not in texts:
+            raise UserError(f"{where}: output '{output}' has no equation{suggest(str(output), texts)}; "
+                            f"equations: {', '.join(texts)}")  # fmt: skip
+        trees, owned = _parse(texts, states, where, edited)
+        if edited:
+            trees = _ordered(trees, where)
+            texts = {name: texts[name] for name in trees}
+        alive = _alive(trees, states, output)
+        roles = _roles(mapping.get("roles") or {}, texts, alive, where)
+        sizes, mixed = _sizes({name: tree for name, tree in trees.items() if name in alive})
+        parameters = tuple(parameter for name in texts if name in alive for parameter in owned[name])
+        if len({parameter.name for parameter in parameters}) < len(parameters):
+            raise UserError(f"{where}: two equations own a parameter of the same name; rename one of them")
+        return Variant(
+            name=name,
+            source=str(mapping.get("source") or ""),
+            notes=str(mapping.get("notes") or "").strip(),
+            states=tuple(state for state in states if state in alive),
+            equations={name: canonical_text(text) for name, text in texts.items() if name in alive},
+            output=output,
+            roles=roles,
+            trees={name: tree for name, tree in trees.items() if name in alive},
+            parameters=parameters,
+            sizes=sizes,
+            needs_equal_sizes=mixed,
+        )
+
+    def edit(self, name: str | None = None, **equations: str | float | None) -> "Variant":
+        """Return the variant with some equations replaced, added (they run first) or, with None, removed.
+
+        ``variant("peephole").edit(i="1 - f")`` couples the input gate to the forget gate.
+        """
+        for removed, text in equations.items():
+            if text is None and removed not in self.equations:
+                raise UserError(f"variant '{self.name}' has no equation '{removed}'{suggest(removed, self.equations)}")
+        texts = {name: text for name, text in {**self.equations, **equations}.items() if text is not None}
+        changed = {**self.mapping(), "name": name or self.name, "equations": texts}
+        changed["state"] = [state for state in self.states if state in texts]
+        changed["roles"] = {role: equation for role, equation in self.roles.items() if equation in texts}
+        return Variant.from_edited_mapping(changed, self.equations, where=f"variant '{self.name}', edited")
+
+    @staticmethod
+    def from_edited_mapping(mapping: Mapping[str, Any], original: Mapping[str, Any], where: str) -> "Variant":
+        """Return the variant of a mapping whose equations began as the original's and may have been changed since.
+
+        A changed equation may read a name that is written further down; an added one runs first, as in :meth:`edit`.
+        """
+        texts = mapping.get("equations")
+        if not isinstance(texts, Mapping):
+            return Variant.from_mapping(mapping, where)
+        added = {name: text for name, text in texts.items() if name not in original}
+        kept = {name: text for name, text in texts.items() if name in original}
+        changed = [name for name, text in kept.items() if str(text) != str(original[name])]
+        return Variant.from_mapping({**mapping, "equations": {**added, **kept}}, where, [*added, *changed])
+
+    def mapping(self) -> dict[str, Any]:
+        """Return the content of a file that would define this variant."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "notes": self.notes,
+            "state": list(self.states),
+            "equations": dict(self.equations),
+            "output": self.output,
+            "roles": dict(self.roles),
+        }
+
+    def reads(self, equation: str) -> tuple[str, ...]:
+        """Return the vectors that an equation's linear maps and diagonals see, as text: ``("x", "h")``."""
+        return tuple(dict.fromkeys(p.source for p in self.parameters if p.equation == equation and p.source is not None))
+
+    def size(self, expression: Expression) -> Size:
+        """Return the length of an expression's vector (numbers and scalars count as hidden)."""
+        return "input" if _size(expression, dict(self.sizes))[0] == _INPUT else "hidden"
+
+    def weights(self) -> Iterator[tuple[Parameter, Expression]]:
+        """Yield every weight matrix and diagonal with the expression it multiplies."""
+        by_name = {parameter.name: parameter for parameter in self.parameters}
+        for tree in self.trees.values():
+            for node in walk(tree):
+                if isinstance(node, Linear):
+                    for weight, source in zip(node.weights, node.sources, strict=True):
+                        yield by_name[weight], source
+                elif isinstance(node, Operation) and isinstance(node.left, Learned) and node.left.kind == "diagonal":
+                    yield by_name[node.left.parameter], node.right
+
+
+def _names(value: Any, where: str) -> list[str]:
+    if not isinstance(value, list | tuple) or not value:
+        raise UserError(f"{where}={value!r} must be a list of names, such as [h, c]")
+    for position, name in enumerate(value):
+        _check_name(name, where)
+        if name in value[:position]:
+            raise UserError(f"{where}: '{name}' is listed twice")
+    return list(value)
+
+
+def _check_name(name: Any, where: str) -> None:
+    if not isinstance(name, str) or not name.isidentifier() or not name.isascii() or name.startswith("_"):
+        raise UserError(f"{where}: {name!r} is not a name (letters, digits and underscores, a letter first)")
+    if name in RESERVED:
+        raise UserError(f"{where}: '{name}' is a name of the language; choose another")
+
+
+def _texts(value: Any, where: str) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not value:
+        raise UserError(f"{where}: equations={value!r} must be a mapping from names to right-hand sides")
+    texts = {}
+    for name, text in value.items():
+        _check_name(name, f"{where}: equations")
+        if isinstance(text, bool) or not isinstance(text, str | int | float):
+            raise UserError(f"{where}, equation {name}: {text!r} must be a right-hand side, such as sigmoid(linear(x, h))")
+        texts[name] = str(text)
+    return texts
+
+
+def _parse(
+    texts: Mapping[str, str], states: list[str], where: str, edited: Collection[str]
+) -> tuple[dict[str, Expression], dict[str, tuple[Parameter, ...]]]:
+    scope: dict[str, When] = {"x": "input", **dict.fromkeys(states, "previous")}
+    trees: dict[str, Expression] = {}
+    parameters: dict[str, tuple[Parameter, ...]] = {}
+    names = list(texts)
+    for position, (name, text) in enumerate(texts.items()):
+        later = frozenset(names[position + 1 :])
+        ahead: dict[str, When] = {other: "now" for other in later if name in edited and other not in states}
+        trees[name], parameters[name] = parse_equation(text, name, scope | ahead, later, f"{where}, equation {name}")
+        scope[name] = "now"
+    return trees, parameters
+
+
+def _ordered(trees: Mapping[str, Expression], where: str) -> dict[str, Expression]:
+    """Order equations so that each runs after what it reads of this step and before what overwrites its old states.
+
+    Of several possible orders it is the one nearest to the given order.
+    """
+    before: dict[str, set[str]] = {name: set() for name in trees}
+    for name, tree in trees.items():
+        for node in walk(tree):
+            if isinstance(node, Read) and node.when == "now":
+                before[name].add(node.name)
+            elif isinstance(node, Read) and node.when == "previous" and node.name != name:
+                before[node.name].add(name)
+    ordered: dict[str, Expression] = {}
+    while len(ordered) < len(trees):
+        ready = [name for name in trees if name not in ordered and before[name] <= ordered.keys()]
+        if not ready:
+            stuck = ", ".join(name for name in trees if name not in ordered)
+            raise UserError(f"{where}: equations {stuck} need each other's values of the same step; no order runs them")
+        ordered[ready[0]] = trees[ready[0]]
+    return ordered
+
+
+def _alive(trees: Mapping[str, Expression], states: list[str], output: str) -> set[str]:
+    """Return the equations that reach the output, at this step or through a state at a later one."""
+    alive: set[str] = set()
+    waiting = [output]
+    while waiting:
+        name = waiting.pop()
+        if name not in alive:
+            alive.add(name)
+            waiting += [node.name for node in walk(trees[name]) if isinstance(node, Read) and node.when != "input"]
+    return alive
+
+
+def _roles(value: Any, texts: Mapping[str, str], alive: set[str], where: str) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where}: roles={value!r} must be a mapping such as {{retain: f, write: i, expose: o}}")
+    for role, equation in value.items():
+        if role not in ROLES:
+            raise UserError(f"{where}: unknown role '{role}'{suggest(str(role), ROLES)}; allowed: {', '.join(ROLES)}")
+        if equation not in texts:
+            raise UserError(f"{where}: role {role}={equation!r} is no equation{suggest(str(equation), texts)}; "
+                            f"equations: {', '.join(texts)}")  # fmt: skip
+    return {role: equation for role, equation in value.items() if equation in alive}
+
+
+# Lengths form a ladder: a number or scalar fits any vector (0), x_t and what is made of it element by element has the
+# input size (1), the rest the hidden size (2). Mixing 1 with 2 is allowed where both sizes are equal.
+_ANY, _INPUT, _HIDDEN = 0, 1, 2
+
+
+def _size(expression: Expression, sizes: Mapping[str, Size]) -> tuple[int, bool]:
+    match expression:
+        case Number():
+            return _ANY, False
+        case Read(name="x", when="input"):
+            return _INPUT, False
+        case Read(name=name):
+            return {"input": _INPUT, "hidden": _HIDDEN}.get(sizes.get(name, ""), _ANY), False
+        case Learned(kind=kind):
+            # a scalar and a diagonal take the size of what they meet
+            return (_ANY if kind in ("scalar", "diagonal") else _HIDDEN), False
+        case Linear(sources=sources):
+            return _HIDDEN, any(_size(source, sizes)[1] for source in sources)
+        case _:
+            parts = [_size(child, sizes) for child in children(expression)]
+            found = {size for size, _ in parts}
+            return max(found), any(mixed for _, mixed in parts) or {_INPUT, _HIDDEN} <= found
+
+
+def _sizes(trees: Mapping[str, Expression]) -> tuple[dict[str, Size], bool]:
+    """Find the length of every equation's vector: the least that satisfies all of them."""
+    sizes: dict[str, Size] = {}
+    while True:
+        found = {name: _size(tree, sizes)[0] for name, tree in trees.items()}
+        settled: dict[str, Size] = {
+            name: "input" if size == _INPUT else "hidden" for name, size in found.items() if size != _ANY
+        }
+        if settled == sizes:
+            break
+        sizes = settled
+    complete: dict[str, Size] = {name: sizes.get(name, "hidden") for name in trees}
+    return complete, any(_size(tree, complete)[1] for tree in trees.values())

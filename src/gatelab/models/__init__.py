@@ -1,0 +1,1 @@
+"""Layers of a variant and the readout around them."""

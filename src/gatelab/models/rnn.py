@@ -1,0 +1,258 @@
+"""gatelab.RNN: any variant, called like torch.nn.LSTM."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from gatelab.equations import Variant, load_variant
+from gatelab.errors import UserError
+from gatelab.models.torch_weights import copy_from_torch, copy_to_torch
+from gatelab.recurrence import Layer
+
+__all__ = ["RNN"]
+
+State = Tensor | tuple[Tensor | list[Tensor], ...] | list[Tensor]
+
+
+class RNN(nn.Module):
+    """A stack of recurrent layers of one variant.
+
+    Called like ``torch.nn.LSTM``: ``output, state = rnn(x)``, ``rnn(x, state)``; x is (time, batch, input), or
+    (batch, time, input) with ``batch_first``, or (time, input), or a ``PackedSequence``.
+
+    The state of a variant with one state is a tensor, (layers × directions, batch, hidden); of one with several, a tuple
+    of such tensors in the order the variant declares them, so (h, c) for an LSTM. A state that holds x has a length of its
+    own in the first layer and is then a list with one tensor for each layer and direction.
+
+    Args:
+        variant: a name (``"cifg"``), the path of a variant file, or a :class:`~gatelab.equations.Variant`.
+        input_size: features of x_t.
+        hidden_size: units of each layer and direction.
+        num_layers: layers, each reading the outputs of the one below.
+        batch_first: whether x and output are (batch, time, features).
+        dropout: share of each layer's outputs zeroed on the way to the next, in training.
+        bidirectional: whether each layer also reads the sequence from its end.
+
+    Raises:
+        UserError: an unknown variant, or a size that is not possible.
+    """
+
+    def __init__(
+        self,
+        variant: str | Variant,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if num_layers < 1:
+            raise UserError(f"num_layers={num_layers}: must be at least 1")
+        if not 0 <= dropout < 1:
+            raise UserError(f"dropout={dropout}: must be at least 0 and below 1")
+        self.variant = load_variant(variant) if isinstance(variant, str) else variant
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.batch_first = batch_first
+        self.dropout = dropout
+        self.bidirectional = bidirectional
+        directions = 2 if bidirectional else 1
+        self.layers = nn.ModuleList(
+            Layer(self.variant, input_size if layer == 0 else hidden_size * directions, hidden_size, device, dtype)
+            for layer in range(num_layers)
+            for _ in range(directions)
+        )
+
+    @property
+    def output_size(self) -> int:
+        """Features of the output: hidden_size, twice that if bidirectional."""
+        return self.hidden_size * (2 if self.bidirectional else 1)
+
+    @staticmethod
+    def from_torch(module: nn.LSTM | nn.GRU) -> "RNN":
+        """Return the RNN that computes what a torch.nn.LSTM or GRU computes, with its weights.
+
+        torch's two biases are summed where the equations have one.
+
+        Raises:
+            UserError: the module has a projection, or is neither.
+        """
+        name = "lstm" if isinstance(module, nn.LSTM) else "gru" if isinstance(module, nn.GRU) else None
+        if name is None or module.proj_size:
+            kind = f"{type(module).__name__} with proj_size" if name else type(module).__name__
+            raise UserError(f"{kind}: only torch.nn.LSTM and torch.nn.GRU without projection can be carried over")
+        weight = module.weight_hh_l0
+        rnn = RNN(
+            name,
+            module.input_size,
+            module.hidden_size,
+            module.num_layers,
+            batch_first=module.batch_first,
+            dropout=module.dropout,
+            bidirectional=module.bidirectional,
+            device=weight.device,
+            dtype=weight.dtype,
+        )
+        copy_from_torch(list(rnn.layers), module)
+        return rnn.train(module.training)
+
+    def to_torch(self) -> nn.LSTM | nn.GRU:
+        """Return the torch.nn.LSTM or GRU that computes what this RNN computes, with its weights.
+
+        Raises:
+            UserError: the equations are those of neither.
+        """
+        kinds: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
+        for name, kind in kinds.items():
+            if dict(load_variant(name).equations) == dict(self.variant.equations):
+                weight = next(self.parameters())
+                module = kind(
+                    self.input_size,
+                    self.hidden_size,
+                    self.num_layers,
+                    batch_first=self.batch_first,
+                    dropout=self.dropout,
+                    bidirectional=self.bidirectional,
+                    device=weight.device,
+                    dtype=weight.dtype,
+                )
+                copy_to_torch(list(self.layers), module)
+                return module.train(self.training)
+        raise UserError(f"variant '{self.variant.name}' is not torch's: only lstm and gru have a torch form")
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw all initial weights anew."""
+        for layer in self.layers:
+            layer.reset_parameters(generator)
+
+    def forward(
+        self, inputs: Tensor | PackedSequence, state: Any = None, *, lengths: Tensor | None = None
+    ) -> tuple[Tensor | PackedSequence, Any]:
+        """Run all layers over a batch of sequences.
+
+        Args:
+            inputs: as the class says.
+            state: initial state, in the form in which it is returned; zeros if None.
+            lengths: (batch,) valid steps of each padded sequence; outputs beyond are zero.
+
+        Returns:
+            output (time, batch, hidden × directions), or in the form of the input; the state after the last valid step.
+        """
+        if isinstance(inputs, PackedSequence):
+            padded, lengths = pad_packed_sequence(inputs)
+            output, state, _ = self.run(padded, self._unpack(state), lengths.to(padded.device))
+            packed = pack_padded_sequence(output, lengths, enforce_sorted=inputs.sorted_indices is None)
+            return packed, self._pack(state)
+        self._check(inputs, lengths)
+        batched = inputs.dim() == 3
+        states = self._unpack(state, batched)
+        if not batched:
+            inputs = inputs.unsqueeze(1)
+        elif self.batch_first:
+            inputs = inputs.transpose(0, 1)
+        output, final, _ = self.run(inputs, states, lengths)
+        if not batched:
+            return output.squeeze(1), self._pack(final, batched)
+        return (output.transpose(0, 1) if self.batch_first else output), self._pack(final)
+
+    def run(
+        self,
+        inputs: Tensor,
+        states: list[dict[str, Tensor]] | None = None,
+        lengths: Tensor | None = None,
+        masks: Sequence[Tensor] | None = None,
+        record: Sequence[str] = (),
+    ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]]]:
+        """Run all layers, time-major, with or without a leading run axis.
+
+        Args:
+            inputs: (time, batch, input).
+            states: for each layer and direction, state -> (batch, size); zeros if None.
+            lengths: (batch,) valid steps; None if all are.
+            masks: for each layer but the last, what its outputs are multiplied with: dropout that the caller has drawn.
+                If None, dropout is drawn here, in training.
+            record: equations whose values are wanted too.
+
+        Returns:
+            output (time, batch, hidden × directions); for each layer and direction its final states and its recorded
+            values (time, batch, size).
+        """
+        directions = 2 if self.bidirectional else 1
+        finals: list[dict[str, Tensor]] = []
+        records: list[dict[str, Tensor]] = []
+        for depth in range(self.num_layers):
+            outputs: list[Tensor] = []
+            for direction in range(directions):
+                index = depth * directions + direction
+                layer = self.layers[index]
+                source = _reversed(inputs, lengths) if direction else inputs
+                output, final, recorded = layer(source, states[index] if states else None, lengths, record)
+                if direction:
+                    output = _reversed(output, lengths)
+                    recorded = {name: _reversed(values, lengths) for name, values in recorded.items()}
+                outputs.append(output)
+                finals.append(final)
+                records.append(recorded)
+            inputs = outputs[0] if directions == 1 else torch.cat(outputs, -1)
+            if depth < self.num_layers - 1:
+                inputs = inputs * masks[depth] if masks else functional.dropout(inputs, self.dropout, self.training)
+        return inputs, finals, records
+
+    def extra_repr(self) -> str:
+        """Return the sizes for repr()."""
+        return f"{self.variant.name}, input_size={self.input_size}, hidden_size={self.hidden_size}"
+
+    def _check(self, inputs: Tensor, lengths: Tensor | None) -> None:
+        if inputs.dim() not in (2, 3):
+            raise UserError(f"input of shape {tuple(inputs.shape)}: must be (time, batch, input) or (time, input)")
+        if inputs.shape[-1] != self.input_size:
+            raise UserError(f"input of shape {tuple(inputs.shape)}: the last axis must be input_size={self.input_size}")
+        if lengths is not None:
+            steps, batch = (inputs.shape[1], inputs.shape[0]) if self.batch_first else inputs.shape[:2]
+            if inputs.dim() == 2 or lengths.shape != (batch,):
+                raise UserError(f"lengths of shape {tuple(lengths.shape)}: must be (batch,), one for each of {batch} sequences")
+            if lengths.numel() and not 0 <= int(lengths.min()) <= int(lengths.max()) <= steps:
+                raise UserError(f"lengths from {int(lengths.min())} to {int(lengths.max())}: must be from 0 to {steps} steps")
+
+    def _pack(self, states: list[dict[str, Tensor]], batched: bool = True) -> Any:
+        packed: list[Tensor | list[Tensor]] = []
+        for name in self.variant.states:
+            tensors = [state[name] if batched else state[name].squeeze(0) for state in states]
+            same = len({tensor.shape for tensor in tensors}) == 1
+            packed.append(torch.stack(tensors) if same else tensors)
+        return packed[0] if len(packed) == 1 else tuple(packed)
+
+    def _unpack(self, state: Any, batched: bool = True) -> list[dict[str, Tensor]] | None:
+        if state is None:
+            return None
+        names = self.variant.states
+        parts = (state,) if len(names) == 1 else state
+        if not isinstance(parts, tuple | list) or len(parts) != len(names):
+            raise UserError(f"the state of variant '{self.variant.name}' is ({', '.join(names)}), one tensor each")
+        for name, part in zip(names, parts, strict=True):
+            if len(part) != len(self.layers):
+                raise UserError(f"state {name} has {len(part)} layers and directions: must be {len(self.layers)}")
+        return [
+            {name: part[index] if batched else part[index].unsqueeze(0) for name, part in zip(names, parts, strict=True)}
+            for index in range(len(self.layers))
+        ]
+
+
+def _reversed(values: Tensor, lengths: Tensor | None) -> Tensor:
+    """Turn each sequence round in time, its padding staying behind it: (time, batch, size)."""
+    if lengths is None:
+        return values.flip(-3)
+    steps = torch.arange(values.shape[-3], device=values.device)[:, None]
+    valid = lengths[..., None, :]
+    index = torch.where(steps < valid, valid - 1 - steps, steps)
+    return values.gather(-3, index.unsqueeze(-1).expand(values.shape))

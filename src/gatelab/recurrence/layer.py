@@ -1,0 +1,111 @@
+"""One recurrent layer in one direction: the weights of a variant and the run over a sequence."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gatelab.equations import Variant, program
+from gatelab.errors import UserError
+from gatelab.recurrence.loop import run_loop
+
+__all__ = ["Layer", "parameter_shapes"]
+
+
+def parameter_shapes(variant: Variant, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+    """Return parameter name -> shape: weights (hidden, source), vectors (hidden,), diagonals (source,), scalars ()."""
+    lengths = {"input": input_size, "hidden": hidden_size}
+    sources = {parameter.name: lengths[variant.size(source)] for parameter, source in variant.weights()}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for parameter in variant.parameters:
+        match parameter.kind:
+            case "weight":
+                shapes[parameter.name] = (hidden_size, sources[parameter.name])
+            case "diagonal":
+                shapes[parameter.name] = (sources[parameter.name],)
+            case "bias" | "vector":
+                shapes[parameter.name] = (hidden_size,)
+            case "scalar":
+                shapes[parameter.name] = ()
+    return shapes
+
+
+class Layer(nn.Module):
+    """A variant over a sequence, in one direction.
+
+    Weights, diagonals and biases start uniform in ±1/√hidden, as in ``torch.nn.LSTM``; learned vectors and scalars with
+    the number the equation gives. Openings (where gates start) are applied afterwards by the model.
+
+    Args:
+        variant: the equations.
+        input_size: features of x_t.
+        hidden_size: units.
+
+    Raises:
+        UserError: a size below 1, or unequal sizes where the equations mix x_t with hidden vectors element by element.
+    """
+
+    def __init__(
+        self,
+        variant: Variant,
+        input_size: int,
+        hidden_size: int,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
+            if size < 1:
+                raise UserError(f"{name}={size}: must be at least 1")
+        if variant.needs_equal_sizes and input_size != hidden_size:
+            raise UserError(
+                f"variant '{variant.name}' mixes x with hidden vectors element by element, so hidden_size={hidden_size} "
+                f"must equal the input size {input_size}"
+            )
+        self.variant = variant
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        for name, shape in parameter_shapes(variant, input_size, hidden_size).items():
+            self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the initial weights, in the order of the equations."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.variant.parameters:
+            tensor = self.get_parameter(parameter.name)
+            if parameter.initial is None:
+                tensor.uniform_(-bound, bound, generator=generator)
+            else:
+                tensor.fill_(parameter.initial)
+
+    def state_sizes(self) -> dict[str, int]:
+        """Return state -> length of its vector."""
+        lengths = {"input": self.input_size, "hidden": self.hidden_size}
+        return {state: lengths[self.variant.sizes[state]] for state in self.variant.states}
+
+    def forward(
+        self,
+        inputs: Tensor,
+        states: Mapping[str, Tensor] | None = None,
+        lengths: Tensor | None = None,
+        record: Sequence[str] = (),
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """Run the layer over a batch of sequences.
+
+        Args:
+            inputs: (time, batch, input), with a leading run axis if the parameters have one.
+            states: state -> (batch, size) before the first step; zeros if None.
+            lengths: (batch,) valid steps of each sequence; None if all are valid.
+            record: equations whose values are wanted too.
+
+        Returns:
+            outputs (time, batch, hidden), final states, recorded values (time, batch, size).
+        """
+        if states is None:
+            batch = (*inputs.shape[:-3], inputs.shape[-2])
+            states = {state: inputs.new_zeros(*batch, size) for state, size in self.state_sizes().items()}
+        weights = dict(self.named_parameters())
+        return run_loop(program(self.variant), weights, inputs, states, self.hidden_size, lengths, record)

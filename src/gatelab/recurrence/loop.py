@@ -1,0 +1,238 @@
+"""The law: a program run step after step in plain PyTorch, on any device, in any precision.
+
+Every other path must agree with this one. Tensors may carry one leading run axis, weights included; then every run of a
+stack goes through the same step at once.
+"""
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gatelab.equations import Instruction, Program
+from gatelab.equations.functions import FUNCTIONS
+
+__all__ = ["run_loop"]
+
+
+def run_loop(
+    program: Program,
+    weights: Mapping[str, Tensor],
+    inputs: Tensor,
+    states: Mapping[str, Tensor],
+    hidden_size: int,
+    lengths: Tensor | None = None,
+    record: Sequence[str] = (),
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """Run a program over a batch of sequences.
+
+    Args:
+        program: the schedule of a variant.
+        weights: parameter name -> tensor; matrices (hidden, source), vectors (hidden,), scalars ().
+        inputs: (time, batch, input); time-major, because slicing ``x[:, t]`` makes the backward pass quadratic in time.
+        states: state -> its value before the first step, (batch, size).
+        hidden_size: units of the layer.
+        lengths: (batch,) number of valid steps of each sequence; None if all are valid. After its last valid step a
+            sequence keeps its states and puts out zeros.
+        record: equations whose values at every step are wanted too.
+
+    All of them may have one leading run axis, then all of weights, inputs and states must have it.
+
+    Returns:
+        outputs (time, batch, hidden); the states after the last valid step; recorded values (time, batch, size).
+    """
+    steps = inputs.shape[-3]
+    wanted = tuple(program.equations[name] for name in record)
+    plan = _plan(program, wanted)
+    values: list[Any] = [None] * len(program.instructions)
+    for index in plan.once:
+        values[index] = _once(program.instructions[index], values, weights, inputs)
+    for index in plan.sequence:
+        values[index] = _sequence(program, index, values, weights, inputs)
+    unbound = {index: values[index].unbind(-3) for index in plan.handed_to_steps}
+    products = {index: _joined(program.instructions[index], weights) for index in plan.products}
+    valid = None if lengths is None else _valid(lengths, steps)
+
+    current = dict(states)
+    outputs: list[Tensor] = []
+    recorded: list[list[Tensor]] = [[] for _ in wanted]
+    for step in range(steps):
+        for index, sequence in unbound.items():
+            values[index] = sequence[step]
+        for index, kind, argument, function in plan.step:
+            if kind == "state":
+                values[index] = current[function]
+            elif kind == "product":
+                weight, bias = products[index]
+                addend = values[argument[1]] if len(argument) > 1 else bias
+                values[index] = _product(values[argument[0]], weight, addend)
+            else:
+                values[index] = function(*[values[i] for i in argument])
+        output = _full(values[program.output], inputs, hidden_size)
+        fresh = {name: _like(values[index], current[name]) for name, index in program.states.items()}
+        if valid is None:
+            current = fresh
+        else:
+            now = valid[step]
+            output = torch.where(now, output, 0.0)
+            current = {name: torch.where(now, value, current[name]) for name, value in fresh.items()}
+        outputs.append(output)
+        for values_so_far, index in zip(recorded, wanted, strict=True):
+            values_so_far.append(_full(values[index], inputs, hidden_size))
+    if not steps:
+        empty = inputs.new_zeros(*inputs.shape[:-1], hidden_size)
+        return empty, current, dict.fromkeys(record, empty)
+    return (
+        torch.stack(outputs, -3),
+        current,
+        {name: torch.stack(values_so_far, -3) for name, values_so_far in zip(record, recorded, strict=True)},
+    )
+
+
+class _Plan:
+    """A program sorted for running: what runs once, what for the sequence, and the code of one step."""
+
+    def __init__(self, program: Program, wanted: tuple[int, ...]) -> None:
+        instructions = program.instructions
+        self.once = program.phase("once")
+        self.sequence = program.phase("sequence")
+        step = program.phase("step")
+        read = {argument for index in step for argument in instructions[index].arguments}
+        read |= {program.output, *program.states.values(), *wanted}
+        self.handed_to_steps = tuple(index for index in sorted(read) if instructions[index].phase == "sequence")
+        self.products = tuple(index for index in step if instructions[index].kind == "product")
+        self.step = tuple((index, *_step_code(instructions[index])) for index in step)
+
+
+@lru_cache(maxsize=256)
+def _plan(program: Program, wanted: tuple[int, ...]) -> _Plan:
+    return _Plan(program, wanted)
+
+
+_OPERATORS: dict[str, Callable[..., Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
+}  # fmt: skip
+
+
+def _step_code(instruction: Instruction) -> tuple[str, tuple[int, ...], Any]:
+    """Return kind, arguments and function (of a state: its name) of one instruction of the step."""
+    if instruction.kind == "state":
+        return "state", (), instruction.name
+    if instruction.kind == "product":
+        return "product", instruction.arguments, None
+    return "call", instruction.arguments, _function(instruction)
+
+
+def _function(instruction: Instruction) -> Callable[..., Any]:
+    match instruction.kind:
+        case "negate":
+            return operator.neg
+        case "operation":
+            return _OPERATORS[instruction.name]
+        case "function":
+            return _element_wise(instruction.name)
+        case "part":
+            position, parts = instruction.position, instruction.parts
+            return lambda value: value.chunk(parts, -1)[position]
+        case "join":
+            return lambda *values: torch.cat(values, -1)
+        case kind:
+            raise AssertionError(kind)
+
+
+def _element_wise(name: str) -> Callable[..., Any]:
+    if name == "step":
+        return lambda u: (u > 0).to(u.dtype)
+    spelling = FUNCTIONS[name].torch
+    function: Callable[..., Any] = getattr(torch, spelling, None) or getattr(functional, spelling)
+    if FUNCTIONS[name].arity == 1:
+        return function
+
+    def of_two(u: Any, v: Any) -> Tensor:
+        model = u if isinstance(u, Tensor) else v
+        return function(*(w if isinstance(w, Tensor) else torch.full_like(model, w) for w in (u, v)))
+
+    return of_two
+
+
+def _once(instruction: Instruction, values: list[Any], weights: Mapping[str, Tensor], inputs: Tensor) -> Any:
+    """Evaluate what no step changes. Learned vectors get a batch axis, numbers stay numbers."""
+    if instruction.kind == "number":
+        return instruction.value
+    if instruction.kind == "parameter":
+        weight = weights[instruction.name]
+        scalar = weight.dim() == inputs.dim() - 3
+        return weight[..., None, None] if scalar else weight[..., None, :]
+    arguments = [values[index] for index in instruction.arguments]
+    if instruction.kind == "product":
+        weight, bias = _joined(instruction, weights)
+        return _product(arguments[0], weight, bias)
+    if all(isinstance(argument, float) for argument in arguments):
+        # numbers alone: in double precision, and without Python's errors for 1/0 and the like
+        tensors = [torch.tensor(argument, dtype=torch.float64) for argument in arguments]
+        return float(_function(instruction)(*tensors))
+    return _function(instruction)(*arguments)
+
+
+def _sequence(program: Program, index: int, values: list[Any], weights: Mapping[str, Tensor], inputs: Tensor) -> Any:
+    """Evaluate for all steps at once what depends on the input alone."""
+    instruction = program.instructions[index]
+    if instruction.kind == "input":
+        return inputs
+    arguments = [
+        values[i].unsqueeze(-3) if program.instructions[i].phase == "once" and isinstance(values[i], Tensor) else values[i]
+        for i in instruction.arguments
+    ]
+    if instruction.kind != "product":
+        return _function(instruction)(*arguments)
+    weight, bias = _joined(instruction, weights)
+    source, addend = arguments[0], bias
+    rows = source.flatten(-3, -2)
+    if len(arguments) > 1:
+        addend = arguments[1].flatten(-3, -2)
+    return _product(rows, weight, addend).unflatten(-2, source.shape[-3:-1])
+
+
+def _joined(instruction: Instruction, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Return the transposed weights of a product side by side, (source, all rows), and its bias (1, all rows)."""
+    matrices = [weights[name] for name in instruction.weights]
+    joined = (matrices[0] if len(matrices) == 1 else torch.cat(matrices, -2)).mT
+    if not any(instruction.biases):
+        return joined, None
+    biases = [
+        weights[name] if name else torch.zeros_like(matrix[..., 0])
+        for name, matrix in zip(instruction.biases, matrices, strict=True)
+    ]
+    return joined, (biases[0] if len(biases) == 1 else torch.cat(biases, -1))[..., None, :]
+
+
+def _product(source: Tensor, weight: Tensor, addend: Tensor | None) -> Tensor:
+    if addend is None:
+        return source @ weight
+    return torch.baddbmm(addend, source, weight) if source.dim() == 3 else torch.addmm(addend, source, weight)
+
+
+def _valid(lengths: Tensor, steps: int) -> tuple[Tensor, ...]:
+    """Return, for every step, which sequences are still running: (batch, 1)."""
+    steps_before = torch.arange(steps, device=lengths.device)
+    return (steps_before[:, None] < lengths[..., None, :]).unsqueeze(-1).unbind(-3)
+
+
+def _full(value: Any, inputs: Tensor, hidden_size: int) -> Tensor:
+    """Give a number or a learned vector the batch axis of one step."""
+    batch = (*inputs.shape[:-3], inputs.shape[-2])
+    if not isinstance(value, Tensor):
+        return inputs.new_full((*batch, hidden_size), value)
+    size = hidden_size if value.shape[-1] == 1 else value.shape[-1]
+    return value if value.shape == (*batch, size) else value.expand(*batch, size)
+
+
+def _like(value: Any, state: Tensor) -> Tensor:
+    if not isinstance(value, Tensor):
+        return torch.full_like(state, value)
+    return value if value.shape == state.shape else value.expand_as(state)
+
