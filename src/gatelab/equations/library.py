@@ -14,11 +14,19 @@ __all__ = ["edited_variant", "load_variant", "variant_files", "variant_from_file
 
 
 def variant_files(directories: Iterable[str | Path] = ()) -> dict[str, Path]:
-    """Return name -> file of every variant; a user's folder (holding ``variant/``, or the files) wins over conf/."""
+    """Return name -> file of every variant; a user's folder (holding ``variant/``, or the files) wins over conf/.
+
+    Raises:
+        UserError: a folder does not exist.
+    """
     found: dict[str, Path] = {}
     for directory in [conf_directory(), *map(Path, directories)]:
-        folder = directory / "variant" if (directory / "variant").is_dir() else directory
-        found.update({file.stem: file for file in sorted(folder.rglob("*.yaml"))})
+        if not directory.is_dir():
+            raise UserError(f"{directory}: no such folder")
+        folder = directory / "variant"
+        # without variant/, only the files of the folder itself: below it may lie task/ and other nouns
+        files = folder.rglob("*.yaml") if folder.is_dir() else directory.glob("*.yaml")
+        found.update({file.stem: file for file in sorted(files)})
     return dict(sorted(found.items()))
 
 
@@ -49,7 +57,8 @@ def _content(file: Path) -> dict[str, Any]:
         content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{where}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        # PyYAML lets errors of its own making through: a 99th of a month, !!bool nonsense, a thousand brackets
         raise UserError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UserError(f"{where}: must hold the keys name, state and equations")

@@ -3,12 +3,25 @@
 import ast
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from gatelab.equations.functions import FUNCTIONS
-from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, ParameterKind, Read, Span, When
+from gatelab.equations.tree import (
+    Call,
+    Expression,
+    Learned,
+    Linear,
+    Negation,
+    Number,
+    Operation,
+    ParameterKind,
+    Read,
+    Span,
+    When,
+)
 from gatelab.errors import UserError, suggest
 
 __all__ = ["RESERVED", "Parameter", "canonical_text", "fail", "parse_equation"]
@@ -16,9 +29,11 @@ __all__ = ["RESERVED", "Parameter", "canonical_text", "fail", "parse_equation"]
 LONGEST = 2000  # characters of one equation: far beyond any paper's, far below what exhausts the parser
 DEEPEST = 60  # nested operations
 
-_LEARNED = ("linear", "project", "diag", "bias", "vector", "scalar")
+_STARTING_WITH: dict[str, ParameterKind] = {"vector": "vector", "scalar": "scalar"}
+_LEARNED = ("linear", "project", "diag", "bias", *_STARTING_WITH)
 RESERVED = frozenset({"x", "t", *FUNCTIONS, *_LEARNED})
 """Names that an equation cannot have."""
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -73,7 +88,10 @@ def parse_equation(
         shown = text if len(text) < 60 else text[:57] + "..."
         raise UserError(f"{where}: {shown!r} must be one line of 1 to {LONGEST} printable characters")
     try:
-        tree = ast.parse(text, mode="eval").body
+        with warnings.catch_warnings():
+            # Python warns about such as "1if"; the error below says enough
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
         start = max(0, (error.offset or 1) - 1)
         fail(where, text, Span(min(start, len(text)), start + 1), f"cannot be read: {error.msg}")
@@ -122,7 +140,8 @@ class _Parser:
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self._call(name, arguments, span, self._span(node.func), depth)
             case ast.Call(keywords=[keyword, *_]):
-                fail(self.where, self.text, self._span(keyword.value), f"no argument '{keyword.arg}=' is known here")
+                given = "**" if keyword.arg is None else f"{keyword.arg}="
+                fail(self.where, self.text, self._span(keyword.value), f"no argument '{given}' is known here")
             case _:
                 fail(self.where, self.text, span, "only numbers, names, + - * / ** and functions are allowed")
 
@@ -145,12 +164,13 @@ class _Parser:
         if name == "bias":
             self._expect(name, len(arguments), 0, span)
             return Learned(self._parameter("bias"), "bias", span)
-        if name == "vector" or name == "scalar":
+        if name in _STARTING_WITH:
+            kind = _STARTING_WITH[name]
             self._expect(name, len(arguments), 1, span)
             start = self.expression(arguments[0], depth + 1)
             if not isinstance(start, Number):
                 fail(self.where, self.text, start.span, f"{name}(…) takes the number it starts with")
-            return Learned(self._parameter(name, initial=start.value), name, span)
+            return Learned(self._parameter(kind, initial=start.value), kind, span)
         self._expect(name, len(arguments), FUNCTIONS[name].arity, span)
         return Call(name, tuple(self.expression(argument, depth + 1) for argument in arguments), span)
 

@@ -1,8 +1,8 @@
 """A variant as a schedule: what is computed once, what for the whole sequence at once, and what step by step.
 
-The tree becomes instructions in single-assignment form. Equal expressions become one instruction. Matrix products of the
-same source are joined: all gates of an LSTM see h through one product of four times the width, and what a gate adds from
-x_t alone is computed for the whole sequence before the first step and handed to that product as its addend.
+The tree becomes instructions in single-assignment form. Equal expressions become one instruction. Matrix products of
+the same source are joined: all gates of an LSTM see h through one product of four times the width, and what a gate adds
+from x_t alone is computed for the whole sequence before the first step and handed to that product as its addend.
 """
 
 from collections.abc import Mapping
@@ -120,12 +120,21 @@ class _Scheduler:
                 return self._linear(tree)
 
     def _linear(self, tree: Linear) -> int:
-        """W_a a + W_b b + bias, what is known for the whole sequence first, so that each later product adds to it."""
+        """W_a a + W_b b + bias, what is known before the first step first, so that each product of a step adds to it.
+
+        Before the first step the sum is taken apart from the products: these then need nothing but their source, and
+        joining those of one source can never make two of them wait for each other.
+        """
         sources = [self.schedule(source) for source in tree.sources]
         pairs = sorted(zip(sources, tree.weights, strict=True), key=lambda pair: self.phases[pair[0]] == "step")
         total: int | None = None
-        for position, (source, weight) in enumerate(pairs):
-            total = self._add(_Term(source, weight, tree.bias if position == 0 else None, total))
+        for source, weight in pairs:
+            if total is None:
+                total = self._add(_Term(source, weight, tree.bias, None))
+            elif self.phases[source] == "step":
+                total = self._add(_Term(source, weight, None, total))
+            else:
+                total = self._element_wise("operation", "+", (total, self._add(_Term(source, weight, None, None))))
         assert total is not None  # the parser refuses linear() without a source
         return total
 
@@ -156,8 +165,8 @@ class _Scheduler:
                 joins = node.addend is not None and self.phases[node.addend] == "sequence"
                 chained = node.addend is not None and not joins
                 # a term whose addend is itself a product of this step waits for it, so it stays alone
-                key = (node.source, self.phases[index], joins) if not chained else (-1 - index, self.phases[index], joins)
-                groups.setdefault(key, []).append(index)
+                group = -1 - index if chained else node.source
+                groups.setdefault((group, self.phases[index], joins), []).append(index)
         out: list[Instruction] = []
         places: dict[int, int] = {}
 
@@ -182,18 +191,15 @@ class _Scheduler:
                 arguments += (addends[0],)
             elif addends:
                 arguments += (emit(Instruction("join", "sequence", tuple(addends))),)
-            product = emit(
-                Instruction(
-                    "product", phase, arguments,
-                    weights=tuple(term.weight for term in terms if isinstance(term, _Term)),
-                    biases=tuple(term.bias for term in terms if isinstance(term, _Term)),
-                )  # fmt: skip
-            )
+            weights = tuple(term.weight for term in terms if isinstance(term, _Term))
+            biases = tuple(term.bias for term in terms if isinstance(term, _Term))
+            product = emit(Instruction("product", phase, arguments, weights=weights, biases=biases))
+            if len(members) == 1:
+                places[index] = product
+                return product
             for position, member in enumerate(members):
-                one = len(members) == 1
-                places[member] = (
-                    product if one else emit(Instruction("part", phase, (product,), position=position, parts=len(members)))
-                )
+                part = Instruction("part", phase, (product,), position=position, parts=len(members))
+                places[member] = emit(part)
             return places[index]
 
         equations = {name: place(index) for name, index in self.values.items()}

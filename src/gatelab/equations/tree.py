@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = [
-    "Call", "Expression", "Learned", "Linear", "Negation", "Number", "Operation", "ParameterKind", "Read", "Span", "When",
-    "children", "walk",
+    "Call", "Expression", "Learned", "Linear", "Negation", "Number", "Operation", "ParameterKind", "Read", "Span",
+    "When", "children", "walk",
 ]  # fmt: skip
 
 ParameterKind = Literal["weight", "diagonal", "bias", "vector", "scalar"]
@@ -40,7 +40,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Learned:
-    """A learned parameter added or multiplied as it is: ``bias()``, ``vector(v)``, ``scalar(v)``, the p of ``diag(a)``."""
+    """A learned parameter as it is: ``bias()``, ``vector(v)``, ``scalar(v)``, the p of ``diag(a)``."""
 
     parameter: str
     kind: ParameterKind

@@ -1,5 +1,6 @@
 """A variant: named states, equations that run top to bottom, and what follows from them."""
 
+import keyword
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -38,8 +39,8 @@ class Variant:
         roles: role -> equation, for openings and diagnostics.
         parameters: every learned tensor, in running order.
         sizes: length of each equation's vector.
-        needs_equal_sizes: some equation mixes x_t with a hidden vector element by element, so that the input size must
-            equal the hidden size.
+        needs_equal_sizes: some equation mixes x_t with a hidden vector element by element, or the output has the
+            length of x_t, so that the input size must equal the hidden size.
     """
 
     name: str
@@ -54,8 +55,16 @@ class Variant:
     sizes: Mapping[str, Size] = field(compare=False, repr=False)
     needs_equal_sizes: bool = field(compare=False, repr=False)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Variant) and self._identity() == other._identity()
+
     def __hash__(self) -> int:
-        return hash((self.name, self.states, tuple(self.equations.items()), self.output))
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[object, ...]:
+        # the order of equations has a meaning, which a comparison of mappings would miss
+        equations, roles = tuple(self.equations.items()), tuple(sorted(self.roles.items()))
+        return self.name, self.source, self.notes, self.states, equations, self.output, roles
 
     @staticmethod
     def from_mapping(mapping: Mapping[str, Any], where: str = "variant", edited: Collection[str] = ()) -> "Variant":
@@ -80,16 +89,17 @@ class Variant:
         texts = _texts(mapping.get("equations"), where)
         for state in states:
             if state not in texts:
-                raise UserError(f"{where}: state '{state}' is never written{suggest(state, texts)}; it needs an equation")
+                hint = suggest(state, texts)
+                raise UserError(f"{where}: state '{state}' is never written{hint}; it needs an equation")
         output = mapping.get("output") or "h"
-        if output not in texts:
+        if not isinstance(output, str) or output not in texts:
             raise UserError(f"{where}: output '{output}' has no equation{suggest(str(output), texts)}; "
                             f"equations: {', '.join(texts)}")  # fmt: skip
         trees, owned = _parse(texts, states, where, edited)
         if edited:
             trees = _ordered(trees, where)
             texts = {name: texts[name] for name in trees}
-        alive = _alive(trees, states, output)
+        alive = _alive(trees, output)
         roles = _roles(mapping.get("roles") or {}, texts, alive, where)
         sizes, mixed = _sizes({name: tree for name, tree in trees.items() if name in alive})
         parameters = tuple(parameter for name in texts if name in alive for parameter in owned[name])
@@ -106,7 +116,7 @@ class Variant:
             trees={name: tree for name, tree in trees.items() if name in alive},
             parameters=parameters,
             sizes=sizes,
-            needs_equal_sizes=mixed,
+            needs_equal_sizes=mixed or sizes[output] == "input",
         )
 
     def edit(self, name: str | None = None, **equations: str | float | None) -> "Variant":
@@ -151,7 +161,20 @@ class Variant:
 
     def reads(self, equation: str) -> tuple[str, ...]:
         """Return the vectors that an equation's linear maps and diagonals see, as text: ``("x", "h")``."""
-        return tuple(dict.fromkeys(p.source for p in self.parameters if p.equation == equation and p.source is not None))
+        owned = (parameter for parameter in self.parameters if parameter.equation == equation)
+        return tuple(dict.fromkeys(parameter.source for parameter in owned if parameter.source is not None))
+
+    def latex(self) -> str:
+        """Return the equations as LaTeX; :func:`gatelab.equations.latex` says how."""
+        from gatelab.equations.typesetting import latex  # which needs this module
+
+        return latex(self)
+
+    def plain(self) -> str:
+        """Return the equations as lines of text; :func:`gatelab.equations.plain` says how."""
+        from gatelab.equations.typesetting import plain
+
+        return plain(self)
 
     def size(self, expression: Expression) -> Size:
         """Return the length of an expression's vector (numbers and scalars count as hidden)."""
@@ -182,7 +205,7 @@ def _names(value: Any, where: str) -> list[str]:
 def _check_name(name: Any, where: str) -> None:
     if not isinstance(name, str) or not name.isidentifier() or not name.isascii() or name.startswith("_"):
         raise UserError(f"{where}: {name!r} is not a name (letters, digits and underscores, a letter first)")
-    if name in RESERVED:
+    if name in RESERVED or keyword.iskeyword(name):
         raise UserError(f"{where}: '{name}' is a name of the language; choose another")
 
 
@@ -193,7 +216,7 @@ def _texts(value: Any, where: str) -> dict[str, str]:
     for name, text in value.items():
         _check_name(name, f"{where}: equations")
         if isinstance(text, bool) or not isinstance(text, str | int | float):
-            raise UserError(f"{where}, equation {name}: {text!r} must be a right-hand side, such as sigmoid(linear(x, h))")
+            raise UserError(f"{where}, equation {name}: {text!r} must be a right-hand side such as tanh(linear(x, h))")
         texts[name] = str(text)
     return texts
 
@@ -235,7 +258,7 @@ def _ordered(trees: Mapping[str, Expression], where: str) -> dict[str, Expressio
     return ordered
 
 
-def _alive(trees: Mapping[str, Expression], states: list[str], output: str) -> set[str]:
+def _alive(trees: Mapping[str, Expression], output: str) -> set[str]:
     """Return the equations that reach the output, at this step or through a state at a later one."""
     alive: set[str] = set()
     waiting = [output]
@@ -253,7 +276,7 @@ def _roles(value: Any, texts: Mapping[str, str], alive: set[str], where: str) ->
     for role, equation in value.items():
         if role not in ROLES:
             raise UserError(f"{where}: unknown role '{role}'{suggest(str(role), ROLES)}; allowed: {', '.join(ROLES)}")
-        if equation not in texts:
+        if not isinstance(equation, str) or equation not in texts:
             raise UserError(f"{where}: role {role}={equation!r} is no equation{suggest(str(equation), texts)}; "
                             f"equations: {', '.join(texts)}")  # fmt: skip
     return {role: equation for role, equation in value.items() if equation in alive}

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gatelab.equations import Variant, program
@@ -81,6 +83,12 @@ class Layer(nn.Module):
             else:
                 tensor.fill_(parameter.initial)
 
+    @torch.no_grad()
+    def set_parameter(self, name: str, values: NDArray[np.float64]) -> None:
+        """Overwrite one parameter."""
+        parameter = self.get_parameter(name)
+        parameter.copy_(torch.from_numpy(values).to(parameter.dtype))
+
     def state_sizes(self) -> dict[str, int]:
         """Return state -> length of its vector."""
         lengths = {"input": self.input_size, "hidden": self.hidden_size}
@@ -107,5 +115,5 @@ class Layer(nn.Module):
         if states is None:
             batch = (*inputs.shape[:-3], inputs.shape[-2])
             states = {state: inputs.new_zeros(*batch, size) for state, size in self.state_sizes().items()}
-        weights = dict(self.named_parameters())
+        weights = {parameter.name: getattr(self, parameter.name) for parameter in self.variant.parameters}
         return run_loop(program(self.variant), weights, inputs, states, self.hidden_size, lengths, record)

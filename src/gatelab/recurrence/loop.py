@@ -1,10 +1,12 @@
 """The law: a program run step after step in plain PyTorch, on any device, in any precision.
 
 Every other path must agree with this one. Tensors may carry one leading run axis, weights included; then every run of a
-stack goes through the same step at once.
+stack goes through the same step at once. On a CPU, with one thread, a run of a stack then has bit for bit the numbers it
+has in a stack of one, whatever its neighbours (of at least two hidden units).
 """
 
 import operator
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -17,6 +19,10 @@ from gatelab.equations import Instruction, Program
 from gatelab.equations.functions import FUNCTIONS
 
 __all__ = ["run_loop"]
+
+# Without this MKL's products depend on where in memory a matrix lies, and so on a run's place in its stack. It costs
+# nothing, and is read at the first product.
+os.environ.setdefault("MKL_CBWR", "AUTO")
 
 
 def run_loop(
@@ -51,8 +57,10 @@ def run_loop(
     values: list[Any] = [None] * len(program.instructions)
     for index in plan.once:
         values[index] = _once(program.instructions[index], values, weights, inputs)
+        _cut(index, plan, values)
     for index in plan.sequence:
         values[index] = _sequence(program, index, values, weights, inputs)
+        _cut(index, plan, values)
     unbound = {index: values[index].unbind(-3) for index in plan.handed_to_steps}
     products = {index: _joined(program.instructions[index], weights) for index in plan.products}
     valid = None if lengths is None else _valid(lengths, steps)
@@ -70,9 +78,10 @@ def run_loop(
                 weight, bias = products[index]
                 addend = values[argument[1]] if len(argument) > 1 else bias
                 values[index] = _product(values[argument[0]], weight, addend)
+                _cut(index, plan, values)
             else:
                 values[index] = function(*[values[i] for i in argument])
-        output = _full(values[program.output], inputs, hidden_size)
+        output = _full(program, program.output, values, inputs, hidden_size)
         fresh = {name: _like(values[index], current[name]) for name, index in program.states.items()}
         if valid is None:
             current = fresh
@@ -82,7 +91,7 @@ def run_loop(
             current = {name: torch.where(now, value, current[name]) for name, value in fresh.items()}
         outputs.append(output)
         for values_so_far, index in zip(recorded, wanted, strict=True):
-            values_so_far.append(_full(values[index], inputs, hidden_size))
+            values_so_far.append(_full(program, index, values, inputs, hidden_size))
     if not steps:
         empty = inputs.new_zeros(*inputs.shape[:-1], hidden_size)
         return empty, current, dict.fromkeys(record, empty)
@@ -94,18 +103,40 @@ def run_loop(
 
 
 class _Plan:
-    """A program sorted for running: what runs once, what for the sequence, and the code of one step."""
+    """A program sorted for running: what runs once, what for the sequence, and the code of one step.
+
+    Attributes:
+        once, sequence: indices of instructions, without the parts, which come with their product.
+        step: index, kind, arguments and function of each instruction of one step, likewise.
+        parts: product -> its parts; the product is cut once for all of them, or each would have a backward pass of its
+            own over the whole product.
+        products: the products of the step.
+        handed_to_steps: values of the sequence of which each step reads its own.
+    """
 
     def __init__(self, program: Program, wanted: tuple[int, ...]) -> None:
         instructions = program.instructions
-        self.once = program.phase("once")
-        self.sequence = program.phase("sequence")
-        step = program.phase("step")
-        read = {argument for index in step for argument in instructions[index].arguments}
-        read |= {program.output, *program.states.values(), *wanted}
+        self.parts: dict[int, tuple[int, ...]] = {}
+        for index, instruction in enumerate(instructions):
+            if instruction.kind == "part":
+                product = instruction.arguments[0]
+                self.parts[product] = (*self.parts.get(product, ()), index)
+        # parts that are joined again in their order are the product itself
+        uncut = {parts: product for product, parts in self.parts.items()}
+        whole = {
+            index: uncut[instruction.arguments]
+            for index, instruction in enumerate(instructions)
+            if instruction.kind == "join" and instruction.arguments in uncut
+        }
+        self.once, self.sequence, step = (
+            tuple(i for i in program.phase(phase) if instructions[i].kind != "part" and i not in whole)
+            for phase in ("once", "sequence", "step")
+        )
+        arguments = {i: tuple(whole.get(argument, argument) for argument in instructions[i].arguments) for i in step}
+        read = {program.output, *program.states.values(), *wanted}.union(*arguments.values())
         self.handed_to_steps = tuple(index for index in sorted(read) if instructions[index].phase == "sequence")
         self.products = tuple(index for index in step if instructions[index].kind == "product")
-        self.step = tuple((index, *_step_code(instructions[index])) for index in step)
+        self.step = tuple((i, instructions[i].kind, arguments[i], _step_function(instructions[i])) for i in step)
 
 
 @lru_cache(maxsize=256)
@@ -118,13 +149,19 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def _step_code(instruction: Instruction) -> tuple[str, tuple[int, ...], Any]:
-    """Return kind, arguments and function (of a state: its name) of one instruction of the step."""
+def _step_function(instruction: Instruction) -> Any:
+    """Return the function of an instruction of the step; of a state its name; of a product nothing."""
     if instruction.kind == "state":
-        return "state", (), instruction.name
-    if instruction.kind == "product":
-        return "product", instruction.arguments, None
-    return "call", instruction.arguments, _function(instruction)
+        return instruction.name
+    return None if instruction.kind == "product" else _function(instruction)
+
+
+def _cut(index: int, plan: _Plan, values: list[Any]) -> None:
+    """Cut a product into its parts, if it has any."""
+    parts = plan.parts.get(index, ())
+    if parts:
+        for part, value in zip(parts, values[index].chunk(len(parts), -1), strict=True):
+            values[part] = value
 
 
 def _function(instruction: Instruction) -> Callable[..., Any]:
@@ -135,9 +172,6 @@ def _function(instruction: Instruction) -> Callable[..., Any]:
             return _OPERATORS[instruction.name]
         case "function":
             return _element_wise(instruction.name)
-        case "part":
-            position, parts = instruction.position, instruction.parts
-            return lambda value: value.chunk(parts, -1)[position]
         case "join":
             return lambda *values: torch.cat(values, -1)
         case kind:
@@ -147,8 +181,13 @@ def _function(instruction: Instruction) -> Callable[..., Any]:
 def _element_wise(name: str) -> Callable[..., Any]:
     if name == "step":
         return lambda u: (u > 0).to(u.dtype)
+    if name == "softplus":
+        # beyond its threshold torch's is the identity; at 20, the default, that is 2e-9 off
+        return lambda u: functional.softplus(_row_by_row(u), threshold=40.0)
     spelling = FUNCTIONS[name].torch
     function: Callable[..., Any] = getattr(torch, spelling, None) or getattr(functional, spelling)
+    if name in ("sigmoid", "silu"):
+        return lambda u: function(_row_by_row(u))
     if FUNCTIONS[name].arity == 1:
         return function
 
@@ -157,6 +196,17 @@ def _element_wise(name: str) -> Callable[..., Any]:
         return function(*(w if isinstance(w, Tensor) else torch.full_like(model, w) for w in (u, v)))
 
     return of_two
+
+
+def _row_by_row(u: Tensor) -> Tensor:
+    """Return the tensor with gaps between its rows, so that a function works on one row at a time.
+
+    torch rounds sigmoid, softplus and silu differently in the last few of the elements it takes as one piece. Of a whole
+    stack without gaps those would be other elements of a run than of the run alone. A product's parts have gaps already;
+    32 numbers are a multiple of every processor's vectors.
+    """
+    rows_touch = u.dim() > 0 and u.is_contiguous() and u.shape[-1] % 32 and u.numel() > u.shape[-1]
+    return functional.pad(u, (0, 1))[..., :-1] if rows_touch else u
 
 
 def _once(instruction: Instruction, values: list[Any], weights: Mapping[str, Tensor], inputs: Tensor) -> Any:
@@ -170,7 +220,7 @@ def _once(instruction: Instruction, values: list[Any], weights: Mapping[str, Ten
     arguments = [values[index] for index in instruction.arguments]
     if instruction.kind == "product":
         weight, bias = _joined(instruction, weights)
-        return _product(arguments[0], weight, bias)
+        return _product(_rows(arguments[0], 1, weight), weight, arguments[1] if len(arguments) > 1 else bias)
     if all(isinstance(argument, float) for argument in arguments):
         # numbers alone: in double precision, and without Python's errors for 1/0 and the like
         tensors = [torch.tensor(argument, dtype=torch.float64) for argument in arguments]
@@ -190,11 +240,10 @@ def _sequence(program: Program, index: int, values: list[Any], weights: Mapping[
     if instruction.kind != "product":
         return _function(instruction)(*arguments)
     weight, bias = _joined(instruction, weights)
-    source, addend = arguments[0], bias
-    rows = source.flatten(-3, -2)
-    if len(arguments) > 1:
-        addend = arguments[1].flatten(-3, -2)
-    return _product(rows, weight, addend).unflatten(-2, source.shape[-3:-1])
+    source, *addends = (value.flatten(-3, -2) if isinstance(value, Tensor) else value for value in arguments)
+    steps_and_batch = inputs.shape[-3:-1]
+    rows = _rows(source, steps_and_batch.numel(), weight)
+    return _product(rows, weight, addends[0] if addends else bias).unflatten(-2, steps_and_batch)
 
 
 def _joined(instruction: Instruction, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
@@ -210,6 +259,12 @@ def _joined(instruction: Instruction, weights: Mapping[str, Tensor]) -> tuple[Te
     return joined, (biases[0] if len(biases) == 1 else torch.cat(biases, -1))[..., None, :]
 
 
+def _rows(source: Any, rows: int, weight: Tensor) -> Tensor:
+    """Return the source of a product, (rows, source), whatever it is: a number, a scalar or a learned vector too."""
+    shape = (*weight.shape[:-2], rows, weight.shape[-2])
+    return source.expand(shape) if isinstance(source, Tensor) else weight.new_full(shape, source)
+
+
 def _product(source: Tensor, weight: Tensor, addend: Tensor | None) -> Tensor:
     if addend is None:
         return source @ weight
@@ -222,13 +277,13 @@ def _valid(lengths: Tensor, steps: int) -> tuple[Tensor, ...]:
     return (steps_before[:, None] < lengths[..., None, :]).unsqueeze(-1).unbind(-3)
 
 
-def _full(value: Any, inputs: Tensor, hidden_size: int) -> Tensor:
-    """Give a number or a learned vector the batch axis of one step."""
-    batch = (*inputs.shape[:-3], inputs.shape[-2])
-    if not isinstance(value, Tensor):
-        return inputs.new_full((*batch, hidden_size), value)
-    size = hidden_size if value.shape[-1] == 1 else value.shape[-1]
-    return value if value.shape == (*batch, size) else value.expand(*batch, size)
+def _full(program: Program, index: int, values: list[Any], inputs: Tensor, hidden_size: int) -> Tensor:
+    """Return a value at one step; a number, a scalar and a learned vector get the axes they lack."""
+    value = values[index]
+    if program.instructions[index].phase != "once":
+        return value
+    shape = (*inputs.shape[:-3], inputs.shape[-2], hidden_size)
+    return value.expand(shape) if isinstance(value, Tensor) else inputs.new_full(shape, value)
 
 
 def _like(value: Any, state: Tensor) -> Tensor:

@@ -1,0 +1,54 @@
+# `make` lists the targets. Everything runs in .venv, which `make setup` builds with pip and nothing else.
+
+PYTHON3 ?= python3
+PYTHON  := .venv/bin/python
+STAMP   := .venv/.installed
+
+# Two workers of one thread each.
+TEST_ENVIRONMENT := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 WANDB_MODE=offline
+PYTEST := $(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -n 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint format check clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do \
+		printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+setup: $(STAMP)  ## build .venv and install gatelab with its tools into it; does nothing the second time
+
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON3) >/dev/null || { echo "setup: no '$(PYTHON3)' found; gatelab needs Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "setup: $$($(PYTHON3) --version) is too old, gatelab needs 3.11 or newer; name another with make setup PYTHON3=…" >&2; exit 1; }
+	@$(PYTHON3) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "setup: $(PYTHON3) comes without venv (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "setup: creating .venv"; $(PYTHON3) -m venv --clear .venv; }
+	@echo "setup: installing gatelab and its tools into .venv (the first time: a few minutes, about 2 GB)"
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: setup  ## compare the core variants on a real task
+	@$(PYTHON) scripts/demo.py
+
+test: setup  ## run the tests, without the slow ones
+	@$(PYTEST) -m 'not slow'
+
+test-slow: setup  ## run the slow tests
+	@$(PYTEST) -m slow
+
+lint: setup  ## ruff, mypy, import-linter
+	@$(PYTHON) -m ruff check --quiet .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy --no-error-summary
+	@.venv/bin/lint-imports --no-logo
+
+format: setup  ## let ruff mend what it can
+	@$(PYTHON) -m ruff check --quiet --fix --exit-zero .
+	@$(PYTHON) -m ruff format --quiet .
+
+check: lint test  ## what CI runs
+
+clean:  ## remove caches and builds; keeps .venv and runs/
+	@rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find src scripts tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,94 @@
+"""Train a run, or with --multirun a sweep: what scripts/train.py and `gatelab train` do."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig
+
+from gatelab.configuration import added_directories, plain, quote_equations, run_configuration, translated
+from gatelab.errors import UserError
+from gatelab.locations import conf_directory
+
+__all__ = ["compare_results", "train", "train_points"]
+
+
+def train(arguments: list[str]) -> int:
+    """Train what the arguments describe: Hydra overrides, and Hydra's own flags such as ``-m`` and ``--cfg job``.
+
+    Raises:
+        UserError: in one line, before anything starts.
+    """
+    arguments = quote_equations(arguments)
+    directories = added_directories(arguments)
+
+    refused: list[UserError] = []
+
+    def job(configuration: DictConfig) -> None:
+        # carried past Hydra, which would print a line of its own above ours
+        try:
+            train_points([plain(configuration)], None, directories)
+        except UserError as error:
+            refused.append(error)
+
+    saved, sys.argv = sys.argv, ["train.py", *arguments]
+    # Hydra's own way with errors is a report of several lines; with this it lets them through, and translated() has one
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        with translated(arguments):
+            hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name="train")(job)()
+    finally:
+        sys.argv = saved
+    if refused:
+        raise refused[0]
+    return 0
+
+
+def train_points(
+    points: Sequence[Mapping[str, Any]],
+    sweep: str | None,
+    directories: Sequence[Path] = (),
+    names: Sequence[str] | None = None,
+) -> list[float]:
+    """Train composed configurations and print their tables; return each run's validation score.
+
+    Args:
+        points: nested plain values, one for each run.
+        sweep: the name of the sweep; None for a single run.
+        directories: folders beside conf/ that hold variants.
+        names: what errors call each point.
+    """
+    checked = []
+    for position, point in enumerate(points):
+        try:
+            checked.append(run_configuration(point, directories))
+        except UserError as error:
+            if names is None or len(points) == 1:
+                raise
+            raise UserError(f"{error} (point {position + 1} of {len(points)}: {names[position]})") from None
+    # torch and Lightning take seconds to import, and what is wrong with a configuration should show at once
+    from gatelab.sweeps import execute
+    from gatelab.training.mirrors import mirror_comparison
+
+    results = execute(checked, sweep)
+    tables = compare_results(results, sweep is not None)
+    for table in tables.values():
+        print(table.text())
+    print(f"runs: {Path(checked[0].runs_dir).resolve()}")
+    if sweep is not None:
+        mirror_comparison(checked[0], sweep, {name: table.cells() for name, table in tables.items()})
+    return [result.validation.score for result in results]
+
+
+def compare_results(results: Sequence[Any], several: bool) -> dict[str, Any]:
+    """Return the table of runs and, of a sweep, the table of variants."""
+    from gatelab.reports import runs_table, variants_table
+
+    unique = list({result.identity: result for result in results}.values())
+    tables = {"runs": runs_table(unique)}
+    if several:
+        tables["variants"] = variants_table(unique)
+    return tables

@@ -1,0 +1,189 @@
+"""A run's configuration: every key checked, every default filled in, with the identity that follows from it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from gatelab.configuration.sections import (
+    LoggerSection,
+    ModelSection,
+    OptimizerSection,
+    ScheduleSection,
+    StackSection,
+    TrainingSection,
+)
+from gatelab.equations import Variant, edited_variant, variant_files, variant_from_file
+from gatelab.errors import UserError, suggest
+from gatelab.models.openings import Opening, opening_from_mapping
+from gatelab.runs import identity, scientific
+from gatelab.tasks import Task, task_from_mapping
+from gatelab.validation import check
+
+__all__ = ["RunConfiguration", "run_configuration"]
+
+_PATHS = ("auto", "loop")
+_DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class RunConfiguration:
+    """Everything that says what a run is, and how it is computed.
+
+    Attributes:
+        label: what tables call the variant: its name, and the equations that differ from the file of that name.
+        seed: initial weights, data order, noise: everything random.
+        path, device, threads, stack, logger, runs_dir, progress: never change the numbers beyond rounding.
+    """
+
+    variant: Variant
+    label: str
+    opening: Opening
+    task: Task
+    model: ModelSection
+    optimizer: OptimizerSection
+    schedule: ScheduleSection
+    training: TrainingSection
+    seed: int
+    path: Literal["auto", "loop"]
+    device: Literal["auto", "cpu", "cuda"]
+    threads: int
+    stack: StackSection
+    logger: LoggerSection
+    runs_dir: str
+    progress: bool
+
+    def mapping(self) -> dict[str, Any]:
+        """Return the resolved configuration as nested plain values."""
+        return {
+            "variant": self.variant.mapping(),
+            "label": self.label,
+            **{
+                name: getattr(self, name).model_dump(mode="json", by_alias=True)
+                for name in ("opening", "task", "model", "optimizer", "schedule", "training", "stack", "logger")
+            },
+            **{name: getattr(self, name) for name in ("seed", "path", "device", "threads", "runs_dir", "progress")},
+        }
+
+    @cached_property
+    def science(self) -> dict[str, Any]:
+        """The part of :meth:`mapping` that decides the numbers."""
+        return scientific(self.mapping())
+
+    @cached_property
+    def identity(self) -> str:
+        """16 hex digits; runs of the same identity are the same run."""
+        return identity(self.science)
+
+
+_KEYS = (
+    "variant", "label", "opening", "task", "model", "optimizer", "schedule", "training", "seed", "runs_dir", "path",
+    "device", "threads", "stack", "logger", "progress", "debug",
+)  # fmt: skip
+
+
+def run_configuration(mapping: Mapping[str, Any], directories: Iterable[str | Path] = ()) -> RunConfiguration:
+    """Check a composed configuration and return the run it describes.
+
+    Args:
+        mapping: nested plain values, as conf/train.yaml and its groups compose them.
+        directories: folders beside conf/ that hold variants.
+
+    Raises:
+        UserError: one line that names the first wrong thing, its value and what is allowed.
+    """
+    for key in mapping:
+        if key not in _KEYS:
+            raise UserError(f"unknown key '{key}'{suggest(str(key), _KEYS)}; allowed: {', '.join(_KEYS)}")
+    for key in _KEYS:
+        if key not in mapping and key not in ("label", "debug"):
+            raise UserError(f"key '{key}' is missing")
+    if not isinstance(mapping["variant"], Mapping):
+        raise UserError(f"variant={mapping['variant']}: must be a mapping with the keys of a variant file")
+    directories = tuple(directories)
+    variant = edited_variant(mapping["variant"], directories)
+    optimizer = check(OptimizerSection, mapping["optimizer"], "optimizer")
+    _check_optimizer(optimizer)
+    task = task_from_mapping(mapping["task"])
+    configuration = RunConfiguration(
+        variant=variant,
+        label=_label(variant, directories),
+        opening=opening_from_mapping(mapping["opening"]),
+        task=task,
+        model=check(ModelSection, mapping["model"], "model"),
+        optimizer=optimizer,
+        schedule=check(ScheduleSection, mapping["schedule"], "schedule"),
+        training=check(TrainingSection, mapping["training"], "training"),
+        seed=_whole(mapping["seed"], "seed", 0),
+        path=_choice(mapping["path"], "path", _PATHS),
+        device=_choice(mapping["device"], "device", _DEVICES),
+        threads=_whole(mapping["threads"], "threads", 1),
+        stack=check(StackSection, mapping["stack"], "stack"),
+        logger=check(LoggerSection, _named(mapping["logger"], "logger", LoggerSection), "logger"),
+        runs_dir=_text(mapping["runs_dir"], "runs_dir"),
+        progress=_choice(mapping["progress"], "progress", (True, False)),
+    )
+    _check_together(configuration)
+    return configuration
+
+
+def _check_optimizer(optimizer: OptimizerSection) -> None:
+    allowed = optimizer.argument_names()
+    for key in optimizer.arguments:
+        if key not in allowed:
+            raise UserError(
+                f"unknown key 'optimizer.{key}'{suggest(key, [*allowed, 'lr', 'weight_decay'])}; "
+                f"torch.optim.{optimizer.kind} takes lr, weight_decay, {', '.join(allowed)}"
+            )
+    import torch
+
+    try:
+        getattr(torch.optim, optimizer.kind)([torch.zeros(1)], lr=1.0, **optimizer.arguments)
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{key}={value}" for key, value in optimizer.arguments.items())
+        raise UserError(f"optimizer: torch.optim.{optimizer.kind} refuses {given}: {error}") from None
+
+
+def _check_together(configuration: RunConfiguration) -> None:
+    """Refuse what only the combination of sections makes impossible."""
+    variant, model, task = configuration.variant, configuration.model, configuration.task
+    if variant.needs_equal_sizes and task.input_size != model.hidden_size:
+        raise UserError(
+            f"model.hidden_size={model.hidden_size}: variant '{variant.name}' mixes x with hidden vectors element by "
+            f"element, so it must equal the task's input size {task.input_size}"
+        )
+    configuration.opening.check(variant)
+
+
+def _label(variant: Variant, directories: tuple[str | Path, ...]) -> str:
+    file = variant_files(directories).get(variant.name)
+    original = dict(variant_from_file(file).equations) if file else dict(variant.equations)
+    changed = [f"{name}={text}" for name, text in variant.equations.items() if original.get(name) != text]
+    return " ".join([variant.name, *changed])
+
+
+def _whole(value: Any, name: str, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UserError(f"{name}={value}: must be an integer of at least {least}")
+    return value
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise UserError(f"{name}={value}: must be a path")
+    return value
+
+
+def _choice(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:
+    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in allowed):
+        shown = ", ".join(str(choice).lower() if isinstance(choice, bool) else choice for choice in allowed)
+        raise UserError(f"{name}={value}{suggest(str(value), map(str, allowed))}: must be one of {shown}")
+    return value
+
+
+def _named(value: Any, name: str, section: type[LoggerSection]) -> dict[str, Any]:
+    """Read ``{wandb: {...}, csv: null}``, where a key without options is as good as one with none."""
+    if not isinstance(value, Mapping | None):
+        raise UserError(f"{name}={value}: must be of {', '.join(section.model_fields)}")
+    return {key: options if options is not None else {} for key, options in (value or {}).items()}

@@ -1,0 +1,133 @@
+"""The sections of a configuration that belong to no other room: model, optimizer, schedule, training, stack, logger."""
+
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+__all__ = ["LoggerSection", "ModelSection", "OptimizerSection", "ScheduleSection", "StackSection", "TrainingSection"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelSection(_Section):
+    """The network around the variant."""
+
+    hidden_size: int = Field(ge=1)
+    num_layers: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    bidirectional: bool
+
+
+class TrainingSection(_Section):
+    """How a run is fitted."""
+
+    max_steps: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    clip_norm: float | None = Field(gt=0)
+    validate_every: int = Field(ge=1)
+    patience: int | None = Field(ge=1)
+
+
+class ScheduleSection(_Section):
+    """How the learning rate goes over the steps."""
+
+    name: Literal["constant", "linear", "cosine"]
+    warmup_steps: int = Field(default=0, ge=0)
+    final: float = Field(default=1.0, ge=0)
+
+    def factor(self, step: int, max_steps: int) -> float:
+        """Return what the learning rate is multiplied with at a step, counted from 0."""
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        done = (step - self.warmup_steps) / max(1, max_steps - 1 - self.warmup_steps)
+        match self.name:
+            case "constant":
+                return 1.0
+            case "linear":
+                return 1 + (self.final - 1) * done
+            case "cosine":
+                return self.final + (1 - self.final) * (1 + math.cos(math.pi * done)) / 2
+
+
+# The update of these follows from gradients and weight decay alone, so that one call can step every run of a stack, each
+# with a learning rate and a weight decay of its own. (LBFGS needs a closure, ASGD and Adafactor look at the weights.)
+_OPTIMIZERS = (
+    "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD",
+)  # fmt: skip
+_NOT_OURS = ("params", "lr", "weight_decay", "maximize", "foreach", "capturable", "differentiable", "fused")
+
+
+class OptimizerSection(BaseModel):
+    """A first-order optimiser of torch.optim; keys beside these are its own arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+    target: str = Field(alias="_target_")
+    lr: float = Field(ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+
+    @field_validator("target")
+    @classmethod
+    def _allowed(cls, target: str) -> str:
+        if target not in {f"torch.optim.{name}" for name in _OPTIMIZERS}:
+            raise ValueError(f"must be torch.optim. and one of {', '.join(_OPTIMIZERS)}")
+        return target
+
+    @property
+    def kind(self) -> str:
+        """Name of the class in torch.optim."""
+        return self.target.removeprefix("torch.optim.")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of the class beside learning rate and weight decay."""
+        return dict(self.model_extra or {})
+
+    def argument_names(self) -> list[str]:
+        """Return the arguments that the class takes beside learning rate and weight decay."""
+        import inspect
+
+        import torch
+
+        parameters = inspect.signature(getattr(torch.optim, self.kind)).parameters
+        return [name for name in parameters if name not in _NOT_OURS]
+
+
+class StackSection(_Section):
+    """How runs share a fit."""
+
+    size: Literal["auto"] | int = Field(union_mode="left_to_right")
+
+    @field_validator("size")
+    @classmethod
+    def _positive(cls, size: Any) -> Any:
+        if size != "auto" and size < 1:
+            raise ValueError("must be auto or at least 1")
+        return size
+
+
+class _WandbSection(_Section):
+    project: str = Field(default="gatelab", min_length=1)
+    entity: str | None = None
+    mode: Literal["offline", "online", "disabled"] = "offline"
+
+
+class _EmptySection(_Section):
+    pass
+
+
+class _MlflowSection(_Section):
+    experiment: str = Field(default="gatelab", min_length=1)
+    tracking_uri: str | None = None
+
+
+class LoggerSection(_Section):
+    """Mirrors of the history, each with its own options; absent ones are null."""
+
+    wandb: _WandbSection | None = None
+    csv: _EmptySection | None = None
+    tensorboard: _EmptySection | None = None
+    mlflow: _MlflowSection | None = None

@@ -1,0 +1,81 @@
+"""What a variant costs: learned numbers, and multiplications in each time step."""
+
+from gatelab.equations.program import program
+from gatelab.equations.tree import Expression, Read, walk
+from gatelab.equations.variant import Variant
+from gatelab.errors import UserError
+
+__all__ = ["dependent_products", "multiply_adds", "parameter_count"]
+
+
+def parameter_count(variant: Variant, input_size: int, hidden_size: int) -> int:
+    """Return the number of learned numbers of one layer in one direction.
+
+    A weight matrix has hidden_size × (length of its source) of them, a diagonal the length of its source, a bias or a
+    learned vector hidden_size, a learned scalar 1.
+
+    Raises:
+        UserError: a size below 1.
+    """
+    sources = _source_lengths(variant, input_size, hidden_size)
+    rows = {"weight": hidden_size, "diagonal": 1}
+    own = {"bias": hidden_size, "vector": hidden_size, "scalar": 1}
+    return sum(
+        rows[parameter.kind] * sources[parameter.name] if parameter.kind in rows else own[parameter.kind]
+        for parameter in variant.parameters
+    )
+
+
+def multiply_adds(variant: Variant, input_size: int, hidden_size: int) -> int:
+    """Return the multiply-adds of one layer in one direction for each time step of each sequence.
+
+    Counted is one for every entry of every weight matrix and of every diagonal that meets a vector which changes from
+    step to step. Not counted: adding biases, element-wise products and functions (their number grows with hidden_size
+    only), and what is computed once for the whole run, such as a matrix times a learned vector.
+
+    Raises:
+        UserError: a size below 1.
+    """
+    sources = _source_lengths(variant, input_size, hidden_size)
+    changing = _changing(variant)
+    total = 0
+    for parameter, source in variant.weights():
+        if _changes(source, changing):
+            total += sources[parameter.name] * (hidden_size if parameter.kind == "weight" else 1)
+    return total
+
+
+def dependent_products(variant: Variant) -> int:
+    """Return how many matrix products of one step must wait for each other.
+
+    1 for an LSTM, 2 where a gate acts before the recurrent product (the published GRU), and 0 where every product sees
+    x alone, so that all of them run before the first step.
+    """
+    depths: list[int] = []
+    for instruction in program(variant).instructions:
+        here = int(instruction.kind == "product" and instruction.phase == "step")
+        depths.append(here + max((depths[argument] for argument in instruction.arguments), default=0))
+    return max(depths)
+
+
+def _source_lengths(variant: Variant, input_size: int, hidden_size: int) -> dict[str, int]:
+    """Return weight or diagonal -> length of the vector it is multiplied with."""
+    for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
+        if size < 1:
+            raise UserError(f"{name}={size}: must be at least 1")
+    lengths = {"input": input_size, "hidden": hidden_size}
+    return {parameter.name: lengths[variant.size(source)] for parameter, source in variant.weights()}
+
+
+def _changing(variant: Variant) -> set[str]:
+    """Return the equations whose values differ from step to step."""
+    changing: set[str] = set()
+    for name, tree in variant.trees.items():
+        if _changes(tree, changing):
+            changing.add(name)
+    return changing
+
+
+def _changes(expression: Expression, changing: set[str]) -> bool:
+    reads = (node for node in walk(expression) if isinstance(node, Read))
+    return any(read.when != "now" or read.name in changing for read in reads)

@@ -1,0 +1,216 @@
+"""A variant as a paper would print it: LaTeX, and plain text for a terminal."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from gatelab.equations.functions import FUNCTIONS
+from gatelab.equations.parsing import Parameter
+from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read, walk
+from gatelab.equations.variant import Variant
+
+__all__ = ["latex", "plain"]
+
+
+def plain(variant: Variant) -> str:
+    """Return the equations as aligned lines of text: ``f_t = σ(W_fx x_t + W_fh h_{t-1} + b_f)``.
+
+    ⊙ is the element-wise product; W is a learned matrix, p the diagonal of one, b a bias, v a learned vector, s a
+    learned scalar, each with the equation it belongs to and, where it has one, the vector it is multiplied with.
+    """
+    lines = _Plain(variant).lines()
+    width = max(len(left) for left, _ in lines)
+    return "\n".join(f"{left.ljust(width)} = {right}" for left, right in lines)
+
+
+def latex(variant: Variant) -> str:
+    r"""Return the equations as an ``aligned`` environment, for LaTeX, MathJax and KaTeX (within ``$$ … $$``).
+
+    The letters are those of :func:`plain`.
+    """
+    body = " \\\\\n".join(f"  {left} &= {right}" for left, right in _Latex(variant).lines())
+    return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+
+
+# How strongly an expression holds together: what is weaker than its surroundings gets parentheses. W a stands between a
+# sum and a product: in W a ⊙ b one could not see what is multiplied first.
+_SUM, _MATRIX, _PRODUCT, _ATOM = range(4)
+
+_LETTERS = {"weight": "W", "diagonal": "p", "bias": "b", "vector": "v", "scalar": "s"}
+
+
+class _Notation(ABC):
+    """Writes expressions with as few parentheses as their meaning allows."""
+
+    times: str  # element-wise product of vectors
+    dot: str  # product with a number that stands on the right
+
+    def __init__(self, variant: Variant) -> None:
+        self.variant = variant
+        self.labels = _labels(variant)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return left and right side of every equation."""
+        return [(self.vector(name, "t"), self.write(tree)[0]) for name, tree in self.variant.trees.items()]
+
+    @abstractmethod
+    def vector(self, name: str, time: str) -> str:
+        """Write a vector at a time, ``t`` or ``t-1``."""
+
+    @abstractmethod
+    def parameter(self, name: str) -> str:
+        """Write a learned tensor."""
+
+    @abstractmethod
+    def number(self, value: float) -> tuple[str, int]:
+        """Write a number and say how strongly it holds together."""
+
+    @abstractmethod
+    def call(self, function: str, arguments: list[str]) -> str:
+        """Write a function's value."""
+
+    @abstractmethod
+    def quotient(self, left: Expression, right: Expression) -> tuple[str, int]:
+        """Write a division."""
+
+    @abstractmethod
+    def power(self, base: str, exponent: float) -> str:
+        """Write a power."""
+
+    @abstractmethod
+    def parentheses(self, text: str) -> str:
+        """Put a text in parentheses."""
+
+    def write(self, expression: Expression) -> tuple[str, int]:
+        """Return the text of an expression, and how strongly it holds together."""
+        match expression:
+            case Number(value=value):
+                return self.number(value)
+            case Read(name=name, when=when):
+                return self.vector(name, "t-1" if when == "previous" else "t"), _ATOM
+            case Learned(parameter=parameter):
+                return self.parameter(parameter), _ATOM
+            case Negation(operand=operand):
+                return f"-{self.inner(operand, _MATRIX)}", _SUM
+            case Call(function=function, arguments=arguments):
+                return self.call(function, [self.write(argument)[0] for argument in arguments]), _ATOM
+            case Linear(sources=sources, weights=weights, bias=bias):
+                pairs = zip(weights, sources, strict=True)
+                terms = [f"{self.parameter(weight)} {self.inner(source, _ATOM)}" for weight, source in pairs]
+                terms += [self.parameter(bias)] if bias else []
+                return " + ".join(terms), _SUM if len(terms) > 1 else _MATRIX
+            case Operation(symbol="+" | "-" as symbol, left=left, right=right):
+                # a + (b - c) is a + b - c, but a - (b + c) is not a - b + c
+                return f"{self.write(left)[0]} {symbol} {self.inner(right, _SUM if symbol == '+' else _MATRIX)}", _SUM
+            case Operation(symbol="*", left=left, right=right):
+                return self.product(left, right), _PRODUCT
+            case Operation(symbol="/", left=left, right=right):
+                return self.quotient(left, right)
+            case Operation(left=left, right=right):
+                assert isinstance(right, Number)  # the parser lets nothing else be an exponent
+                text, strength = self.write(left)
+                whole = strength == _ATOM and not isinstance(left, Call) and not text.startswith("-")
+                return self.power(text if whole else self.parentheses(text), right.value), _PRODUCT
+
+    def product(self, left: Expression, right: Expression) -> str:
+        """Write a product: 2 r, r · 2, or r ⊙ f."""
+        first = self.inner(left, _PRODUCT, leading=True)
+        second = self.inner(right, _PRODUCT)
+        if isinstance(left, Number) and not second[0].isdigit():
+            return f"{first} {second}"
+        return f"{first} {self.dot if _is_number(left) or _is_number(right) else self.times} {second}"
+
+    def inner(self, expression: Expression, least: int, *, leading: bool = False) -> str:
+        """Write a part of an expression, in parentheses where it holds together less than its surroundings ask."""
+        text, strength = self.write(expression)
+        unclear = strength < least or (text.startswith("-") and not leading)
+        return self.parentheses(text) if unclear else text
+
+
+class _Plain(_Notation):
+    times, dot = "⊙", "·"
+
+    def vector(self, name: str, time: str) -> str:
+        return f"{name}_t" if time == "t" else f"{name}_{{{time}}}"
+
+    def parameter(self, name: str) -> str:
+        letter, subscripts = self.labels[name]
+        return f"{letter}_{_joined(subscripts, subscripts)}"
+
+    def number(self, value: float) -> tuple[str, int]:
+        return _digits(value), _ATOM
+
+    def call(self, function: str, arguments: list[str]) -> str:
+        return f"{'σ' if function == 'sigmoid' else function}({', '.join(arguments)})"
+
+    def quotient(self, left: Expression, right: Expression) -> tuple[str, int]:
+        return f"{self.inner(left, _PRODUCT, leading=True)} / {self.inner(right, _ATOM)}", _PRODUCT
+
+    def power(self, base: str, exponent: float) -> str:
+        return f"{base}^{_digits(exponent)}"
+
+    def parentheses(self, text: str) -> str:
+        return f"({text})"
+
+
+class _Latex(_Notation):
+    times, dot = r"\odot", r"\cdot"
+
+    def vector(self, name: str, time: str) -> str:
+        return f"{_upright(name)}_t" if time == "t" else f"{_upright(name)}_{{{time}}}"
+
+    def parameter(self, name: str) -> str:
+        letter, subscripts = self.labels[name]
+        text = _joined(subscripts, [_upright(subscript) for subscript in subscripts])
+        return f"{letter}_{text}" if len(text) == 1 else f"{letter}_{{{text}}}"
+
+    def number(self, value: float) -> tuple[str, int]:
+        mantissa, _, exponent = _digits(value).partition("e")
+        return (rf"{mantissa} \cdot 10^{{{int(exponent)}}}", _PRODUCT) if exponent else (mantissa, _ATOM)
+
+    def call(self, function: str, arguments: list[str]) -> str:
+        return FUNCTIONS[function].latex.format(*arguments)
+
+    def quotient(self, left: Expression, right: Expression) -> tuple[str, int]:
+        return rf"\frac{{{self.write(left)[0]}}}{{{self.write(right)[0]}}}", _PRODUCT
+
+    def power(self, base: str, exponent: float) -> str:
+        return f"{base}^{{{self.number(exponent)[0]}}}"
+
+    def parentheses(self, text: str) -> str:
+        return rf"\left({text}\right)" if r"\frac" in text else f"({text})"
+
+
+def _labels(variant: Variant) -> Mapping[str, tuple[str, list[str]]]:
+    """Return parameter -> letter and subscripts: the equation, the vector met, and a count where both recur."""
+    sources = {parameter.name: source for parameter, source in variant.weights()}
+    labels: dict[str, tuple[str, list[str]]] = {}
+    for parameter in variant.parameters:
+        label = (_LETTERS[parameter.kind], [parameter.equation, *_met(parameter, sources)])
+        count = 1 + sum(letter == label[0] and taken[: len(label[1])] == label[1] for letter, taken in labels.values())
+        labels[parameter.name] = label if count == 1 else (label[0], [*label[1], str(count)])
+    return labels
+
+
+def _met(parameter: Parameter, sources: Mapping[str, Expression]) -> list[str]:
+    """Return the last name of a weight's source: the h of r*h, as papers write W_h (r ⊙ h)."""
+    if parameter.name not in sources:
+        return []
+    names = [node.name for node in walk(sources[parameter.name]) if isinstance(node, Read)]
+    return names[-1:]
+
+
+def _is_number(expression: Expression) -> bool:
+    return isinstance(expression, Number) or (isinstance(expression, Learned) and expression.kind == "scalar")
+
+
+def _digits(value: float) -> str:
+    return str(int(value)) if value == int(value) and abs(value) < 1e16 else repr(value)
+
+
+def _upright(name: str) -> str:
+    return name if len(name) == 1 or name.isdigit() else r"\mathrm{" + name.replace("_", r"\_") + "}"
+
+
+def _joined(names: list[str], shown: list[str]) -> str:
+    """Return subscripts side by side, with commas where a name of several letters would run into the next."""
+    return ("" if all(len(name) == 1 and name.isalpha() for name in names) else ",").join(shown)

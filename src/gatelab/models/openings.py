@@ -1,0 +1,183 @@
+"""Openings: where gates start. A separate axis: an opening sets biases and knows nothing of the equations' purpose."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from gatelab.equations import Variant
+from gatelab.equations.tree import Read, walk
+from gatelab.errors import UserError, suggest
+from gatelab.validation import check
+
+if TYPE_CHECKING:
+    from gatelab.models.rnn import RNN
+
+__all__ = ["OPENINGS", "Chrono", "Default", "One", "Opening", "Uniform", "Zero", "opened_biases", "opening_from_mapping"]
+
+
+class Opening(BaseModel, ABC):
+    """Values that biases get before the first step; the fields are the keys of a file of conf/opening/."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    source: str = ""
+
+    def check(self, variant: Variant) -> None:
+        """Raise a UserError if the variant has no gate that the opening could set."""
+
+    @abstractmethod
+    def apply(self, rnn: "RNN", random: np.random.Generator) -> None:
+        """Set the biases of every layer of an RNN, in place."""
+
+
+class Default(Opening):
+    """Biases stay as they were drawn, uniform in ±1/√hidden as in torch.nn.LSTM."""
+
+    name: Literal["default"]
+
+    def apply(self, rnn: "RNN", random: np.random.Generator) -> None:
+        """Leave everything as it is."""
+
+
+class Zero(Opening):
+    """Every bias is 0: gates start half open."""
+
+    name: Literal["zero"]
+
+    def apply(self, rnn: "RNN", random: np.random.Generator) -> None:
+        """Set every bias to 0."""
+        _clear(rnn)
+
+
+class _GateOpening(Opening):
+    """Every bias is 0 but those that decide how much of the state is retained."""
+
+    @abstractmethod
+    def retain(self, hidden_size: int, random: np.random.Generator) -> NDArray[np.float64]:
+        """Return the bias of the retaining gate, (hidden,)."""
+
+    @property
+    def closes_write(self) -> bool:
+        """Whether a writing gate of its own gets the negated bias."""
+        return False
+
+    def check(self, variant: Variant) -> None:
+        """Raise a UserError if no equation with a bias has the role retain, write or opening."""
+        if not any(opened_biases(variant)):
+            raise UserError(
+                f"opening={self.name}: variant '{variant.name}' has no gate with a bias whose role is retain, write or "
+                "opening; allowed: default, zero"
+            )
+
+    def apply(self, rnn: "RNN", random: np.random.Generator) -> None:
+        """Set the gates' biases and clear the others."""
+        self.check(rnn.variant)
+        retaining, writing = opened_biases(rnn.variant)
+        _clear(rnn)
+        for layer in rnn.layers:
+            bias = self.retain(layer.hidden_size, random)
+            for name in retaining:
+                layer.set_parameter(name, bias)
+            for name in writing:
+                if self.closes_write or not retaining:
+                    layer.set_parameter(name, -bias)
+
+
+class One(_GateOpening):
+    """The retaining gate's bias is 1 (or another number), so that it starts open."""
+
+    name: Literal["one"]
+    value: float = Field(default=1.0, allow_inf_nan=False)
+
+    def retain(self, hidden_size: int, random: np.random.Generator) -> NDArray[np.float64]:
+        """Return the constant."""
+        return np.full(hidden_size, self.value)
+
+
+class Chrono(_GateOpening):
+    """Bias log U(1, max_time − 1), so that units start with memories of up to max_time steps; the writing gate mirrors it."""
+
+    name: Literal["chrono"]
+    max_time: int = Field(default=100, ge=3)
+
+    @property
+    def closes_write(self) -> bool:
+        """The paper sets the input gate's bias to minus the forget gate's."""
+        return True
+
+    def retain(self, hidden_size: int, random: np.random.Generator) -> NDArray[np.float64]:
+        """Draw the bias (Tallec & Ollivier 2018, equation 16)."""
+        return np.log(random.uniform(1, self.max_time - 1, hidden_size))
+
+
+class Uniform(_GateOpening):
+    """The retaining gate starts uniform in (1/hidden, 1 − 1/hidden): every time scale has some units."""
+
+    name: Literal["uniform"]
+
+    def retain(self, hidden_size: int, random: np.random.Generator) -> NDArray[np.float64]:
+        """Draw the bias, the logit of a uniform number (Gu et al. 2020, section 3.1); one unit alone starts at 1/2."""
+        edge = min(1 / hidden_size, 0.5)
+        share = random.uniform(edge, 1 - edge, hidden_size)
+        return np.log(share) - np.log1p(-share)
+
+
+OPENINGS: dict[str, type[Opening]] = {
+    "chrono": Chrono,
+    "default": Default,
+    "one": One,
+    "uniform": Uniform,
+    "zero": Zero,
+}
+
+
+def opening_from_mapping(mapping: Mapping[str, object]) -> Opening:
+    """Return the opening that the keys of a file of conf/opening/ describe.
+
+    Raises:
+        UserError: an unknown name or key, or a wrong value.
+    """
+    name = mapping.get("name") if isinstance(mapping, Mapping) else mapping
+    if not isinstance(name, str) or name not in OPENINGS:
+        raise UserError(f"unknown opening '{name}'{suggest(str(name), OPENINGS)}; allowed: {', '.join(OPENINGS)}")
+    return check(OPENINGS[name], mapping, "opening")
+
+
+def opened_biases(variant: Variant) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the biases of the retaining and of the writing gate, by parameter name.
+
+    The equation with the role ``opening``, if there is one, stands for the retaining gate. A retaining gate without a
+    bias of its own lends itself that of the equations it reads, unless the writing gate has one: in 1 − f it is f's.
+    """
+    if "opening" in variant.roles:
+        return _own(variant, variant.roles["opening"]), ()
+    retaining = _own(variant, variant.roles.get("retain"))
+    writing = _own(variant, variant.roles.get("write"))
+    if not retaining and not writing and "retain" in variant.roles:
+        retaining = _read(variant, variant.roles["retain"])
+    return retaining, writing
+
+
+def _own(variant: Variant, equation: str | None) -> tuple[str, ...]:
+    kinds = ("bias", "vector") if equation is not None and equation == variant.roles.get("opening") else ("bias",)
+    return tuple(p.name for p in variant.parameters if p.equation == equation and p.kind in kinds)
+
+
+def _read(variant: Variant, equation: str) -> tuple[str, ...]:
+    """Return the biases of the first equations below this one, this step, that have any."""
+    nodes = [node for node in walk(variant.trees[equation]) if isinstance(node, Read) and node.when == "now"]
+    sources = [node.name for node in nodes if node.name not in variant.states]
+    found = [_own(variant, source) or _read(variant, source) for source in dict.fromkeys(sources)]
+    return tuple(name for names in found for name in names)
+
+
+def _clear(rnn: "RNN") -> None:
+    for layer in rnn.layers:
+        for parameter in rnn.variant.parameters:
+            if parameter.kind == "bias":
+                layer.set_parameter(parameter.name, np.zeros(layer.hidden_size))

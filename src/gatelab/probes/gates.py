@@ -1,0 +1,96 @@
+"""How open the gates are: histograms of gate values over units, steps and sequences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.func import functional_call
+
+from gatelab.equations.bounds import gates
+from gatelab.models.network import Network
+
+__all__ = ["GateHistogram", "gate_histograms"]
+
+BINS = 20
+SHUT, OPEN = 0.1, 0.9  # the thresholds of Karpathy, Johnson & Fei-Fei 2015
+
+
+@dataclass(frozen=True)
+class GateHistogram:
+    """The values of one gate of one layer and direction.
+
+    Attributes:
+        name: the gate's equation; with several layers or directions "layer.direction.equation", counted from 0.
+        counts: (20,) how many values lie in each bin.
+        edges: (21,) borders of the bins, from 0 to 1.
+        mean: of all values.
+    """
+
+    name: str
+    counts: NDArray[np.int64]
+    edges: NDArray[np.float64]
+    mean: float
+
+    def shares(self) -> dict[str, float]:
+        """Return the mean and the shares of values below 0.1 (shut) and above 0.9 (open)."""
+        total = max(1, int(self.counts.sum()))
+        width = len(self.counts) // 10
+        return {
+            "mean": self.mean,
+            "shut": float(self.counts[:width].sum() / total),
+            "open": float(self.counts[-width:].sum() / total),
+        }
+
+
+@torch.no_grad()
+def gate_histograms(
+    network: Network, weights: Mapping[str, Tensor], inputs: Tensor, lengths: Tensor | None
+) -> list[list[GateHistogram]]:
+    """Return, for each run, the histogram of every gate over valid steps.
+
+    Args:
+        network: the structure that the runs share.
+        weights: stacked, parameter name -> (runs, …).
+        inputs: (time, batch, input), the same for all runs.
+        lengths: (batch,) valid steps, or None.
+    """
+    names = gates(network.rnn.variant)
+    runs = next(iter(weights.values())).shape[0]
+    if not names:
+        return [[] for _ in range(runs)]
+    shown = inputs.expand(runs, *inputs.shape)
+    valid = None if lengths is None else lengths.expand(runs, *lengths.shape)
+    recorder = _Recorder(network, names)
+    records = functional_call(recorder, {f"network.{name}": weight for name, weight in weights.items()}, (shown, valid))
+    keep = None
+    if lengths is not None:
+        keep = (torch.arange(inputs.shape[0], device=inputs.device)[:, None] < lengths).cpu().numpy()
+    directions = 2 if network.rnn.bidirectional else 1
+    found: list[list[GateHistogram]] = [[] for _ in range(runs)]
+    for index, record in enumerate(records):
+        place = f"{index // directions}.{index % directions}." if len(records) > 1 else ""
+        for name in names:
+            for run, values in enumerate(record[name].cpu().numpy()):
+                found[run].append(_histogram(place + name, values if keep is None else values[keep]))
+    return found
+
+
+class _Recorder(torch.nn.Module):
+    """Runs a network and returns its gates instead of its predictions."""
+
+    def __init__(self, network: Network, names: Sequence[str]) -> None:
+        super().__init__()
+        self.network = network
+        self.names = names
+
+    def forward(self, inputs: Tensor, lengths: Tensor | None) -> list[dict[str, Tensor]]:
+        return self.network.rnn.run(inputs, None, lengths, record=self.names)[2]
+
+
+def _histogram(name: str, values: NDArray[np.float32]) -> GateHistogram:
+    finite = values[np.isfinite(values)]
+    counts, edges = np.histogram(finite, bins=BINS, range=(0.0, 1.0))
+    return GateHistogram(name, counts, edges, float(finite.mean()) if finite.size else float("nan"))

@@ -1,0 +1,59 @@
+"""The table of runs: a row for every run, whether it finished or diverged."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gatelab.reports.scores import score_header, shown_name
+from gatelab.reports.tables import Column, Table, duration, plain, significant
+from gatelab.runs import Result
+
+__all__ = ["runs_table"]
+
+
+def runs_table(results: Sequence[Result]) -> Table:
+    """Return a row for each run, ordered by task, variant label, seed and identity.
+
+    Scores are those of the checkpoint with the best validation score; a run that diverged shows at which step.
+    """
+    score = score_header(results)
+    named = [Column("score", ("score",))] if score == "score" else []
+    columns = [
+        Column("run", ("identity",)),
+        Column("variant", ("variant",)),
+        Column("task", ("task",)),
+        Column("seed", ("seed",), align="right"),
+        Column("status", ("status", "diverged_at"), _status),
+        *named,
+        Column("best step", ("best_step",), plain, "right"),
+        Column(f"validation {score}", ("validation_score",), significant, "right"),
+        Column(f"test {score}", ("test_score",), significant, "right"),
+        Column("parameters", ("parameters",), align="right"),
+        Column("seconds", ("seconds",), duration, "right"),
+    ]
+    ordered = sorted(results, key=lambda result: (result.task, result.label, result.seed, result.identity))
+    return Table(columns, [_row(result) for result in ordered])
+
+
+def _row(result: Result) -> dict[str, Any]:
+    return {
+        "identity": result.identity,
+        "variant": result.label,
+        "task": result.task,
+        "seed": result.seed,
+        "status": result.status,
+        "diverged_at": result.diverged_at,
+        "best_step": result.best_step,
+        "score": shown_name(result),
+        "validation_loss": result.validation.loss,
+        "validation_score": result.validation.score,
+        "test_loss": result.test.loss,
+        "test_score": result.test.score,
+        "parameters": result.parameters,
+        "steps": result.steps,
+        "seconds": result.seconds,
+        "path": result.path,
+    }
+
+
+def _status(status: str, diverged_at: int | None) -> str:
+    return status if diverged_at is None else f"{status} at {diverged_at}"

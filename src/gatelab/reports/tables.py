@@ -1,0 +1,100 @@
+"""A table of raw values, and its three spellings: aligned text, Markdown, CSV."""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["Column", "Table", "duration", "plain", "significant"]
+
+ABSENT = "–"
+
+
+def plain(value: object) -> str:
+    """Return a value as it is, and a dash for None."""
+    return ABSENT if value is None else str(value)
+
+
+def significant(value: float | None, digits: int = 4) -> str:
+    """Return a number rounded to significant digits (zeros kept: 0.9000), and a dash for None and NaN."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    return f"{value:#.{digits}g}".rstrip(".")
+
+
+def duration(seconds: float) -> str:
+    """Return seconds with one decimal."""
+    return ABSENT if math.isnan(seconds) else f"{seconds:.1f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What readers see under one header, made of one or several fields of a row."""
+
+    header: str
+    fields: tuple[str, ...]
+    show: Callable[..., str] = plain
+    """Called with the values of ``fields``, in order."""
+    align: Literal["left", "right"] = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of named values. Readers see the columns; CSV has every field, in full precision."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+
+    def text(self) -> str:
+        """Return the table aligned for a terminal, without colour; lines end with a newline."""
+        lines = [[column.header for column in self.columns], *self._cells()]
+        widths = [max(len(line[index]) for line in lines) for index in range(len(self.columns))]
+        lines.insert(1, ["-" * width for width in widths])
+        return "".join(f"{self._aligned(line, widths)}\n" for line in lines)
+
+    def markdown(self) -> str:
+        """Return the table in the Markdown of GitHub; what Markdown would read as markup is escaped."""
+        rule = ["---:" if column.align == "right" else ":---" for column in self.columns]
+        headers = [_escaped(column.header) for column in self.columns]
+        body = [[_escaped(cell) for cell in line] for line in self._cells()]
+        return "".join(f"| {' | '.join(line)} |\n" for line in [headers, rule, *body])
+
+    def csv(self) -> str:
+        """Return every field of every row, floats by repr (NaN is ``nan``), None as nothing; the first line names them.
+
+        The fields are those of the first row, in its order; a table without rows has those of its columns.
+        """
+        names = list(self.rows[0]) if self.rows else [field for column in self.columns for field in column.fields]
+        text = io.StringIO()
+        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return text.getvalue()
+
+    def cells(self) -> tuple[list[str], list[list[str]]]:
+        """Return the headers and, for each row, what readers see below them."""
+        return [column.header for column in self.columns], self._cells()
+
+    def _cells(self) -> list[list[str]]:
+        return [[_cell(column, row) for column in self.columns] for row in self.rows]
+
+    def _aligned(self, line: Sequence[str], widths: Sequence[int]) -> str:
+        cells = (
+            cell.rjust(width) if column.align == "right" else cell.ljust(width)
+            for cell, width, column in zip(line, widths, self.columns, strict=True)
+        )
+        return "  ".join(cells).rstrip()
+
+
+def _cell(column: Column, row: Mapping[str, Any]) -> str:
+    cell = column.show(*(row[field] for field in column.fields))
+    # A label comes from a file that anyone may have written: no line breaks, no terminal control sequences.
+    return "".join(letter if letter.isprintable() else " " for letter in cell)
+
+
+def _escaped(cell: str) -> str:
+    for letter in "\\|*`[":
+        cell = cell.replace(letter, f"\\{letter}")
+    return cell.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,107 @@
+"""The table of variants: a row for each variant on each task, over its seeds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gatelab.reports.scores import by_task, score_header, shown_name, worse
+from gatelab.reports.tables import ABSENT, Column, Table, duration, significant
+from gatelab.runs import Result
+from gatelab.statistics import paired_difference, summarise
+
+__all__ = ["variants_table"]
+
+
+def variants_table(results: Sequence[Result], baseline: str | None = None) -> Table:
+    """Return a row for each (task, variant label): counts, test scores of its finished runs, cost.
+
+    Ordered by task, then best mean first; the row of the ``baseline`` label comes before the others of its task, and
+    every other row then tells its mean difference to it (variant minus baseline, over the seeds that finished in
+    both). ``±`` is followed by the sample standard deviation over runs. Mean seconds are those of all runs of the
+    row, diverged ones too.
+    """
+    score = score_header(results)
+    named = [Column("score", ("score",))] if score == "score" else []
+    compared = [Column(f"mean difference to {baseline}, paired by seed", ("difference", "pairs"), _difference, "right")]
+    columns = [
+        Column("task", ("task",)),
+        Column("variant", ("variant",)),
+        *named,
+        Column("runs", ("n",), align="right"),
+        Column("diverged", ("diverged",), align="right"),
+        Column(f"test {score}, mean ± sd over runs", ("mean", "standard_deviation"), _mean, "right"),
+        Column("median", ("median",), significant, "right"),
+        Column("min..max", ("minimum", "maximum"), _range, "right"),
+        *(compared if baseline is not None else []),
+        Column("chance", ("chance",), significant, "right"),
+        Column("parameters", ("parameters_minimum", "parameters_maximum"), _whole_range, "right"),
+        Column("mean seconds", ("seconds",), duration, "right"),
+    ]
+    rows = [row for group in by_task(results).values() for row in _rows_of_task(group, baseline)]
+    return Table(columns, rows)
+
+
+def _rows_of_task(results: Sequence[Result], baseline: str | None) -> list[dict[str, Any]]:
+    variants: dict[str, list[Result]] = {}
+    for result in sorted(results, key=lambda result: result.label):
+        variants.setdefault(result.label, []).append(result)
+    rows = [_row(label, group, baseline, variants) for label, group in variants.items()]
+    higher = results[0].higher_is_better
+    return sorted(
+        rows, key=lambda row: (row["variant"] != baseline, worse(row["mean"], higher_is_better=higher), row["variant"])
+    )
+
+
+def _row(
+    label: str, group: Sequence[Result], baseline: str | None, variants: dict[str, list[Result]]
+) -> dict[str, Any]:
+    scores = _test_scores(group)
+    summary = summarise([score for _, score in scores], diverged=len(group) - len(scores))
+    sizes = [result.parameters for result in group]
+    row: dict[str, Any] = {
+        "task": group[0].task,
+        "variant": label,
+        "score": shown_name(group[0]),
+        "n": summary.n,
+        "diverged": summary.diverged,
+        "mean": summary.mean,
+        "standard_deviation": summary.standard_deviation,
+        "median": summary.median,
+        "minimum": summary.minimum,
+        "maximum": summary.maximum,
+    }
+    if baseline is not None:
+        known = baseline in variants and label != baseline
+        paired = paired_difference(scores, _test_scores(variants[baseline])) if known else None
+        row |= {"difference": paired.mean if paired else None, "pairs": paired.n if paired else None}
+    return row | {
+        "chance": group[0].chance,
+        "perfect": group[0].perfect,
+        "parameters_minimum": min(sizes),
+        "parameters_maximum": max(sizes),
+        "seconds": float(np.mean([result.seconds for result in group])),
+    }
+
+
+def _test_scores(group: Sequence[Result]) -> list[tuple[int, float]]:
+    return [(result.seed, result.test.score) for result in group if result.status == "finished"]
+
+
+def _mean(mean: float, standard_deviation: float) -> str:
+    return f"{significant(mean)} ± {significant(standard_deviation, 2)}"
+
+
+def _range(minimum: float, maximum: float) -> str:
+    return f"{significant(minimum)}..{significant(maximum)}"
+
+
+def _whole_range(minimum: int, maximum: int) -> str:
+    return str(minimum) if minimum == maximum else f"{minimum}..{maximum}"
+
+
+def _difference(difference: float | None, pairs: int | None) -> str:
+    if difference is None:
+        return ABSENT
+    sign = "+" if difference > 0 else ""
+    return f"{sign}{significant(difference)} ({pairs} {'pair' if pairs == 1 else 'pairs'})"

@@ -1,0 +1,40 @@
+"""metrics.jsonl: the history of a run, one JSON object a line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gatelab.errors import UserError
+from gatelab.runs.numerals import number
+
+__all__ = ["complete_bytes", "read_history"]
+
+
+def complete_bytes(path: Path) -> bytes:
+    """Return the complete lines of a file: a killed process may have left a part of one at the end, without a newline.
+
+    An absent file has no lines.
+    """
+    if not path.exists():
+        return b""
+    data = path.read_bytes()
+    return data[: data.rfind(b"\n") + 1]
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """Return the complete lines of a metrics.jsonl as mappings, in the order written.
+
+    Each has ``step`` (int), ``split`` (str) and numbers; NaN and infinities are floats again. Raises UserError with
+    the file and the line for a line that is damaged elsewhere than at the end.
+    """
+    return [_row(line, path, count) for count, line in enumerate(complete_bytes(path).splitlines(), start=1)]
+
+
+def _row(line: bytes, path: Path, count: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+        if not isinstance(row, dict) or not isinstance(row.get("step"), int) or not isinstance(row.get("split"), str):
+            raise ValueError("an object with step and split was expected")
+        return {key: value if key == "split" else number(value) for key, value in row.items()}
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        raise UserError(f"{path}, line {count}: damaged history: {error}") from error

@@ -1,0 +1,97 @@
+"""The identity of a run: a hash of everything in its configuration that can change its numbers."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from gatelab.errors import UserError
+
+__all__ = ["NOT_SCIENCE", "SCHEMA", "identity", "same_science", "scientific"]
+
+SCHEMA = 1
+"""Version of the meaning of a configuration; raised when equal keys begin to mean something else."""
+
+NOT_SCIENCE: tuple[str, ...] = (
+    "runs_dir",  # where results lie
+    "logger",  # mirrors of the history
+    "path",  # how the recurrence runs: all paths agree to rounding
+    "device",
+    "threads",
+    "stack",  # how many runs train together
+    "sweep",  # how the runs of a sweep are planned and executed
+    "label",  # how tables call the variant
+    "progress",  # what the terminal shows
+    "debug",
+    "hydra",
+    "task.path",  # where a data file lies; task.sha256 says what is in it
+    "variant.source",  # citations and remarks
+    "variant.notes",
+    "opening.source",
+)
+"""Dotted keys that are left out of the identity, each with everything below it. All other keys are science."""
+
+
+def scientific(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a resolved configuration (nested mappings) without the keys of ``NOT_SCIENCE``."""
+    return _without(configuration, "")
+
+
+def identity(science: Mapping[str, Any]) -> str:
+    """Return the 16 hex digits that name a run.
+
+    ``science`` is the fully resolved scientific configuration, as ``scientific`` returns it: nested mappings with
+    strings as keys, lists or tuples, strings, booleans, None, finite numbers. The order of keys does not matter,
+    1 and 1.0 are the same, and so are 0 and -0.0; True and 1 are not.
+
+    Raises UserError, naming the key, for a value that is not finite or of another kind.
+    """
+    text = _canonical_text({"schema": SCHEMA, "configuration": science})
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
+
+
+def same_science(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Say whether two resolved configurations mean the same run (compared in full, not by hash)."""
+    return _canonical_text(scientific(one)) == _canonical_text(scientific(other))
+
+
+def _without(mapping: Mapping[str, Any], above: str) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in mapping.items():
+        dotted = f"{above}{key}"
+        if dotted not in NOT_SCIENCE:
+            kept[key] = _without(value, f"{dotted}.") if isinstance(value, Mapping) else value
+    return kept
+
+
+def _canonical_text(value: Mapping[str, Any]) -> str:
+    # json spells floats by repr, which is the shortest text that reads back as the same number.
+    return json.dumps(_canonical(value, ""), sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
+def _canonical(value: Any, where: str) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise UserError(f"{_name(where)}: {value} is not allowed in a configuration; numbers must be finite")
+        return int(value) if value.is_integer() else value
+    if isinstance(value, Mapping):
+        return {_key(key, where): _canonical(item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item, f"{where}.{index}") for index, item in enumerate(value)]
+    raise UserError(
+        f"{_name(where)}: {value!r} is a {type(value).__name__}; allowed are numbers, strings, true, false, null, "
+        "lists and mappings"
+    )
+
+
+def _key(key: Any, where: str) -> str:
+    if not isinstance(key, str):
+        raise UserError(f"{_name(where)}: the key {key!r} is a {type(key).__name__}; keys must be strings")
+    return key
+
+
+def _name(where: str) -> str:
+    return where.removeprefix(".").removeprefix("configuration").removeprefix(".") or "configuration"

@@ -1,0 +1,120 @@
+"""What a run found: the content of its result.json."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from gatelab.runs.numerals import number
+
+__all__ = ["Performance", "Result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """How good a network is on one split, at the checkpoint of ``Result.best_step``; NaN where never measured."""
+
+    loss: float
+    """What training minimises, in the unit of the task's loss."""
+    score: float
+    """What the task is judged by, in the unit of ``Result.score_name``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run that has come to its end, whether it finished or diverged.
+
+    The test split is measured once, at ``best_step``: the step whose validation score was best.
+    """
+
+    identity: str
+    """16 hex digits; the name of the run's folder."""
+    label: str
+    """How tables call the variant: its name and its edits, such as ``peephole i=1 - f``."""
+    variant: str
+    """The name of the variant before edits."""
+    task: str
+    seed: int
+    status: Literal["finished", "diverged"]
+    diverged_at: int | None
+    """The step (counted from 1) at which a number stopped being finite; None for a finished run."""
+    best_step: int | None
+    """The step after which validation was best; None if there was no validation before the divergence."""
+    validation: Performance
+    test: Performance
+    score_name: str
+    higher_is_better: bool
+    chance: float
+    """Score of the best answer that ignores the input."""
+    perfect: float
+    """Score of a network without mistakes."""
+    parameters: int
+    """Trainable numbers in the whole network, readout included."""
+    steps: int
+    """Optimisation steps taken."""
+    seconds: float
+    """Wall time of the fit; for a run in a stack its share, the time of the stack over the number of its runs."""
+    path: str
+    """How the recurrence ran, such as ``loop``."""
+    path_reason: str
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the fields as nested plain values, in the order above."""
+        return asdict(self)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> "Result":
+        """Return the result in a mapping; keys that are no field are ignored, so that newer files can be read.
+
+        Raises ValueError for a field that is missing or of the wrong kind.
+        """
+        fields: dict[str, Any] = {}
+        for name, kinds in _KINDS.items():
+            if name not in mapping:
+                raise ValueError(f"'{name}' is missing")
+            value = mapping[name]
+            if kinds is Performance:
+                fields[name] = _performance(name, value)
+            elif kinds is float:
+                fields[name] = float(number(value))
+            elif type(value) in kinds:
+                fields[name] = value
+            else:
+                raise ValueError(f"'{name}' is {value!r}, of the wrong kind")
+        if fields["status"] not in ("finished", "diverged"):
+            raise ValueError(f"'status' is {fields['status']!r}; allowed are 'finished' and 'diverged'")
+        return cls(**fields)
+
+
+_TEXT, _WHOLE, _WHOLE_OR_NONE = (str,), (int,), (int, type(None))
+_KINDS: dict[str, Any] = {
+    "identity": _TEXT,
+    "label": _TEXT,
+    "variant": _TEXT,
+    "task": _TEXT,
+    "seed": _WHOLE,
+    "status": _TEXT,
+    "diverged_at": _WHOLE_OR_NONE,
+    "best_step": _WHOLE_OR_NONE,
+    "validation": Performance,
+    "test": Performance,
+    "score_name": _TEXT,
+    "higher_is_better": (bool,),
+    "chance": float,
+    "perfect": float,
+    "parameters": _WHOLE,
+    "steps": _WHOLE,
+    "seconds": float,
+    "path": _TEXT,
+    "path_reason": _TEXT,
+}
+
+
+def _performance(name: str, value: Any) -> Performance:
+    if value is None:
+        return Performance(math.nan, math.nan)
+    if isinstance(value, Performance):
+        return value
+    if not isinstance(value, Mapping) or "loss" not in value or "score" not in value:
+        raise ValueError(f"'{name}' is {value!r}; a loss and a score were expected")
+    return Performance(float(number(value["loss"])), float(number(value["score"])))

@@ -1,0 +1,192 @@
+"""What a task is: batches of sequences, a loss to minimise and a score to be judged by."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from gatelab.errors import UserError
+from gatelab.randomness import generator
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Batch", "FiniteTask", "GeneratedTask", "Task"]
+
+
+class Batch(NamedTuple):
+    """Sequences of one task, with what is asked of each; numpy arrays.
+
+    The mean loss of a batch is ``sum(loss_weights * losses) / sum(loss_weights)``, and likewise its score.
+    """
+
+    inputs: NDArray[np.float32]
+    """(time, batch, input), zero after the end of each sequence."""
+    lengths: NDArray[np.int64]
+    """(batch,), the number of time steps of each sequence."""
+    targets: NDArray[Any]
+    """(batch, …) for readout "last", (time, batch, …) for "every"."""
+    loss_weights: NDArray[np.float32]
+    """(batch,) or (time, batch), zero where nothing is asked."""
+    score_weights: NDArray[np.float32]
+    """(batch,) or (time, batch), zero where nothing is judged."""
+
+    def select(self, indices: NDArray[np.integer[Any]] | slice) -> Batch:
+        """Return the batch of some of these sequences, in the order asked for; times are not shortened."""
+        per_sequence = (slice(None),) * (self.loss_weights.ndim - 1) + (indices,)
+        return Batch(
+            self.inputs[:, indices],
+            self.lengths[indices],
+            self.targets[per_sequence],
+            self.loss_weights[per_sequence],
+            self.score_weights[per_sequence],
+        )
+
+
+class Task(BaseModel, ABC):
+    """Data, loss and score; the fields of a task are the keys of its file in conf/task/."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str
+
+    @property
+    @abstractmethod
+    def input_size(self) -> int:
+        """Number of inputs at each time step."""
+
+    @property
+    @abstractmethod
+    def output_size(self) -> int:
+        """Number of outputs of each prediction."""
+
+    @property
+    @abstractmethod
+    def readout(self) -> Literal["last", "every"]:
+        """One prediction after the last step of a sequence, or one at every step."""
+
+    @property
+    @abstractmethod
+    def loss_name(self) -> str:
+        """What is minimised, with its unit."""
+
+    @property
+    @abstractmethod
+    def score_name(self) -> str:
+        """What the task is judged by, with its unit."""
+
+    @property
+    @abstractmethod
+    def higher_is_better(self) -> bool:
+        """Whether a greater score is the better one."""
+
+    @property
+    @abstractmethod
+    def chance(self) -> float:
+        """The score of the best prediction that remembers nothing of the input."""
+
+    @property
+    @abstractmethod
+    def chance_meaning(self) -> str:
+        """The prediction that scores ``chance``."""
+
+    @property
+    @abstractmethod
+    def perfect(self) -> float:
+        """The score that no prediction can beat."""
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """Where the task was defined."""
+
+    @abstractmethod
+    def training_batch(self, seed: int, step: int, batch_size: int) -> Batch:
+        """Return the batch of a step (from 0) of the run with this seed; its shapes depend on batch_size alone."""
+
+    @abstractmethod
+    def validation(self) -> Batch:
+        """Return all validation sequences: the same for every run, none of them in training or test."""
+
+    @abstractmethod
+    def test(self) -> Batch:
+        """Return all test sequences: the same for every run, none of them in training or validation."""
+
+    @abstractmethod
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each prediction, in the shape of ``loss_weights``.
+
+        ``outputs`` is (batch, output) for readout "last" and (time, batch, output) for "every". One run at a time:
+        ``torch.func.vmap`` lifts it to several.
+        """
+
+    @abstractmethod
+    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the score of each prediction, in the shape of ``score_weights``; vmap lifts it as it does losses."""
+
+
+class GeneratedTask(Task):
+    """A task whose training sequences are drawn afresh at every step, without end.
+
+    Validation and test are drawn from streams of their own, so that they never repeat a training batch and do not
+    depend on the seed of a run. (Single sequences can coincide where a task has few: copying one token of two.)
+    """
+
+    data_seed: int = Field(default=0, ge=0)
+    validation_size: int = Field(default=1000, ge=1)
+    test_size: int = Field(default=1000, ge=1)
+
+    @abstractmethod
+    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+        """Draw a batch; its shapes depend on batch_size alone."""
+
+    def training_batch(self, seed: int, step: int, batch_size: int) -> Batch:
+        return self.draw(generator(seed, "batch", step), batch_size)
+
+    def validation(self) -> Batch:
+        return _held_out(self, "validation", self.validation_size)
+
+    def test(self) -> Batch:
+        return _held_out(self, "test", self.test_size)
+
+
+# Validation is asked for again and again; drawing it costs more than keeping it.
+@lru_cache(maxsize=4)
+def _held_out(task: GeneratedTask, purpose: str, size: int) -> Batch:
+    return task.draw(generator(task.data_seed, purpose), size)
+
+
+class FiniteTask(Task):
+    """A task whose training sequences are a fixed set, gone through once an epoch in a new order.
+
+    An epoch has ``n // batch_size`` batches: an incomplete last batch would have another shape, so it is dropped,
+    and which sequences are left over changes from epoch to epoch. The position follows from the step alone.
+    """
+
+    @abstractmethod
+    def training(self) -> Batch:
+        """Return all training sequences."""
+
+    def batches_per_epoch(self, batch_size: int) -> int:
+        """Return the number of batches in an epoch.
+
+        Raises :class:`UserError` if one batch would hold more sequences than there are.
+        """
+        sequences = len(self.training().lengths)
+        if batch_size > sequences:
+            raise UserError(
+                f"training.batch_size={batch_size}: must be at most {sequences}, "
+                f"the number of training sequences of task '{self.name}'"
+            )
+        return sequences // batch_size
+
+    def training_batch(self, seed: int, step: int, batch_size: int) -> Batch:
+        epoch, position = divmod(step, self.batches_per_epoch(batch_size))
+        training = self.training()
+        order = generator(seed, "order", epoch).permutation(len(training.lengths))
+        return training.select(order[position * batch_size : (position + 1) * batch_size])

@@ -1,0 +1,109 @@
+"""The batches of a stack: each run's own training batches side by side, validation and test shared by all."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from gatelab.configuration import RunConfiguration
+from gatelab.models.network import Network
+from gatelab.randomness import generator
+from gatelab.tasks import Batch
+
+__all__ = ["EVALUATION_BATCH", "StackBatch", "StackData"]
+
+EVALUATION_BATCH = 256
+"""Sequences a batch of validation and test, whatever the stack: a number that must not depend on the neighbours."""
+
+
+class StackBatch(NamedTuple):
+    """A batch of every run, with a leading run axis; of validation and test, one batch without it."""
+
+    inputs: Tensor
+    """(runs, time, batch, input)"""
+    lengths: Tensor | None
+    """(runs, batch); None where every sequence fills the time axis."""
+    targets: Tensor
+    loss_weights: Tensor
+    score_weights: Tensor
+    masks: list[Tensor] | None
+    """Dropout: for each layer but the last (runs, time, batch, features); None without."""
+
+
+class StackData(LightningDataModule):
+    """The data of one stack.
+
+    Args:
+        configurations: the runs.
+        template: their network, for the shape of dropout.
+    """
+
+    def __init__(self, configurations: Sequence[RunConfiguration], template: Network) -> None:
+        super().__init__()
+        self.configurations = list(configurations)
+        self.template = template
+        self.task = configurations[0].task
+        self.batch_size = configurations[0].training.batch_size
+
+    def train_dataloader(self) -> DataLoader[StackBatch]:
+        """Return the endless training batches."""
+        return DataLoader(_Training(self), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[StackBatch]:
+        """Return the validation batches."""
+        return DataLoader(_Evaluation(self.task.validation()), batch_size=None)
+
+    def test_dataloader(self) -> DataLoader[StackBatch]:
+        """Return the test batches. Asked for once, when every run's best checkpoint is known."""
+        return DataLoader(_Evaluation(self.task.test()), batch_size=None)
+
+    def batch(self, step: int) -> StackBatch:
+        """Return the training batches of a step, counted from 0: each a function of its run's seed and the step."""
+        size = self.batch_size
+        batches = [self.task.training_batch(configuration.seed, step, size) for configuration in self.configurations]
+        stacked = Batch(*(np.stack(arrays) for arrays in zip(*batches, strict=True)))
+        return _tensors(stacked)._replace(masks=self._masks(step, stacked.inputs.shape[1]))
+
+    def _masks(self, step: int, steps: int) -> list[Tensor] | None:
+        rates = [configuration.model.dropout for configuration in self.configurations]
+        if not any(rates) or self.template.rnn.num_layers == 1:
+            return None
+        drawn = [
+            self.template.draw_masks(generator(configuration.seed, "dropout", step), rate, steps, self.batch_size)
+            for configuration, rate in zip(self.configurations, rates, strict=True)
+        ]
+        return [torch.stack(masks) for masks in zip(*drawn, strict=True)]
+
+
+class _Training(IterableDataset[StackBatch]):
+    def __init__(self, data: StackData) -> None:
+        self.data = data
+
+    def __iter__(self) -> Iterator[StackBatch]:
+        step = 0
+        while True:
+            yield self.data.batch(step)
+            step += 1
+
+
+class _Evaluation(IterableDataset[StackBatch]):
+    def __init__(self, batch: Batch) -> None:
+        self.whole = batch
+
+    def __iter__(self) -> Iterator[StackBatch]:
+        for start in range(0, len(self.whole.lengths), EVALUATION_BATCH):
+            yield _tensors(self.whole.select(slice(start, start + EVALUATION_BATCH)))
+
+
+def _tensors(batch: Batch) -> StackBatch:
+    steps = batch.inputs.shape[-3]
+    lengths = None if bool((batch.lengths == steps).all()) else torch.from_numpy(batch.lengths)
+    arrays = (batch.targets, batch.loss_weights, batch.score_weights)
+    inputs, targets, loss_weights, score_weights = (
+        torch.from_numpy(np.ascontiguousarray(array)) for array in (batch.inputs, *arrays)
+    )
+    return StackBatch(inputs, lengths, targets, loss_weights, score_weights, None)

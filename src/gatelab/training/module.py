@@ -1,0 +1,211 @@
+"""The LightningModule that fits one stack of runs; a single run is a stack of one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from gatelab.configuration import RunConfiguration
+from gatelab.models.network import Network
+from gatelab.training.data import StackBatch
+from gatelab.training.optimizer import StackOptimizer
+
+__all__ = ["Progress", "StackModule"]
+
+
+@dataclass
+class Progress:
+    """Where one run of a stack stands.
+
+    Attributes:
+        steps: optimisation steps taken.
+        diverged_at: the step (from 1) whose loss or gradient was not finite; None while all is well.
+        stopped: patience has run out.
+        best_step: the step after which the validation score was best; None before the first validation.
+        best: validation (loss, score) at that step.
+        best_weights: parameter name -> tensor at that step.
+        stale: validations since then.
+    """
+
+    steps: int = 0
+    diverged_at: int | None = None
+    stopped: bool = False
+    best_step: int | None = None
+    best: tuple[float, float] = (float("nan"), float("nan"))
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    stale: int = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether the run still learns."""
+        return self.diverged_at is None and not self.stopped
+
+
+class StackModule(LightningModule):
+    """Many runs of one network, trained at once, each as if it were alone.
+
+    The network's weights carry a leading run axis; what is computed for one run never mixes with another's. Optimisation
+    is manual, so that each run keeps its own clip norm, learning rate and schedule. A run that diverges or whose patience
+    has run out is frozen, and its neighbours go on.
+
+    Args:
+        configurations: the runs, which agree in everything but the stackable keys.
+        template: their network.
+        weights: stacked initial weights, parameter name -> (runs, …).
+    """
+
+    def __init__(
+        self, configurations: Sequence[RunConfiguration], template: Network, weights: dict[str, Tensor]
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.configurations = list(configurations)
+        self.task = configurations[0].task
+        self.names = list(weights)
+        self.stacked = nn.ParameterList([nn.Parameter(weights[name]) for name in self.names])
+        # kept outside the module tree: only its structure is used, never its weights
+        self._template = (template,)
+        self.progress = [Progress() for _ in configurations]
+        self.taken = 0
+        self.measured: list[tuple[float, float]] = []
+        self._sums: list[Tensor] = []
+        self.training_losses: list[Tensor] = []
+
+    @property
+    def template(self) -> Network:
+        """The network whose structure the runs share."""
+        return self._template[0]
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the stacked weights, parameter name -> (runs, …)."""
+        return dict(zip(self.names, self.stacked, strict=True))
+
+    def run_weights(self, run: int) -> dict[str, Tensor]:
+        """Return a copy of one run's weights."""
+        return {name: weight[run].detach().clone() for name, weight in self.weights().items()}
+
+    def configure_optimizers(self) -> StackOptimizer:
+        """Return the one optimiser of the stack."""
+        self.stack_optimizer = StackOptimizer(
+            self.weights(),
+            self.configurations[0].optimizer,
+            [configuration.optimizer.lr for configuration in self.configurations],
+            [configuration.optimizer.weight_decay for configuration in self.configurations],
+            [configuration.training.clip_norm for configuration in self.configurations],
+        )
+        return self.stack_optimizer
+
+    def forward(self, batch: StackBatch) -> Tensor:
+        """Predict: (runs, batch, output) or (runs, time, batch, output). A batch without run axis is shown to every run."""
+        weights = self.weights()
+        inputs, lengths = batch.inputs, batch.lengths
+        if inputs.dim() == 3:
+            runs = len(self.configurations)
+            inputs = inputs.expand(runs, *inputs.shape)
+            lengths = None if lengths is None else lengths.expand(runs, *lengths.shape)
+        output: Tensor = functional_call(self.template, weights, (inputs, lengths, batch.masks))
+        return output
+
+    def training_step(self, batch: StackBatch, batch_idx: int) -> None:
+        """Take one step in every active run."""
+        optimizer = self.stack_optimizer
+        max_steps = self.configurations[0].training.max_steps
+        factors = [c.schedule.factor(batch_idx, max_steps) for c in self.configurations]
+        optimizer.factors = torch.tensor(factors, dtype=torch.float32, device=optimizer.factors.device)
+        losses = vmap(self.task.losses)(self(batch), batch.targets)
+        means = torch.stack([_mean(*pair) for pair in zip(losses, batch.loss_weights, strict=True)])
+        for weight in self.stacked:
+            weight.grad = None
+        self.manual_backward(means.sum())
+        wrapped = self.optimizers()
+        assert not isinstance(wrapped, list)
+        wrapped.step()
+        self.training_losses.append(means.detach())
+        self.taken = batch_idx + 1
+        self._freeze_diverged(means.detach(), self.taken)
+
+    def _freeze_diverged(self, losses: Tensor, step: int) -> None:
+        optimizer = self.stack_optimizer
+        # the gradient is looked at as well: an infinite one has spoilt the weights before the next loss shows it
+        healthy = (torch.isfinite(losses) & torch.isfinite(optimizer.gradient_norms)).tolist()
+        for run, progress in enumerate(self.progress):
+            if progress.active:
+                progress.steps = step
+                if not healthy[run]:
+                    progress.diverged_at = step
+        self._sync(optimizer)
+
+    def _sync(self, optimizer: StackOptimizer) -> None:
+        active = [progress.active for progress in self.progress]
+        optimizer.active = torch.tensor(active, device=optimizer.active.device)
+        if not any(active):
+            self.trainer.should_stop = True
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin to add up."""
+        self._sums = []
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def validation_step(self, batch: StackBatch, batch_idx: int) -> None:
+        """Add up loss and score of every run over one shared batch."""
+        output = self(batch)
+        sums = []
+        for predicted in output:
+            losses = self.task.losses(predicted, batch.targets)
+            scores = self.task.scores(predicted, batch.targets)
+            totals = (losses * batch.loss_weights, batch.loss_weights, scores * batch.score_weights, batch.score_weights)
+            sums.append(torch.stack([total.sum(dtype=torch.float64) for total in totals]))
+        self._sums.append(torch.stack(sums))
+
+    test_step = validation_step
+
+    def on_validation_epoch_end(self) -> None:
+        """Find each run's loss and score, and keep the weights that were best so far."""
+        self.measured = self._averages()
+        step = self.taken
+        for run, (progress, (loss, score)) in enumerate(zip(self.progress, self.measured, strict=True)):
+            if not progress.active:
+                continue
+            if not (_finite(loss) and _finite(score)):
+                progress.diverged_at = step
+                continue
+            sign = 1 if self.task.higher_is_better else -1
+            if progress.best_step is None or sign * score > sign * progress.best[1]:
+                progress.best_step, progress.best, progress.stale = step, (loss, score), 0
+                progress.best_weights = self.run_weights(run)
+            else:
+                progress.stale += 1
+                patience = self.configurations[run].training.patience
+                progress.stopped = patience is not None and progress.stale >= patience
+        self._sync(self.stack_optimizer)
+
+    def on_test_epoch_end(self) -> None:
+        """Find each run's loss and score on test."""
+        self.measured = self._averages()
+
+    def _averages(self) -> list[tuple[float, float]]:
+        losses, loss_weights, scores, score_weights = torch.stack(self._sums).sum(0).unbind(-1)
+        pairs = torch.stack([losses / loss_weights, scores / score_weights], -1).tolist()
+        return [(loss, score) for loss, score in pairs]
+
+    @torch.no_grad()
+    def load_best(self) -> None:
+        """Give every run the weights that validation chose."""
+        for run, progress in enumerate(self.progress):
+            for name, best in progress.best_weights.items():
+                self.weights()[name][run] = best
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum()
+
+
+def _finite(number: float) -> bool:
+    return number == number and abs(number) != float("inf")
+
+

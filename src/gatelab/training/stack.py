@@ -1,0 +1,63 @@
+"""A stack: the weights of many runs of equal shapes, side by side along a leading run axis."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from gatelab.configuration import RunConfiguration
+from gatelab.models.network import Network
+from gatelab.randomness import generator
+
+__all__ = ["STACKABLE", "initial_weights", "network", "shape_key"]
+
+STACKABLE: tuple[str, ...] = (
+    "seed",
+    "opening",
+    "optimizer.lr",
+    "optimizer.weight_decay",
+    "schedule",
+    "training.clip_norm",
+    "training.patience",
+    "model.dropout",
+)
+"""Dotted keys in which the runs of one stack may differ. A difference in any other key splits stacks."""
+
+_ALSO_SHARED = ("path", "device", "threads", "stack", "progress", "logger", "runs_dir")
+
+
+def shape_key(configuration: RunConfiguration) -> str:
+    """Return a text that is equal for runs that can share a stack."""
+    mapping = configuration.mapping()
+    shared = {**configuration.science, **{name: mapping[name] for name in _ALSO_SHARED}}
+    shared["variant"] = {name: mapping["variant"][name] for name in ("state", "equations", "output")}
+    for dotted in STACKABLE:
+        section, _, key = dotted.partition(".")
+        shared[section] = {name: value for name, value in shared[section].items() if name != key} if key else None
+    return json.dumps(shared, sort_keys=True)
+
+
+def network(configuration: RunConfiguration) -> Network:
+    """Return the network of a run, its weights not yet those of the run."""
+    task, model = configuration.task, configuration.model
+    return Network(
+        configuration.variant,
+        task.input_size,
+        task.output_size,
+        model.hidden_size,
+        model.num_layers,
+        bidirectional=model.bidirectional,
+        readout=task.readout,
+    )
+
+
+def initial_weights(configurations: Sequence[RunConfiguration], template: Network) -> dict[str, Tensor]:
+    """Return the stacked initial weights: parameter name -> (runs, …). Each run's depend on its own seed and opening only."""
+    each: list[Mapping[str, Tensor]] = []
+    for configuration in configurations:
+        draw = torch.Generator().manual_seed(int(generator(configuration.seed, "weights").integers(2**63)))
+        template.reset_parameters(draw)
+        configuration.opening.apply(template.rnn, generator(configuration.seed, "opening"))
+        each.append({name: parameter.detach().clone() for name, parameter in template.named_parameters()})
+    return {name: torch.stack([weights[name] for weights in each]) for name in each[0]}

@@ -1,0 +1,86 @@
+"""The progress of a stack on the terminal: step, rate, loss and time left; a line at its end elsewhere."""
+
+import sys
+import time
+from typing import Any
+
+from pytorch_lightning import Callback, Trainer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gatelab.training.module import StackModule
+
+__all__ = ["TerminalProgress"]
+
+_EVERY = 0.2  # seconds between two looks at the losses, each of which waits for the device
+
+
+class TerminalProgress(Callback):
+    """One line for a stack.
+
+    Args:
+        title: which runs.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.console = Console(stderr=True)
+        self.bar: Progress | None = None
+        self.task: TaskID | None = None
+        self._begun = self._looked = 0.0
+        self._loss = "–"
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Show the bar, if there is a terminal to show it on."""
+        self._begun = time.monotonic()
+        if not self.console.is_terminal:
+            return
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("step {task.completed:.0f}/{task.total:.0f}  {task.fields[rate]} steps/s  loss {task.fields[loss]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self.task = self.bar.add_task(self.title, total=trainer.max_steps, rate="–", loss="–")
+        self.bar.start()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Move the bar."""
+        if self.bar is None or self.task is None:
+            return
+        now = time.monotonic()
+        if now - self._looked > _EVERY:
+            self._looked = now
+            self._loss = _losses(pl_module)
+            rate = f"{(batch_idx + 1) / max(1e-9, now - self._begun):.1f}"
+            self.bar.update(self.task, completed=batch_idx + 1, rate=rate, loss=self._loss)
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Leave one line behind."""
+        self.close()
+        seconds = time.monotonic() - self._begun
+        steps = max((progress.steps for progress in pl_module.progress), default=0)
+        print(f"{self.title}: {steps} steps in {seconds:.1f} s ({steps / max(1e-9, seconds):.1f} steps/s)", file=sys.stderr)
+
+    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
+        """Give the terminal back."""
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+
+def _losses(module: StackModule) -> str:
+    """Return the mean of the last losses of the runs that still learn."""
+    if not module.training_losses:
+        return "–"
+    losses = module.training_losses[-1].tolist()
+    active = [loss for loss, progress in zip(losses, module.progress, strict=True) if progress.active]
+    return f"{sum(active) / len(active):.4g}" if active else "–"

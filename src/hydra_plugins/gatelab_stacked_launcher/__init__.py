@@ -1,0 +1,1 @@
+"""Hydra's launcher ``stacked``: the points of a sweep that share their shapes are trained together."""

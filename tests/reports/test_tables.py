@@ -1,0 +1,158 @@
+"""Tables: their three spellings, and what the tables of runs and variants say."""
+
+import csv
+import io
+import math
+
+import pytest
+
+from gatelab.reports import Column, Table, runs_table, variants_table
+from gatelab.reports.tables import significant
+from tests.runs.examples import diverged, example
+
+TABLE = Table(
+    [Column("name", ("name",)), Column("sum", ("a", "b"), lambda a, b: str(a + b), "right")],
+    [{"name": "o=f*c|d", "a": 1, "b": 0.1}, {"name": "x", "a": 100, "b": 23}],
+)
+
+
+def fields(table):
+    return list(csv.DictReader(io.StringIO(table.csv())))
+
+
+def column(table, name):
+    return [row[name] for row in table.rows]
+
+
+def test_text_is_aligned():
+    assert TABLE.text() == (
+        "name     sum\n"
+        "-------  ---\n"
+        "o=f*c|d  1.1\n"
+        "x        123\n"
+    )  # fmt: skip
+
+
+def test_markdown_is_escaped():
+    assert TABLE.markdown() == (
+        "| name | sum |\n"
+        "| :--- | ---: |\n"
+        "| o=f\\*c\\|d | 1.1 |\n"
+        "| x | 123 |\n"
+    )  # fmt: skip
+
+
+def test_csv_has_the_raw_fields():
+    assert TABLE.csv() == "name,a,b\no=f*c|d,1,0.1\nx,100,23\n"
+
+
+def test_a_table_without_rows():
+    empty = Table(TABLE.columns, [])
+    assert empty.text() == "name  sum\n----  ---\n"
+    assert empty.csv() == "name,a,b\n"
+
+
+def test_a_label_cannot_break_lines_inject_markup_or_drive_the_terminal():
+    table = Table([Column("name", ("name",))], [{"name": "a\nb\x1b[2J<script>"}])
+    assert table.text().splitlines()[2] == "a b [2J<script>"
+    assert table.markdown().splitlines()[2] == "| a b \\[2J&lt;script> |"
+
+
+@pytest.mark.parametrize(
+    "value, shown",
+    [(0.9, "0.9000"), (1.0, "1.000"), (12345.6, "1.235e+04"), (1234.5, "1234"), (0.00012345, "0.0001234"),
+     (1e-9, "1.000e-09"), (0.0, "0.000"), (-0.5, "-0.5000"), (math.nan, "–"), (None, "–"), (math.inf, "inf")],
+)  # fmt: skip
+def test_significant_digits(value, shown):
+    assert significant(value) == shown
+
+
+def test_every_run_has_a_row_in_order():
+    results = [example(seed=10), example(seed=2), diverged(label="gru", seed=0), example(task="acopy", seed=0)]
+    table = runs_table(results)
+    assert [(row["task"], row["variant"], row["seed"]) for row in table.rows] == [
+        ("acopy", "lstm", 0),
+        ("adding", "gru", 0),
+        ("adding", "lstm", 2),
+        ("adding", "lstm", 10),
+    ]
+    lines = table.text().splitlines()
+    assert "validation accuracy ↑" in lines[0]
+    assert "test accuracy ↑" in lines[0]
+    assert "diverged at 40" in lines[3]
+    assert lines[4].split() == [example(seed=2).identity, "lstm", "adding", "2", "finished", "900", "0.5000", "0.7500",
+                                "1234", "12.5"]  # fmt: skip
+    assert fields(table)[1]["test_score"] == "nan"
+    assert fields(table)[1]["best_step"] == ""
+
+
+def test_a_row_of_a_variant_by_hand():
+    results = [
+        example(label="gru", seed=0, test_score=0.5, seconds=10.0, parameters=90),
+        example(label="gru", seed=1, test_score=0.7, seconds=20.0, parameters=100),
+        diverged(label="gru", seed=2, seconds=3.0, parameters=100),
+    ]
+    table = variants_table(results)
+    (row,) = table.rows
+    assert (row["n"], row["diverged"]) == (3, 1)
+    assert row["mean"] == pytest.approx(0.6)
+    assert row["standard_deviation"] == pytest.approx(math.sqrt(0.02))
+    header, _, line = table.text().splitlines()
+    assert "test accuracy ↑, mean ± sd over runs" in header
+    assert line.split() == ["adding", "gru", "3", "1", "0.6000", "±", "0.14", "0.6000", "0.5000..0.7000", "0.1000",
+                            "90..100", "11.0"]  # fmt: skip
+
+
+@pytest.mark.parametrize("higher, order", [(True, ["c", "b", "a", "d"]), (False, ["a", "b", "c", "d"])])
+def test_best_first_and_those_without_a_score_last(higher, order):
+    results = [
+        example(label="b", test_score=0.5, higher_is_better=higher),
+        diverged(label="d", higher_is_better=higher),
+        example(label="c", test_score=0.9, higher_is_better=higher),
+        example(label="a", test_score=0.1, higher_is_better=higher),
+    ]
+    table = variants_table(results)
+    assert column(table, "variant") == order
+    assert f"accuracy {'↑' if higher else '↓'}" in table.text().splitlines()[0]
+    assert table.csv() == variants_table(results[::-1]).csv()
+
+
+def test_the_baseline_comes_first_and_differences_are_paired_by_seed():
+    results = [
+        *(example(label="lstm", seed=seed, test_score=score) for seed, score in [(0, 0.5), (1, 0.625), (2, 0.0)]),
+        *(example(label="gru", seed=seed, test_score=score) for seed, score in [(1, 0.75), (0, 0.5), (3, 1.0)]),
+        diverged(label="gru", seed=2),
+    ]
+    table = variants_table(results, "lstm")
+    assert column(table, "variant") == ["lstm", "gru"]
+    assert column(table, "difference") == [None, 0.0625]  # (0.125 + 0) / 2; seed 2 diverged, seed 3 has no partner
+    assert column(table, "pairs") == [None, 2]
+    header, _, first, second = table.text().splitlines()
+    assert "mean difference to lstm, paired by seed" in header
+    assert "+0.06250 (2 pairs)" in second
+    assert "pair" not in first
+
+
+def test_a_task_without_the_baseline_has_no_difference():
+    table = variants_table([example(), example(task="copy", label="gru")], "lstm")
+    assert column(table, "difference") == [None, None]
+
+
+def test_one_pair_is_singular_and_no_pair_has_no_number():
+    table = variants_table([example(), example(label="gru"), example(label="cifg", seed=5)], "lstm")
+    text = table.text()
+    assert "0.000 (1 pair)" in text
+    assert "– (0 pairs)" in text
+
+
+def test_tasks_with_different_scores_name_them_in_a_column():
+    table = variants_table([example(), example(task="copy", score_name="error", higher_is_better=False)])
+    assert column(table, "task") == ["adding", "copy"]
+    assert column(table, "score") == ["accuracy ↑", "error ↓"]
+    lines = table.text().splitlines()
+    assert "test score, mean ± sd over runs" in lines[0]
+    assert "error ↓" in lines[3]
+
+
+def test_one_run_shows_a_dash_for_its_spread():
+    assert "0.7500 ± –" in variants_table([example()]).text()

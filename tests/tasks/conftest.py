@@ -1,0 +1,46 @@
+"""One small task of every kind, and a way to write a file of chorales."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gatelab.tasks import TASKS, Adding, Chorales, Copying, Digits, Task
+from tests.tasks.examples import TINY_CHORALES
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    path: str
+    sha256: str
+
+
+def write(path: Path, content: str) -> WrittenFile:
+    path.write_text(content, encoding="utf-8")
+    return WrittenFile(str(path), hashlib.sha256(content.encode()).hexdigest())
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write text to a file; return its path and hash."""
+    return lambda content: write(tmp_path / "chorales.json", content)
+
+
+@pytest.fixture
+def tiny_chorales(written):
+    file = written(json.dumps(TINY_CHORALES))
+    return Chorales(path=file.path, sha256=file.sha256)
+
+
+@pytest.fixture(params=sorted(TASKS))
+def task(request, tiny_chorales) -> Task:
+    """Every task in turn, small."""
+    small: dict[str, Task] = {
+        "adding": Adding(length=7, validation_size=12, test_size=9),
+        "chorales": tiny_chorales,
+        "copying": Copying(length=4, tokens=9, symbols=7, validation_size=12, test_size=9),
+        "digits": Digits(),
+    }
+    return small[request.param]

@@ -1,0 +1,181 @@
+"""Every task through the same questions: shapes, determinism, masks, and losses that vmap can lift."""
+
+import numpy as np
+import pytest
+import torch
+
+from gatelab.errors import UserError
+from gatelab.randomness import generator
+from gatelab.tasks import Batch, FiniteTask, GeneratedTask
+
+BATCH_SIZE = 3
+FLOAT32_TOLERANCE = 1e-6  # relative: a few roundings
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def random_outputs(task, batch, *runs):
+    """Return logits of the shape that the readout gives, for some runs."""
+    shape = (*runs, *batch.loss_weights.shape, task.output_size)
+    return torch.from_numpy(generator(0, "outputs").normal(size=shape).astype(np.float32))
+
+
+@pytest.mark.parametrize("part", ["training", "validation", "test"])
+def test_shapes_and_dtypes(task, part):
+    batch = task.training_batch(0, 0, BATCH_SIZE) if part == "training" else getattr(task, part)()
+    time, size, inputs = batch.inputs.shape
+    leading = {"last": (size,), "every": (time, size)}[task.readout]
+    assert inputs == task.input_size
+    assert batch.inputs.dtype == np.float32
+    assert batch.lengths.shape == (size,)
+    assert batch.lengths.dtype == np.int64
+    assert batch.lengths.min() >= 1
+    assert batch.lengths.max() == time or (part == "training" and isinstance(task, FiniteTask))
+    assert batch.targets.shape[: len(leading)] == leading
+    assert batch.targets.dtype in (np.float32, np.int64)
+    for weights in (batch.loss_weights, batch.score_weights):
+        assert weights.shape == leading
+        assert weights.dtype == np.float32
+        assert weights.sum() > 0
+
+
+def test_padding_is_silent_and_has_no_weight(task):
+    for batch in (task.training_batch(0, 0, BATCH_SIZE), task.validation(), task.test()):
+        after_the_end = np.arange(len(batch.inputs))[:, None] >= batch.lengths
+        assert not batch.inputs[after_the_end].any()
+        if task.readout == "every":
+            assert not batch.loss_weights[after_the_end].any()
+            assert not batch.score_weights[after_the_end].any()
+
+
+def test_a_batch_follows_from_seed_and_step_alone(task):
+    first = task.training_batch(1, 2, BATCH_SIZE)
+    task.training_batch(5, 0, BATCH_SIZE)
+    assert same(first, task.training_batch(1, 2, BATCH_SIZE))
+
+
+def test_other_seeds_and_steps_give_other_batches(task):
+    batches = [task.training_batch(seed, step, BATCH_SIZE) for seed, step in ((0, 0), (0, 1), (1, 0), (2, 0), (0, 2))]
+    # four tiny chorales make so few batches that two can be the same
+    differ = any if task.name == "chorales" else all
+    assert differ(not same(batches[0], other) for other in batches[1:])
+
+
+def test_all_training_batches_have_one_shape(task):
+    shapes = {
+        tuple(array.shape for array in task.training_batch(seed, step, BATCH_SIZE))
+        for seed in range(2)
+        for step in range(5)
+    }
+    assert len(shapes) == 1
+
+
+def test_held_out_sequences_are_always_the_same_and_apart(task):
+    assert same(task.validation(), task.validation())
+    assert same(task.test(), task.test())
+    training = task.training() if isinstance(task, FiniteTask) else task.training_batch(0, 0, 500)
+    validation, test = sequences(task.validation()), sequences(task.test())
+    assert not sequences(training) & validation
+    assert not sequences(training) & test
+    assert not validation & test
+
+
+def sequences(batch):
+    singles = [batch.select(slice(index, index + 1)) for index in range(len(batch.lengths))]
+    return {single.inputs[: single.lengths[0]].tobytes() + single.targets.tobytes() for single in singles}
+
+
+def test_the_seed_of_a_run_that_equals_the_data_seed_repeats_nothing():
+    for kind in GeneratedTask.__subclasses__():
+        sizes = {"validation_size": 8, "test_size": 8}
+        task, other = (kind.model_validate({"data_seed": seed, **sizes}) for seed in (3, 4))
+        training = task.training_batch(3, 0, 8)
+        assert not same(training, task.validation())
+        assert not same(training, task.test())
+        assert not same(task.validation(), other.validation())
+
+
+def test_losses_and_scores_have_the_shape_of_their_weights(task):
+    batch = task.validation()
+    outputs, targets = random_outputs(task, batch), torch.from_numpy(batch.targets)
+    assert task.losses(outputs, targets).shape == batch.loss_weights.shape
+    assert task.scores(outputs, targets).shape == batch.score_weights.shape
+
+
+@pytest.mark.parametrize("shared_targets", [True, False])
+@pytest.mark.parametrize("measure", ["losses", "scores"])
+def test_vmap_over_runs_equals_a_loop(task, measure, shared_targets):
+    runs = 4
+    batches = [task.training_batch(seed, 0, BATCH_SIZE) for seed in range(runs)]
+    outputs = random_outputs(task, batches[0], runs)
+    targets = torch.from_numpy(np.stack([batches[0 if shared_targets else run].targets for run in range(runs)]))
+    function = getattr(task, measure)
+    expected = torch.stack([function(outputs[run], targets[run]) for run in range(runs)])
+    if shared_targets:
+        lifted = torch.func.vmap(function, in_dims=(0, None))(outputs, targets[0])
+    else:
+        lifted = torch.func.vmap(function)(outputs, targets)
+    torch.testing.assert_close(lifted, expected, rtol=FLOAT32_TOLERANCE, atol=FLOAT32_TOLERANCE)
+
+
+@pytest.mark.parametrize("measure", ["losses", "scores"])
+def test_a_run_is_measured_bit_for_bit_alike_alone_and_in_a_stack(task, measure):
+    runs = 5
+    batches = [task.training_batch(seed, 0, BATCH_SIZE) for seed in range(runs)]
+    outputs = random_outputs(task, batches[0], runs)
+    targets = torch.from_numpy(np.stack([batch.targets for batch in batches]))
+    function = torch.func.vmap(getattr(task, measure))
+    alone = torch.cat([function(outputs[run : run + 1], targets[run : run + 1]) for run in range(runs)])
+    torch.testing.assert_close(function(outputs, targets), alone, rtol=0, atol=0)
+
+
+def test_gradients_of_losses_through_vmap_are_finite(task):
+    batch = task.training_batch(0, 0, BATCH_SIZE)
+    targets = torch.from_numpy(batch.targets)
+    outputs = (100 * random_outputs(task, batch, 2)).requires_grad_()
+    torch.func.vmap(task.losses, in_dims=(0, None))(outputs, targets).sum().backward()
+    assert outputs.grad is not None
+    assert outputs.grad.isfinite().all()
+    assert outputs.grad.abs().sum() > 0
+
+
+def test_select_takes_sequences_in_the_order_asked_for(task):
+    batch = task.training_batch(0, 0, BATCH_SIZE)
+    chosen = batch.select(np.array([2, 0]))
+    assert isinstance(chosen, Batch)
+    np.testing.assert_array_equal(chosen.inputs, np.stack([batch.inputs[:, 2], batch.inputs[:, 0]], 1))
+    np.testing.assert_array_equal(chosen.lengths, batch.lengths[[2, 0]])
+    axis = 0 if task.readout == "last" else 1
+    for name in ("targets", "loss_weights", "score_weights"):
+        np.testing.assert_array_equal(getattr(chosen, name), getattr(batch, name).take([2, 0], axis=axis))
+    assert same(batch.select(slice(0, 2)), batch.select(np.arange(2)))
+
+
+def test_an_epoch_shows_every_training_sequence_at_most_once(tiny_chorales):
+    task = tiny_chorales
+    assert task.batches_per_epoch(1) == 4
+    assert task.batches_per_epoch(3) == 1
+    whole = sequences(task.training())
+    for epoch in range(3):
+        shown = [sequences(task.training_batch(0, 4 * epoch + position, 1)) for position in range(4)]
+        assert set.union(*shown) == whole
+    orders = {
+        tuple(task.training_batch(0, 4 * epoch + position, 1).inputs.tobytes() for position in range(4))
+        for epoch in range(9)
+    }
+    assert len(orders) > 1
+
+
+def test_a_batch_larger_than_the_training_set_is_refused(tiny_chorales):
+    with pytest.raises(UserError, match=r"^training\.batch_size=5: must be at most 4, .* of task 'chorales'$"):
+        tiny_chorales.training_batch(0, 0, 5)
+
+
+def test_a_task_says_what_its_scores_mean(task):
+    assert task.chance_meaning
+    assert task.source
+    assert task.loss_name
+    assert task.score_name
+    assert (task.perfect > task.chance) == task.higher_is_better
