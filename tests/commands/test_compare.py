@@ -83,11 +83,8 @@ def test_help_lists_every_key(capsys):
 
 def test_what_the_tables_hide_is_said(runs, capsys):
     runs.record("e" * 16, {"seed": 7})
-    runs.record("f" * 16, {"seed": 8}).finish(example(identity="f" * 16))
     compare(["out="])
-    printed = capsys.readouterr().out
-    assert "begun and not ended, so in no table: 1 " in printed
-    assert "lstm on adding has several runs of one seed" in printed
+    assert "begun and not ended, so in no table: 1 " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

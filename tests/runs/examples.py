@@ -26,6 +26,7 @@ _EXAMPLE = Result(
     seconds=12.5,
     path="loop",
     path_reason="asked for",
+    settings={},
 )
 
 

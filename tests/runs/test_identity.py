@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatelab.errors import UserError
-from gatelab.runs import NOT_SCIENCE, identity, scientific
+from gatelab.runs import NOT_SCIENCE, identity, scientific, settings
 from gatelab.runs.identity import same_science
 
 CONFIGURATION: dict[str, Any] = {
     "variant": {"name": "lstm", "source": "Hochreiter 1997", "equations": {"f": "sigmoid(linear(x, h))"}},
     "task": {"name": "adding", "length": 100, "path": "/data/a", "sha256": "ab"},
     "optimizer": {"lr": 0.001, "betas": [0.9, 0.999]},
+    "opening": {"name": "one", "source": "Gers 2000"},
     "training": {"clip_norm": 1.0, "match": None, "amsgrad": True},
     "seed": 3,
     "device": "cpu",
@@ -134,3 +135,17 @@ def test_values_of_another_kind_are_refused(value):
 def test_keys_must_be_strings():
     with pytest.raises(UserError, match=r"^task: the key 1 is a int"):
         identity({"task": {1: 2}})
+
+
+def test_settings_are_the_science_beside_variant_and_seed_flat():
+    assert settings(CONFIGURATION) == {
+        "task.name": "adding",
+        "task.length": 100,
+        "task.sha256": "ab",
+        "optimizer.lr": 0.001,
+        "optimizer.betas": [0.9, 0.999],
+        "opening.name": "one",
+        "training.clip_norm": 1.0,
+        "training.match": None,
+        "training.amsgrad": True,
+    }

@@ -1,6 +1,5 @@
 """Compare stored runs: tables of variants and of runs, printed and written to a folder."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,12 +99,6 @@ def _notes(results: Sequence[Result], store: Store) -> list[str]:
     unfinished = store.unfinished()
     if unfinished:
         notes.append(f"begun and not ended, so in no table: {len(unfinished)} (of any task)")
-    repeated = Counter((result.task, result.label, result.seed) for result in results)
-    mixed = sorted({(task, label) for (task, label, _), count in repeated.items() if count > 1})
-    for task, label in mixed:
-        notes.append(
-            f"{label} on {task} has several runs of one seed: they differ in something the table does not show"
-        )
     return notes
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gatelab.reports.scores import score_header, shown_name
+from gatelab.reports.settings import tasks_told_apart, varied_settings
 from gatelab.reports.tables import Column, Table, duration, plain, significant
 from gatelab.runs import Result
 
@@ -16,11 +17,14 @@ def runs_table(results: Sequence[Result]) -> Table:
     Scores are those of the checkpoint with the best validation score; a run that diverged shows at which step.
     """
     score = score_header(results)
+    results = tasks_told_apart(results)
+    settings = varied_settings(results)
     named = [Column("score", ("score",))] if score == "score" else []
     columns = [
         Column("run", ("identity",)),
         Column("variant", ("variant",)),
         Column("task", ("task",)),
+        *([Column("settings", ("settings",))] if any(settings.values()) else []),
         Column("seed", ("seed",), align="right"),
         Column("status", ("status", "diverged_at"), _status),
         *named,
@@ -31,14 +35,15 @@ def runs_table(results: Sequence[Result]) -> Table:
         Column("seconds", ("seconds",), duration, "right"),
     ]
     ordered = sorted(results, key=lambda result: (result.task, result.label, result.seed, result.identity))
-    return Table(columns, [_row(result) for result in ordered])
+    return Table(columns, [_row(result, settings[result.identity]) for result in ordered])
 
 
-def _row(result: Result) -> dict[str, Any]:
+def _row(result: Result, settings: str) -> dict[str, Any]:
     return {
         "identity": result.identity,
         "variant": result.label,
         "task": result.task,
+        "settings": settings,
         "seed": result.seed,
         "status": result.status,
         "diverged_at": result.diverged_at,

@@ -1,11 +1,12 @@
 """The table of variants: a row for each variant on each task, over its seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gatelab.reports.scores import by_task, score_header, shown_name, worse
+from gatelab.reports.settings import tasks_told_apart, varied_settings
 from gatelab.reports.tables import ABSENT, Column, Table, duration, significant
 from gatelab.runs import Result
 from gatelab.statistics import paired_difference, summarise
@@ -14,19 +15,23 @@ __all__ = ["variants_table"]
 
 
 def variants_table(results: Sequence[Result], baseline: str | None = None) -> Table:
-    """Return a row for each (task, variant label): counts, test scores of its finished runs, cost.
+    """Return a row for each task, variant label and varied settings: counts, test scores of its finished runs, cost.
 
     Ordered by task, then best mean first; the row of the ``baseline`` label comes before the others of its task, and
-    every other row then tells its mean difference to it (variant minus baseline, over the seeds that finished in
-    both). ``±`` is followed by the sample standard deviation over runs. Mean seconds are those of all runs of the
+    every other row then tells its mean difference to the baseline of the same settings (variant minus baseline, over the
+    seeds that finished in both). ``±`` is followed by the sample standard deviation over runs. Mean seconds are those of all runs of the
     row, diverged ones too.
     """
     score = score_header(results)
+    results = tasks_told_apart(results)
+    settings = varied_settings(results)
     named = [Column("score", ("score",))] if score == "score" else []
+    varied = [Column("settings", ("settings",))] if any(settings.values()) else []
     compared = [Column(f"mean difference to {baseline}, paired by seed", ("difference", "pairs"), _difference, "right")]
     columns = [
         Column("task", ("task",)),
         Column("variant", ("variant",)),
+        *varied,
         *named,
         Column("runs", ("n",), align="right"),
         Column("diverged", ("diverged",), align="right"),
@@ -38,30 +43,43 @@ def variants_table(results: Sequence[Result], baseline: str | None = None) -> Ta
         Column("parameters", ("parameters_minimum", "parameters_maximum"), _whole_range, "right"),
         Column("mean seconds", ("seconds",), duration, "right"),
     ]
-    rows = [row for group in by_task(results).values() for row in _rows_of_task(group, baseline)]
+    rows = [row for group in by_task(results).values() for row in _rows_of_task(group, settings, baseline)]
     return Table(columns, rows)
 
 
-def _rows_of_task(results: Sequence[Result], baseline: str | None) -> list[dict[str, Any]]:
-    variants: dict[str, list[Result]] = {}
-    for result in sorted(results, key=lambda result: result.label):
-        variants.setdefault(result.label, []).append(result)
-    rows = [_row(label, group, baseline, variants) for label, group in variants.items()]
+_Key = tuple[str, str]  # variant label, varied settings
+
+
+def _rows_of_task(
+    results: Sequence[Result], settings: Mapping[str, str], baseline: str | None
+) -> list[dict[str, Any]]:
+    groups: dict[_Key, list[Result]] = {}
+    for result in sorted(results, key=lambda result: (result.label, settings[result.identity])):
+        groups.setdefault((result.label, settings[result.identity]), []).append(result)
+    rows = [_row(key, group, baseline, groups) for key, group in groups.items()]
     higher = results[0].higher_is_better
     return sorted(
-        rows, key=lambda row: (row["variant"] != baseline, worse(row["mean"], higher_is_better=higher), row["variant"])
+        rows,
+        key=lambda row: (
+            row["variant"] != baseline,
+            worse(row["mean"], higher_is_better=higher),
+            row["variant"],
+            row["settings"],
+        ),
     )
 
 
 def _row(
-    label: str, group: Sequence[Result], baseline: str | None, variants: dict[str, list[Result]]
+    key: _Key, group: Sequence[Result], baseline: str | None, groups: Mapping[_Key, Sequence[Result]]
 ) -> dict[str, Any]:
+    label, settings = key
     scores = _test_scores(group)
     summary = summarise([score for _, score in scores], diverged=len(group) - len(scores))
     sizes = [result.parameters for result in group]
     row: dict[str, Any] = {
         "task": group[0].task,
         "variant": label,
+        "settings": settings,
         "score": shown_name(group[0]),
         "n": summary.n,
         "diverged": summary.diverged,
@@ -72,8 +90,8 @@ def _row(
         "maximum": summary.maximum,
     }
     if baseline is not None:
-        known = baseline in variants and label != baseline
-        paired = paired_difference(scores, _test_scores(variants[baseline])) if known else None
+        others = groups.get((baseline, settings)) if label != baseline else None
+        paired = paired_difference(scores, _test_scores(others)) if others else None
         row |= {"difference": paired.mean if paired else None, "pairs": paired.n if paired else None}
     return row | {
         "chance": group[0].chance,

@@ -8,7 +8,7 @@ from typing import Any
 
 from gatelab.errors import UserError
 
-__all__ = ["NOT_SCIENCE", "SCHEMA", "identity", "same_science", "scientific"]
+__all__ = ["NOT_SCIENCE", "SCHEMA", "identity", "same_science", "scientific", "settings"]
 
 SCHEMA = 1
 """Version of the meaning of a configuration; raised when equal keys begin to mean something else."""
@@ -54,6 +54,21 @@ def identity(science: Mapping[str, Any]) -> str:
 def same_science(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Say whether two resolved configurations mean the same run (compared in full, not by hash)."""
     return _canonical_text(scientific(one)) == _canonical_text(scientific(other))
+
+
+def settings(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the science of a configuration beside variant and seed, flat: dotted key -> value (lists stay whole)."""
+    flat: dict[str, Any] = {}
+
+    def collect(mapping: Mapping[str, Any], above: str) -> None:
+        for key, value in mapping.items():
+            if isinstance(value, Mapping):
+                collect(value, f"{above}{key}.")
+            else:
+                flat[f"{above}{key}"] = value
+
+    collect({key: value for key, value in scientific(configuration).items() if key not in ("variant", "seed")}, "")
+    return flat
 
 
 def _without(mapping: Mapping[str, Any], above: str) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class Result:
     path: str
     """How the recurrence ran, such as ``loop``."""
     path_reason: str
+    settings: dict[str, Any]
+    """Everything else that is science: dotted key -> value, without the variant and the seed."""
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the fields as nested plain values, in the order above."""
@@ -107,6 +109,7 @@ _KINDS: dict[str, Any] = {
     "seconds": float,
     "path": _TEXT,
     "path_reason": _TEXT,
+    "settings": (dict,),
 }
 
 

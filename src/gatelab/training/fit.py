@@ -11,7 +11,7 @@ from pytorch_lightning import Trainer
 
 from gatelab.configuration import RunConfiguration
 from gatelab.errors import UserError
-from gatelab.runs import Performance, Record, Result, Store, provenance
+from gatelab.runs import Performance, Record, Result, Store, provenance, settings
 from gatelab.training.data import StackData
 from gatelab.training.mirrors import Mirror
 from gatelab.training.module import StackModule
@@ -141,6 +141,7 @@ def _results(module: StackModule, data: StackData, device: str, seconds: float) 
                 seconds=seconds,
                 path="loop",
                 path_reason="the only path",
+                settings=settings(configuration.mapping()),
             )
         )
     return results

@@ -1,0 +1,53 @@
+"""Runs that differ in more than variant and seed are told apart."""
+
+from gatelab.reports import runs_table, variants_table
+from tests.runs.examples import example
+
+
+def of_rate(label: str, rate: float, seed: int, score: float, identity: str):
+    settings = {"optimizer.lr": rate, "task.length": 10, "opening.name": "one"}
+    return example(label=label, seed=seed, test_score=score, settings=settings, identity=identity * 16)
+
+
+RESULTS = [
+    of_rate("lstm", 0.1, 0, 0.5, "0"),
+    of_rate("lstm", 0.2, 0, 0.6, "1"),
+    of_rate("gru", 0.1, 0, 0.75, "2"),
+    of_rate("gru", 0.2, 0, 0.7, "3"),
+]
+
+
+def test_each_varied_setting_is_a_group_of_its_own():
+    rows = variants_table(RESULTS).rows
+    assert [(row["variant"], row["settings"], row["n"]) for row in rows] == [
+        ("gru", "optimizer.lr=0.1", 1),
+        ("gru", "optimizer.lr=0.2", 1),
+        ("lstm", "optimizer.lr=0.2", 1),
+        ("lstm", "optimizer.lr=0.1", 1),
+    ]
+
+
+def test_a_row_is_compared_with_the_baseline_of_its_own_settings():
+    rows = variants_table(RESULTS, "lstm").rows
+    differences = {(row["variant"], row["settings"]): row["difference"] for row in rows}
+    assert differences["gru", "optimizer.lr=0.1"] == 0.25
+    assert round(differences["gru", "optimizer.lr=0.2"], 12) == 0.1
+
+
+def test_what_does_not_differ_is_not_shown():
+    assert "settings" not in variants_table(RESULTS[:1]).text()
+    assert "opening" not in runs_table(RESULTS).text()
+
+
+def test_settings_of_the_task_belong_to_the_task():
+    long = example(settings={"task.length": 20}, identity="4" * 16)
+    short = example(settings={"task.length": 10}, identity="5" * 16)
+    assert {row["task"] for row in variants_table([long, short]).rows} == {"adding length=10", "adding length=20"}
+    assert "settings" not in variants_table([long, short]).text().splitlines()[0]
+
+
+def test_an_opening_is_named_without_its_key():
+    one, zero = (
+        example(settings={"opening.name": name}, identity=digit * 16) for name, digit in (("one", "6"), ("zero", "7"))
+    )
+    assert {row["settings"] for row in variants_table([one, zero]).rows} == {"opening=one", "opening=zero"}

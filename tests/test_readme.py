@@ -1,0 +1,79 @@
+"""What the README shows works: its commands, its variant, its error, its Python."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gatelab.commands.catalogue import catalogue
+from gatelab.commands.compare import compare
+from gatelab.commands.train import train
+from gatelab.equations import variant_from_file
+from gatelab.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"(?:^    .*\n|^\n(?=    ))+", README, re.MULTILINE)
+LINES = [line.strip().split("  #")[0] for block in BLOCKS for line in block.splitlines()]
+TRAINING = [line for line in LINES if line.startswith("python scripts/train.py")]
+# short enough for a test; the commands themselves stay as they are written
+SHORT = ["training.max_steps=2", "training.batch_size=4", "model.hidden_size=3", "logger=none"]
+SMALL = {"adding": ["task.validation_size=8", "task.test_size=8"], "copying": ["task.validation_size=8", "task.test_size=8"]}
+
+
+def code_block(start: str) -> str:
+    block = next(block for block in BLOCKS if block.strip().startswith(start))
+    return "\n".join(line[4:] for line in block.splitlines())
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine" / "variant").mkdir(parents=True)
+    (tmp_path / "mine" / "variant" / "leaky.yaml").write_text(code_block("name: leaky").split("\n\n")[0])
+    return tmp_path
+
+
+@pytest.mark.parametrize("line", TRAINING)
+def test_a_training_command_trains(folder, capfd, line):
+    arguments = shlex.split(line)[2:]
+    small = next((extra for task, extra in SMALL.items() if f"task={task}" in arguments), [])
+    assert train([*arguments, *SHORT, *small]) == 0
+    assert "finished" in capfd.readouterr().out
+    assert list((folder / "runs").glob("*/result.json"))
+
+
+def test_the_commands_that_follow_a_sweep_run(folder, capsys):
+    others = [line for line in LINES if line.startswith("python scripts/") and line not in TRAINING]
+    train(["variant=lstm", "task=digits", *SHORT])
+    assert sorted(shlex.split(line)[1] for line in others) == ["scripts/compare.py"]
+    assert compare(shlex.split(others[0])[2:]) == 0
+    assert (folder / "report" / "table.md").exists()
+    for name in re.findall(r"`python scripts/(\w+)\.py", README):
+        assert (ROOT / "scripts" / f"{name}.py").exists()
+    assert catalogue([]) == 0
+
+
+def test_the_mistake_is_told_as_shown(folder):
+    file = folder / "mine" / "variant" / "leaky.yaml"
+    file.write_text(file.read_text().replace("f: sigmoid(", "f: sigmod("))
+    with pytest.raises(UserError) as told:
+        variant_from_file(Path("mine/variant/leaky.yaml"))
+    assert str(told.value).splitlines() == code_block("mine/variant/leaky.yaml, equation f").strip().splitlines()
+
+
+def test_the_python_runs(capsys):
+    exec(compile(code_block("import gatelab"), "README.md", "exec"), {})
+    assert r"\odot" in capsys.readouterr().out
+
+
+def test_make_knows_the_two_commands():
+    for target in ("demo", "test"):
+        subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_the_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists()
