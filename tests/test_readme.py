@@ -20,7 +20,8 @@ LINES = [line.strip().split("  #")[0] for block in BLOCKS for line in block.spli
 TRAINING = [line for line in LINES if line.startswith("python scripts/train.py")]
 # short enough for a test; the commands themselves stay as they are written
 SHORT = ["training.max_steps=2", "training.batch_size=4", "model.hidden_size=3", "logger=none"]
-SMALL = {"adding": ["task.validation_size=8", "task.test_size=8"], "copying": ["task.validation_size=8", "task.test_size=8"]}
+FEW = ["task.validation_size=8", "task.test_size=8"]
+SMALL = {"adding": FEW, "copying": FEW}
 
 
 def code_block(start: str) -> str:

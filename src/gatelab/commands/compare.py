@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gatelab.commands.arguments import keyed
 from gatelab.errors import UserError, suggest
 from gatelab.reports import Table, runs_table, variants_table
 from gatelab.runs import Result, Store, write_atomically
@@ -39,7 +40,7 @@ def compare(arguments: list[str]) -> int:
     if {"--help", "-h"} & set(arguments):
         print(HELP, end="")
         return 0
-    request = _parsed(arguments)
+    request = _Request(**keyed(arguments, _Request.__dataclass_fields__))
     store = Store(request.runs)
     results = _of_tasks(store.results(), request)
     _check_baseline(results, request.baseline)
@@ -52,21 +53,6 @@ def compare(arguments: list[str]) -> int:
         for path in _write(Path(request.out), runs, variants, notes):
             print(f"written: {path}")
     return 0
-
-
-def _parsed(arguments: Sequence[str]) -> _Request:
-    known = _Request.__dataclass_fields__
-    given: dict[str, str] = {}
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not equals:
-            raise UserError(f"'{argument}' is not of the form key=value; keys are {', '.join(known)}")
-        if key not in known:
-            raise UserError(f"unknown key '{key}'{suggest(key, known)} in '{argument}'; keys are {', '.join(known)}")
-        if key in given:
-            raise UserError(f"'{key}' is given twice: '{given[key]}' and '{value}'")
-        given[key] = value
-    return _Request(**given)
 
 
 def _of_tasks(results: list[Result], request: _Request) -> list[Result]:

@@ -9,11 +9,12 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig
 
-from gatelab.configuration import added_directories, plain, quote_equations, run_configuration, translated
+from gatelab.configuration import added_directories, arranged, plain, run_configuration, translated
 from gatelab.errors import UserError
 from gatelab.locations import conf_directory
+from gatelab.reports import runs_table, variants_table
 
-__all__ = ["compare_results", "train", "train_points"]
+__all__ = ["train", "train_points"]
 
 
 def train(arguments: list[str]) -> int:
@@ -22,7 +23,7 @@ def train(arguments: list[str]) -> int:
     Raises:
         UserError: in one line, before anything starts.
     """
-    arguments = quote_equations(arguments)
+    arguments = arranged(arguments)
     directories = added_directories(arguments)
 
     refused: list[UserError] = []
@@ -30,7 +31,9 @@ def train(arguments: list[str]) -> int:
     def job(configuration: DictConfig) -> None:
         # carried past Hydra, which would print a line of its own above ours
         try:
-            train_points([plain(configuration)], None, directories)
+            with translated(arguments):
+                point = plain(configuration)
+            train_points([point], None, directories)
         except UserError as error:
             refused.append(error)
 
@@ -68,27 +71,22 @@ def train_points(
         except UserError as error:
             if names is None or len(points) == 1:
                 raise
-            raise UserError(f"{error} (point {position + 1} of {len(points)}: {names[position]})") from None
+            # an equation's error has a caret below its first line
+            sentence, *caret = str(error).split("\n")
+            place = f"(point {position + 1} of {len(points)}: {names[position]})"
+            raise UserError("\n".join([f"{sentence} {place}", *caret])) from None
     # torch and Lightning take seconds to import, and what is wrong with a configuration should show at once
     from gatelab.sweeps import execute
     from gatelab.training.mirrors import mirror_comparison
 
     results = execute(checked, sweep)
-    tables = compare_results(results, sweep is not None)
+    unique = list({result.identity: result for result in results}.values())
+    tables = {"runs": runs_table(unique)}
+    if sweep is not None:
+        tables["variants"] = variants_table(unique)
     for table in tables.values():
         print(table.text())
     print(f"runs: {Path(checked[0].runs_dir).resolve()}")
     if sweep is not None:
         mirror_comparison(checked[0], sweep, {name: table.cells() for name, table in tables.items()})
     return [result.validation.score for result in results]
-
-
-def compare_results(results: Sequence[Any], several: bool) -> dict[str, Any]:
-    """Return the table of runs and, of a sweep, the table of variants."""
-    from gatelab.reports import runs_table, variants_table
-
-    unique = list({result.identity: result for result in results}.values())
-    tables = {"runs": runs_table(unique)}
-    if several:
-        tables["variants"] = variants_table(unique)
-    return tables

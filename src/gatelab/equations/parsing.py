@@ -93,8 +93,9 @@ def parse_equation(
             warnings.simplefilter("ignore")
             tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
-        start = max(0, (error.offset or 1) - 1)
-        fail(where, text, Span(min(start, len(text)), start + 1), f"cannot be read: {error.msg}")
+        # Python gives no place to what ends too early
+        start = min(error.offset - 1, len(text)) if error.offset else len(text)
+        fail(where, text, Span(start, start + 1), f"cannot be read: {error.msg}")
     except (RecursionError, MemoryError, ValueError):
         raise UserError(f"{where}: nested too deeply (at most {DEEPEST} levels)") from None
     parser = _Parser(text, equation, scope, later, where)

@@ -35,6 +35,8 @@ def latex(variant: Variant) -> str:
 # sum and a product: in W a ⊙ b one could not see what is multiplied first.
 _SUM, _MATRIX, _PRODUCT, _ATOM = range(4)
 
+_Label = tuple[str, tuple[str, ...], int]
+
 _LETTERS = {"weight": "W", "diagonal": "p", "bias": "b", "vector": "v", "scalar": "s"}
 
 
@@ -90,7 +92,8 @@ class _Notation(ABC):
             case Learned(parameter=parameter):
                 return self.parameter(parameter), _ATOM
             case Negation(operand=operand):
-                return f"-{self.inner(operand, _MATRIX)}", _SUM
+                # -(a b) is (-a) b; where a minus cannot stand, inner() sees that it does
+                return f"-{self.inner(operand, _MATRIX)}", _MATRIX if isinstance(operand, Linear) else _PRODUCT
             case Call(function=function, arguments=arguments):
                 return self.call(function, [self.write(argument)[0] for argument in arguments]), _ATOM
             case Linear(sources=sources, weights=weights, bias=bias):
@@ -133,8 +136,9 @@ class _Plain(_Notation):
         return f"{name}_t" if time == "t" else f"{name}_{{{time}}}"
 
     def parameter(self, name: str) -> str:
-        letter, subscripts = self.labels[name]
-        return f"{letter}_{_joined(subscripts, subscripts)}"
+        label = self.labels[name]
+        text = _subscripts(label, list(label[1]))
+        return f"{label[0]}_{{{text}}}" if "," in text else f"{label[0]}_{text}"
 
     def number(self, value: float) -> tuple[str, int]:
         return _digits(value), _ATOM
@@ -159,13 +163,16 @@ class _Latex(_Notation):
         return f"{_upright(name)}_t" if time == "t" else f"{_upright(name)}_{{{time}}}"
 
     def parameter(self, name: str) -> str:
-        letter, subscripts = self.labels[name]
-        text = _joined(subscripts, [_upright(subscript) for subscript in subscripts])
-        return f"{letter}_{text}" if len(text) == 1 else f"{letter}_{{{text}}}"
+        label = self.labels[name]
+        text = _subscripts(label, [_upright(subscript) for subscript in label[1]])
+        return f"{label[0]}_{text}" if len(text) == 1 else f"{label[0]}_{{{text}}}"
 
     def number(self, value: float) -> tuple[str, int]:
         mantissa, _, exponent = _digits(value).partition("e")
-        return (rf"{mantissa} \cdot 10^{{{int(exponent)}}}", _PRODUCT) if exponent else (mantissa, _ATOM)
+        if not exponent:
+            return mantissa, _ATOM
+        factor = "" if mantissa == "1" else rf"{mantissa} \cdot "
+        return f"{factor}10^{{{int(exponent)}}}", _PRODUCT
 
     def call(self, function: str, arguments: list[str]) -> str:
         return FUNCTIONS[function].latex.format(*arguments)
@@ -180,14 +187,14 @@ class _Latex(_Notation):
         return rf"\left({text}\right)" if r"\frac" in text else f"({text})"
 
 
-def _labels(variant: Variant) -> Mapping[str, tuple[str, list[str]]]:
-    """Return parameter -> letter and subscripts: the equation, the vector met, and a count where both recur."""
+def _labels(variant: Variant) -> Mapping[str, _Label]:
+    """Return parameter -> letter, equation and vector met, and which of several with the same label it is."""
     sources = {parameter.name: source for parameter, source in variant.weights()}
-    labels: dict[str, tuple[str, list[str]]] = {}
+    labels: dict[str, _Label] = {}
     for parameter in variant.parameters:
-        label = (_LETTERS[parameter.kind], [parameter.equation, *_met(parameter, sources)])
-        count = 1 + sum(letter == label[0] and taken[: len(label[1])] == label[1] for letter, taken in labels.values())
-        labels[parameter.name] = label if count == 1 else (label[0], [*label[1], str(count)])
+        letter, names = _LETTERS[parameter.kind], (parameter.equation, *_met(parameter, sources))
+        count = sum(label[:2] == (letter, names) for label in labels.values())
+        labels[parameter.name] = letter, names, count + 1
     return labels
 
 
@@ -200,7 +207,9 @@ def _met(parameter: Parameter, sources: Mapping[str, Expression]) -> list[str]:
 
 
 def _is_number(expression: Expression) -> bool:
-    return isinstance(expression, Number) or (isinstance(expression, Learned) and expression.kind == "scalar")
+    """Whether an expression is a number and no vector, as far as it shows."""
+    leaves = (node for node in walk(expression) if isinstance(node, Number | Read | Learned | Linear))
+    return all(isinstance(leaf, Number) or (isinstance(leaf, Learned) and leaf.kind == "scalar") for leaf in leaves)
 
 
 def _digits(value: float) -> str:
@@ -208,9 +217,11 @@ def _digits(value: float) -> str:
 
 
 def _upright(name: str) -> str:
-    return name if len(name) == 1 or name.isdigit() else r"\mathrm{" + name.replace("_", r"\_") + "}"
+    return name if len(name) == 1 else r"\mathrm{" + name.replace("_", r"\_") + "}"
 
 
-def _joined(names: list[str], shown: list[str]) -> str:
+def _subscripts(label: _Label, shown: list[str]) -> str:
     """Return subscripts side by side, with commas where a name of several letters would run into the next."""
-    return ("" if all(len(name) == 1 and name.isalpha() for name in names) else ",").join(shown)
+    _, names, count = label
+    text = ("" if all(len(name) == 1 for name in names) else ",").join(shown)
+    return text if count == 1 else f"{text},{count}"

@@ -3,16 +3,14 @@
 import keyword
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from gatelab.equations.parsing import RESERVED, Parameter, canonical_text, parse_equation
-from gatelab.equations.tree import Expression, Learned, Linear, Number, Operation, Read, When, children, walk
+from gatelab.equations.sizes import Size, vector_size, vector_sizes
+from gatelab.equations.tree import Expression, Learned, Linear, Operation, Read, When, walk
 from gatelab.errors import UserError, suggest
 
-__all__ = ["ROLES", "Size", "Variant"]
-
-Size = Literal["input", "hidden"]
-"""The length of a vector: that of x_t, or that of the hidden state."""
+__all__ = ["ROLES", "Variant"]
 
 ROLES = ("retain", "write", "expose", "reset", "opening")
 """What a gate can be declared to do: keep the state, let new content in, let the state out, hide the state from the
@@ -101,7 +99,7 @@ class Variant:
             texts = {name: texts[name] for name in trees}
         alive = _alive(trees, output)
         roles = _roles(mapping.get("roles") or {}, texts, alive, where)
-        sizes, mixed = _sizes({name: tree for name, tree in trees.items() if name in alive})
+        sizes, mixed = vector_sizes({name: tree for name, tree in trees.items() if name in alive})
         parameters = tuple(parameter for name in texts if name in alive for parameter in owned[name])
         if len({parameter.name for parameter in parameters}) < len(parameters):
             raise UserError(f"{where}: two equations own a parameter of the same name; rename one of them")
@@ -178,7 +176,7 @@ class Variant:
 
     def size(self, expression: Expression) -> Size:
         """Return the length of an expression's vector (numbers and scalars count as hidden)."""
-        return "input" if _size(expression, dict(self.sizes))[0] == _INPUT else "hidden"
+        return vector_size(expression, self.sizes)
 
     def weights(self) -> Iterator[tuple[Parameter, Expression]]:
         """Yield every weight matrix and diagonal with the expression it multiplies."""
@@ -280,42 +278,3 @@ def _roles(value: Any, texts: Mapping[str, str], alive: set[str], where: str) ->
             raise UserError(f"{where}: role {role}={equation!r} is no equation{suggest(str(equation), texts)}; "
                             f"equations: {', '.join(texts)}")  # fmt: skip
     return {role: equation for role, equation in value.items() if equation in alive}
-
-
-# Lengths form a ladder: a number or scalar fits any vector (0), x_t and what is made of it element by element has the
-# input size (1), the rest the hidden size (2). Mixing 1 with 2 is allowed where both sizes are equal.
-_ANY, _INPUT, _HIDDEN = 0, 1, 2
-
-
-def _size(expression: Expression, sizes: Mapping[str, Size]) -> tuple[int, bool]:
-    match expression:
-        case Number():
-            return _ANY, False
-        case Read(name="x", when="input"):
-            return _INPUT, False
-        case Read(name=name):
-            return {"input": _INPUT, "hidden": _HIDDEN}.get(sizes.get(name, ""), _ANY), False
-        case Learned(kind=kind):
-            # a scalar and a diagonal take the size of what they meet
-            return (_ANY if kind in ("scalar", "diagonal") else _HIDDEN), False
-        case Linear(sources=sources):
-            return _HIDDEN, any(_size(source, sizes)[1] for source in sources)
-        case _:
-            parts = [_size(child, sizes) for child in children(expression)]
-            found = {size for size, _ in parts}
-            return max(found), any(mixed for _, mixed in parts) or {_INPUT, _HIDDEN} <= found
-
-
-def _sizes(trees: Mapping[str, Expression]) -> tuple[dict[str, Size], bool]:
-    """Find the length of every equation's vector: the least that satisfies all of them."""
-    sizes: dict[str, Size] = {}
-    while True:
-        found = {name: _size(tree, sizes)[0] for name, tree in trees.items()}
-        settled: dict[str, Size] = {
-            name: "input" if size == _INPUT else "hidden" for name, size in found.items() if size != _ANY
-        }
-        if settled == sizes:
-            break
-        sizes = settled
-    complete: dict[str, Size] = {name: sizes.get(name, "hidden") for name in trees}
-    return complete, any(_size(tree, complete)[1] for tree in trees.values())

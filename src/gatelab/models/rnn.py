@@ -1,7 +1,7 @@
 """gatelab.RNN: any variant, called like torch.nn.LSTM."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +24,9 @@ class RNN(nn.Module):
     Called like ``torch.nn.LSTM``: ``output, state = rnn(x)``, ``rnn(x, state)``; x is (time, batch, input), or
     (batch, time, input) with ``batch_first``, or (time, input), or a ``PackedSequence``.
 
-    The state of a variant with one state is a tensor, (layers × directions, batch, hidden); of one with several, a tuple
-    of such tensors in the order the variant declares them, so (h, c) for an LSTM. A state that holds x has a length of its
-    own in the first layer and is then a list with one tensor for each layer and direction.
+    The state of a variant with one state is a tensor, (layers × directions, batch, hidden); of one with several, a
+    tuple of such tensors in the order the variant declares them, so (h, c) for an LSTM. A state that holds x has a
+    length of its own in the first layer and is then a list with one tensor for each layer and direction.
 
     Args:
         variant: a name (``"cifg"``), the path of a variant file, or a :class:`~gatelab.equations.Variant`.
@@ -67,11 +67,12 @@ class RNN(nn.Module):
         self.dropout = dropout
         self.bidirectional = bidirectional
         directions = 2 if bidirectional else 1
-        self.layers = nn.ModuleList(
+        layers = nn.ModuleList(
             Layer(self.variant, input_size if layer == 0 else hidden_size * directions, hidden_size, device, dtype)
             for layer in range(num_layers)
             for _ in range(directions)
         )
+        self.layers = cast(Sequence[Layer], layers)
 
     @property
     def output_size(self) -> int:
@@ -91,7 +92,7 @@ class RNN(nn.Module):
         if name is None or module.proj_size:
             kind = f"{type(module).__name__} with proj_size" if name else type(module).__name__
             raise UserError(f"{kind}: only torch.nn.LSTM and torch.nn.GRU without projection can be carried over")
-        weight = module.weight_hh_l0
+        weight = module.get_parameter("weight_hh_l0")
         rnn = RNN(
             name,
             module.input_size,
@@ -114,7 +115,7 @@ class RNN(nn.Module):
         """
         kinds: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
         for name, kind in kinds.items():
-            if dict(load_variant(name).equations) == dict(self.variant.equations):
+            if _computation(load_variant(name)) == _computation(self.variant):
                 weight = next(self.parameters())
                 module = kind(
                     self.input_size,
@@ -149,20 +150,27 @@ class RNN(nn.Module):
             output (time, batch, hidden × directions), or in the form of the input; the state after the last valid step.
         """
         if isinstance(inputs, PackedSequence):
+            if lengths is not None:
+                raise UserError("lengths= is known of a PackedSequence: must be left out")
             padded, lengths = pad_packed_sequence(inputs)
-            output, state, _ = self.run(padded, self._unpack(state), lengths.to(padded.device))
+            self._check(padded)
+            states = self._unpack(state, (padded.shape[1],))
+            output, final, _ = self.run(padded, states, lengths.to(padded.device))
             packed = pack_padded_sequence(output, lengths, enforce_sorted=inputs.sorted_indices is None)
-            return packed, self._pack(state)
-        self._check(inputs, lengths)
+            return packed, self._pack(final)
+        self._check(inputs)
         batched = inputs.dim() == 3
-        states = self._unpack(state, batched)
+        batch = (inputs.shape[0 if self.batch_first else 1],) if batched else ()
+        if lengths is not None:
+            self._check_lengths(lengths, batch, inputs.shape[1 if self.batch_first and batched else 0])
+        states = self._unpack(state, batch)
         if not batched:
             inputs = inputs.unsqueeze(1)
         elif self.batch_first:
             inputs = inputs.transpose(0, 1)
         output, final, _ = self.run(inputs, states, lengths)
         if not batched:
-            return output.squeeze(1), self._pack(final, batched)
+            return output.squeeze(1), self._pack(final, batched=False)
         return (output.transpose(0, 1) if self.batch_first else output), self._pack(final)
 
     def run(
@@ -212,19 +220,22 @@ class RNN(nn.Module):
         """Return the sizes for repr()."""
         return f"{self.variant.name}, input_size={self.input_size}, hidden_size={self.hidden_size}"
 
-    def _check(self, inputs: Tensor, lengths: Tensor | None) -> None:
+    def _check(self, inputs: Tensor) -> None:
         if inputs.dim() not in (2, 3):
-            raise UserError(f"input of shape {tuple(inputs.shape)}: must be (time, batch, input) or (time, input)")
+            axes = "(batch, time, input)" if self.batch_first else "(time, batch, input)"
+            raise UserError(f"input of shape {tuple(inputs.shape)}: must be {axes} or (time, input)")
         if inputs.shape[-1] != self.input_size:
             raise UserError(f"input of shape {tuple(inputs.shape)}: the last axis must be input_size={self.input_size}")
-        if lengths is not None:
-            steps, batch = (inputs.shape[1], inputs.shape[0]) if self.batch_first else inputs.shape[:2]
-            if inputs.dim() == 2 or lengths.shape != (batch,):
-                raise UserError(f"lengths of shape {tuple(lengths.shape)}: must be (batch,), one for each of {batch} sequences")
-            if lengths.numel() and not 0 <= int(lengths.min()) <= int(lengths.max()) <= steps:
-                raise UserError(f"lengths from {int(lengths.min())} to {int(lengths.max())}: must be from 0 to {steps} steps")
 
-    def _pack(self, states: list[dict[str, Tensor]], batched: bool = True) -> Any:
+    def _check_lengths(self, lengths: Tensor, batch: tuple[int, ...], steps: int) -> None:
+        if not batch or lengths.shape != batch:
+            allowed = f"({batch[0]},), one for each sequence" if batch else "left out for a single sequence"
+            raise UserError(f"lengths of shape {tuple(lengths.shape)}: must be {allowed}")
+        shortest, longest = (int(lengths.min()), int(lengths.max())) if lengths.numel() else (0, 0)
+        if shortest < 0 or longest > steps:
+            raise UserError(f"lengths from {shortest} to {longest}: must be from 0 to {steps} steps")
+
+    def _pack(self, states: list[dict[str, Tensor]], *, batched: bool = True) -> Any:
         packed: list[Tensor | list[Tensor]] = []
         for name in self.variant.states:
             tensors = [state[name] if batched else state[name].squeeze(0) for state in states]
@@ -232,20 +243,28 @@ class RNN(nn.Module):
             packed.append(torch.stack(tensors) if same else tensors)
         return packed[0] if len(packed) == 1 else tuple(packed)
 
-    def _unpack(self, state: Any, batched: bool = True) -> list[dict[str, Tensor]] | None:
+    def _unpack(self, state: Any, batch: tuple[int, ...]) -> list[dict[str, Tensor]] | None:
+        """Return the caller's state for each layer and direction; batch is () for a single sequence."""
         if state is None:
             return None
         names = self.variant.states
         parts = (state,) if len(names) == 1 else state
         if not isinstance(parts, tuple | list) or len(parts) != len(names):
-            raise UserError(f"the state of variant '{self.variant.name}' is ({', '.join(names)}), one tensor each")
+            raise UserError(f"the state of variant '{self.variant.name}' must be ({', '.join(names)}), one tensor each")
         for name, part in zip(names, parts, strict=True):
-            if len(part) != len(self.layers):
-                raise UserError(f"state {name} has {len(part)} layers and directions: must be {len(self.layers)}")
+            given = [tuple(tensor.shape) for tensor in part]
+            wanted = [(*batch, layer.state_sizes()[name]) for layer in self.layers]
+            if given != wanted:
+                raise UserError(f"state {name} of shapes {given}: must be {wanted}, one for each layer and direction")
         return [
-            {name: part[index] if batched else part[index].unsqueeze(0) for name, part in zip(names, parts, strict=True)}
+            {name: part[index] if batch else part[index].unsqueeze(0) for name, part in zip(names, parts, strict=True)}
             for index in range(len(self.layers))
         ]
+
+
+def _computation(variant: Variant) -> tuple[Any, ...]:
+    """Return what decides the numbers of a variant; the order of its equations does too."""
+    return variant.states, tuple(variant.equations.items()), variant.output
 
 
 def _reversed(values: Tensor, lengths: Tensor | None) -> Tensor:

@@ -9,15 +9,12 @@ from gatelab.recurrence import Layer
 
 __all__ = ["copy_from_torch", "copy_to_torch"]
 
-# torch stacks the gates of a layer along the rows of its matrices, in these orders
-_GATES = {nn.LSTM: ("i", "f", "z", "o"), nn.GRU: ("r", "u", "n")}
-
 
 @torch.no_grad()
 def copy_from_torch(layers: Sequence[Layer], module: nn.LSTM | nn.GRU) -> None:
     """Copy the weights of a torch module into the layers (one for each layer and direction)."""
     for layer, suffix in zip(layers, _suffixes(module), strict=True):
-        for position, gate in enumerate(_GATES[type(module)]):
+        for position, gate in enumerate(_gates(module)):
             for kind in ("x", "h"):
                 rows = _rows(module, f"weight_{'i' if kind == 'x' else 'h'}h_{suffix}", position)
                 layer.get_parameter(f"{gate}_weight_{kind}").copy_(rows)
@@ -35,15 +32,20 @@ def copy_from_torch(layers: Sequence[Layer], module: nn.LSTM | nn.GRU) -> None:
 
 @torch.no_grad()
 def copy_to_torch(layers: Sequence[Layer], module: nn.LSTM | nn.GRU) -> None:
-    """Copy the weights of the layers into a torch module; of its two biases the recurrent one is zero where one is enough."""
+    """Copy the weights of the layers into a torch module; its recurrent bias is zero where one bias is enough."""
     for layer, suffix in zip(layers, _suffixes(module), strict=True):
-        for position, gate in enumerate(_GATES[type(module)]):
+        for position, gate in enumerate(_gates(module)):
             for kind in ("x", "h"):
                 rows = _rows(module, f"weight_{'i' if kind == 'x' else 'h'}h_{suffix}", position)
                 rows.copy_(layer.get_parameter(f"{gate}_weight_{kind}"))
             second = _second_bias(layer, gate)
             _rows(module, f"bias_ih_{suffix}", position).copy_(layer.get_parameter(f"{gate}_bias"))
             _rows(module, f"bias_hh_{suffix}", position).copy_(torch.tensor(0.0) if second is None else second)
+
+
+def _gates(module: nn.LSTM | nn.GRU) -> tuple[str, ...]:
+    """Return the gates in the order in which torch stacks them along the rows of a layer's matrices."""
+    return ("i", "f", "z", "o") if isinstance(module, nn.LSTM) else ("r", "u", "n")
 
 
 def _suffixes(module: nn.LSTM | nn.GRU) -> list[str]:

@@ -62,8 +62,8 @@ class Layer(nn.Module):
                 raise UserError(f"{name}={size}: must be at least 1")
         if variant.needs_equal_sizes and input_size != hidden_size:
             raise UserError(
-                f"variant '{variant.name}' mixes x with hidden vectors element by element, so hidden_size={hidden_size} "
-                f"must equal the input size {input_size}"
+                f"variant '{variant.name}' mixes x with hidden vectors element by element, "
+                f"so hidden_size={hidden_size} must equal the input size {input_size}"
             )
         self.variant = variant
         self.input_size = input_size

@@ -1,8 +1,8 @@
 """The law: a program run step after step in plain PyTorch, on any device, in any precision.
 
-Every other path must agree with this one. Tensors may carry one leading run axis, weights included; then every run of a
-stack goes through the same step at once. On a CPU, with one thread, a run of a stack then has bit for bit the numbers it
-has in a stack of one, whatever its neighbours (of at least two hidden units).
+Every other path must agree with this one. Tensors may carry one leading run axis, weights included; then every run of
+a stack goes through the same step at once. On a CPU, with one thread and at least two hidden units, a run of a stack
+has bit for bit the numbers it has in a stack of one, whatever its neighbours.
 """
 
 import operator
@@ -184,6 +184,9 @@ def _element_wise(name: str) -> Callable[..., Any]:
     if name == "softplus":
         # beyond its threshold torch's is the identity; at 20, the default, that is 2e-9 off
         return lambda u: functional.softplus(_row_by_row(u), threshold=40.0)
+    if name == "hard_sigmoid":
+        # the derivative of torch's has 1/6 in single precision, whatever the dtype
+        return lambda u: functional.hardtanh(u / 6 + 0.5, 0.0, 1.0)
     spelling = FUNCTIONS[name].torch
     function: Callable[..., Any] = getattr(torch, spelling, None) or getattr(functional, spelling)
     if name in ("sigmoid", "silu"):
@@ -201,9 +204,9 @@ def _element_wise(name: str) -> Callable[..., Any]:
 def _row_by_row(u: Tensor) -> Tensor:
     """Return the tensor with gaps between its rows, so that a function works on one row at a time.
 
-    torch rounds sigmoid, softplus and silu differently in the last few of the elements it takes as one piece. Of a whole
-    stack without gaps those would be other elements of a run than of the run alone. A product's parts have gaps already;
-    32 numbers are a multiple of every processor's vectors.
+    torch rounds sigmoid, softplus and silu differently in the last few of the elements it takes as one piece. Of a
+    whole stack without gaps those would be other elements of a run than of the run alone. A product's parts have gaps
+    already; 32 numbers are a multiple of every processor's vectors.
     """
     rows_touch = u.dim() > 0 and u.is_contiguous() and u.shape[-1] % 32 and u.numel() > u.shape[-1]
     return functional.pad(u, (0, 1))[..., :-1] if rows_touch else u
@@ -233,10 +236,10 @@ def _sequence(program: Program, index: int, values: list[Any], weights: Mapping[
     instruction = program.instructions[index]
     if instruction.kind == "input":
         return inputs
-    arguments = [
-        values[i].unsqueeze(-3) if program.instructions[i].phase == "once" and isinstance(values[i], Tensor) else values[i]
-        for i in instruction.arguments
-    ]
+    arguments = [values[argument] for argument in instruction.arguments]
+    for position, argument in enumerate(instruction.arguments):
+        if program.instructions[argument].phase == "once" and isinstance(values[argument], Tensor):
+            arguments[position] = values[argument].unsqueeze(-3)
     if instruction.kind != "product":
         return _function(instruction)(*arguments)
     weight, bias = _joined(instruction, weights)
@@ -290,4 +293,3 @@ def _like(value: Any, state: Tensor) -> Tensor:
     if not isinstance(value, Tensor):
         return torch.full_like(state, value)
     return value if value.shape == state.shape else value.expand_as(state)
-

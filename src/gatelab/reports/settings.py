@@ -1,5 +1,4 @@
-"""Which settings were varied among the runs that are shown, so that tables can tell runs apart that are not seeds of one
-another."""
+"""Which settings were varied among the runs that are shown: such runs are not seeds of one another."""
 
 import json
 from collections.abc import Sequence

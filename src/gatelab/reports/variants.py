@@ -18,9 +18,9 @@ def variants_table(results: Sequence[Result], baseline: str | None = None) -> Ta
     """Return a row for each task, variant label and varied settings: counts, test scores of its finished runs, cost.
 
     Ordered by task, then best mean first; the row of the ``baseline`` label comes before the others of its task, and
-    every other row then tells its mean difference to the baseline of the same settings (variant minus baseline, over the
-    seeds that finished in both). ``±`` is followed by the sample standard deviation over runs. Mean seconds are those of all runs of the
-    row, diverged ones too.
+    every other row then tells its mean difference to the baseline of the same settings (variant minus baseline, over
+    the seeds that finished in both). ``±`` is followed by the sample standard deviation over runs. Mean seconds are
+    those of all runs of the row, diverged ones too.
     """
     score = score_header(results)
     results = tasks_told_apart(results)

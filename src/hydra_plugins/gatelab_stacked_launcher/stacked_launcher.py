@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
@@ -30,8 +30,8 @@ class StackedLauncher(Launcher):
     """Composes every point of a sweep, and hands them all at once to gatelab."""
 
     def __init__(self) -> None:
-        self.config: Optional[DictConfig] = None
-        self.hydra_context: Optional[HydraContext] = None
+        self.config: DictConfig | None = None
+        self.hydra_context: HydraContext | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what composing the points needs. The task function trains a single run; here the points go together."""
@@ -50,7 +50,10 @@ class StackedLauncher(Launcher):
         assert self.config is not None and self.hydra_context is not None
         loader = self.hydra_context.config_loader
         composed = [loader.load_sweep_config(self.config, list(overrides)) for overrides in job_overrides]
-        names = [" ".join(overrides) for overrides in job_overrides]
+        shared = set.intersection(*(set(overrides) for overrides in job_overrides))
+        names = [
+            " ".join(word for word in overrides if word not in shared) or "the same" for overrides in job_overrides
+        ]
         sweep = Path(self.config.hydra.sweep.dir).name
         scores = train_points([plain(point) for point in composed], sweep, added_directories(sys.argv[1:]), names)
         return [

@@ -1,0 +1,63 @@
+"""How long the vectors of a variant are: as long as the input, or as the hidden state.
+
+Lengths form a ladder: a number or scalar fits any vector (0), x_t and what is made of it element by element has the
+input size (1), the rest the hidden size (2). Mixing 1 with 2 is allowed where both sizes are equal.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from gatelab.equations.tree import Expression, Learned, Linear, Number, Operation, Read, children, walk
+
+__all__ = ["Size", "vector_size", "vector_sizes"]
+
+Size = Literal["input", "hidden"]
+"""The length of a vector: that of x_t, or that of the hidden state."""
+
+_ANY, _INPUT, _HIDDEN = 0, 1, 2
+
+
+def vector_size(expression: Expression, sizes: Mapping[str, Size]) -> Size:
+    """Return the length of an expression's vector, numbers and scalars counting as hidden; sizes are the equations'."""
+    return "input" if _size(expression, sizes)[0] == _INPUT else "hidden"
+
+
+def vector_sizes(trees: Mapping[str, Expression]) -> tuple[dict[str, Size], bool]:
+    """Find the length of every equation's vector, the least that fits all of them, and whether both lengths mix."""
+    sizes: dict[str, Size] = {}
+    while True:
+        found = {name: _size(tree, sizes)[0] for name, tree in trees.items()}
+        settled: dict[str, Size] = {
+            name: "input" if size == _INPUT else "hidden" for name, size in found.items() if size != _ANY
+        }
+        if settled == sizes:
+            break
+        sizes = settled
+    complete: dict[str, Size] = {name: sizes.get(name, "hidden") for name in trees}
+    return complete, any(_size(tree, complete)[1] for tree in trees.values())
+
+
+def _size(expression: Expression, sizes: Mapping[str, Size]) -> tuple[int, bool]:
+    match expression:
+        case Number():
+            return _ANY, False
+        case Read(name="x", when="input"):
+            return _INPUT, False
+        case Read(name=name):
+            return {"input": _INPUT, "hidden": _HIDDEN}.get(sizes.get(name, ""), _ANY), False
+        case Learned(kind=kind):
+            # a scalar and a diagonal take the size of what they meet
+            return (_ANY if kind in ("scalar", "diagonal") else _HIDDEN), False
+        case Operation(left=Learned(kind="diagonal"), right=right) if _numbers_only(right):
+            # what has no length gets a diagonal of hidden length
+            return _HIDDEN, False
+        case Linear(sources=sources):
+            return _HIDDEN, any(_size(source, sizes)[1] for source in sources)
+        case _:
+            parts = [_size(child, sizes) for child in children(expression)]
+            found = {size for size, _ in parts}
+            return max(found), any(mixed for _, mixed in parts) or {_INPUT, _HIDDEN} <= found
+
+
+def _numbers_only(expression: Expression) -> bool:
+    return not any(isinstance(node, Read | Linear) for node in walk(expression))

@@ -1,0 +1,166 @@
+"""The catalogue: what it lists, in three forms, and what it refuses."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gatelab.commands.catalogue import catalogue
+from gatelab.equations import variant_files
+from gatelab.errors import UserError
+from gatelab.locations import conf_directory
+from gatelab.tasks import TASKS
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "catalogue.py"
+MINE = "name: mine\nsource: me\nstate: [h]\nequations: {h: 'tanh(x) + h'}\n"
+
+
+def listing(capsys, *arguments):
+    assert catalogue(["format=json", *arguments]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def names(noun):
+    return sorted(file.stem for file in (conf_directory() / noun).glob("*.yaml"))
+
+
+def test_everything_is_listed(capsys):
+    found = listing(capsys)
+    assert [row["name"] for row in found["variants"]] == list(variant_files())
+    assert [row["name"] for row in found["tasks"]] == names("task")
+    assert [row["name"] for row in found["openings"]] == names("opening")
+    assert set(TASKS) <= {row["name"] for row in found["tasks"]}
+    assert all(row["what"] for row in found["tasks"] + found["openings"])
+    assert all(row["source"] for row in found["variants"] + found["tasks"])
+
+
+def test_what_is_said_of_a_variant(capsys):
+    rows = {row["name"]: row for row in listing(capsys)["variants"]}
+    lstm = rows["lstm"]
+    assert (lstm["parameters"], lstm["multiply_adds"]) == (4 * 64 * (32 + 64 + 1), 4 * 64 * (32 + 64))
+    assert lstm["states"] == ["h", "c"]
+    assert lstm["reads"] == {gate: ["x", "h"] for gate in "ifzo"}
+    assert (lstm["dependent_products"], rows["gru_v3"]["dependent_products"]) == (1, 2)
+    assert lstm["equations"]["c"] == "f * c + i * z"
+
+
+def test_sizes_can_be_chosen(capsys):
+    found = listing(capsys, "input_size=3", "hidden_size=5")
+    assert (found["input_size"], found["hidden_size"]) == (3, 5)
+    rows = {row["name"]: row for row in found["variants"]}
+    assert rows["elman"]["parameters"] == 5 * (3 + 5 + 1)
+
+
+def test_the_table_fits_a_terminal(capsys):
+    assert catalogue([]) == 0
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 120
+    assert "peephole  h, c    i f o: x h c; z: x h  " in printed
+    assert "Gers, Schraudolph & Schmidhuber 2002\n" in printed
+    assert "Variants, at 32 inputs and 64 units\n" in printed
+    assert "\nTasks\n" in printed
+    assert "\nOpenings\n" in printed
+
+
+def test_markdown_has_sources_in_full(capsys):
+    assert catalogue(["format=markdown"]) == 0
+    printed = capsys.readouterr().out
+    assert "## Variants" in printed
+    assert '| Elman 1990, "Finding Structure in Time"; the cell of torch.nn.RNN |' in printed
+
+
+def test_folders_of_the_user(capsys, tmp_path):
+    for noun, text in (
+        ("variant", MINE),
+        ("task", "# Ten steps.\nname: adding\nlength: 10\n"),
+        ("opening", "# Mine.\nname: one\nvalue: 2.0\nnotes: stronger\n"),
+    ):
+        (tmp_path / noun).mkdir()
+        (tmp_path / noun / "mine.yaml").write_text(text)
+    found = listing(capsys, f"directories={tmp_path}")
+    rows = {noun: {row["name"]: row for row in found[noun]} for noun in ("variants", "tasks", "openings")}
+    assert rows["variants"]["mine"]["source"] == "me"
+    assert rows["variants"]["mine"]["parameters"] is None  # x and h are added, and their lengths differ
+    assert rows["tasks"]["mine"]["what"] == "Ten steps."
+    assert rows["tasks"]["mine"]["settings"] == {"length": 10}
+    assert rows["openings"]["mine"]["settings"] == {"value": 2.0}
+    assert rows["openings"]["mine"]["notes"] == "stronger"
+    catalogue([f"directories={tmp_path}"])
+    assert re.search(r"^mine +h +– +– +0  me$", capsys.readouterr().out, re.MULTILINE)
+    equal = listing(capsys, f"directories={tmp_path}", "input_size=64")
+    assert next(row for row in equal["variants"] if row["name"] == "mine")["parameters"] == 0
+
+
+def test_a_users_folder_with_tasks_alone(capsys, tmp_path):
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "mine.yaml").write_text("name: adding\n")
+    assert "mine" in [row["name"] for row in listing(capsys, f"directories={tmp_path}")["tasks"]]
+
+
+@pytest.mark.parametrize(
+    "argument, message",
+    [
+        (
+            "fromat=json",
+            r"unknown key 'fromat' \(did you mean 'format'\?\) in 'fromat=json'; keys are format, input_size",
+        ),
+        ("json", r"'json' is not of the form key=value; keys are format"),
+        ("format=jsn", r"format=jsn \(did you mean 'json'\?\): must be table, markdown or json$"),
+        ("hidden_size=0", r"hidden_size=0: must be an integer of at least 1$"),
+        ("hidden_size=-3", r"hidden_size=-3: must be"),
+        ("input_size=1.5", r"input_size=1.5: must be"),
+        ("input_size=", r"input_size=: must be"),
+        ("input_size=" + "9" * 5000, r"input_size=9+: must be"),
+        ("directories=absent/", r"absent: no such folder$"),
+    ],
+)
+def test_mistakes_are_one_line(argument, message):
+    with pytest.raises(UserError, match=rf"^{message}") as refused:
+        catalogue([argument])
+    assert "\n" not in str(refused.value)
+
+
+def test_a_key_given_twice():
+    with pytest.raises(UserError, match="'format' is given twice"):
+        catalogue(["format=json", "format=table"])
+
+
+@pytest.mark.parametrize(
+    "noun, text, message",
+    [
+        ("task", "name: ading\n", r"mine.yaml: unknown task 'ading' \(did you mean 'adding'\?\)"),
+        ("task", "name: adding\nlength: -3\n", r"mine.yaml: task.length=-3: must be at least 2"),
+        ("task", "- a\n", r"mine.yaml: must be a mapping"),
+        ("opening", "name: [\n", r"mine.yaml: cannot be read"),
+        ("opening", "n: 2001-99-99\n", r"mine.yaml: cannot be read"),
+        ("variant", MINE.replace("tanh", "tnh"), r"mine.yaml, equation h: unknown function 'tnh'"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path, noun, text, message):
+    (tmp_path / noun).mkdir()
+    (tmp_path / noun / "mine.yaml").write_text(text)
+    with pytest.raises(UserError, match=message):
+        catalogue([f"directories={tmp_path}"])
+
+
+def test_help_lists_every_key(capsys):
+    assert catalogue(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"    {key}=" in printed for key in ("format", "input_size", "hidden_size", "directories"))
+
+
+def test_the_script_needs_no_torch():
+    code = (
+        "import sys; from gatelab.commands.catalogue import catalogue; catalogue([]); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_script_ends_with_status_2_and_one_line():
+    answer = subprocess.run([sys.executable, str(SCRIPT), "fromat=json"], capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("unknown key 'fromat' (did you mean 'format'?)")
+    assert answer.stderr.count("\n") == 1

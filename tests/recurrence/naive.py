@@ -1,0 +1,82 @@
+"""The equations read straight from their trees, step by step: no schedule, nothing hoisted, nothing joined."""
+
+import operator
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gatelab.equations import Variant
+from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read
+
+OPERATORS: dict[str, Callable[..., Tensor]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "**": operator.pow,
+}
+
+FUNCTIONS: dict[str, Callable[..., Tensor]] = {
+    "sigmoid": lambda u: 1 / (1 + torch.exp(-u)),
+    "tanh": torch.tanh,
+    "relu": lambda u: u.clamp(min=0),
+    "exp": torch.exp,
+    "log": torch.log,
+    "sqrt": torch.sqrt,
+    "softplus": lambda u: torch.logaddexp(u, torch.zeros_like(u)),
+    "log_sigmoid": lambda u: -torch.logaddexp(-u, torch.zeros_like(u)),
+    "hard_sigmoid": lambda u: (u / 6 + 0.5).clamp(0, 1),
+    "hard_tanh": lambda u: u.clamp(-1, 1),
+    "silu": lambda u: u / (1 + torch.exp(-u)),
+    "sin": torch.sin,
+    "cos": torch.cos,
+    "abs": torch.abs,
+    "sign": torch.sign,
+    "step": lambda u: functional.relu(u.sign()),
+    "min": torch.minimum,
+    "max": torch.maximum,
+}
+
+
+def value_of(tree: Expression, names: Mapping[str, Tensor], weights: Mapping[str, Tensor], batch: int) -> Tensor:
+    """Return the value of a tree at one step: (batch, size), or anything that broadcasts to it."""
+    match tree:
+        case Number(value=value):
+            return torch.tensor(value, dtype=torch.float64)
+        case Read(name=name):
+            return names[name]
+        case Learned(parameter=parameter):
+            return weights[parameter]
+        case Negation(operand=operand):
+            return -value_of(operand, names, weights, batch)
+        case Operation(symbol=symbol, left=left, right=right):
+            operands = (value_of(operand, names, weights, batch) for operand in (left, right))
+            return OPERATORS[symbol](*operands)
+        case Call(function=function, arguments=arguments):
+            operands = (value_of(argument, names, weights, batch) for argument in arguments)
+            return FUNCTIONS[function](*torch.broadcast_tensors(*operands))
+        case Linear(sources=sources, weights=matrices, bias=bias):
+            total = torch.zeros((), dtype=torch.float64) if bias is None else weights[bias]
+            for source, matrix in zip(sources, matrices, strict=True):
+                vector = value_of(source, names, weights, batch).expand(batch, weights[matrix].shape[1])
+                total = total + vector @ weights[matrix].T
+            return total
+
+
+def run_naively(
+    variant: Variant, weights: Mapping[str, Tensor], inputs: Tensor, states: Mapping[str, Tensor], hidden_size: int
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """Return outputs, final states and the values of all equations, as the loop does."""
+    lengths = {"input": inputs.shape[-1], "hidden": hidden_size}
+    names = dict(states)
+    values: dict[str, list[Tensor]] = {name: [] for name in variant.trees}
+    for x in inputs:
+        names["x"] = x
+        for name, tree in variant.trees.items():
+            value = value_of(tree, names, weights, len(x))
+            names[name] = value.expand(len(x), lengths[variant.sizes[name]])
+            values[name].append(names[name])
+    stacked = {name: torch.stack(steps) for name, steps in values.items()}
+    return stacked[variant.output], {state: names[state] for state in variant.states}, stacked
