@@ -1,9 +1,11 @@
 """Trains one stack from its configurations to its results."""
 
 import logging
+import signal
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,7 +15,7 @@ from gatelab.configuration import RunConfiguration
 from gatelab.errors import UserError
 from gatelab.runs import Performance, Record, Result, Store, provenance, settings
 from gatelab.training.data import StackData
-from gatelab.training.mirrors import Mirror
+from gatelab.training.mirrors import Mirror, check_loggers, finish_mirrors, open_mirrors
 from gatelab.training.module import StackModule
 from gatelab.training.recording import Recording, checkpoint_bytes
 from gatelab.training.stack import initial_weights, network
@@ -34,10 +36,11 @@ def train_stack(configurations: Sequence[RunConfiguration], sweep: str | None = 
         The result of each run, in order.
 
     Raises:
-        UserError: data that cannot be read, a device that is not there; before any folder is made.
+        UserError: data that cannot be read, a device or a logger that is not there; before any folder is made.
     """
     first = configurations[0]
     device = _device(first)
+    check_loggers(first)
     torch.set_num_threads(first.threads)
     template = network(first)
     data = StackData(configurations, template)
@@ -47,24 +50,30 @@ def train_stack(configurations: Sequence[RunConfiguration], sweep: str | None = 
     store = Store(first.runs_dir)
     records = [store.record(c.identity, c.mapping()) for c in configurations]
     for record in records:
-        record.truncate_after(-1)
+        _forget(record)
     mirrors: list[Mirror] = []
-    begun = time.monotonic()
     try:
-        for configuration, record in zip(configurations, records, strict=True):
-            mirrors.append(Mirror(configuration, record.folder, sweep))
+        mirrors = open_mirrors(configurations, [record.folder for record in records], sweep)
         module = StackModule(configurations, template, initial_weights(configurations, template))
+        begun = time.monotonic()
         _fit(module, data, Recording(records, mirrors, probe), title, device)
-        seconds = (time.monotonic() - begun) / len(configurations)
-        results = _results(module, data, device, seconds)
-        for run, (record, result) in enumerate(zip(records, results, strict=True)):
-            _write(module, run, record, result, len(configurations), device)
-            mirrors[run].finish(result)
-            record.finish(result)
+        seconds = time.monotonic() - begun
+        _write_last(module, records)
+        results = _results(module, data, device, seconds / len(configurations))
+        _finish(records, results, device, seconds)
+        # afterwards: whatever becomes of the mirrors, the runs are finished
+        finish_mirrors(mirrors, results)
     finally:
         for mirror in mirrors:
             mirror.close()
     return results
+
+
+def _forget(record: Record) -> None:
+    """Remove what a run left behind that did not come to its end: it is trained anew."""
+    record.truncate_after(-1)
+    for name in ("best.pt", "last.pt"):
+        record.checkpoint_path(name).unlink(missing_ok=True)
 
 
 def _device(configuration: RunConfiguration) -> str:
@@ -90,6 +99,23 @@ def _trainer(device: str, **options: Any) -> Trainer:
     )
 
 
+@contextmanager
+def _lightning() -> Iterator[None]:
+    """Call Lightning without what it says about data loaders and what torch says about it, and pass Ctrl-C on."""
+    handler = signal.getsignal(signal.SIGINT)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*", FutureWarning)
+        try:
+            yield
+        except SystemExit as end:
+            if not isinstance(end.__context__, KeyboardInterrupt):
+                raise
+            # Lightning makes an exit of an interrupt, and the process deaf to the next one
+            signal.signal(signal.SIGINT, handler)
+            raise KeyboardInterrupt from None
+
+
 def _fit(module: StackModule, data: StackData, recording: Recording, title: str, device: str) -> None:
     training = module.configurations[0].training
     callbacks: list[Any] = [recording]
@@ -97,13 +123,15 @@ def _fit(module: StackModule, data: StackData, recording: Recording, title: str,
         callbacks.append(TerminalProgress(title))
     every = min(training.validate_every, training.max_steps)
     trainer = _trainer(
-        device, max_steps=training.max_steps, val_check_interval=every, check_val_every_n_epoch=None, callbacks=callbacks
+        device,
+        max_steps=training.max_steps,
+        val_check_interval=every,
+        check_val_every_n_epoch=None,
+        callbacks=callbacks,
     )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*does not have many workers.*")
-        warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*", FutureWarning)
+    with _lightning():
         trainer.fit(module, data)
-        if module.taken % every:
+        if module.validated_at != module.taken:
             # the interval does not divide the steps: a last validation falls on the last step all the same
             trainer.validate(module, data, verbose=False)
 
@@ -111,10 +139,9 @@ def _fit(module: StackModule, data: StackData, recording: Recording, title: str,
 def _results(module: StackModule, data: StackData, device: str, seconds: float) -> list[Result]:
     """Open the test split once, at the checkpoint that validation chose for each run."""
     module.load_best()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*does not have many workers.*")
-        warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*", FutureWarning)
-        _trainer(device).test(module, data, verbose=False)
+    if any(progress.best_step is not None for progress in module.progress):
+        with _lightning():
+            _trainer(device).test(module, data, verbose=False)
     task = module.task
     results = []
     for configuration, progress, tested in zip(module.configurations, module.progress, module.measured, strict=True):
@@ -147,15 +174,21 @@ def _results(module: StackModule, data: StackData, device: str, seconds: float) 
     return results
 
 
-def _write(module: StackModule, run: int, record: Record, result: Result, runs: int, device: str) -> None:
-    progress = module.progress[run]
-    last = {
-        "weights": module.run_weights(run),
-        "optimizer": module.stack_optimizer.run_state(run),
-        "step": progress.steps,
-    }
-    record.write_checkpoint("last.pt", checkpoint_bytes(last))
-    record.write_provenance(
-        {**provenance(), "device": device, "path": result.path, "path_reason": result.path_reason, "stack_runs": runs,
-         "stack_position": run, "seconds_of_stack": result.seconds * runs}
-    )  # fmt: skip
+def _write_last(module: StackModule, records: Sequence[Record]) -> None:
+    """Write where each run stood when it stopped learning."""
+    for run, (record, progress) in enumerate(zip(records, module.progress, strict=True)):
+        state = progress.optimizer_state
+        last = {
+            "weights": module.run_weights(run),
+            "optimizer": module.stack_optimizer.run_state(run) if state is None else state,
+            "step": progress.steps,
+        }
+        record.write_checkpoint("last.pt", checkpoint_bytes(last))
+
+
+def _finish(records: Sequence[Record], results: Sequence[Result], device: str, seconds: float) -> None:
+    origin = {**provenance(), "device": device, "stack_runs": len(records), "seconds_of_stack": seconds}
+    for position, (record, result) in enumerate(zip(records, results, strict=True)):
+        path = {"path": result.path, "path_reason": result.path_reason}
+        record.write_provenance({**origin, **path, "stack_position": position})
+        record.finish(result)

@@ -1,88 +1,144 @@
-"""Mirrors of the history through Lightning's own loggers; one logger for each run, also inside a stack."""
+"""Mirrors of the history through Lightning's own loggers; one logger of each kind for each run, also inside a stack.
 
+The history in runs/ is the truth: a mirror that fails, or does not come to its end, costs a line on stderr and no more.
+"""
+
+import importlib.util
 import logging
-import warnings
-from collections.abc import Mapping, Sequence
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.loggers import CSVLogger, Logger
+from pytorch_lightning.loggers import CSVLogger
 
 from gatelab.configuration import RunConfiguration
 from gatelab.errors import UserError
 from gatelab.probes import GateHistogram
 from gatelab.runs import Result
 
-__all__ = ["Mirror", "mirror_comparison"]
+__all__ = ["Mirror", "check_loggers", "finish_mirrors", "mirror_comparison", "open_mirrors"]
+
+_KINDS = ("wandb", "csv", "tensorboard", "mlflow")
+PATIENCE = 30.0  # seconds that a mirror may take to begin or to end
+IMPATIENCE = 1.0  # the same, once another of its stack has not come to its end
 
 
 class Mirror:
     """All loggers of one run.
 
     Args:
-        configuration: of the run; says which loggers.
-        folder: of the run, for those that write files.
-        sweep: the name that groups the runs of a sweep; None for a run of its own.
+        identity: of the run.
+        loggers: kind ("wandb", "csv", …) -> logger.
     """
 
-    def __init__(self, configuration: RunConfiguration, folder: Path, sweep: str | None) -> None:
-        self.configuration = configuration
-        self.loggers: list[Logger] = []
-        name = f"{configuration.label} seed {configuration.seed}"
-        wanted = configuration.logger
-        if wanted.wandb is not None:
-            self.loggers.append(_wandb(configuration, name, sweep))
-        if wanted.csv is not None:
-            self.loggers.append(CSVLogger(folder, name="", version="csv"))
-        if wanted.tensorboard is not None:
-            self.loggers.append(_tensorboard(folder))
-        if wanted.mlflow is not None:
-            self.loggers.append(_mlflow(configuration, name))
-        for logger in self.loggers:
-            if wanted.wandb is None or logger is not self.loggers[0]:
-                logger.log_hyperparams(configuration.mapping())
+    def __init__(self, identity: str, loggers: Mapping[str, Any]) -> None:
+        self.identity = identity
+        self.loggers = dict(loggers)
 
     def log(self, step: int, numbers: Mapping[str, float], gates: Sequence[GateHistogram] = ()) -> None:
         """Log numbers after a step, and how open the gates are: histograms to Weights & Biases, shares to all."""
         shares = {f"gates/{gate.name}/{share}": value for gate in gates for share, value in gate.shares().items()}
-        for logger in self.loggers:
-            # finite numbers only: some back ends refuse the others, and the history in runs/ has them
-            logger.log_metrics({**numbers, **shares}, step=step)
-            if _is_wandb(logger):
-                import wandb
+        finite = _finite({**numbers, **shares})
 
-                histograms = {
-                    f"gates/{gate.name}/histogram": wandb.Histogram(np_histogram=(gate.counts, gate.edges)) for gate in gates
-                }
-                if histograms:
-                    logger.experiment.log({**histograms, "trainer/global_step": step})
+        def log(kind: str, logger: Any) -> None:
+            histograms = _wandb_histograms(gates) if kind == "wandb" else {}
+            logger.log_metrics({**finite, **histograms}, step=step)
 
-    def finish(self, result: Result) -> None:
-        """Log the result and close every logger."""
-        numbers = {
-            "best_step": result.best_step,
-            "validation/best_loss": result.validation.loss,
-            "validation/best_score": result.validation.score,
-            "test/loss": result.test.loss,
-            "test/score": result.test.score,
-            "parameters": result.parameters,
-            "seconds": result.seconds,
-        }
-        for logger in self.loggers:
-            if _is_wandb(logger):
-                logger.experiment.summary.update({**numbers, "status": result.status, "path": result.path})
-            else:
-                finite = {name: value for name, value in numbers.items() if value is not None and value == value}
-                logger.log_metrics(finite, step=result.steps)
-            logger.finalize("success" if result.status == "finished" else "failed")
-        self.close()
+        for kind, logger in tuple(self.loggers.items()):
+            if self._attempt(kind, log) is not None:
+                with suppress(Exception):  # it has had its line on stderr
+                    _within(IMPATIENCE, partial(_end, kind, logger, failed=True))
+
+    def finish(self, result: Result, seconds: float = PATIENCE) -> bool:
+        """Log the result and end every logger; return whether all came to their end within so many seconds."""
+        numbers = _finite(
+            {
+                "best_step": result.best_step,
+                "validation/best_loss": result.validation.loss,
+                "validation/best_score": result.validation.score,
+                "test/loss": result.test.loss,
+                "test/score": result.test.score,
+                "parameters": result.parameters,
+                "seconds": result.seconds,
+            }
+        )
+
+        def end(kind: str, logger: Any) -> None:
+            try:
+                if kind == "wandb":
+                    logger.experiment.summary.update({**numbers, "status": result.status, "path": result.path})
+                else:
+                    logger.log_metrics(numbers, step=result.steps)
+            finally:
+                _end(kind, logger, failed=False)
+
+        return self._end_all(end, seconds)
 
     def close(self) -> None:
-        """End what must be ended, whatever happened: a W&B run left open would swallow the next one's history."""
-        for logger in self.loggers:
-            if _is_wandb(logger):
-                logger.experiment.finish(exit_code=0)
-        self.loggers = []
+        """End, as failed, what has not been ended: a W&B run left open would live as long as the process."""
+        self._end_all(partial(_end, failed=True), PATIENCE)
+
+    def _end_all(self, end: Callable[[str, Any], None], seconds: float) -> bool:
+        errors = [self._attempt(kind, end, seconds) for kind in tuple(self.loggers)]
+        self.loggers = {}
+        return not any(isinstance(error, TimeoutError) for error in errors)
+
+    def _attempt(self, kind: str, action: Callable[[str, Any], None], seconds: float | None = None) -> Exception | None:
+        """Do something with a logger; one that fails or takes too long is dropped, and its error returned."""
+        try:
+            _within(seconds, partial(action, kind, self.loggers[kind]))
+        except Exception as error:  # a mirror of any make may raise anything, and none of it may end a run
+            del self.loggers[kind]
+            _warn(kind, f"run {self.identity}", error)
+            return error
+        return None
+
+
+def check_loggers(configuration: RunConfiguration) -> None:
+    """Raise a UserError for a logger whose package is not installed."""
+    for kind in ("tensorboard", "mlflow"):
+        if getattr(configuration.logger, kind) is not None and importlib.util.find_spec(kind) is None:
+            raise UserError(f"logger={kind}: needs `pip install {kind}`; allowed without: wandb, csv, none")
+
+
+def open_mirrors(
+    configurations: Sequence[RunConfiguration], folders: Sequence[Path], sweep: str | None
+) -> list[Mirror]:
+    """Open the loggers of each run of a stack.
+
+    A kind that does not begin for one run, such as a server that is not there, is not tried again for the next.
+
+    Args:
+        configurations: of the runs; say which loggers.
+        folders: of the runs, for the loggers that write files.
+        sweep: the name that groups the runs of a sweep; None for a run of its own.
+    """
+    kinds = [kind for kind in _KINDS if getattr(configurations[0].logger, kind) is not None]
+    mirrors: list[Mirror] = []
+    for configuration, folder in zip(configurations, folders, strict=True):
+        loggers: dict[str, Any] = {}
+        for kind in tuple(kinds):
+            try:
+                loggers[kind] = _opened(kind, configuration, folder, sweep)
+            except Exception as error:  # as in Mirror._attempt
+                kinds.remove(kind)
+                _warn(kind, f"run {configuration.identity} and of those after it in its stack", error)
+        mirrors.append(Mirror(configuration.identity, loggers))
+    return mirrors
+
+
+def finish_mirrors(mirrors: Sequence[Mirror], results: Sequence[Result]) -> None:
+    """Finish the mirror of every run; once one has not come to its end, the others are given less time."""
+    seconds = PATIENCE
+    for mirror, result in zip(mirrors, results, strict=True):
+        if not mirror.finish(result, seconds):
+            seconds = IMPATIENCE
 
 
 def mirror_comparison(
@@ -97,25 +153,41 @@ def mirror_comparison(
     """
     if configuration.logger.wandb is None:
         return
-    import wandb
+    try:
+        import wandb
 
-    run = _start_wandb(configuration, "comparison", sweep, "comparison")
-    run.log({name: wandb.Table(columns=list(columns), data=[list(row) for row in rows]) for name, (columns, rows) in tables.items()})
-    run.finish()
+        run = _start_wandb(configuration, "comparison", sweep, "comparison")
+        shown = {
+            name: wandb.Table(columns=list(columns), data=[list(row) for row in rows])
+            for name, (columns, rows) in tables.items()
+        }
+        _within(PATIENCE, lambda: run.log(shown))
+        _within(PATIENCE, run.finish)
+    except Exception as error:  # as in Mirror._attempt
+        _warn("wandb", "the comparison", error)
 
 
-def _is_wandb(logger: Logger) -> bool:
-    return type(logger).__name__ == "WandbLogger"
+def _opened(kind: str, configuration: RunConfiguration, folder: Path, sweep: str | None) -> Any:
+    match kind:
+        case "wandb":
+            return _wandb(configuration, sweep)
+        case "csv":
+            logger = _csv(folder)
+        case "tensorboard":
+            logger = _tensorboard(folder)
+        case _:
+            logger = _mlflow(configuration)
+    logger.log_hyperparams(configuration.mapping())
+    return logger
 
 
-def _wandb(configuration: RunConfiguration, name: str, sweep: str | None) -> Logger:
+def _wandb(configuration: RunConfiguration, sweep: str | None) -> Any:
     from pytorch_lightning.loggers import WandbLogger
 
-    run = _start_wandb(configuration, name, sweep, "train")
-    with warnings.catch_warnings():
-        # Lightning's logger takes the run as it is; that is what is wanted
-        warnings.filterwarnings("ignore", ".*wandb run already in progress.*")
-        return WandbLogger(experiment=run)
+    run = _start_wandb(configuration, _name(configuration), sweep, "train")
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    return WandbLogger(experiment=run)
 
 
 def _start_wandb(configuration: RunConfiguration, name: str, sweep: str | None, job_type: str) -> Any:
@@ -138,26 +210,79 @@ def _start_wandb(configuration: RunConfiguration, name: str, sweep: str | None, 
         config={**configuration.mapping(), "identity": configuration.identity},
         # several runs of a stack are open at once, each with a history of its own
         reinit="create_new",
-        settings=wandb.Settings(silent=True, console="off"),
+        settings=wandb.Settings(silent=True, console="off", init_timeout=PATIENCE),
     )
 
 
-def _tensorboard(folder: Path) -> Logger:
+def _wandb_histograms(gates: Sequence[GateHistogram]) -> dict[str, Any]:
+    import wandb
+
+    return {f"gates/{gate.name}/histogram": wandb.Histogram(np_histogram=(gate.counts, gate.edges)) for gate in gates}
+
+
+def _csv(folder: Path) -> Any:
+    return CSVLogger(_emptied(folder, "csv"), name="", version="csv")
+
+
+def _tensorboard(folder: Path) -> Any:
     from pytorch_lightning.loggers import TensorBoardLogger
 
-    try:
-        return TensorBoardLogger(folder, name="", version="tensorboard")
-    except ModuleNotFoundError:
-        raise UserError("logger=tensorboard: needs `pip install tensorboard`; allowed without: wandb, csv, none") from None
+    return TensorBoardLogger(_emptied(folder, "tensorboard"), name="", version="tensorboard")
 
 
-def _mlflow(configuration: RunConfiguration, name: str) -> Logger:
+def _mlflow(configuration: RunConfiguration) -> Any:
     from pytorch_lightning.loggers import MLFlowLogger
 
     section = configuration.logger.mlflow
     assert section is not None
     address = section.tracking_uri or f"sqlite:///{Path(configuration.runs_dir).resolve()}/mlflow.db"
-    try:
-        return MLFlowLogger(section.experiment, run_name=name, tracking_uri=address)
-    except ModuleNotFoundError:
-        raise UserError("logger=mlflow: needs `pip install mlflow`; allowed without: wandb, csv, none") from None
+    return MLFlowLogger(section.experiment, run_name=_name(configuration), tracking_uri=address)
+
+
+def _name(configuration: RunConfiguration) -> str:
+    return f"{configuration.label} seed {configuration.seed}"
+
+
+def _emptied(folder: Path, name: str) -> Path:
+    """Remove what a logger wrote for a run that was killed and is trained anew."""
+    if (folder / name).exists():
+        shutil.rmtree(folder / name)
+    return folder
+
+
+def _finite(numbers: Mapping[str, float | None]) -> dict[str, float]:
+    """Leave out what some back ends refuse; the history in runs/ has it."""
+    return {name: value for name, value in numbers.items() if value is not None and isfinite(value)}
+
+
+def _end(kind: str, logger: Any, *, failed: bool) -> None:
+    logger.finalize("failed" if failed else "success")
+    if kind == "wandb":
+        logger.experiment.finish(exit_code=int(failed))
+
+
+def _within(seconds: float | None, action: Callable[[], Any]) -> None:
+    """Do something in so many seconds, or raise TimeoutError and leave it behind; None is for ever, and no thread."""
+    if seconds is None:
+        action()
+        return
+    raised: list[BaseException] = []
+
+    def act() -> None:
+        try:
+            action()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(f"no end after {seconds:g} s")
+    if raised:
+        raise raised[0]
+
+
+def _warn(kind: str, whose: str, error: Exception) -> None:
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    print(f"warning: the {kind} mirror of {whose} is dropped: {reason}", file=sys.stderr)

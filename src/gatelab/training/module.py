@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
+from math import isfinite
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
@@ -29,6 +30,7 @@ class Progress:
         best: validation (loss, score) at that step.
         best_weights: parameter name -> tensor at that step.
         stale: validations since then.
+        optimizer_state: of a run that no longer learns, from its last step; None while it learns.
     """
 
     steps: int = 0
@@ -38,6 +40,7 @@ class Progress:
     best: tuple[float, float] = (float("nan"), float("nan"))
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     stale: int = 0
+    optimizer_state: dict[str, Any] | None = None
 
     @property
     def active(self) -> bool:
@@ -48,14 +51,22 @@ class Progress:
 class StackModule(LightningModule):
     """Many runs of one network, trained at once, each as if it were alone.
 
-    The network's weights carry a leading run axis; what is computed for one run never mixes with another's. Optimisation
-    is manual, so that each run keeps its own clip norm, learning rate and schedule. A run that diverges or whose patience
-    has run out is frozen, and its neighbours go on.
+    The network's weights carry a leading run axis; what is computed for one run never mixes with another's.
+    Optimisation is manual, so that each run keeps its own clip norm, learning rate and schedule. A run that diverges or
+    whose patience has run out is frozen, and its neighbours go on.
 
     Args:
         configurations: the runs, which agree in everything but the stackable keys.
         template: their network.
         weights: stacked initial weights, parameter name -> (runs, …).
+
+    Attributes:
+        progress: where each run stands.
+        taken: steps that the stack has taken.
+        training_losses: (runs,) for each step since the last validation.
+        measured: (loss, score) of each run in the last validation, or on test.
+        validated_at: the steps taken before the last validation; None before the first.
+        judged: the runs that were still learning when the last validation began.
     """
 
     def __init__(
@@ -71,9 +82,11 @@ class StackModule(LightningModule):
         self._template = (template,)
         self.progress = [Progress() for _ in configurations]
         self.taken = 0
-        self.measured: list[tuple[float, float]] = []
-        self._sums: list[Tensor] = []
         self.training_losses: list[Tensor] = []
+        self.measured: list[tuple[float, float]] = []
+        self.validated_at: int | None = None
+        self.judged: list[int] = []
+        self._sums: list[Tensor] = []
 
     @property
     def template(self) -> Network:
@@ -100,7 +113,10 @@ class StackModule(LightningModule):
         return self.stack_optimizer
 
     def forward(self, batch: StackBatch) -> Tensor:
-        """Predict: (runs, batch, output) or (runs, time, batch, output). A batch without run axis is shown to every run."""
+        """Predict: (runs, batch, output) or (runs, time, batch, output).
+
+        A batch without run axis is shown to every run.
+        """
         weights = self.weights()
         inputs, lengths = batch.inputs, batch.lengths
         if inputs.dim() == 3:
@@ -126,22 +142,22 @@ class StackModule(LightningModule):
         wrapped.step()
         self.training_losses.append(means.detach())
         self.taken = batch_idx + 1
-        self._freeze_diverged(means.detach(), self.taken)
+        self._freeze_diverged(means.detach())
 
-    def _freeze_diverged(self, losses: Tensor, step: int) -> None:
-        optimizer = self.stack_optimizer
-        # the gradient is looked at as well: an infinite one has spoilt the weights before the next loss shows it
-        healthy = (torch.isfinite(losses) & torch.isfinite(optimizer.gradient_norms)).tolist()
+    def _freeze_diverged(self, losses: Tensor) -> None:
+        # the update is looked at as well: one that is not finite would spoil the weights before the next loss shows it
+        healthy = (torch.isfinite(losses) & self.stack_optimizer.healthy).tolist()
         for run, progress in enumerate(self.progress):
             if progress.active:
-                progress.steps = step
+                progress.steps = self.taken
                 if not healthy[run]:
-                    progress.diverged_at = step
-        self._sync(optimizer)
+                    progress.diverged_at = self.taken
+                    self._freeze(run)
 
-    def _sync(self, optimizer: StackOptimizer) -> None:
+    def _freeze(self, run: int) -> None:
+        self.progress[run].optimizer_state = self.stack_optimizer.run_state(run)
         active = [progress.active for progress in self.progress]
-        optimizer.active = torch.tensor(active, device=optimizer.active.device)
+        self.stack_optimizer.active = torch.tensor(active, device=self.stack_optimizer.active.device)
         if not any(active):
             self.trainer.should_stop = True
 
@@ -158,7 +174,8 @@ class StackModule(LightningModule):
         for predicted in output:
             losses = self.task.losses(predicted, batch.targets)
             scores = self.task.scores(predicted, batch.targets)
-            totals = (losses * batch.loss_weights, batch.loss_weights, scores * batch.score_weights, batch.score_weights)
+            weighted = (losses * batch.loss_weights, batch.loss_weights)
+            totals = (*weighted, scores * batch.score_weights, batch.score_weights)
             sums.append(torch.stack([total.sum(dtype=torch.float64) for total in totals]))
         self._sums.append(torch.stack(sums))
 
@@ -167,22 +184,24 @@ class StackModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Find each run's loss and score, and keep the weights that were best so far."""
         self.measured = self._averages()
-        step = self.taken
-        for run, (progress, (loss, score)) in enumerate(zip(self.progress, self.measured, strict=True)):
-            if not progress.active:
-                continue
-            if not (_finite(loss) and _finite(score)):
-                progress.diverged_at = step
-                continue
-            sign = 1 if self.task.higher_is_better else -1
-            if progress.best_step is None or sign * score > sign * progress.best[1]:
-                progress.best_step, progress.best, progress.stale = step, (loss, score), 0
-                progress.best_weights = self.run_weights(run)
-            else:
-                progress.stale += 1
-                patience = self.configurations[run].training.patience
-                progress.stopped = patience is not None and progress.stale >= patience
-        self._sync(self.stack_optimizer)
+        self.validated_at = self.taken
+        self.judged = [run for run, progress in enumerate(self.progress) if progress.active]
+        for run in self.judged:
+            self._judge(run, *self.measured[run])
+
+    def _judge(self, run: int, loss: float, score: float) -> None:
+        progress, patience = self.progress[run], self.configurations[run].training.patience
+        sign = 1 if self.task.higher_is_better else -1
+        if not (isfinite(loss) and isfinite(score)):
+            progress.diverged_at = self.taken
+        elif progress.best_step is None or sign * score > sign * progress.best[1]:
+            progress.best_step, progress.best, progress.stale = self.taken, (loss, score), 0
+            progress.best_weights = self.run_weights(run)
+        else:
+            progress.stale += 1
+            progress.stopped = patience is not None and progress.stale >= patience
+        if not progress.active:
+            self._freeze(run)
 
     def on_test_epoch_end(self) -> None:
         """Find each run's loss and score on test."""
@@ -203,9 +222,3 @@ class StackModule(LightningModule):
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum() / weights.sum()
-
-
-def _finite(number: float) -> bool:
-    return number == number and abs(number) != float("inf")
-
-

@@ -10,13 +10,19 @@ from gatelab.configuration.sections import OptimizerSection
 
 __all__ = ["StackOptimizer"]
 
+_ROW = 64  # a row's length is a multiple of this, and so of every processor's vectors
+
 
 class StackOptimizer(torch.optim.Optimizer):
     """Any first-order optimiser of torch.optim over stacked weights.
 
-    The inner optimiser works on *steps*: tensors that are zero before it runs, so that after it ran with learning rate 1
-    and no weight decay they hold the bare update. The update is then scaled by each run's learning rate. Weight decay is
-    each run's own too: added to the gradient where the optimiser does so (L2), or taken off the weights where it is
+    Every such optimiser treats each number for itself, so all weights of a run lie in one row, and a step is one call
+    for the whole stack. torch may round the last few numbers of a tensor, those that fill no vector of the processor,
+    differently; the rows are filled up with zeros, so that which numbers those are does not depend on the stack.
+
+    The inner optimiser works on *steps*: numbers that are zero before it runs, so that after it ran with learning rate
+    1 and no weight decay they hold the bare update. The update is then scaled by each run's learning rate. Weight decay
+    is each run's own too: added to the gradient where the optimiser does so (L2), or taken off the weights where it is
     decoupled (AdamW; Loshchilov & Hutter 2019).
 
     Args:
@@ -24,6 +30,12 @@ class StackOptimizer(torch.optim.Optimizer):
         section: which optimiser, with its own arguments.
         learning_rates, weight_decays: one for each run.
         clip_norms: the longest gradient of each run, over all its weights; None for no clipping.
+
+    Attributes:
+        active: (runs,) which runs learn; the others keep their weights.
+        factors: (runs,) what the schedule multiplies the learning rates with.
+        gradient_norms: (runs,) of the last step, before clipping.
+        healthy: (runs,) whether gradient and update of the last step were finite; if not, it was not taken.
     """
 
     def __init__(
@@ -34,69 +46,75 @@ class StackOptimizer(torch.optim.Optimizer):
         weight_decays: Sequence[float],
         clip_norms: Sequence[float | None],
     ) -> None:
-        self.weights = list(weights.values())
-        device = self.weights[0].device
-        self.steps = [torch.zeros_like(weight) for weight in self.weights]
-        kind = getattr(torch.optim, section.kind)
+        self.names, self.weights = list(weights), list(weights.values())
         super().__init__(self.weights, {})
-        self.inner: torch.optim.Optimizer = kind(self.steps, lr=1.0, weight_decay=0.0, **section.arguments)
+        device, runs = self.weights[0].device, len(learning_rates)
+        sizes = [weight[0].numel() for weight in self.weights]
+        self.width = sum(sizes)
+        self._ends = [sum(sizes[: position + 1]) for position in range(len(sizes))]
+        self.gradients = torch.zeros(runs, -(-self.width // _ROW) * _ROW, device=device)
+        self.steps = torch.zeros_like(self.gradients)
+        self.steps.grad = self.gradients
+        kind = getattr(torch.optim, section.kind)
+        self.inner: torch.optim.Optimizer = kind([self.steps], lr=1.0, weight_decay=0.0, **section.arguments)
         self.decoupled = section.kind == "AdamW" or bool(section.arguments.get("decoupled_weight_decay"))
         self.learning_rates = torch.tensor(learning_rates, dtype=torch.float32, device=device)
         self.weight_decays = torch.tensor(weight_decays, dtype=torch.float32, device=device)
         self.decays = any(weight_decays)
         longest = [float("inf") if norm is None else norm for norm in clip_norms]
         self.clip_norms = torch.tensor(longest, dtype=torch.float32, device=device)
-        self.active = torch.ones(len(learning_rates), dtype=torch.bool, device=device)
+        self.active = torch.ones(runs, dtype=torch.bool, device=device)
+        self.healthy = torch.ones_like(self.active)
         self.factors = torch.ones_like(self.learning_rates)
         self.gradient_norms = torch.zeros_like(self.learning_rates)
+        self._gradient_parts, self._step_parts = self._parts(self.gradients), self._parts(self.steps)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """Clip, update, and leave the weights of runs that are not active, or not finite, exactly as they are."""
+        """Clip, update, and leave the weights of runs that are not active, or not healthy, exactly as they are."""
         loss = None if closure is None else torch.enable_grad()(closure)()
         gradients = [weight.grad if weight.grad is not None else torch.zeros_like(weight) for weight in self.weights]
-        self.gradient_norms = _norms(gradients)
-        # an update that is not finite would spoil the weights for good
-        moving = self.active & torch.isfinite(self.gradient_norms)
-        shrink = (self.clip_norms / (self.gradient_norms + 1e-6)).clamp(max=1.0)
-        rates = self.learning_rates * self.factors
-        for weight, step, gradient in zip(self.weights, self.steps, gradients, strict=True):
-            clipped = gradient * _beside(shrink, weight)
-            if self.decays and not self.decoupled:
-                clipped += _beside(self.weight_decays, weight) * weight
-            step.grad = clipped
+        torch._foreach_copy_(self._gradient_parts, gradients)
+        self.gradient_norms = torch.linalg.vector_norm(self.gradients, dim=1)
+        self.gradients *= (self.clip_norms / (self.gradient_norms + 1e-6)).clamp(max=1.0)[:, None]
+        # a product of its own, rounded as such: an addition of it would be fused with it in some places of a row
+        shrunken = self._rows(self.weights) * self.weight_decays[:, None] if self.decays else None
+        if shrunken is not None and not self.decoupled:
+            self.gradients += shrunken
+        self.steps.zero_()
         self.inner.step()
-        for weight, step in zip(self.weights, self.steps, strict=True):
-            rate = _beside(rates, weight)
-            kept = weight * (1 - rate * _beside(self.weight_decays, weight)) if self.decays and self.decoupled else weight
-            weight.copy_(torch.where(_beside(moving, weight), kept + rate * step, weight))
-            step.zero_()
+        if shrunken is not None and self.decoupled:
+            self.steps -= shrunken
+        self.steps *= (self.learning_rates * self.factors)[:, None]
+        longest = torch.linalg.vector_norm(self.steps[:, : self.width], float("inf"), dim=1)
+        # an update that is not finite would spoil the weights for good
+        self.healthy = torch.isfinite(self.gradient_norms) & torch.isfinite(longest)
+        moving = self.active & self.healthy
+        self.steps.masked_fill_(~moving[:, None], 0.0)
+        torch._foreach_add_(self.weights, self._step_parts)
         return loss
 
     def run_state(self, run: int) -> dict[str, Any]:
-        """Return the inner optimiser's state of one run: tensors and numbers, for its checkpoint."""
-        state = self.inner.state_dict()["state"]
-        runs = len(self.learning_rates)
+        """Return the inner optimiser's state of one run, for its checkpoint: name -> number, or parameter -> tensor."""
+        state = self.inner.state_dict()["state"].get(0, {})
         return {
-            str(index): {
-                name: value[run].clone() if isinstance(value, Tensor) and value.shape[:1] == (runs,) else value
-                for name, value in entries.items()
-            }
-            for index, entries in state.items()
+            name: {weight: part[run].clone() for weight, part in zip(self.names, self._parts(value), strict=True)}
+            if isinstance(value, Tensor) and value.shape == self.steps.shape
+            else value.clone()
+            if isinstance(value, Tensor)
+            else value
+            for name, value in state.items()
         }
 
+    def _parts(self, rows: Tensor) -> list[Tensor]:
+        """Return views of the rows in the shapes of the weights."""
+        begins = [0, *self._ends[:-1]]
+        return [
+            rows[:, begin:end].view(weight.shape)
+            for weight, begin, end in zip(self.weights, begins, self._ends, strict=True)
+        ]
 
-def _norms(gradients: Sequence[Tensor]) -> Tensor:
-    """Return the norm of each run's gradient, (runs,).
-
-    Each slice is summed for itself: a reduction over the whole stack could round differently with its height.
-    """
-    runs = gradients[0].shape[0]
-    slices = [gradient[run].contiguous() for run in range(runs) for gradient in gradients]
-    norms = torch.stack(torch._foreach_norm(slices)).view(runs, len(gradients))
-    return torch.stack([torch.linalg.vector_norm(row) for row in norms])
-
-
-def _beside(per_run: Tensor, weight: Tensor) -> Tensor:
-    """Give a number for each run the axes of a stacked weight."""
-    return per_run.view(-1, *[1] * (weight.dim() - 1))
+    def _rows(self, tensors: list[Tensor]) -> Tensor:
+        rows = torch.zeros_like(self.gradients)
+        torch._foreach_copy_(self._parts(rows), tensors)
+        return rows

@@ -33,32 +33,44 @@ class Recording(Callback):
         self.mirrors = mirrors
         self.probe = probe
 
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Record the steps of a run that has diverged in this one."""
+        module: StackModule = pl_module
+        for run, progress in enumerate(module.progress):
+            if progress.diverged_at == module.taken:
+                self.mirrors[run].log(module.taken, self._training(module, run))
+
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Record the steps since the last validation, and this validation."""
+        """Record the steps since the last validation, and this validation, of the runs that were still learning."""
         module: StackModule = pl_module
         step = module.taken
-        losses = torch.stack(module.training_losses).cpu()
-        module.training_losses = []
-        norms = module.stack_optimizer.gradient_norms.tolist()
-        factors = module.stack_optimizer.factors.tolist()
-        rates = [c.optimizer.lr * factor for c, factor in zip(module.configurations, factors, strict=True)]
-        histograms = self._gates(module)
-        for run, (record, mirror, progress) in enumerate(zip(self.records, self.mirrors, module.progress, strict=True)):
-            if progress.steps < step and progress.diverged_at is None:
-                continue  # stopped before this validation
-            taken = losses[: len(losses) - (step - progress.steps), run]
-            if not len(taken):
-                continue  # diverged before this validation
-            training = {"loss": float(taken.mean()), "learning_rate": rates[run], "gradient_norm": norms[run]}
-            record.append(progress.steps, "train", training)
-            numbers = {f"train/{name}": value for name, value in training.items()}
-            if progress.steps == step:
-                loss, score = module.measured[run]
-                record.append(step, "validation", {"loss": loss, "score": score, **_flat(histograms[run])})
-                numbers |= {"validation/loss": loss, "validation/score": score}
-            mirror.log(progress.steps, numbers, histograms[run])
+        histograms = self._gates(module) if module.judged else []
+        for run in module.judged:
+            numbers = self._training(module, run)
+            loss, score = module.measured[run]
+            shares = {
+                f"gates/{gate.name}/{name}": share for gate in histograms[run] for name, share in gate.shares().items()
+            }
+            self.records[run].append(step, "validation", {"loss": loss, "score": score, **shares})
+            numbers |= {"validation/loss": loss, "validation/score": score}
+            self.mirrors[run].log(step, numbers, histograms[run])
+            progress = module.progress[run]
             if progress.best_step == step:
-                record.write_checkpoint("best.pt", checkpoint_bytes({"weights": progress.best_weights, "step": step}))
+                best = checkpoint_bytes({"weights": progress.best_weights, "step": step})
+                self.records[run].write_checkpoint("best.pt", best)
+        module.training_losses = []
+
+    def _training(self, module: StackModule, run: int) -> dict[str, float]:
+        """Record the training of one run since the last validation."""
+        configuration = module.configurations[run]
+        factor = configuration.schedule.factor(module.taken - 1, configuration.training.max_steps)
+        numbers = {
+            "loss": float(torch.stack([losses[run] for losses in module.training_losses]).mean()),
+            "learning_rate": configuration.optimizer.lr * factor,
+            "gradient_norm": float(module.stack_optimizer.gradient_norms[run]),
+        }
+        self.records[run].append(module.taken, "train", numbers)
+        return {f"train/{name}": value for name, value in numbers.items()}
 
     def _gates(self, module: StackModule) -> list[list[GateHistogram]]:
         inputs = self.probe.inputs[:, :PROBED].to(module.device)
@@ -68,11 +80,13 @@ class Recording(Callback):
 
 
 def checkpoint_bytes(content: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a checkpoint that ``torch.load(weights_only=True)`` reads."""
+    """Return the bytes of a checkpoint that ``torch.load(weights_only=True)`` reads, also where there is no GPU."""
     buffer = io.BytesIO()
-    torch.save(dict(content), buffer)
+    torch.save(_on_cpu(content), buffer)
     return buffer.getvalue()
 
 
-def _flat(gates: Sequence[GateHistogram]) -> dict[str, float]:
-    return {f"gates/{gate.name}/{share}": value for gate in gates for share, value in gate.shares().items()}
+def _on_cpu(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _on_cpu(item) for name, item in value.items()}
+    return value.cpu() if isinstance(value, Tensor) else value

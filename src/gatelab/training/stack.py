@@ -53,7 +53,10 @@ def network(configuration: RunConfiguration) -> Network:
 
 
 def initial_weights(configurations: Sequence[RunConfiguration], template: Network) -> dict[str, Tensor]:
-    """Return the stacked initial weights: parameter name -> (runs, …). Each run's depend on its own seed and opening only."""
+    """Return the stacked initial weights: parameter name -> (runs, …).
+
+    Each run's depend on its own seed and opening only.
+    """
     each: list[Mapping[str, Tensor]] = []
     for configuration in configurations:
         draw = torch.Generator().manual_seed(int(generator(configuration.seed, "weights").integers(2**63)))

@@ -38,7 +38,8 @@ class TerminalProgress(Callback):
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
-            TextColumn("step {task.completed:.0f}/{task.total:.0f}  {task.fields[rate]} steps/s  loss {task.fields[loss]}"),
+            TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+            TextColumn("{task.fields[rate]} steps/s  loss {task.fields[loss]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -64,7 +65,8 @@ class TerminalProgress(Callback):
         self.close()
         seconds = time.monotonic() - self._begun
         steps = max((progress.steps for progress in pl_module.progress), default=0)
-        print(f"{self.title}: {steps} steps in {seconds:.1f} s ({steps / max(1e-9, seconds):.1f} steps/s)", file=sys.stderr)
+        rate = steps / max(1e-9, seconds)
+        print(f"{self.title}: {steps} steps in {seconds:.1f} s ({rate:.1f} steps/s)", file=sys.stderr)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Give the terminal back."""

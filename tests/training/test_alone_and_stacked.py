@@ -1,0 +1,121 @@
+"""A run has bit for bit the numbers in a stack that it has alone."""
+
+import pytest
+
+from gatelab.training import shape_key, train_stack
+from tests.training.examples import (
+    ADAM,
+    ADDING,
+    COPYING,
+    DIGITS,
+    OPTIMIZERS,
+    chorales,
+    configuration,
+    optimizer,
+    outcome,
+)
+
+
+@pytest.fixture
+def same(tmp_path):
+    """Train runs together and each alone, and check that nothing they leave behind differs."""
+
+    def check(several):
+        together = [configuration(tmp_path / "together", **sections) for sections in several]
+        assert len({shape_key(run) for run in together}) == 1
+        train_stack(together)
+        for sections in several:
+            run = configuration(tmp_path / "alone", **sections)
+            train_stack([run])
+            assert outcome(tmp_path / "alone", run.identity) == outcome(tmp_path / "together", run.identity)
+
+    return check
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_with_rates_and_decays_of_its_runs(same, name):
+    same(
+        [
+            {"seed": 0, "optimizer": optimizer(name, 0.01, 0.0)},
+            {"seed": 1, "optimizer": optimizer(name, 0.1, 0.03)},
+            {"seed": 1, "optimizer": optimizer(name, 0.003, 0.2)},
+        ]
+    )
+
+
+@pytest.mark.parametrize("hidden_size", [1, 5, 64])
+@pytest.mark.parametrize("variant", ["lstm", "cifg", "gru", "gru_v3", "peephole", "elman"])
+def test_variants_and_sizes(same, variant, hidden_size):
+    short, model = {"max_steps": 4}, {"hidden_size": hidden_size}
+    same([{"variant": variant, "seed": seed, "model": model, "training": short} for seed in range(3)])
+
+
+@pytest.mark.parametrize("hidden_size", [1, 31])
+def test_a_stack_of_seven_measured_on_more_than_one_batch(same, hidden_size):
+    task, model = {**DIGITS, "validation_size": 300}, {"hidden_size": hidden_size}
+    short = {"max_steps": 3, "validate_every": 3}
+    same([{"task": task, "seed": seed, "model": model, "training": short} for seed in range(7)])
+
+
+@pytest.mark.parametrize("task", [ADDING, COPYING, DIGITS], ids=lambda task: task["name"])
+def test_tasks_with_clip_norms_of_their_runs(same, task):
+    norms = [None, 0.01, 1.0]
+    same([{"task": task, "seed": 5, "training": {"clip_norm": norm, "max_steps": 6}} for norm in norms])
+
+
+def test_sequences_of_different_lengths(same, tmp_path):
+    task = chorales(tmp_path)
+    same([{"task": task, "seed": seed, "training": {"batch_size": 2}} for seed in range(5)])
+
+
+def test_openings(same):
+    named = [{"name": "default"}, {"name": "one"}, {"name": "chrono", "max_time": 20}, {"name": "uniform"}]
+    same([{"opening": opening} for opening in named])
+
+
+def test_schedules(same):
+    named = [
+        {"name": "constant", "warmup_steps": 3},
+        {"name": "linear", "final": 0.1},
+        {"name": "cosine", "warmup_steps": 2, "final": 0.0},
+    ]
+    same([{"schedule": schedule} for schedule in named])
+
+
+@pytest.mark.parametrize("variant", ["lstm", "gru"])
+def test_dropout_between_layers(same, variant):
+    layers = {"num_layers": 2, "hidden_size": 7}
+    same([{"variant": variant, "seed": 2, "model": {**layers, "dropout": rate}} for rate in (0.0, 0.3, 0.6)])
+
+
+def test_two_directions_with_different_lengths(same, tmp_path):
+    task, model = chorales(tmp_path), {"bidirectional": True, "num_layers": 2}
+    same([{"task": task, "seed": seed, "model": model, "training": {"batch_size": 3}} for seed in range(3)])
+
+
+def test_a_run_whose_patience_has_run_out(same):
+    rates, patience = [3.0, 0.01, 0.003], {"validate_every": 1, "max_steps": 12}
+    same(
+        [
+            {"seed": 1, "optimizer": {**ADAM, "lr": rate}, "training": {**patience, "patience": number}}
+            for rate, number in zip(rates, [1, None, 4], strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize("validate_every", [2, 5, 50])
+def test_a_run_that_diverges(same, validate_every):
+    """A learning rate of 1e30 gives a finite step and an infinite loss after it; one of 1e39 no finite step at all."""
+    training = {"validate_every": validate_every, "clip_norm": None}
+    rates = [1e30, 0.01, 1e39, 0.1]
+    sgd = {"_target_": "torch.optim.SGD"}
+    same([{"optimizer": {**sgd, "lr": rate}, "training": training} for rate in rates])
+
+
+def test_the_place_in_a_stack_means_nothing(tmp_path):
+    seeds = [3, 1, 2]
+    for folder, order in (("forwards", seeds), ("backwards", seeds[::-1])):
+        train_stack([configuration(tmp_path / folder, seed=seed) for seed in order])
+    for seed in seeds:
+        identity = configuration(tmp_path, seed=seed).identity
+        assert outcome(tmp_path / "forwards", identity) == outcome(tmp_path / "backwards", identity)

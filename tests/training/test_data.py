@@ -1,0 +1,72 @@
+"""The batches of a stack: shapes, lengths and dropout masks."""
+
+import pytest
+import torch
+
+from gatelab.training.data import EVALUATION_BATCH, StackData
+from gatelab.training.stack import network
+from tests.training.examples import COPYING, DIGITS, chorales, configuration
+
+
+def stack_data(runs_dir, runs=3, **sections):
+    configurations = [configuration(runs_dir, seed=seed, **sections) for seed in range(runs)]
+    return StackData(configurations, network(configurations[0]))
+
+
+def test_a_training_batch_has_a_leading_run_axis(tmp_path):
+    batch = stack_data(tmp_path).batch(0)
+    assert batch.inputs.shape == (3, 8, 6, 2)
+    assert batch.targets.shape == (3, 6, 1)
+    assert batch.loss_weights.shape == batch.score_weights.shape == (3, 6)
+    assert batch.masks is None
+
+
+def test_one_prediction_at_every_step_has_a_target_at_every_step(tmp_path):
+    batch = stack_data(tmp_path, task=COPYING).batch(0)
+    assert batch.inputs.shape == (3, 7, 6, 6)
+    assert batch.targets.shape == batch.loss_weights.shape == (3, 7, 6)
+
+
+def test_lengths_are_left_out_where_every_sequence_is_full(tmp_path):
+    """Most of the chorales fill the time axis; in 20 batches of two there are both kinds."""
+    data = stack_data(tmp_path, runs=1, task=chorales(tmp_path), training={"batch_size": 2})
+    batches = [data.batch(step) for step in range(20)]
+    assert {batch.lengths is None for batch in batches} == {True, False}
+    for batch in batches:
+        if batch.lengths is None:
+            assert (batch.loss_weights > 0).sum(dim=(0, 1)).min() >= 5
+        else:
+            assert batch.lengths.shape == (1, 2)
+            assert batch.lengths.min() < 6
+    assert stack_data(tmp_path).batch(0).lengths is None
+
+
+def test_evaluation_batches_have_no_run_axis_and_lose_nothing(tmp_path):
+    data = stack_data(tmp_path, task={**DIGITS, "validation_size": 300})
+    batches = list(data.val_dataloader())
+    assert [batch.inputs.shape for batch in batches] == [(64, EVALUATION_BATCH, 1), (64, 44, 1)]
+    whole = data.task.validation()
+    assert torch.equal(torch.cat([batch.inputs for batch in batches], 1), torch.from_numpy(whole.inputs))
+    assert torch.equal(torch.cat([batch.targets for batch in batches]), torch.from_numpy(whole.targets))
+
+
+def test_a_mask_keeps_its_share_and_makes_up_for_the_rest(tmp_path):
+    model = {"num_layers": 3, "hidden_size": 50, "dropout": 0.25}
+    masks = stack_data(tmp_path, model=model).batch(0).masks
+    assert [mask.shape for mask in masks] == [(3, 8, 6, 50)] * 2
+    for mask in masks:
+        assert mask.unique().tolist() == [0.0, pytest.approx(1 / 0.75)]
+        assert float((mask > 0).float().mean()) == pytest.approx(0.75, abs=0.02)
+    assert not torch.equal(masks[0], masks[1])
+
+
+def test_a_run_without_dropout_beside_one_with_it_keeps_everything(tmp_path):
+    model = {"num_layers": 2, "hidden_size": 5}
+    runs = [configuration(tmp_path, model={**model, "dropout": rate}) for rate in (0.0, 0.5)]
+    (mask,) = StackData(runs, network(runs[0])).batch(0).masks
+    assert bool((mask[0] == 1).all())
+    assert not bool((mask[1] == 1).any())
+
+
+def test_dropout_of_a_single_layer_is_no_dropout(tmp_path):
+    assert stack_data(tmp_path, model={"dropout": 0.5}).batch(0).masks is None

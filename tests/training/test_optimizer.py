@@ -1,0 +1,155 @@
+"""The optimiser of a stack, compared with torch's own on one run at a time."""
+
+import pytest
+import torch
+
+from gatelab.configuration.sections import OptimizerSection
+from gatelab.training.optimizer import StackOptimizer
+from tests.training.examples import OPTIMIZERS, configuration, optimizer
+
+RELATIVE, ABSOLUTE = 1e-6, 2e-6  # float32; a dozen steps may add up to ten and come back to nearly nothing
+SHAPES = {"weight": (4, 3), "bias": (4,), "scalar": ()}
+RATES, DECAYS, NORMS = [0.05, 0.003, 0.2], [0.0, 0.1, 0.02], [None, 0.5, 3.0]
+RUNS = range(len(RATES))
+
+
+def drawn(runs):
+    return {name: torch.randn(runs, *shape) for name, shape in SHAPES.items()}
+
+
+def stack_optimizer(weights, name="SGD plain", rates=RATES, decays=DECAYS, norms=NORMS):
+    section = OptimizerSection(**optimizer(name, 1.0, 0.0))
+    return StackOptimizer(weights, section, rates, decays, norms)
+
+
+def stepped(weights, stack, gradients):
+    for name, weight in weights.items():
+        weight.grad = gradients[name]
+    stack.step()
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_run_goes_where_torch_takes_it(name):
+    weights = drawn(3)
+    alone = [{key: torch.nn.Parameter(weight[run].clone()) for key, weight in weights.items()} for run in RUNS]
+    kind = getattr(torch.optim, name.split()[0])
+    plain = [kind(alone[run].values(), lr=RATES[run], weight_decay=DECAYS[run], **OPTIMIZERS[name]) for run in RUNS]
+    stack = stack_optimizer(weights, name)
+    for _ in range(12):
+        gradients = drawn(3)
+        stepped(weights, stack, gradients)
+        for run in RUNS:
+            for key, parameter in alone[run].items():
+                parameter.grad = gradients[key][run].clone()
+            if NORMS[run] is not None:
+                torch.nn.utils.clip_grad_norm_(list(alone[run].values()), NORMS[run])
+            plain[run].step()
+    for run in RUNS:
+        for key, parameter in alone[run].items():
+            torch.testing.assert_close(weights[key][run], parameter.data, rtol=RELATIVE, atol=ABSOLUTE)
+
+
+def test_the_norm_is_that_of_all_gradients_of_a_run_before_clipping():
+    weights, gradients = drawn(3), drawn(3)
+    stack = stack_optimizer(weights)
+    stepped(weights, stack, gradients)
+    for run in RUNS:
+        parameters = [torch.nn.Parameter(weight[run].clone()) for weight in weights.values()]
+        for parameter, gradient in zip(parameters, gradients.values(), strict=True):
+            parameter.grad = gradient[run].clone()
+        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        torch.testing.assert_close(stack.gradient_norms[run], norm, rtol=RELATIVE, atol=0.0)
+
+
+def test_the_schedule_scales_a_step():
+    weights, gradients = drawn(3), drawn(3)
+    before = {name: weight.clone() for name, weight in weights.items()}
+    stack = stack_optimizer(weights, norms=[None] * 3, decays=[0.0] * 3)
+    stack.factors = torch.tensor([1.0, 0.25, 0.0])
+    stepped(weights, stack, gradients)
+    for name, weight in weights.items():
+        for run, factor in enumerate([1.0, 0.25, 0.0]):
+            expected = before[name][run] - RATES[run] * factor * gradients[name][run]
+            torch.testing.assert_close(weight[run], expected, rtol=RELATIVE, atol=ABSOLUTE)
+
+
+def test_the_first_step_of_a_warm_up_goes_its_share_of_the_way():
+    run = configuration("unused", schedule={"name": "constant", "warmup_steps": 4})
+    assert [run.schedule.factor(step, 8) for step in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("fault", [float("nan"), float("inf"), -float("inf"), 3e38])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_step_that_is_not_finite_is_not_taken(name, fault):
+    """3e38 is finite, but its square is not."""
+    weights = drawn(3)
+    before = {key: weight.clone() for key, weight in weights.items()}
+    stack = stack_optimizer(weights, name)
+    gradients = drawn(3)
+    gradients["weight"][1, 2, 0] = fault
+    stepped(weights, stack, gradients)
+    assert stack.healthy.tolist() == [True, False, True]
+    for key, weight in weights.items():
+        assert torch.equal(weight[1], before[key][1])
+        assert torch.isfinite(weight).all()
+        assert not torch.equal(weight[0], before[key][0])
+
+
+def test_an_update_that_overflows_is_not_taken():
+    weights = drawn(3)
+    before = {key: weight.clone() for key, weight in weights.items()}
+    stack = stack_optimizer(weights, rates=[1e39, 3e38, 0.1], decays=[0.0] * 3, norms=[None] * 3)
+    stepped(weights, stack, {key: 10 + gradient for key, gradient in drawn(3).items()})
+    assert stack.healthy.tolist() == [False, False, True]
+    for key, weight in weights.items():
+        assert torch.equal(weight[:2], before[key][:2])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_run_that_is_not_active_stays_where_it_is(name):
+    weights = drawn(3)
+    stack = stack_optimizer(weights, name)
+    stepped(weights, stack, drawn(3))
+    before = {key: weight.clone() for key, weight in weights.items()}
+    stack.active = torch.tensor([True, True, False])
+    stepped(weights, stack, drawn(3))
+    for key, weight in weights.items():
+        assert torch.equal(weight[2], before[key][2])
+        assert not torch.equal(weight[1], before[key][1])
+
+
+def test_an_epsilon_of_zero_does_not_make_a_run_diverge():
+    """Rows are filled up with zeros, where 0/0 is nobody's number."""
+    weights = drawn(2)
+    section = OptimizerSection(_target_="torch.optim.RMSprop", lr=1.0, eps=0.0)
+    stack = StackOptimizer(weights, section, [0.1, 0.1], [0.0, 0.0], [None, 1.0])
+    for _ in range(3):
+        stepped(weights, stack, drawn(2))
+        assert stack.healthy.tolist() == [True, True]
+
+
+def test_a_weight_without_a_gradient_stays():
+    weights = drawn(2)
+    before = weights["scalar"].clone()
+    stack = stack_optimizer(weights, rates=[0.1] * 2, decays=[0.0] * 2, norms=[None] * 2)
+    stepped(weights, stack, {**drawn(2), "scalar": None})
+    assert torch.equal(weights["scalar"], before)
+
+
+def test_the_state_of_a_run_is_torchs_own_and_in_the_shapes_of_the_weights():
+    weights = drawn(3)
+    stack = stack_optimizer(weights, "Adam", decays=[0.0] * 3, norms=[None] * 3)
+    parameters = [torch.nn.Parameter(weight[1].clone()) for weight in weights.values()]
+    plain = torch.optim.Adam(parameters, betas=(0.8, 0.99))
+    for _ in range(2):
+        gradients = drawn(3)
+        stepped(weights, stack, gradients)
+        for parameter, gradient in zip(parameters, gradients.values(), strict=True):
+            parameter.grad = gradient[1].clone()
+        plain.step()
+    state = stack.run_state(1)
+    assert float(state["step"]) == 2
+    for key, parameter in zip(weights, parameters, strict=True):
+        for kind in ("exp_avg", "exp_avg_sq"):
+            assert state[kind][key].shape == SHAPES[key]
+            torch.testing.assert_close(state[kind][key], plain.state[parameter][kind], rtol=RELATIVE, atol=ABSOLUTE)
