@@ -1,5 +1,6 @@
 """Train a run, or with --multirun a sweep: what scripts/train.py and `gatelab train` do."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,9 @@ from gatelab.errors import UserError
 from gatelab.locations import conf_directory
 from gatelab.reports import runs_table, variants_table
 
-__all__ = ["train", "train_points"]
+__all__ = ["begin_sweep", "train", "train_points"]
+
+_begun: list[Path] = []  # folders that were not there before the sweep, the innermost first
 
 
 def train(arguments: list[str]) -> int:
@@ -27,6 +30,7 @@ def train(arguments: list[str]) -> int:
     directories = added_directories(arguments)
 
     refused: list[UserError] = []
+    _begun.clear()
 
     def job(configuration: DictConfig) -> None:
         # carried past Hydra, which would print a line of its own above ours
@@ -43,11 +47,28 @@ def train(arguments: list[str]) -> int:
     try:
         with translated(arguments):
             hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name="train")(job)()
+        if refused:
+            raise refused[0]
+    except UserError:
+        _remove_what_was_begun()
+        raise
     finally:
         sys.argv = saved
-    if refused:
-        raise refused[0]
     return 0
+
+
+def begin_sweep(folder: Path) -> None:
+    """Note the folder into which Hydra will write the configuration of a sweep, even of one that is refused."""
+    _begun[:] = [place for place in (folder, *folder.parents) if not place.exists()]
+
+
+def _remove_what_was_begun() -> None:
+    if _begun:
+        (_begun[0] / "multirun.yaml").unlink(missing_ok=True)
+    # where runs have been trained, folders are not empty and stay
+    with contextlib.suppress(OSError):
+        for folder in _begun:
+            folder.rmdir()
 
 
 def train_points(

@@ -1,11 +1,13 @@
 """conf/ composed, checked and turned into the configuration of a run."""
 
-from gatelab.configuration.compose import added_directories, composed, plain, quote_equations, translated
+from gatelab.configuration.arguments import added_directories, arranged, quote_equations
+from gatelab.configuration.compose import composed, plain, translated
 from gatelab.configuration.run import RunConfiguration, run_configuration
 
 __all__ = [
     "RunConfiguration",
     "added_directories",
+    "arranged",
     "composed",
     "plain",
     "quote_equations",

@@ -5,20 +5,21 @@ import re
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gatelab.configuration.arguments import added_directories, quote_equations
 from gatelab.configuration.run import RunConfiguration, run_configuration
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
 
-__all__ = ["added_directories", "composed", "plain", "quote_equations", "translated"]
+__all__ = ["composed", "plain", "translated"]
 
 
 def composed(overrides: Sequence[str] = ()) -> RunConfiguration:
@@ -40,94 +41,114 @@ def plain(configuration: DictConfig) -> dict[str, Any]:
     return dict(content)
 
 
-def added_directories(arguments: Sequence[str]) -> tuple[Path, ...]:
-    """Return the folders that ``--config-dir`` adds to conf/."""
-    found = []
-    for position, argument in enumerate(arguments):
-        if argument.startswith("--config-dir="):
-            found.append(argument.split("=", 1)[1])
-        elif argument in ("--config-dir", "-cd") and position + 1 < len(arguments):
-            found.append(arguments[position + 1])
-    for folder in found:
-        if not Path(folder).is_dir():
-            raise UserError(f"--config-dir={folder}: no such folder")
-    return tuple(map(Path, found))
-
-
-def quote_equations(overrides: Sequence[str]) -> list[str]:
-    """Quote the right-hand sides among overrides, which Hydra's grammar would otherwise take for its own functions.
-
-    ``variant.equations.f=sigmoid(linear(x, h)),1`` becomes ``variant.equations.f="sigmoid(linear(x, h))","1"``: commas
-    outside parentheses still separate the points of a sweep. What is quoted already stays.
-    """
-    quoted = []
-    for override in overrides:
-        match = re.fullmatch(r"(\+{0,2}variant\.equations\.\w+)=(.*)", override, re.DOTALL)
-        if match and not re.match(r"\s*(choice|range|glob|interval|shuffle|sort|tag|\[|'|\")", match[2]):
-            parts = [part.strip().replace('"', r"\"") for part in _split(match[2])]
-            override = f"{match[1]}=" + ",".join(f'"{part}"' for part in parts)
-        quoted.append(override)
-    return quoted
-
-
-def _split(text: str) -> Iterator[str]:
-    """Split at the commas outside parentheses."""
-    depth, start = 0, 0
-    for position, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if character == "," and depth == 0:
-            yield text[start:position]
-            start = position + 1
-    yield text[start:]
-
-
 @contextmanager
 def translated(overrides: Sequence[str] = ()) -> Iterator[None]:
-    """Turn what Hydra and OmegaConf raise about a user's overrides into a UserError of one line."""
+    """Turn what Hydra and OmegaConf raise about a user's overrides and files into a UserError of one line."""
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_sentence(error, overrides)) from error
+    except yaml.MarkedYAMLError as error:
+        raise UserError(_not_yaml(error)) from error
     except ValueError as error:
         # Hydra raises a bare ValueError for variant=3; one that comes from elsewhere is ours and a bug
         *_, innermost = traceback.walk_tb(error.__traceback__)
         if not innermost[0].f_globals.get("__name__", "").startswith("hydra."):
             raise
-        raise UserError(f"{' '.join(overrides)}: {error}") from error
+        raise UserError(_not_a_name(overrides) or " ".join(str(error).split())) from error
 
 
 def _sentence(error: Exception, overrides: Sequence[str]) -> str:
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: cannot be read; put quotes around a value with special characters: 'key=\"value\"'"
     text = " ".join(f"{error} {error.__cause__ or ''}".split())
-    if found := re.search(r"Key '([^']+)' is not in struct(?: full_key: ([\w.]+))?", text):
+    if found := re.search(r"Key '([^']+)' (?:is not in struct|not in '\w+')(?: full_key: ([\w.]+))?", text):
         override = re.search(r"(?:Could not override|Error merging override) '?(~?\+?[\w.@/]+)", text)
-        key = override[1].split("=")[0] if override else found[2] or found[1]
-        known = _known_keys(overrides)
-        near = suggest(key, known) or _nearest_leaf(key, known)
-        section = key.rpartition(".")[0]
-        below = f"{section}." if section else ""
-        siblings = sorted({name.removeprefix(below).split(".")[0] for name in known if name.startswith(below)})
-        allowed = f"; allowed in {section}: {', '.join(siblings)}" if section and siblings else ""
-        top = "" if section else f"; allowed: {', '.join(siblings)}"
-        return f"unknown key '{key}'{near}{allowed}{top}"
-    if found := re.search(r"Could not find '([\w-]+(?:/[\w-]+)*)/([^']*)' Available options in '[^']*': (.*?)(?: Config search|$)", text):
-        group, name, options = found[1], found[2], found[3].split()
-        return f"unknown {group} '{name}'{suggest(name, options)}; allowed: {', '.join(options)}"
+        return _unknown_key(override[1].split("=")[0] if override else found[2] or found[1], overrides)
     if found := re.search(r"Could not override '([^']+)'\.? ?No match in the defaults list", text):
-        known = _known_keys(overrides)
-        key = found[1]
-        return f"unknown key '{key}'{suggest(key, known) or _nearest_leaf(key, known)}"
-    text = re.sub(r" ?(See https?://\S+ for details|Set the environment variable HYDRA_FULL_ERROR.*|Config search path:.*)", "", text)
-    return text.strip()
+        return _unknown_key(found[1], overrides)
+    if found := re.search(r"Could not find '([\w-]+(?:/[\w-]+)*/[^']*)' Available options in '[^']*': ", text):
+        group, name = _group_and_name(found[1])
+        return _unknown_option(group, name, text[found.end() :].split(" Config search")[0].split(), overrides)
+    if found := re.search(r"Could not load '([\w-]+)/([^']*)'", text):
+        return _unknown_option(found[1], found[2], [], overrides)
+    if found := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'(?: 1\. | requires)", text):
+        several = "; several loggers are a list: logger=[wandb,csv]" if found[1].startswith("logger=") else ""
+        return f"{found[1]}: several values make a sweep, which needs -m{several}"
+    if found := re.search(r"An item is already at '([^']+)'", text):
+        return f"+{found[1]}: the key is there already and needs no +"
+    if found := re.search(r"Interpolation key '([^']+)' not found full_key: (\S+)", text):
+        return f"{found[2]}: no key '{found[1]}' to take the value from"
+    if found := re.search(r"Missing mandatory value: .* full_key: (\S+)", text):
+        return f"{found[1]}=???: must be given a value"
+    drop = r" ?(See https?://\S+ for details|Set the environment variable HYDRA_FULL_ERROR.*|Config search path:.*)"
+    return re.sub(drop, "", text).strip()
+
+
+def _not_yaml(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    place = f"{mark.name}, line {mark.line + 1}: " if mark else ""
+    return " ".join(f"{place}not YAML: {error.problem or error.context}".split())
+
+
+def _not_a_name(overrides: Sequence[str]) -> str | None:
+    """Name the first override that gives a group of conf/ a number or null in place of a name."""
+    for override in overrides:
+        group, _, values = override.partition("=")
+        for value in values.split(",") if (conf_directory() / group).is_dir() else ():
+            if not isinstance(yaml.safe_load(value), str | list):
+                return _unknown_option(group, value, [], overrides)
+    return None
+
+
+def _group_and_name(path: str) -> tuple[str, str]:
+    """Split ``variant/mine`` and also ``variant/folder/mine``, but ``hydra/launcher/mine`` after the second part."""
+    parts = path.split("/")
+    depth = 1 if (conf_directory() / parts[0]).is_dir() else len(parts) - 1
+    return "/".join(parts[:depth]), "/".join(parts[depth:])
+
+
+def _unknown_option(group: str, name: str, options: Sequence[str], overrides: Sequence[str]) -> str:
+    folders = [directory / group for directory in (conf_directory(), *added_directories(overrides))]
+    known = sorted({*options, *(file.stem for folder in folders for file in folder.glob("*.yaml"))})
+    return f"unknown {group} '{name}'{suggest(name, known)}; allowed: {', '.join(known)}"
+
+
+def _unknown_key(key: str, overrides: Sequence[str]) -> str:
+    key = key.lstrip("~+")
+    known = _known_keys(overrides)
+    section, _, leaf = key.rpartition(".")
+    if (
+        section.startswith("logger")
+        and section not in known
+        and (conf_directory() / f"{section}.yaml".replace(".", "/", 1)).exists()
+    ):
+        return f"unknown key '{key}': this run has no {section.replace('.', ' ')}; add {section.replace('.', '=')}"
+    below = f"{section}." if section else ""
+    siblings = sorted({name.removeprefix(below).split(".")[0] for name in known if name.startswith(below)})
+    if not siblings:
+        elsewhere = [name for name in known if not key.startswith(f"{name}.")]
+        return f"unknown key '{key}'{suggest(key, elsewhere) or _nearest_leaf(leaf, elsewhere)}"
+    nearest = difflib.get_close_matches(leaf, siblings, n=1, cutoff=0.6)
+    near = f" (did you mean '{below}{nearest[0]}'?)" if nearest else _nearest_leaf(leaf, known)
+    place = f" in {section}" if section else ""
+    # these take keys that their files do not show
+    more = f"; a further one is added by +{below}…" if section.split(".")[0] in ("variant", "optimizer") else ""
+    return f"unknown key '{key}'{near}; allowed{place}: {', '.join(siblings)}{more}"
 
 
 def _known_keys(overrides: Sequence[str]) -> list[str]:
     """Return every dotted key, sections included, of the default configuration with the groups that were chosen."""
-    options = {group.name: {file.stem for file in group.rglob("*.yaml")} for group in conf_directory().iterdir()}
-    pairs = (override.split("=", 1) for override in overrides if "=" in override)
-    choices = [f"{group}={option}" for group, option in pairs if option in options.get(group, ())]
+    directories = added_directories(overrides)
+    groups = [
+        group for directory in (conf_directory(), *directories) for group in directory.iterdir() if group.is_dir()
+    ]
+    options = {(group.name, file.stem) for group in groups for file in group.glob("*.yaml")}
+    choices = [override for override in overrides if tuple(override.split("=", 1)) in options]
+    path = ",".join(f"file://{directory.resolve()}" for directory in directories)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf_directory()), version_base="1.3"):
-        content = plain(compose("train", overrides=choices))
+        content = plain(compose("train", overrides=[f"hydra.searchpath=[{path}]", *choices]))
     keys: list[str] = []
 
     def collect(mapping: dict[str, Any], above: str) -> None:
@@ -140,9 +161,8 @@ def _known_keys(overrides: Sequence[str]) -> list[str]:
     return keys
 
 
-def _nearest_leaf(key: str, known: Sequence[str]) -> str:
+def _nearest_leaf(leaf: str, known: Sequence[str]) -> str:
     """Suggest the full key whose last part is nearest: someone wrote ``hiden_size`` for ``model.hidden_size``."""
-    leaf = key.rpartition(".")[2]
     leaves = {name.rpartition(".")[2]: name for name in known}
     nearest = difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.75)
     return f" (did you mean '{leaves[nearest[0]]}'?)" if nearest else ""

@@ -1,5 +1,6 @@
 """A run's configuration: every key checked, every default filled in, with the identity that follows from it."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,14 +98,13 @@ def run_configuration(mapping: Mapping[str, Any], directories: Iterable[str | Pa
         if key not in _KEYS:
             raise UserError(f"unknown key '{key}'{suggest(str(key), _KEYS)}; allowed: {', '.join(_KEYS)}")
     for key in _KEYS:
-        if key not in mapping and key not in ("label", "debug"):
+        if key not in mapping and key not in ("label", "debug", "logger"):
             raise UserError(f"key '{key}' is missing")
     if not isinstance(mapping["variant"], Mapping):
         raise UserError(f"variant={mapping['variant']}: must be a mapping with the keys of a variant file")
     directories = tuple(directories)
     variant = edited_variant(mapping["variant"], directories)
     optimizer = check(OptimizerSection, mapping["optimizer"], "optimizer")
-    _check_optimizer(optimizer)
     task = task_from_mapping(mapping["task"])
     configuration = RunConfiguration(
         variant=variant,
@@ -120,29 +120,49 @@ def run_configuration(mapping: Mapping[str, Any], directories: Iterable[str | Pa
         device=_choice(mapping["device"], "device", _DEVICES),
         threads=_whole(mapping["threads"], "threads", 1),
         stack=check(StackSection, mapping["stack"], "stack"),
-        logger=check(LoggerSection, _named(mapping["logger"], "logger", LoggerSection), "logger"),
+        logger=_mirrors(mapping.get("logger")),
         runs_dir=_text(mapping["runs_dir"], "runs_dir"),
         progress=_choice(mapping["progress"], "progress", (True, False)),
     )
     _check_together(configuration)
+    # last, for it alone imports torch, which takes seconds
+    _check_optimizer(optimizer)
     return configuration
 
 
 def _check_optimizer(optimizer: OptimizerSection) -> None:
-    allowed = optimizer.argument_names()
-    for key in optimizer.arguments:
-        if key not in allowed:
+    defaults = optimizer.argument_defaults()
+    for key, value in optimizer.arguments.items():
+        if key not in defaults:
             raise UserError(
-                f"unknown key 'optimizer.{key}'{suggest(key, [*allowed, 'lr', 'weight_decay'])}; "
-                f"torch.optim.{optimizer.kind} takes lr, weight_decay, {', '.join(allowed)}"
+                f"unknown key 'optimizer.{key}'{suggest(key, [*defaults, 'lr', 'weight_decay'])}; "
+                f"torch.optim.{optimizer.kind} takes lr, weight_decay, {', '.join(defaults)}"
             )
+        if wanted := _unlike(value, defaults[key]):
+            raise UserError(f"optimizer.{key}={value}: must be {wanted}")
     import torch
 
     try:
         getattr(torch.optim, optimizer.kind)([torch.zeros(1)], lr=1.0, **optimizer.arguments)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         given = ", ".join(f"{key}={value}" for key, value in optimizer.arguments.items())
         raise UserError(f"optimizer: torch.optim.{optimizer.kind} refuses {given}: {error}") from None
+
+
+def _unlike(value: Any, default: Any) -> str:
+    """Say what a value would have to be, or nothing if it is of the kind of the default."""
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else "true or false"
+    if isinstance(default, int | float):
+        return "" if _is_number(value) else "a number"
+    if isinstance(default, tuple):
+        fits = isinstance(value, list) and len(value) == len(default) and all(map(_is_number, value))
+        return "" if fits else f"a list of {len(default)} numbers"
+    return ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _check_together(configuration: RunConfiguration) -> None:
@@ -178,12 +198,12 @@ def _text(value: Any, name: str) -> str:
 def _choice(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:
     if not any(value is choice or (isinstance(value, str) and value == choice) for choice in allowed):
         shown = ", ".join(str(choice).lower() if isinstance(choice, bool) else choice for choice in allowed)
-        raise UserError(f"{name}={value}{suggest(str(value), map(str, allowed))}: must be one of {shown}")
+        raise UserError(f"{name}={value}: must be one of {shown}")
     return value
 
 
-def _named(value: Any, name: str, section: type[LoggerSection]) -> dict[str, Any]:
-    """Read ``{wandb: {...}, csv: null}``, where a key without options is as good as one with none."""
+def _mirrors(value: Any) -> LoggerSection:
+    """Read ``{wandb: {...}, csv: {}}``; without any the history in runs_dir is all there is."""
     if not isinstance(value, Mapping | None):
-        raise UserError(f"{name}={value}: must be of {', '.join(section.model_fields)}")
-    return {key: options if options is not None else {} for key, options in (value or {}).items()}
+        raise UserError(f"logger={value}: must be of {', '.join(LoggerSection.model_fields)}")
+    return check(LoggerSection, value or {}, "logger")

@@ -9,14 +9,20 @@ __all__ = ["LoggerSection", "ModelSection", "OptimizerSection", "ScheduleSection
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole(cls, value: Any) -> Any:
+        """Take 1e4 for the integer that it is; ``strict`` refuses true for 1."""
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class ModelSection(_Section):
     """The network around the variant."""
 
-    hidden_size: int = Field(ge=1)
-    num_layers: int = Field(ge=1)
+    hidden_size: int = Field(ge=1, le=2**16)
+    num_layers: int = Field(ge=1, le=2**10)
     dropout: float = Field(ge=0, lt=1)
     bidirectional: bool
 
@@ -25,7 +31,7 @@ class TrainingSection(_Section):
     """How a run is fitted."""
 
     max_steps: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
+    batch_size: int = Field(ge=1, le=2**20)
     clip_norm: float | None = Field(gt=0)
     validate_every: int = Field(ge=1)
     patience: int | None = Field(ge=1)
@@ -52,18 +58,19 @@ class ScheduleSection(_Section):
                 return self.final + (1 - self.final) * (1 + math.cos(math.pi * done)) / 2
 
 
-# The update of these follows from gradients and weight decay alone, so that one call can step every run of a stack, each
-# with a learning rate and a weight decay of its own. (LBFGS needs a closure, ASGD and Adafactor look at the weights.)
+# The update of these follows from gradients and weight decay alone, so that one call can step every run of a stack,
+# each with a learning rate and a weight decay of its own. (LBFGS needs a closure; ASGD and Adafactor look at the
+# weights.)
 _OPTIMIZERS = (
     "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD",
 )  # fmt: skip
 _NOT_OURS = ("params", "lr", "weight_decay", "maximize", "foreach", "capturable", "differentiable", "fused")
 
 
-class OptimizerSection(BaseModel):
+class OptimizerSection(_Section):
     """A first-order optimiser of torch.optim; keys beside these are its own arguments."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow")
 
     target: str = Field(alias="_target_")
     lr: float = Field(ge=0)
@@ -86,26 +93,26 @@ class OptimizerSection(BaseModel):
         """Arguments of the class beside learning rate and weight decay."""
         return dict(self.model_extra or {})
 
-    def argument_names(self) -> list[str]:
-        """Return the arguments that the class takes beside learning rate and weight decay."""
+    def argument_defaults(self) -> dict[str, Any]:
+        """Return the arguments that the class takes beside learning rate and weight decay, with their defaults."""
         import inspect
 
         import torch
 
         parameters = inspect.signature(getattr(torch.optim, self.kind)).parameters
-        return [name for name in parameters if name not in _NOT_OURS]
+        return {name: parameter.default for name, parameter in parameters.items() if name not in _NOT_OURS}
 
 
 class StackSection(_Section):
     """How runs share a fit."""
 
-    size: Literal["auto"] | int = Field(union_mode="left_to_right")
+    size: Literal["auto"] | int
 
-    @field_validator("size")
+    @field_validator("size", mode="before")
     @classmethod
     def _positive(cls, size: Any) -> Any:
-        if size != "auto" and size < 1:
-            raise ValueError("must be auto or at least 1")
+        if size != "auto" and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+            raise ValueError("must be auto or an integer of at least 1")
         return size
 
 

@@ -48,8 +48,12 @@ class Network(nn.Module):
             self.readout.bias.uniform_(-bound, bound, generator=generator)
 
     def draw_masks(self, random: np.random.Generator, rate: float, steps: int, batch: int) -> list[Tensor]:
-        """Draw the dropout between layers for one batch of one run: for each layer but the last, (time, batch, features)
-        factors that are 0 with probability ``rate`` and otherwise 1/(1 − rate)."""
+        """Draw the dropout between layers for one batch of one run.
+
+        Returns:
+            For each layer but the last, (time, batch, features) factors that are 0 with probability ``rate`` and
+            otherwise 1/(1 − rate).
+        """
         shape = (self.rnn.num_layers - 1, steps, batch, self.rnn.output_size)
         kept = random.random(shape, dtype=np.float32) >= rate
         return list(torch.from_numpy(kept.astype(np.float32) / np.float32(1 - rate)))
@@ -94,7 +98,7 @@ class Network(nn.Module):
             return torch.addmm(bias, rows, weight.mT)
         if weight.shape[-2] > 1:
             return torch.baddbmm(bias, rows, weight.mT)
-        # With a single output column the batched product of one run and of several round differently, and a run's numbers
-        # must not depend on its neighbours: so a column of zeros goes along.
+        # With a single output column the batched product of one run and of several round differently, and a run's
+        # numbers must not depend on its neighbours: so a column of zeros goes along.
         pair = torch.cat([weight, torch.zeros_like(weight)], -2)
         return torch.baddbmm(torch.cat([bias, torch.zeros_like(bias)], -1), rows, pair.mT)[..., :1]

@@ -16,13 +16,23 @@ from gatelab.validation import check
 if TYPE_CHECKING:
     from gatelab.models.rnn import RNN
 
-__all__ = ["OPENINGS", "Chrono", "Default", "One", "Opening", "Uniform", "Zero", "opened_biases", "opening_from_mapping"]
+__all__ = [
+    "OPENINGS",
+    "Chrono",
+    "Default",
+    "One",
+    "Opening",
+    "Uniform",
+    "Zero",
+    "opened_biases",
+    "opening_from_mapping",
+]
 
 
 class Opening(BaseModel, ABC):
     """Values that biases get before the first step; the fields are the keys of a file of conf/opening/."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str
     source: str = ""
@@ -100,7 +110,7 @@ class One(_GateOpening):
 
 
 class Chrono(_GateOpening):
-    """Bias log U(1, max_time − 1), so that units start with memories of up to max_time steps; the writing gate mirrors it."""
+    """Bias log U(1, max_time − 1): units start with memories of up to max_time steps; the writing gate mirrors it."""
 
     name: Literal["chrono"]
     max_time: int = Field(default=100, ge=3)
@@ -142,7 +152,11 @@ def opening_from_mapping(mapping: Mapping[str, object]) -> Opening:
     Raises:
         UserError: an unknown name or key, or a wrong value.
     """
-    name = mapping.get("name") if isinstance(mapping, Mapping) else mapping
+    if not isinstance(mapping, Mapping):
+        raise UserError(f"opening={mapping}: must be a mapping")
+    if "name" not in mapping:
+        raise UserError(f"key 'opening.name' is missing; allowed: {', '.join(OPENINGS)}")
+    name = mapping["name"]
     if not isinstance(name, str) or name not in OPENINGS:
         raise UserError(f"unknown opening '{name}'{suggest(str(name), OPENINGS)}; allowed: {', '.join(OPENINGS)}")
     return check(OPENINGS[name], mapping, "opening")

@@ -24,7 +24,8 @@ class GateHistogram:
 
     Attributes:
         name: the gate's equation; with several layers or directions "layer.direction.equation", counted from 0.
-        counts: (20,) how many values lie in each bin.
+        counts: (20,) how many values lie in each bin; values below 0 and above 1 (of an exponential gate) count in the
+            outermost.
         edges: (21,) borders of the bins, from 0 to 1.
         mean: of all values.
     """
@@ -92,5 +93,6 @@ class _Recorder(torch.nn.Module):
 
 def _histogram(name: str, values: NDArray[np.float32]) -> GateHistogram:
     finite = values[np.isfinite(values)]
-    counts, edges = np.histogram(finite, bins=BINS, range=(0.0, 1.0))
+    counts, _ = np.histogram(finite.clip(0, 1), bins=BINS, range=(0.0, 1.0))
+    edges = np.linspace(0, 1, BINS + 1)
     return GateHistogram(name, counts, edges, float(finite.mean()) if finite.size else float("nan"))

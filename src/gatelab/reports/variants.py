@@ -50,9 +50,7 @@ def variants_table(results: Sequence[Result], baseline: str | None = None) -> Ta
 _Key = tuple[str, str]  # variant label, varied settings
 
 
-def _rows_of_task(
-    results: Sequence[Result], settings: Mapping[str, str], baseline: str | None
-) -> list[dict[str, Any]]:
+def _rows_of_task(results: Sequence[Result], settings: Mapping[str, str], baseline: str | None) -> list[dict[str, Any]]:
     groups: dict[_Key, list[Result]] = {}
     for result in sorted(results, key=lambda result: (result.label, settings[result.identity])):
         groups.setdefault((result.label, settings[result.identity]), []).append(result)

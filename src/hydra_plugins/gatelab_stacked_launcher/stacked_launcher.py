@@ -35,8 +35,11 @@ class StackedLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what composing the points needs. The task function trains a single run; here the points go together."""
+        from gatelab.commands.train import begin_sweep
+
         self.hydra_context = hydra_context
         self.config = config
+        begin_sweep(Path(config.hydra.sweep.dir))
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Compose and check every point, train what the store lacks, print the tables.

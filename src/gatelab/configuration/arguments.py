@@ -1,0 +1,113 @@
+"""The words on the command line, checked and put into the order and the spelling that Hydra reads."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gatelab.errors import UserError, suggest
+from gatelab.locations import conf_directory
+
+__all__ = ["added_directories", "arranged", "quote_equations"]
+
+# Hydra's own flags, all but --experimental-rerun, which loads a pickle.
+_SWITCHES = (
+    "-m", "--multirun", "-r", "--run", "-h", "--help", "--hydra-help", "--version", "--resolve", "-sc",
+    "--shell-completion",
+)  # fmt: skip
+_SHORT = {
+    "-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path", "-c": "--cfg", "-p": "--package",
+    "-i": "--info",
+}  # fmt: skip
+_CHOICES = {
+    "--cfg": ("job", "hydra", "all"),
+    "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
+}
+_ALLOWED = "-m, --cfg job, --info defaults, --config-dir FOLDER, --help"
+
+
+def arranged(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with the flags first, since Hydra takes none after an override, and equations quoted.
+
+    Raises:
+        UserError: an unknown flag, a flag without its value, a word that is neither flag nor ``key=value``.
+    """
+    flags: list[str] = []
+    overrides: list[str] = []
+    waiting = list(arguments)
+    while waiting:
+        word = waiting.pop(0)
+        if not word.startswith("-"):
+            overrides.append(_checked(word))
+        elif word in _SWITCHES:
+            flags.append(word)
+        else:
+            flags.append(_valued(word, waiting))
+    return [*flags, *quote_equations(overrides)]
+
+
+def added_directories(arguments: Sequence[str]) -> tuple[Path, ...]:
+    """Return the folders that ``--config-dir`` adds to conf/."""
+    found = []
+    for position, argument in enumerate(arguments):
+        if argument.startswith("--config-dir="):
+            found.append(argument.split("=", 1)[1])
+        elif argument in ("--config-dir", "-cd") and position + 1 < len(arguments):
+            found.append(arguments[position + 1])
+    for folder in found:
+        if not Path(folder).is_dir():
+            raise UserError(f"--config-dir={folder}: no such folder")
+    return tuple(map(Path, found))
+
+
+def quote_equations(overrides: Sequence[str]) -> list[str]:
+    """Quote the right-hand sides among overrides, which Hydra's grammar would otherwise take for its own functions.
+
+    ``variant.equations.f=sigmoid(linear(x, h)),1`` becomes ``variant.equations.f="sigmoid(linear(x, h))","1"``: commas
+    outside parentheses still separate the points of a sweep. What is quoted already stays.
+    """
+    quoted = []
+    for override in overrides:
+        match = re.fullmatch(r"(\+{0,2}variant\.equations\.\w+)=(.*)", override, re.DOTALL)
+        if match and not re.match(r"\s*((choice|range|glob|interval|shuffle|sort|tag)\s*\(|\[|'|\")", match[2]):
+            parts = [part.strip().replace('"', r"\"") for part in _split(match[2])]
+            override = f"{match[1]}=" + ",".join(f'"{part}"' for part in parts)
+        quoted.append(override)
+    return quoted
+
+
+def _checked(override: str) -> str:
+    if "=" not in override and not override.startswith("~"):
+        raise UserError(f"{override}: must be key=value")
+    key, _, value = override.lstrip("+").partition("=")
+    if value.startswith("[") and key != "logger" and (conf_directory() / key).is_dir():
+        raise UserError(f"{override}: must be one {key}; several make a sweep: -m {key}={value.strip('[]')}")
+    return override
+
+
+def _valued(flag: str, waiting: list[str]) -> str:
+    """Return ``--flag=value``; the value may be the next of the waiting words, and is then taken from them."""
+    written, given, value = flag.partition("=")
+    name = _SHORT.get(written, written)
+    if name not in _SHORT.values():
+        known = [*_SWITCHES, *_SHORT.values()]
+        raise UserError(f"unknown flag '{written}'{suggest(written, known)}; allowed: {_ALLOWED}, and key=value")
+    choices = _CHOICES.get(name)
+    if not given:
+        if name == "--info" and (not waiting or waiting[0] not in _CHOICES[name]):
+            value = "all"
+        elif waiting:
+            value = waiting.pop(0)
+    if not value or (choices and value not in choices):
+        raise UserError(f"{name}={value}: must be {'one of ' + ', '.join(choices) if choices else 'given a value'}")
+    return f"{name}={value}"
+
+
+def _split(text: str) -> Iterator[str]:
+    """Split at the commas outside parentheses."""
+    depth, start = 0, 0
+    for position, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            yield text[start:position]
+            start = position + 1
+    yield text[start:]

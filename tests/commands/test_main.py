@@ -1,0 +1,59 @@
+"""The `gatelab` command: its usage, and the way to every door."""
+
+import importlib.metadata
+import json
+
+import pytest
+
+from gatelab.commands.main import COMMANDS, main
+
+
+@pytest.fixture
+def gatelab(monkeypatch, capsys):
+    """Run `gatelab` with some arguments; return exit status, stdout and stderr."""
+
+    def command(*arguments):
+        monkeypatch.setattr("sys.argv", ["gatelab", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out, printed.err
+
+    return command
+
+
+@pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"]])
+def test_usage(gatelab, arguments):
+    status, out, err = gatelab(*arguments)
+    assert (status, err) == (0, "")
+    assert out.startswith("usage: gatelab <command> [key=value …]\n\n  train ")
+    assert [line.split()[0] for line in out.splitlines()[2:]] == list(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"), [("trian", " (did you mean 'train'?)"), ("--train", " (did you mean 'train'?)"), ("x", "")]
+)
+def test_an_unknown_command(gatelab, word, hint):
+    line = f"unknown command '{word}'{hint}; allowed: train, compare, catalogue\n"
+    assert gatelab(word, "seed=1") == (2, "", line)
+
+
+def test_train_is_behind_it(gatelab):
+    assert gatelab("train", "seed") == (2, "", "seed: must be key=value\n")
+
+
+def test_compare_is_behind_it(gatelab, tmp_path):
+    status, out, err = gatelab("compare", f"runs={tmp_path}/nowhere")
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+
+
+def test_catalogue_is_behind_it(gatelab):
+    status, out, err = gatelab("catalogue", "format=json")
+    assert (status, err) == (0, "")
+    assert {"variants", "tasks", "openings"} <= set(json.loads(out))
+
+
+def test_it_is_installed():
+    (script,) = importlib.metadata.entry_points(group="console_scripts", name="gatelab")
+    assert script.load() is main

@@ -1,0 +1,262 @@
+"""What a user can do wrong when training: one line on stderr, exit status 2, nothing written."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gatelab.commands import door
+from gatelab.commands.train import train
+from tests.tasks.conftest import write
+from tests.tasks.examples import TINY_CHORALES
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"
+TOP = (
+    "debug, device, logger, model, opening, optimizer, path, progress, runs_dir, schedule, seed, stack, task, threads, "
+    "training, variant"
+)
+VARIANTS = "cifg, elman, gru, gru_v3, janet, lstm, mgu, peephole, ur_lstm"
+OPTIMIZERS = "Adadelta, Adagrad, Adam, AdamW, Adamax, NAdam, RAdam, RMSprop, SGD"
+NO_GATE = "variant 'elman' has no gate with a bias whose role is retain, write or opening; allowed: default, zero"
+UNREADABLE = "cannot be read; put quotes around a value with special characters: 'key=\"value\"'"
+MORE = "; a further one is added by +"
+
+
+@pytest.fixture
+def refusal(tmp_path, monkeypatch, capsys):
+    """Train with some arguments; return what stderr says, once it is sure that nothing else happened."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+
+    def refused(*arguments):
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(SystemExit) as ended:
+            door.run(train, arguments)
+        assert ended.value.code == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert sorted(tmp_path.rglob("*")) == before
+        return printed.err
+
+    return refused
+
+
+KEYS = {
+    "model.hiden_size=3": "unknown key 'model.hiden_size' (did you mean 'model.hidden_size'?); "
+    "allowed in model: bidirectional, dropout, hidden_size, num_layers",
+    "hiden_size=3": f"unknown key 'hiden_size' (did you mean 'model.hidden_size'?); allowed: {TOP}",
+    "modle.hidden_size=3": "unknown key 'modle.hidden_size' (did you mean 'model.hidden_size'?)",
+    "sede=3": f"unknown key 'sede' (did you mean 'seed'?); allowed: {TOP}",
+    "foo=1": f"unknown key 'foo'; allowed: {TOP}",
+    "+model.foo=1": "unknown key 'model.foo'; allowed: hidden_size, num_layers, dropout, bidirectional",
+    "+model.hidden_size=3": "+model.hidden_size: the key is there already and needs no +",
+    "task=adding task.lenght=3": "unknown key 'task.lenght' (did you mean 'task.length'?); "
+    "allowed in task: data_seed, length, name, test_size, validation_size",
+    "optimizer.momentum=0.9": "unknown key 'optimizer.momentum'; "
+    f"allowed in optimizer: _target_, betas, eps, lr, weight_decay{MORE}optimizer.…",
+    "+optimizer.momentum=0.9": "unknown key 'optimizer.momentum'; "
+    "torch.optim.Adam takes lr, weight_decay, betas, eps, amsgrad, decoupled_weight_decay",
+    "opening.value=3": "unknown key 'opening.value'; allowed in opening: name, source",
+    "logger.csv.folder=a": "unknown key 'logger.csv.folder': this run has no logger csv; add logger=csv",
+    "logger.wandb.modus=online": "unknown key 'logger.wandb.modus' (did you mean 'logger.wandb.mode'?); "
+    "allowed in logger.wandb: entity, mode, project",
+    "variant.equations.k=1": "unknown key 'variant.equations.k'; "
+    f"allowed in variant.equations: c, f, h, i, o, z{MORE}variant.equations.…",
+    "hydra.foo=1": "unknown key 'hydra.foo'",
+    "~model": "key 'model' is missing",
+    "seed": "seed: must be key=value",
+    "model.hidden_size=${foo}": "model.hidden_size: no key 'foo' to take the value from",
+    "model.hidden_size=???": "model.hidden_size=???: must be given a value",
+}
+NAMES = {
+    "variant=cfig": f"unknown variant 'cfig' (did you mean 'cifg'?); allowed: {VARIANTS}",
+    "variant=": f"unknown variant ''; allowed: {VARIANTS}",
+    "variant=3": f"unknown variant '3'; allowed: {VARIANTS}",
+    "variant=conf/variant/lstm.yaml": f"unknown variant 'conf/variant/lstm.yaml'; allowed: {VARIANTS}",
+    "variant=~/mine": f"variant=~/mine: {UNREADABLE}",
+    "task=addding": "unknown task 'addding' (did you mean 'adding'?); allowed: adding, chorales, copying, digits",
+    "opening=ones": "unknown opening 'ones' (did you mean 'one'?); allowed: chrono, default, one, uniform, zero",
+    "optimizer=adm": "unknown optimizer 'adm' (did you mean 'adam'?); allowed: adam, adamw, rmsprop, sgd",
+    "schedule=cosin": "unknown schedule 'cosin' (did you mean 'cosine'?); allowed: constant, cosine, linear",
+    "logger=wandbb": "unknown logger 'wandbb' (did you mean 'wandb'?); allowed: csv, mlflow, none, tensorboard, wandb",
+    "logger=[wandb,cvs]": "unknown logger 'cvs' (did you mean 'csv'?); allowed: csv, mlflow, none, tensorboard, wandb",
+    "logger=null": "unknown logger 'null'; allowed: csv, mlflow, none, tensorboard, wandb",
+    "hydra/launcher=foo": "unknown hydra/launcher 'foo'; allowed: basic, stacked",
+    "schedule.name=cosin": "schedule.name=cosin: must be 'constant', 'linear' or 'cosine' (did you mean 'cosine'?)",
+}
+VALUES = {
+    "model=big": "model=big: must be a mapping",
+    "model.hidden_size=0": "model.hidden_size=0: must be at least 1",
+    "model.hidden_size=-4": "model.hidden_size=-4: must be at least 1",
+    "model.hidden_size=1.5": "model.hidden_size=1.5: must be an integer",
+    "model.hidden_size=many": "model.hidden_size=many: must be an integer",
+    "model.hidden_size=null": "model.hidden_size=null: must be an integer",
+    "model.hidden_size=true": "model.hidden_size=true: must be an integer",
+    "model.dropout=1": "model.dropout=1: must be less than 1",
+    "model.bidirectional=maybe": "model.bidirectional=maybe: must be true or false",
+    "training.max_steps=0": "training.max_steps=0: must be at least 1",
+    "training.clip_norm=0": "training.clip_norm=0: must be greater than 0",
+    "training.patience=0": "training.patience=0: must be at least 1",
+    "optimizer.lr=-1": "optimizer.lr=-1: must be at least 0",
+    "optimizer.lr=fast": "optimizer.lr=fast: must be a number",
+    "optimizer.lr=nan": "optimizer.lr=nan: must be a finite number",
+    "optimizer.betas=3": "optimizer.betas=3: must be a list of 2 numbers",
+    "optimizer.betas=[2,3]": "optimizer: torch.optim.Adam refuses betas=[2, 3], eps=1e-08: "
+    "Invalid beta parameter at index 0: 2",
+    "optimizer.eps=small": "optimizer.eps=small: must be a number",
+    "+optimizer.amsgrad=3": "optimizer.amsgrad=3: must be true or false",
+    "optimizer._target_=os.system": f"optimizer._target_=os.system: must be torch.optim. and one of {OPTIMIZERS}",
+    "seed=-1": "seed=-1: must be an integer of at least 0",
+    "seed=1.5": "seed=1.5: must be an integer of at least 0",
+    "path=native": "path=native: must be one of auto, loop",
+    "device=gpu": "device=gpu: must be one of auto, cpu, cuda",
+    "threads=0": "threads=0: must be an integer of at least 1",
+    "stack.size=0": "stack.size=0: must be auto or an integer of at least 1",
+    "stack.size=all": "stack.size=all: must be auto or an integer of at least 1",
+    "progress=maybe": "progress=maybe: must be one of true, false",
+    "runs_dir=": "runs_dir=: must be a path",
+    "seed=1,2": "seed=1,2: several values make a sweep, which needs -m",
+    "seed=range(3)": "seed=range(3): several values make a sweep, which needs -m",
+    "logger=wandb,csv": "logger=wandb,csv: several values make a sweep, which needs -m; "
+    "several loggers are a list: logger=[wandb,csv]",
+    "variant=[lstm,gru]": "variant=[lstm,gru]: must be one variant; several make a sweep: -m variant=lstm,gru",
+    "--seed=3": "unknown flag '--seed'; allowed: -m, --cfg job, --info defaults, --config-dir FOLDER, --help, "
+    "and key=value",
+}  # fmt: skip
+TOGETHER = {
+    "task=adding task.length=-3": "task.length=-3: must be at least 2",
+    "task=adding task.length=long": "task.length=long: must be an integer",
+    "opening=one opening.value=inf": "opening.value=inf: must be a finite number",
+    "opening=one opening.value=true": "opening.value=true: must be a number",
+    "opening=chrono opening.max_time=2": "opening.max_time=2: must be at least 3",
+    "opening=one variant=elman": f"opening=one: {NO_GATE}",
+    "variant=elman opening=chrono": f"opening=chrono: {NO_GATE}",
+    "logger=mlflow logger.mlflow.experiment=": "logger.mlflow.experiment=: must have at least 1 characters",
+    "logger.wandb.mode=onlin": "logger.wandb.mode=onlin: must be 'offline', 'online' or 'disabled' "
+    "(did you mean 'online'?)",
+    "task=digits training.batch_size=5000": "training.batch_size=5000: must be at most 1197, "
+    "the number of training sequences of task 'digits'",
+    "optimizer=sgd optimizer.momentum=0": "optimizer: torch.optim.SGD refuses momentum=0, nesterov=True: "
+    "Nesterov momentum requires a momentum and zero dampening",
+    "variant.state=[h,c,n]": "conf/variant/lstm.yaml: state 'n' is never written; it needs an equation",
+    "variant.roles.retain=q": "conf/variant/lstm.yaml: role retain='q' is no equation; equations: i, f, z, o, c, h",
+    "seed=1 variant=lstm --cfg=jobs": "--cfg=jobs: must be one of job, hydra, all",
+    "--config-dir=nowhere variant=mine": "--config-dir=nowhere: no such folder",
+    "-m seed=1,-2": "seed=-2: must be an integer of at least 0 (point 2 of 2: seed=-2)",
+    "seed=1,2 -m task=adding,digits task.data_seed=-1": "task.data_seed=-1: must be at least 0 "
+    "(point 1 of 4: seed=1 task=adding)",
+    "-m variant=lstm,cfig": f"unknown variant 'cfig' (did you mean 'cifg'?); allowed: {VARIANTS}",
+    "-m variant=1,2": f"unknown variant '1'; allowed: {VARIANTS}",
+    "-m variant=lstm,elman opening=one": f"opening=one: {NO_GATE} (point 2 of 2: variant=elman)",
+    "-m seed=range(a)": f"seed=range(a): {UNREADABLE}",
+    "-m task=adding,digits training.batch_size=5000 task.test_size=10": "training.batch_size=5000: "
+    "must be at most 1487, the number of training sequences of task 'digits'",
+}  # fmt: skip
+ALL = {**KEYS, **NAMES, **VALUES, **TOGETHER}
+
+
+@pytest.mark.parametrize("arguments", ALL)
+def test_one_line_and_nothing_written(refusal, arguments):
+    assert refusal(*arguments.split(" ")) == f"{ALL[arguments]}\n"
+
+
+@pytest.mark.parametrize(
+    ("override", "problem", "caret"),
+    [
+        ("f=sigmod(linear(x, h))", "equation f: unknown function 'sigmod' (did you mean 'sigmoid'?)", "^^^^^^"),
+        ("f=1 - g", "equation f: unknown name 'g'; known here: c, h, i, o, x, z", "    ^"),
+        ("f=sigmoid(linear(x, h)", "equation f: cannot be read: '(' was never closed", "       ^"),
+        ("f=f", "equation f: 'f' reads itself before it exists; list it under state: to read its previous value", "^"),
+    ],
+)
+def test_an_equation_is_shown_with_its_place(refusal, override, problem, caret):
+    name, text = override.split("=", 1)
+    shown = f"    {text}\n    {caret}\n"
+    assert refusal(f"variant.equations.{name}={text}") == f"conf/variant/lstm.yaml, {problem}\n{shown}"
+
+
+def test_a_point_of_a_sweep_is_named_before_the_place_in_its_equation(refusal):
+    assert refusal("-m", "variant.equations.f=1,sigmod(x)", "seed=3") == (
+        "conf/variant/lstm.yaml, equation f: unknown function 'sigmod' (did you mean 'sigmoid'?) "
+        '(point 2 of 2: variant.equations.f="sigmod(x)")\n'
+        "    sigmod(x)\n"
+        "    ^^^^^^\n"
+    )
+
+
+def test_a_refused_sweep_leaves_what_was_there(refusal, tmp_path):
+    (tmp_path / "runs").mkdir()
+    assert refusal("-m", "seed=0,-1") == "seed=-1: must be an integer of at least 0 (point 2 of 2: seed=-1)\n"
+
+
+def test_a_name_is_read_before_it_exists(refusal, tmp_path):
+    (tmp_path / "variant").mkdir()
+    (tmp_path / "variant" / "mine.yaml").write_text(
+        "name: mine\nstate: [h]\nequations: {h: f*h, f: sigmoid(linear(x))}"
+    )
+    assert refusal(f"--config-dir={tmp_path}", "variant=mine") == (
+        f"{tmp_path}/variant/mine.yaml, equation h: 'f' is read before it exists: equations run top to bottom "
+        "(or list it under state:)\n    f*h\n    ^\n"
+    )
+
+
+def test_a_variant_file_cannot_do_anything(refusal, tmp_path):
+    (tmp_path / "variant").mkdir()
+    file = tmp_path / "variant" / "mine.yaml"
+    file.write_text(f'name: mine\nstate: [h]\nequations:\n  h: !!python/object/apply:os.mkdir ["{tmp_path}/made"]\n')
+    assert refusal("--config-dir", str(tmp_path), "variant=mine") == (
+        f"{file}, line 4: not YAML: could not determine a constructor for the tag "
+        "'tag:yaml.org,2002:python/object/apply:os.mkdir'\n"
+    )
+    file.write_text("name: mine\nstate: [h\n")
+    assert refusal("--config-dir", str(tmp_path), "variant=mine") == (
+        f"{file}, line 3: not YAML: expected ',' or ']', but got '<stream end>'\n"
+    )
+    assert refusal("--config-dir", str(tmp_path), "variant=mien").startswith(
+        "unknown variant 'mien' (did you mean 'mine'?); allowed: cifg, elman, gru, "
+    )
+
+
+def test_a_file_of_chorales_that_is_missing_truncated_or_another(refusal, tmp_path):
+    def written(content):
+        return write(tmp_path / "chorales.json", content)
+
+    whole = json.dumps(TINY_CHORALES)
+    missing = refusal("task=chorales", "task.path=nowhere.json")
+    assert missing.startswith("task.path=nowhere.json: no such file; null fetches it (0.4 MB) from https://")
+    assert missing.count("\n") == 1
+    file = written(whole)
+    other = refusal("task=chorales", f"task.path={file.path}", f"task.sha256={'0' * 64}")
+    assert other == f"task.path={file.path}: its sha256 is {file.sha256}, but task.sha256={'0' * 64} is expected\n"
+    file = written(whole[:-20])
+    truncated = refusal("task=chorales", f"task.path={file.path}", f"task.sha256={file.sha256}")
+    assert truncated.startswith(f"task.path={file.path}: not a complete JSON file (")
+    assert truncated.count("\n") == 1
+
+
+def test_a_device_that_is_not_there(refusal, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    line = "device=cuda: no CUDA device is available; allowed here: auto, cpu\n"
+    assert refusal("device=cuda") == line
+
+
+def script(*arguments, folder):
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, cwd=folder, check=False
+    )
+
+
+def test_the_script_says_it_in_one_line(tmp_path):
+    ended = script("model.hidden_size=0", folder=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", "model.hidden_size=0: must be at least 1\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    ended = script("variant=cfig", "debug=true", folder=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Traceback (most recent call last):\n")
+    assert f"UserError: unknown variant 'cfig' (did you mean 'cifg'?); allowed: {VARIANTS}\n" in ended.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,144 @@
+"""The network around a variant: what it reads out, with and without lengths, alone and in a stack."""
+
+import numpy as np
+import pytest
+import torch
+from torch.func import functional_call
+
+from gatelab.equations import load_variant
+from gatelab.models.network import Network
+from gatelab.randomness import generator
+
+TIME, BATCH, INPUT, HIDDEN, OUTPUT = 6, 4, 3, 5, 2
+LENGTHS = torch.tensor([6, 1, 4, 2])
+
+
+def network(readout="last", output=OUTPUT, hidden=HIDDEN, seed=0, variant="lstm", **options):
+    built = Network(load_variant(variant), INPUT, output, hidden, readout=readout, **options)
+    built.reset_parameters(torch.Generator().manual_seed(seed))
+    return built
+
+
+def inputs(*shape):
+    return torch.randn(*(shape or (TIME, BATCH)), INPUT, generator=torch.Generator().manual_seed(1))
+
+
+def close(found, expected):
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_shapes(lengths, bidirectional, num_layers):
+    options = {"num_layers": num_layers, "bidirectional": bidirectional}
+    assert network("last", **options)(inputs(), lengths).shape == (BATCH, OUTPUT)
+    assert network("every", **options)(inputs(), lengths).shape == (TIME, BATCH, OUTPUT)
+
+
+def test_every_reads_each_step_out_linearly():
+    built = network("every")
+    hidden, _ = built.rnn(inputs())
+    close(built(inputs()), hidden @ built.readout.weight.T + built.readout.bias)
+
+
+def test_last_is_the_last_of_every():
+    last, every = network("last"), network("every")
+    close(last(inputs()), every(inputs())[-1])
+
+
+def test_last_with_lengths_is_the_last_valid_step():
+    built = network("last")
+    found = built(inputs(), LENGTHS)
+    for sequence, length in enumerate(LENGTHS.tolist()):
+        close(found[sequence], built(inputs()[:length, sequence : sequence + 1])[0])
+
+
+@pytest.mark.parametrize("readout", ["last", "every"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_padding_has_no_influence(readout, bidirectional):
+    built = network(readout, bidirectional=bidirectional, num_layers=2)
+    padded = inputs()
+    steps = torch.arange(TIME)[:, None]
+    padded[steps >= LENGTHS] = 1e3
+    found, expected = built(padded, LENGTHS), built(inputs(), LENGTHS)
+    if readout == "every":
+        found, expected = found[steps < LENGTHS], expected[steps < LENGTHS]
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_bidirectional_last_reads_the_end_of_each_direction(lengths):
+    built = network("last", bidirectional=True)
+    _, (h, _) = built.rnn(inputs(), lengths=lengths)
+    ends = torch.cat([h[0], h[1]], -1)
+    close(built(inputs(), lengths), ends @ built.readout.weight.T + built.readout.bias)
+
+
+def test_the_readout_is_drawn_last_and_within_its_bound():
+    built = network(hidden=16, bidirectional=True, output=200)
+    bound = 32**-0.5
+    for values in (built.readout.weight, built.readout.bias):
+        assert bound * 0.9 < values.abs().max() < bound
+    # the weights of the layers do not depend on how many outputs follow
+    close(network(output=1).rnn.layers[0].f_weight_h.data, network(output=9).rnn.layers[0].f_weight_h.data)
+
+
+def stacked(count, **options):
+    runs = [dict(network(seed=seed, **options).named_parameters()) for seed in range(count)]
+    return network(**options), {name: torch.stack([run[name].detach() for run in runs]) for name in runs[0]}
+
+
+@pytest.mark.parametrize("readout", ["last", "every"])
+@pytest.mark.parametrize("output", [1, 2, 3, 10])
+@pytest.mark.parametrize("hidden", [5, 16])
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_a_run_of_a_stack_is_bit_for_bit_the_run_alone(readout, output, hidden, lengths):
+    options = {"readout": readout, "output": output, "hidden": hidden, "num_layers": 2}
+    template, weights = stacked(5, **options)
+    shown = inputs(5, TIME, BATCH)
+    valid = None if lengths is None else lengths.expand(5, BATCH)
+    together = functional_call(template, weights, (shown, valid))
+    for run in range(5):
+        only = slice(run, run + 1)
+        alone_weights = {name: weight[only].clone() for name, weight in weights.items()}
+        alone = functional_call(template, alone_weights, (shown[only].clone(), None if valid is None else valid[only]))
+        assert torch.equal(alone[0], together[run])
+        plain = network(seed=run, **options)(shown[run], lengths)
+        torch.testing.assert_close(alone[0], plain, rtol=0, atol=1e-6)
+
+
+def test_gradients_of_a_stack_are_those_of_the_runs():
+    template, weights = stacked(3, output=1)
+    weights = {name: weight.requires_grad_() for name, weight in weights.items()}
+    functional_call(template, weights, (inputs(3, TIME, BATCH), None)).square().sum().backward()
+    for run in range(3):
+        alone = network(seed=run, output=1)
+        alone(inputs(3, TIME, BATCH)[run]).square().sum().backward()
+        for name, parameter in alone.named_parameters():
+            torch.testing.assert_close(weights[name].grad[run], parameter.grad, rtol=0, atol=1e-5)
+
+
+def test_dropout_masks_keep_the_mean_and_follow_the_generator():
+    built = network(num_layers=3, hidden=50, bidirectional=True)
+    masks = built.draw_masks(generator(0, "dropout", 4), 0.25, 20, 30)
+    assert len(masks) == 2
+    assert {mask.shape for mask in masks} == {(20, 30, 100)}
+    assert {value.item() for mask in masks for value in mask.unique()} == {0.0, np.float32(4 / 3).item()}
+    # 120,000 draws: a standard deviation of 0.0017
+    assert abs(torch.stack(masks).mean().item() - 1) < 0.008
+    again = built.draw_masks(generator(0, "dropout", 4), 0.25, 20, 30)
+    assert all(torch.equal(one, other) for one, other in zip(masks, again, strict=True))
+    other = built.draw_masks(generator(0, "dropout", 5), 0.25, 20, 30)
+    assert not torch.equal(masks[0], other[0])
+    assert all(torch.equal(mask, torch.ones_like(mask)) for mask in built.draw_masks(generator(0, "a"), 0.0, 2, 3))
+    assert network(num_layers=1).draw_masks(generator(0, "a"), 0.5, 2, 3) == []
+
+
+def test_masks_act_between_layers():
+    built = network(num_layers=2)
+    close(built(inputs(), None, [torch.ones(TIME, BATCH, HIDDEN)]), built(inputs()))
+    # with everything dropped the second layer sees zeros, whatever the input
+    nothing = [torch.zeros(TIME, BATCH, HIDDEN)]
+    close(built(inputs(), None, nothing), built(torch.zeros(TIME, BATCH, INPUT), None, nothing))
+    assert not torch.allclose(built(inputs(), None, nothing), built(inputs()))

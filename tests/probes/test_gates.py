@@ -1,0 +1,112 @@
+"""Histograms of gates, on weights set by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from gatelab.equations import load_variant
+from gatelab.models.network import Network
+from gatelab.probes import gate_histograms
+
+TIME, BATCH, INPUT, HIDDEN = 4, 3, 2, 5
+
+
+def stack(variant, *biases, **options):
+    """Return a network and stacked weights: all zero, but for the biases given for each run."""
+    network = Network(load_variant(variant), INPUT, 2, HIDDEN, **options)
+    weights = {name: torch.zeros(len(biases), *value.shape) for name, value in network.named_parameters()}
+    for run, values in enumerate(biases):
+        for name, value in values.items():
+            for key in weights:
+                if key.endswith(f".{name}"):
+                    weights[key][run] = value
+    return network, weights
+
+
+def counts(histogram):
+    return {index: count for index, count in enumerate(histogram.counts.tolist()) if count}
+
+
+def test_gates_that_are_open_shut_and_half_open():
+    network, weights = stack("lstm", {"f_bias": 10.0, "i_bias": -10.0}, {"o_bias": 10.0})
+    first, second = gate_histograms(network, weights, torch.ones(TIME, BATCH, INPUT), None)
+    everything = TIME * BATCH * HIDDEN
+    assert [gate.name for gate in first] == [gate.name for gate in second] == ["i", "f", "o"]
+    assert [counts(gate) for gate in first] == [{0: everything}, {19: everything}, {10: everything}]
+    assert [counts(gate) for gate in second] == [{10: everything}, {10: everything}, {19: everything}]
+    shut, opened, half = (gate.shares() for gate in first)
+    assert shut == {"mean": pytest.approx(1 / (1 + math.exp(10)), abs=1e-7), "shut": 1.0, "open": 0.0}
+    assert opened == {"mean": pytest.approx(1 / (1 + math.exp(-10)), abs=1e-6), "shut": 0.0, "open": 1.0}
+    assert half == {"mean": 0.5, "shut": 0.0, "open": 0.0}
+    np.testing.assert_allclose(first[0].edges, np.arange(21) / 20, rtol=0, atol=1e-15)
+
+
+def test_units_are_counted_one_by_one():
+    network, weights = stack("gru", {"u_bias": torch.tensor([-10.0, -2.0, 0.0, 2.0, 10.0])})
+    update = {gate.name: gate for gate in gate_histograms(network, weights, torch.zeros(TIME, BATCH, INPUT), None)[0]}[
+        "u"
+    ]
+    each = TIME * BATCH
+    # sigmoid(±2) = 0.881, 0.119
+    assert counts(update) == {0: each, 2: each, 10: each, 17: each, 19: each}
+    assert update.shares() == {"mean": pytest.approx(0.5, abs=1e-6), "shut": 0.2, "open": 0.2}
+
+
+def test_padding_is_not_counted():
+    network, weights = stack("lstm", {"f_bias": 10.0})
+    lengths = torch.tensor([4, 1, 2])
+    for gate in gate_histograms(network, weights, torch.ones(TIME, BATCH, INPUT), lengths)[0]:
+        assert gate.counts.sum() == 7 * HIDDEN
+
+
+def test_padding_of_a_backward_direction_is_not_counted_either():
+    network, weights = stack("gru", {}, bidirectional=True)
+    for name, weight in weights.items():
+        if name.endswith("u_weight_x"):
+            weight.fill_(10.0)
+    shown = torch.zeros(TIME, BATCH, INPUT)
+    lengths = torch.tensor([4, 1, 2])
+    shown[:, 0] = shown[:1, 1] = shown[:2, 2] = 1.0
+    gates = {gate.name: gate for gate in gate_histograms(network, weights, shown, lengths)[0]}
+    assert counts(gates["0.0.u"]) == counts(gates["0.1.u"]) == {19: 7 * HIDDEN}
+
+
+def test_layers_and_directions_are_named():
+    network, weights = stack("cifg", {}, num_layers=2, bidirectional=True)
+    names = [gate.name for gate in gate_histograms(network, weights, torch.zeros(TIME, BATCH, INPUT), None)[0]]
+    assert names == [
+        f"{layer}.{direction}.{gate}" for layer in (0, 1) for direction in (0, 1) for gate in ("f", "i", "o")
+    ]
+
+
+def test_a_variant_without_gates_has_no_histograms():
+    network, weights = stack("elman", {}, {})
+    assert gate_histograms(network, weights, torch.zeros(TIME, BATCH, INPUT), None) == [[], []]
+
+
+def test_values_beyond_1_count_as_open():
+    _, weights = stack("lstm", {"i_bias": 1.0})
+    growing = Network(load_variant("lstm").edit(i="exp(linear(x, h))"), INPUT, 2, HIDDEN)
+    gate = gate_histograms(growing, weights, torch.zeros(1, BATCH, INPUT), None)[0][0]
+    assert gate.name == "i"
+    assert counts(gate) == {19: BATCH * HIDDEN}
+    assert gate.mean == pytest.approx(math.e, abs=1e-6)
+
+
+def test_values_that_are_not_finite_are_left_out():
+    network, weights = stack("lstm", {"f_bias": torch.tensor([float("nan"), 10.0, 10.0, 10.0, 10.0])})
+    forget = gate_histograms(network, weights, torch.zeros(1, BATCH, INPUT), None)[0][1]
+    assert counts(forget) == {19: BATCH * 4}
+    everywhere, broken = stack("lstm", {"f_bias": float("nan")})
+    forget = gate_histograms(everywhere, broken, torch.zeros(1, BATCH, INPUT), None)[0][1]
+    assert counts(forget) == {}
+    assert math.isnan(forget.mean)
+
+
+def test_nothing_is_left_behind_for_autograd():
+    network, weights = stack("lstm", {})
+    weights = {name: weight.requires_grad_() for name, weight in weights.items()}
+    gate_histograms(network, weights, torch.zeros(TIME, BATCH, INPUT), None)
+    assert all(weight.grad is None for weight in weights.values())

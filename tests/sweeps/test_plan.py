@@ -1,0 +1,142 @@
+"""What a sweep has to do: what is finished left out, the rest grouped by shape."""
+
+import pytest
+
+from gatelab.configuration import composed, run_configuration
+from gatelab.errors import UserError
+from gatelab.runs import Store
+from gatelab.sweeps import plan
+from gatelab.training.stack import STACKABLE
+from tests.runs.examples import example
+
+SMALL = ["task=adding", "task.length=3", "task.validation_size=2", "task.test_size=2", "training.batch_size=2",
+         "model.hidden_size=2", "logger=none"]  # fmt: skip
+
+
+@pytest.fixture
+def runs_dir(tmp_path):
+    return str(tmp_path / "runs")
+
+
+@pytest.fixture
+def point(runs_dir):
+    return lambda *overrides: composed([*SMALL, f"runs_dir={runs_dir}", *overrides])
+
+
+def seeds(work):
+    return [[configuration.seed for configuration in stack] for stack in work.stacks]
+
+
+def test_runs_of_equal_shapes_are_one_stack_in_order(point, tmp_path):
+    work = plan([point(f"seed={seed}") for seed in (3, 1, 2)])
+    assert seeds(work) == [[3, 1, 2]]
+    assert work.finished == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_finished_is_left_out(point, runs_dir):
+    points = [point(f"seed={seed}") for seed in range(3)]
+    done = example(identity=points[1].identity, seed=1)
+    Store(runs_dir).record(done.identity, points[1].mapping()).finish(done)
+    begun = points[2]
+    Store(runs_dir).record(begun.identity, begun.mapping())
+    work = plan(points)
+    assert work.finished == {done.identity: done}
+    assert seeds(work) == [[0, 2]]
+    assert plan([points[1]]).stacks == []
+
+
+def test_a_point_that_comes_twice_is_one_run(point):
+    assert seeds(plan([point("seed=1"), point("seed=2"), point("seed=1", "device=auto")])) == [[1, 2]]
+
+
+STACKED = {
+    "seed": [["seed=0"], ["seed=1"]],
+    "opening": [["opening=default"], ["opening=one"], ["opening=chrono"], ["opening=chrono", "opening.max_time=9"]],
+    "optimizer.lr": [["optimizer.lr=0.1"], ["optimizer.lr=0.2"]],
+    "optimizer.weight_decay": [["optimizer.weight_decay=0"], ["optimizer.weight_decay=0.1"]],
+    "schedule": [["schedule=constant"], ["schedule=cosine"], ["schedule=linear", "schedule.warmup_steps=2"]],
+    "training.clip_norm": [["training.clip_norm=1"], ["training.clip_norm=null"]],
+    "training.patience": [["training.patience=null"], ["training.patience=2"]],
+    "model.dropout": [["model.dropout=0"], ["model.dropout=0.5"]],
+}
+
+
+def test_every_stackable_key_is_tried_here():
+    assert set(STACKED) == set(STACKABLE)
+
+
+@pytest.mark.parametrize("key", STACKED)
+def test_stackable_keys_share_a_stack(point, key):
+    points = [point(*overrides) for overrides in STACKED[key]]
+    assert [len(stack) for stack in plan(points).stacks] == [len(points)]
+
+
+def test_names_and_citations_of_equal_equations_share_a_stack(point):
+    assert [len(stack) for stack in plan([point(), point("variant.name=mine")]).stacks] == [2]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["variant=gru"],
+        ["variant.equations.i=1 - f"],
+        ["task=copying"],
+        ["task.length=4"],
+        ["task.data_seed=1"],
+        ["optimizer=rmsprop"],
+        ["optimizer.eps=1e-7"],
+        ["model.hidden_size=3"],
+        ["model.num_layers=2"],
+        ["model.bidirectional=true"],
+        ["training.max_steps=7"],
+        ["training.batch_size=3"],
+        ["training.validate_every=7"],
+        ["path=loop"],
+        ["device=cpu"],
+        ["threads=2"],
+        ["stack.size=2"],
+        ["logger=csv"],
+    ],
+    ids=" ".join,
+)
+def test_every_other_key_splits_stacks(point, overrides):
+    stacks = plan([point(), point("seed=1", *overrides), point("seed=2")]).stacks
+    assert [[configuration.seed for configuration in stack] for stack in stacks] == [[0, 2], [1]]
+
+
+def test_the_size_of_stacks_is_respected(point):
+    work = plan([point(f"seed={seed}", "stack.size=3") for seed in range(7)])
+    assert seeds(work) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert seeds(plan([point(f"seed={seed}", "stack.size=1") for seed in range(2)])) == [[0], [1]]
+
+
+def test_an_automatic_size_is_at_most_64(point):
+    small = point()
+    many = [small] + [reseeded(small, seed) for seed in range(1, 130)]
+    assert [len(stack) for stack in plan(many).stacks] == [64, 64, 2]
+
+
+def reseeded(configuration, seed):
+    return run_configuration({**configuration.mapping(), "seed": seed})
+
+
+def test_an_automatic_size_of_huge_runs_is_smaller_and_never_below_1(point):
+    large = ["model.hidden_size=2048", "training.batch_size=64", "task.length=100"]
+    sizes = [len(stack) for stack in plan([point(f"seed={seed}", *large) for seed in range(6)]).stacks]
+    assert sizes[0] < 6
+    assert min(sizes) >= 1
+    assert sum(sizes) == 6
+    huge = ["model.hidden_size=100000", "training.batch_size=64", "task.length=100"]
+    assert [len(stack) for stack in plan([point(f"seed={seed}", *huge) for seed in range(2)]).stacks] == [1, 1]
+
+
+def test_data_that_cannot_be_read_stop_the_sweep_at_once(point, tmp_path):
+    small = ["runs_dir=" + str(tmp_path / "runs"), "logger=none"]
+    missing = composed([*small, "task=chorales", f"task.path={tmp_path}/nowhere.json"])
+    with pytest.raises(UserError, match=r"nowhere\.json: no such file"):
+        plan([point(), missing])
+    large = composed([*small, "task=digits", "training.batch_size=5000"])
+    with pytest.raises(UserError, match=r"training\.batch_size=5000: must be at most 1197"):
+        plan([point(), large])
+    assert list(tmp_path.iterdir()) == []
