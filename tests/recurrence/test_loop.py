@@ -59,7 +59,9 @@ def build(equations: dict[str, str], input_size: int = INPUT, hidden_size: int =
     """Return a layer in double precision; those of h, c, g, p and s that occur are states."""
     states = [name for name in "hcgps" if name in equations]
     variant = Variant.from_mapping({"name": "tried", "state": states, "equations": equations})
-    return Layer(variant, hidden_size if variant.needs_equal_sizes else input_size, hidden_size, dtype=torch.float64)
+    return Layer(
+        variant, hidden_size if variant.needs_equal_sizes else input_size, hidden_size, dtype=torch.float64, path="loop"
+    )
 
 
 def random_leaves(layer: Layer) -> tuple[Tensor, dict[str, Tensor]]:
@@ -137,7 +139,7 @@ def test_x_meets_hidden_vectors_where_sizes_are_equal(text):
 def test_every_variant_runs_as_written(name):
     variant = load_variant(name)
     size = HIDDEN if variant.needs_equal_sizes else INPUT
-    assert_runs_as_written(Layer(variant, size, HIDDEN, dtype=torch.float64))
+    assert_runs_as_written(Layer(variant, size, HIDDEN, dtype=torch.float64, path="loop"))
 
 
 # arguments within the domain of a function and away from its kinks
@@ -181,7 +183,7 @@ def test_no_gradient_flows_through_a_step_and_none_is_missing_elsewhere(name):
 
 
 def test_recorded_values_are_those_of_each_step():
-    layer = Layer(load_variant("lstm"), INPUT, HIDDEN, dtype=torch.float64)
+    layer = Layer(load_variant("lstm"), INPUT, HIDDEN, dtype=torch.float64, path="loop")
     x = torch.randn(TIME, BATCH, INPUT, dtype=torch.float64)
     output, finals, recorded = layer(x, record=["o", "c", "h"])
     assert list(recorded) == ["o", "c", "h"]
@@ -191,7 +193,7 @@ def test_recorded_values_are_those_of_each_step():
 
 
 def test_recording_changes_no_number():
-    layer = Layer(load_variant("peephole"), INPUT, HIDDEN)
+    layer = Layer(load_variant("peephole"), INPUT, HIDDEN, path="loop")
     x = torch.randn(TIME, BATCH, INPUT)
     assert torch.equal(layer(x, record=list(layer.variant.equations))[0], layer(x)[0])
 

@@ -127,7 +127,7 @@ def test_an_automatic_size_of_huge_runs_is_smaller_and_never_below_1(point):
     assert sizes[0] < 6
     assert min(sizes) >= 1
     assert sum(sizes) == 6
-    huge = ["model.hidden_size=100000", "training.batch_size=64", "task.length=100"]
+    huge = ["model.hidden_size=60000", "training.batch_size=64", "task.length=100"]
     assert [len(stack) for stack in plan([point(f"seed={seed}", *huge) for seed in range(2)]).stacks] == [1, 1]
 
 

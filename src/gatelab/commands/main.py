@@ -11,6 +11,7 @@ COMMANDS = {
     "train": "train a run, or with -m a sweep",
     "compare": "tables of stored runs",
     "catalogue": "every variant, task and opening",
+    "benchmark": "every variant timed beside torch.nn.LSTM and GRU",
 }
 
 
@@ -37,6 +38,10 @@ def _command(arguments: list[str]) -> int:
         from gatelab.commands.compare import compare
 
         return compare(rest)
+    if name == "benchmark":
+        from gatelab.commands.benchmark import benchmark
+
+        return benchmark(rest)
     from gatelab.commands.catalogue import catalogue
 
     return catalogue(rest)

@@ -24,7 +24,7 @@ from gatelab.validation import check
 
 __all__ = ["RunConfiguration", "run_configuration"]
 
-_PATHS = ("auto", "loop")
+_PATHS = ("auto", "loop", "native")
 _DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -47,7 +47,7 @@ class RunConfiguration:
     schedule: ScheduleSection
     training: TrainingSection
     seed: int
-    path: Literal["auto", "loop"]
+    path: Literal["auto", "loop", "native"]
     device: Literal["auto", "cpu", "cuda"]
     threads: int
     stack: StackSection

@@ -20,6 +20,7 @@ class Network(nn.Module):
         variant: the equations of every layer.
         input_size, output_size: of the task.
         hidden_size, num_layers, bidirectional: of the RNN.
+        path: how the recurrence runs.
         readout: "last", one prediction from the last valid step (backwards, from the first), or "every".
     """
 
@@ -33,9 +34,10 @@ class Network(nn.Module):
         *,
         bidirectional: bool = False,
         readout: Literal["last", "every"] = "last",
+        path: str = "auto",
     ) -> None:
         super().__init__()
-        self.rnn = RNN(variant, input_size, hidden_size, num_layers, bidirectional=bidirectional)
+        self.rnn = RNN(variant, input_size, hidden_size, num_layers, bidirectional=bidirectional, path=path)
         self.readout = nn.Linear(self.rnn.output_size, output_size)
         self.predicts: Literal["last", "every"] = readout
 

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from gatelab.equations import Variant, load_variant
+from gatelab.equations import Variant, load_variant, program
 from gatelab.errors import UserError
 from gatelab.models.torch_weights import copy_from_torch, copy_to_torch
-from gatelab.recurrence import Layer
+from gatelab.recurrence import Choice, Layer, choose
 
 __all__ = ["RNN"]
 
@@ -36,6 +36,7 @@ class RNN(nn.Module):
         batch_first: whether x and output are (batch, time, features).
         dropout: share of each layer's outputs zeroed on the way to the next, in training.
         bidirectional: whether each layer also reads the sequence from its end.
+        path: how the recurrence runs: "auto" takes the fastest that can, "loop" and "native" are taken or refused.
 
     Raises:
         UserError: an unknown variant, or a size that is not possible.
@@ -53,6 +54,7 @@ class RNN(nn.Module):
         bidirectional: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        path: str = "auto",
     ) -> None:
         super().__init__()
         if num_layers < 1:
@@ -68,7 +70,9 @@ class RNN(nn.Module):
         self.bidirectional = bidirectional
         directions = 2 if bidirectional else 1
         layers = nn.ModuleList(
-            Layer(self.variant, input_size if layer == 0 else hidden_size * directions, hidden_size, device, dtype)
+            Layer(
+                self.variant, input_size if layer == 0 else hidden_size * directions, hidden_size, device, dtype, path
+            )
             for layer in range(num_layers)
             for _ in range(directions)
         )
@@ -215,6 +219,20 @@ class RNN(nn.Module):
             if depth < self.num_layers - 1:
                 inputs = inputs * masks[depth] if masks else functional.dropout(inputs, self.dropout, self.training)
         return inputs, finals, records
+
+    @torch.no_grad()
+    def choice(self) -> Choice:
+        """Return the path that the recurrence takes, and why; found by taking a step, which may compile.
+
+        Raises:
+            UserError: the path asked for cannot run.
+        """
+        layer = self.layers[0]
+        weights = dict(layer.named_parameters())
+        weight = next(iter(weights.values()), torch.zeros(()))
+        inputs = torch.zeros(1, 1, layer.input_size, device=weight.device, dtype=weight.dtype)
+        layer(inputs)
+        return choose(layer.path, program(self.variant), inputs, weights)
 
     def extra_repr(self) -> str:
         """Return the sizes for repr()."""

@@ -2,5 +2,7 @@
 
 from gatelab.recurrence.layer import Layer, parameter_shapes
 from gatelab.recurrence.loop import run_loop
+from gatelab.recurrence.native import run_native
+from gatelab.recurrence.paths import Choice, choose
 
-__all__ = ["Layer", "parameter_shapes", "run_loop"]
+__all__ = ["Choice", "Layer", "choose", "parameter_shapes", "run_loop", "run_native"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gatelab.equations import Variant, program
 from gatelab.errors import UserError
-from gatelab.recurrence.loop import run_loop
+from gatelab.recurrence import paths
 
 __all__ = ["Layer", "parameter_shapes"]
 
@@ -43,6 +43,7 @@ class Layer(nn.Module):
         variant: the equations.
         input_size: features of x_t.
         hidden_size: units.
+        path: how it runs: "auto", "loop" or "native" (see :mod:`gatelab.recurrence.paths`).
 
     Raises:
         UserError: a size below 1, or unequal sizes where the equations mix x_t with hidden vectors element by element.
@@ -55,6 +56,7 @@ class Layer(nn.Module):
         hidden_size: int,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        path: str = "auto",
     ) -> None:
         super().__init__()
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
@@ -68,6 +70,7 @@ class Layer(nn.Module):
         self.variant = variant
         self.input_size = input_size
         self.hidden_size = hidden_size
+        self.path = path
         for name, shape in parameter_shapes(variant, input_size, hidden_size).items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
@@ -116,4 +119,4 @@ class Layer(nn.Module):
             batch = (*inputs.shape[:-3], inputs.shape[-2])
             states = {state: inputs.new_zeros(*batch, size) for state, size in self.state_sizes().items()}
         weights = {parameter.name: getattr(self, parameter.name) for parameter in self.variant.parameters}
-        return run_loop(program(self.variant), weights, inputs, states, self.hidden_size, lengths, record)
+        return paths.run(self.path, program(self.variant), weights, inputs, states, self.hidden_size, lengths, record)

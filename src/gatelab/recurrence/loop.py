@@ -18,7 +18,7 @@ from torch.nn import functional
 from gatelab.equations import Instruction, Program
 from gatelab.equations.functions import FUNCTIONS
 
-__all__ = ["run_loop"]
+__all__ = ["evaluator", "run_loop"]
 
 # Without this MKL's products depend on where in memory a matrix lies, and so on a run's place in its stack. It costs
 # nothing, and is read at the first product.
@@ -136,7 +136,7 @@ class _Plan:
         read = {program.output, *program.states.values(), *wanted}.union(*arguments.values())
         self.handed_to_steps = tuple(index for index in sorted(read) if instructions[index].phase == "sequence")
         self.products = tuple(index for index in step if instructions[index].kind == "product")
-        self.step = tuple((i, instructions[i].kind, arguments[i], _step_function(instructions[i])) for i in step)
+        self.step = tuple((i, instructions[i].kind, arguments[i], _of_step(instructions[i])) for i in step)
 
 
 @lru_cache(maxsize=256)
@@ -149,11 +149,11 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def _step_function(instruction: Instruction) -> Any:
+def _of_step(instruction: Instruction) -> Any:
     """Return the function of an instruction of the step; of a state its name; of a product nothing."""
     if instruction.kind == "state":
         return instruction.name
-    return None if instruction.kind == "product" else _function(instruction)
+    return None if instruction.kind == "product" else evaluator(instruction)
 
 
 def _cut(index: int, plan: _Plan, values: list[Any]) -> None:
@@ -164,7 +164,8 @@ def _cut(index: int, plan: _Plan, values: list[Any]) -> None:
             values[part] = value
 
 
-def _function(instruction: Instruction) -> Callable[..., Any]:
+def evaluator(instruction: Instruction) -> Callable[..., Any]:
+    """Return what computes an element-wise instruction from the values it reads."""
     match instruction.kind:
         case "negate":
             return operator.neg
@@ -227,8 +228,8 @@ def _once(instruction: Instruction, values: list[Any], weights: Mapping[str, Ten
     if all(isinstance(argument, float) for argument in arguments):
         # numbers alone: in double precision, and without Python's errors for 1/0 and the like
         tensors = [torch.tensor(argument, dtype=torch.float64) for argument in arguments]
-        return float(_function(instruction)(*tensors))
-    return _function(instruction)(*arguments)
+        return float(evaluator(instruction)(*tensors))
+    return evaluator(instruction)(*arguments)
 
 
 def _sequence(program: Program, index: int, values: list[Any], weights: Mapping[str, Tensor], inputs: Tensor) -> Any:
@@ -241,7 +242,7 @@ def _sequence(program: Program, index: int, values: list[Any], weights: Mapping[
         if program.instructions[argument].phase == "once" and isinstance(values[argument], Tensor):
             arguments[position] = values[argument].unsqueeze(-3)
     if instruction.kind != "product":
-        return _function(instruction)(*arguments)
+        return evaluator(instruction)(*arguments)
     weight, bias = _joined(instruction, weights)
     source, *addends = (value.flatten(-3, -2) if isinstance(value, Tensor) else value for value in arguments)
     steps_and_batch = inputs.shape[-3:-1]

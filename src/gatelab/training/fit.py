@@ -13,6 +13,7 @@ from pytorch_lightning import Trainer
 
 from gatelab.configuration import RunConfiguration
 from gatelab.errors import UserError
+from gatelab.recurrence import Choice
 from gatelab.runs import Performance, Record, Result, Store, provenance, settings
 from gatelab.training.data import StackData
 from gatelab.training.mirrors import Mirror, check_loggers, finish_mirrors, open_mirrors
@@ -36,13 +37,15 @@ def train_stack(configurations: Sequence[RunConfiguration], sweep: str | None = 
         The result of each run, in order.
 
     Raises:
-        UserError: data that cannot be read, a device or a logger that is not there; before any folder is made.
+        UserError: data that cannot be read, a device, a path or a logger that is not there; before any folder is made.
     """
     first = configurations[0]
     device = _device(first)
     check_loggers(first)
     torch.set_num_threads(first.threads)
     template = network(first)
+    choice = template.to(device).rnn.choice()
+    template.to("cpu")
     data = StackData(configurations, template)
     # what the user can still have wrong (files, batch size) shows here, before anything is written
     data.batch(0)
@@ -59,7 +62,7 @@ def train_stack(configurations: Sequence[RunConfiguration], sweep: str | None = 
         _fit(module, data, Recording(records, mirrors, probe), title, device)
         seconds = time.monotonic() - begun
         _write_last(module, records)
-        results = _results(module, data, device, seconds / len(configurations))
+        results = _results(module, data, device, choice, seconds / len(configurations))
         _finish(records, results, device, seconds)
         # afterwards: whatever becomes of the mirrors, the runs are finished
         finish_mirrors(mirrors, results)
@@ -136,7 +139,7 @@ def _fit(module: StackModule, data: StackData, recording: Recording, title: str,
             trainer.validate(module, data, verbose=False)
 
 
-def _results(module: StackModule, data: StackData, device: str, seconds: float) -> list[Result]:
+def _results(module: StackModule, data: StackData, device: str, choice: Choice, seconds: float) -> list[Result]:
     """Open the test split once, at the checkpoint that validation chose for each run."""
     module.load_best()
     if any(progress.best_step is not None for progress in module.progress):
@@ -166,8 +169,8 @@ def _results(module: StackModule, data: StackData, device: str, seconds: float) 
                 parameters=sum(weight[0].numel() for weight in module.stacked),
                 steps=progress.steps,
                 seconds=seconds,
-                path="loop",
-                path_reason="the only path",
+                path=choice.path,
+                path_reason=choice.reason,
                 settings=settings(configuration.mapping()),
             )
         )

@@ -49,6 +49,7 @@ def network(configuration: RunConfiguration) -> Network:
         model.num_layers,
         bidirectional=model.bidirectional,
         readout=task.readout,
+        path=configuration.path,
     )
 
 

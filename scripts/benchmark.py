@@ -1,0 +1,9 @@
+"""Time every path beside torch.nn.LSTM and GRU: `python scripts/benchmark.py --help` says how."""
+
+import sys
+
+from gatelab.commands import door
+from gatelab.commands.benchmark import benchmark
+
+if __name__ == "__main__":
+    door.run(benchmark, sys.argv[1:])

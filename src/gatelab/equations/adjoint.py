@@ -1,0 +1,344 @@
+"""A program forwards and backwards as element-wise blocks between products, and what must be kept for the way back.
+
+The adjoint of a program is a program of the same shape: stages in reverse; within a block every instruction v = f(u, …)
+hands the adjoint v̄ that has arrived at it on to what it reads, ū += v̄·∂f/∂u, in reverse order; and a product
+v = W u hands on ū += Wᵀ v̄. The adjoint of an affine map is called its *delta*. Weight gradients, v̄ uᵀ summed over all
+steps and sequences, need deltas and sources only and are left to one large product at the end.
+
+The *tape* is the memory of one step: one slot (a vector) for each affine map and some more. A slot holds in turn the
+pre-activation, what is computed from it (an activation that is needed on the way back) and, on the way back, the delta:
+
+  * An activation may take the slot of a map that no later block reads. It is then needed on the way back in this
+    block and later ones only, whose adjoint blocks run before the map's delta is written, in that of its first use.
+  * The sources of products keep a slot of their own, since weight gradients need them beside the deltas.
+
+What is cheap to compute again from what is kept (sums, products, clipping) is not kept.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gatelab.equations.graph import Block, Graph, Place, derivative
+from gatelab.equations.program import Instruction, Program
+from gatelab.equations.stages import Stages, stages
+
+__all__ = ["Plan", "ProductAdjoint", "plan"]
+
+_CHEAP = frozenset({"relu", "abs", "sign", "step", "min", "max", "hard_tanh", "hard_sigmoid"})
+
+
+@dataclass(frozen=True)
+class ProductAdjoint:
+    """source adjoint (+)= Σ weightᵀ · delta over the maps of one stage that read the source.
+
+    Attributes:
+        source: the value read.
+        place: where its adjoint is gathered.
+        adds: whether something stands there already.
+        maps: (index of the affine value, weight) of each map.
+    """
+
+    source: int
+    place: Place
+    adds: bool
+    maps: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All that a path needs to run a program forwards and backwards.
+
+    Attributes:
+        stages: the program in stages.
+        slots: affine value -> its slot. Maps of a group lie side by side.
+        homes: element-wise value -> where it stays after its block.
+        slot_count: slots of the tape.
+        forward: for each stage the block after its products.
+        backward: for each stage the adjoint of that block; they run from the last to the first.
+        products: for each stage the adjoints of its products; they run after the block's.
+        constants: instructions that no step changes, read by blocks.
+        pending: values whose adjoint travels from block to block.
+    """
+
+    stages: Stages
+    slots: dict[int, int]
+    homes: dict[int, Place]
+    slot_count: int
+    forward: tuple[Block, ...]
+    backward: tuple[Block, ...]
+    products: tuple[tuple[ProductAdjoint, ...], ...]
+    constants: tuple[int, ...]
+    pending: tuple[int, ...]
+
+    def place(self, source: int) -> Place:
+        """Return where a product finds its source."""
+        return _raw(self.stages.program, source) or self.homes[source]
+
+
+@lru_cache(maxsize=256)
+def plan(program: Program, record: tuple[str, ...] = ()) -> Plan:
+    """Return the plan of a program; ``record`` names equations whose values leave at every step too."""
+    cut = stages(program, record)
+    slots = {one.value: slot for slot, one in enumerate(cut.maps)}
+    # a first pass that reads every value from its own place shows which ones the way back needs
+    everything = {i: Place("slot", number=-1 - i) for block in cut.blocks for i in block}
+    first = _Writer(cut, slots, everything, {})
+    reads = [place for block in first.backward()[0] for place in block.reads() if place.kind == "slot"]
+    needed = {-1 - place.number for place in reads if place.number < 0}
+    needed_maps = {one for one, slot in slots.items() if Place("slot", number=slot) in reads}
+    homes, copies, count = _homes(cut, slots, needed, needed_maps)
+    writer = _Writer(cut, slots, homes, copies)
+    backward, products, pending = writer.backward()
+    forward = writer.forward()
+    read = {p.number for block in (*forward, *backward) for p in block.reads() if p.kind == "constant"}
+    return Plan(cut, slots, {**homes, **copies}, count, forward, backward, products, tuple(sorted(read)), pending)
+
+
+def _raw(program: Program, index: int) -> Place | None:
+    """Return the place of a value that is read as it is: x_t, a state, a constant."""
+    instruction = program.instructions[index]
+    if instruction.phase == "once":
+        return None if instruction.kind == "number" else Place("constant", number=index)
+    if instruction.kind == "input":
+        return Place("input")
+    if instruction.kind == "state":
+        return Place("previous", instruction.name)
+    return None
+
+
+def _homes(
+    cut: Stages, slots: dict[int, int], needed: Collection[int], needed_maps: Collection[int]
+) -> tuple[dict[int, Place], dict[int, Place], int]:
+    """Give every value that outlives its block a home; return homes, copies of affine sources, number of slots."""
+    instructions = cut.program.instructions
+    free_for_all = {index: Place("next", state) for state, index in cut.program.states.items() if index in cut.block_of}
+    homes: dict[int, Place] = dict(free_for_all)
+    extra = len(slots)
+    copies: dict[int, Place] = {}
+    for index in cut.sources:
+        if index in slots:
+            copies[index] = Place("slot", number=extra)
+            extra += 1
+        elif index in cut.block_of and index not in homes:
+            homes[index] = Place("slot", number=extra)
+            extra += 1
+    crossing = {
+        argument
+        for block in cut.blocks for i in block for argument in instructions[i].arguments
+        if argument in cut.block_of and cut.block_of[argument] < cut.block_of[i]
+    }  # fmt: skip
+    kept = {i for i in needed if not _cheap(instructions[i])} | crossing
+    for index in sorted(needed):
+        if index not in kept and not _again(cut, index, kept | set(homes)):
+            kept.add(index)
+    taken: set[int] = set()
+    for index in sorted(kept - set(homes)):
+        block = cut.block_of[index]
+        candidates = [
+            one for one in slots
+            if one not in taken and one not in needed_maps and cut.last_use[one] <= block and one not in copies
+        ]  # fmt: skip
+        mine = [one for one in candidates if one in instructions[index].arguments] or candidates
+        if mine:
+            taken.add(mine[0])
+            homes[index] = Place("slot", number=slots[mine[0]])
+        else:
+            homes[index] = Place("slot", number=extra)
+            extra += 1
+    return homes, copies, extra
+
+
+def _cheap(instruction: Instruction) -> bool:
+    if instruction.kind == "function":
+        return instruction.name in _CHEAP
+    return instruction.kind == "negate" or instruction.name in ("+", "-", "*")
+
+
+def _again(cut: Stages, index: int, kept: Collection[int]) -> bool:
+    """Return whether a value can be computed again from kept ones by cheap means."""
+    if index in kept or index not in cut.block_of:
+        return index not in cut.first_use or index in kept
+    instruction = cut.program.instructions[index]
+    return _cheap(instruction) and all(_again(cut, argument, kept) for argument in instruction.arguments)
+
+
+class _Writer:
+    """Writes the blocks of a program, values standing where ``homes`` says."""
+
+    def __init__(self, cut: Stages, slots: dict[int, int], homes: dict[int, Place], copies: dict[int, Place]) -> None:
+        self.cut, self.slots, self.homes, self.copies = cut, slots, homes, copies
+        self.program = cut.program
+        self.last = len(cut.blocks) - 1
+        # state and output places by the value that goes there, in the block where it is there
+        self.leaving: dict[int, list[Place]] = {}
+        for state, index in self.program.states.items():
+            self.leaving.setdefault(index, []).append(Place("next", state))
+        for number, index in enumerate(cut.outputs):
+            self.leaving.setdefault(index, []).append(Place("output", number=number))
+
+    def forward(self) -> tuple[Block, ...]:
+        """Write the block of each stage."""
+        blocks = []
+        for stage, members in enumerate(self.cut.blocks):
+            graph = Graph()
+            values: dict[int, int] = {}
+
+            def value(index: int, graph: Graph = graph, values: dict[int, int] = values) -> int:
+                if index not in values:
+                    values[index] = self._read(graph, index)
+                return values[index]
+
+            for index in members:
+                arguments = tuple(value(argument) for argument in self.program.instructions[index].arguments)
+                values[index] = _lower(graph, self.program.instructions[index], arguments)
+                if index in self.homes and self.homes[index].kind == "slot":
+                    graph.store(self.homes[index], values[index])
+            for index, places in self.leaving.items():
+                if self.cut.block_of.get(index, self.last) == stage:
+                    for place in places:
+                        graph.store(place, value(index))
+            for index, place in self.copies.items():
+                if self.cut.first_use[index] == stage:
+                    graph.store(place, value(index))
+            blocks.append(graph.block())
+        return tuple(blocks)
+
+    def backward(self) -> tuple[tuple[Block, ...], tuple[tuple[ProductAdjoint, ...], ...], tuple[int, ...]]:
+        """Write the adjoints of the blocks and of the products; return also the values with pending adjoints."""
+        blocks: list[Block] = []
+        products: list[tuple[ProductAdjoint, ...]] = []
+        pending: dict[int, None] = {}
+        for stage in range(self.last, -1, -1):
+            blocks.append(self._block_backward(stage, pending))
+            products.append(self._products_backward(stage, pending))
+        return tuple(reversed(blocks)), tuple(reversed(products)), tuple(pending)
+
+    def _block_backward(self, stage: int, pending: dict[int, None]) -> Block:
+        graph = Graph()
+        again: dict[int, int] = {}
+        arrived: dict[int, list[int]] = {}
+
+        def value(index: int) -> int:
+            """Read a value of the way forward, or compute it again."""
+            if index not in again:
+                if index in self.cut.block_of and index not in self.homes:
+                    instruction = self.program.instructions[index]
+                    again[index] = _lower(graph, instruction, tuple(map(value, instruction.arguments)))
+                else:
+                    again[index] = self._read(graph, index)
+            return again[index]
+
+        for index, places in self.leaving.items():
+            if self.cut.block_of.get(index, self.last) == stage:
+                for place in places:
+                    from_outside = place if place.kind == "output" else Place("arriving", place.name)
+                    arrived.setdefault(index, []).append(graph.read(from_outside))
+        mine = [*self.cut.blocks[stage], *(one for one, first in self.cut.first_use.items() if first == stage)]
+        for index in mine:
+            if index in pending:
+                arrived.setdefault(index, []).append(graph.read(Place("pending", number=index)))
+        for index in reversed(self.cut.blocks[stage]):
+            adjoint = graph.sum(arrived.pop(index, []))
+            if graph.nodes[adjoint].kind != "number":
+                for argument, part in self._handed_on(graph, index, adjoint, value):
+                    arrived.setdefault(argument, []).append(part)
+        self._store_adjoints(graph, stage, arrived, pending)
+        return graph.block()
+
+    def _handed_on(self, graph: Graph, index: int, adjoint: int, value: Callable[[int], int]) -> list[tuple[int, int]]:
+        """Return (argument, what the adjoint of a value adds to the argument's)."""
+        instruction = self.program.instructions[index]
+        arguments = instruction.arguments
+        constant = [self.program.instructions[argument].kind == "number" for argument in arguments]
+        if instruction.kind == "negate":
+            return [(arguments[0], graph.negate(adjoint))]
+        if instruction.kind == "function":
+            values = tuple(value(argument) for argument in arguments)
+            return [
+                (argument, graph.operation("*", adjoint, derivative(graph, instruction.name, i, values, value(index))))
+                for i, argument in enumerate(arguments) if not constant[i]
+            ]  # fmt: skip
+        left, right = arguments
+        match instruction.name:
+            case "+":
+                parts = [adjoint, adjoint]
+            case "-":
+                parts = [adjoint, graph.negate(adjoint)]
+            case "*":
+                parts = [graph.operation("*", adjoint, value(right)), graph.operation("*", adjoint, value(left))]
+            case "/":
+                # y = u/v: ū = ȳ/v, v̄ = -ȳ·u/v² = -ū·y
+                of_left = graph.operation("/", adjoint, value(right))
+                parts = [of_left, graph.negate(graph.operation("*", of_left, value(index)))]
+            case _:
+                # y = uⁿ: ū = ȳ·n·uⁿ⁻¹
+                exponent = self.program.instructions[right].value
+                power = graph.operation("**", value(left), graph.number(exponent - 1))
+                slope = graph.operation("*", graph.number(exponent), power)
+                parts = [graph.operation("*", adjoint, slope), graph.number(0.0)]
+        return [(arguments[i], parts[i]) for i in (0, 1) if not constant[i]]
+
+    def _store_adjoints(
+        self, graph: Graph, stage: int, arrived: dict[int, list[int]], pending: dict[int, None]
+    ) -> None:
+        """Store what has arrived at values that this block only reads."""
+        for one, first in self.cut.first_use.items():
+            if first == stage:
+                graph.store(Place("slot", number=self.slots[one]), graph.sum(arrived.pop(one, [])))
+        sums = {index: graph.sum(parts) for index, parts in arrived.items()}
+        of_places: dict[Place, int] = {}
+        for index, total in sums.items():
+            instruction = self.program.instructions[index]
+            if instruction.kind == "state":
+                of_places[Place("leaving", instruction.name)] = total
+            elif instruction.kind == "input":
+                of_places[Place("input_adjoint")] = total
+            elif instruction.phase == "once":
+                if instruction.kind != "number":
+                    graph.store(Place("constant_adjoint", number=index), total, adds=True)
+            else:
+                graph.store(Place("pending", number=index), total, adds=index in pending)
+                pending[index] = None
+        if stage == self.last:
+            # the first block of the way back sets what the others add to
+            for place in (Place("input_adjoint"), *(Place("leaving", state) for state in self.program.states)):
+                graph.store(place, of_places.get(place, graph.number(0.0)))
+        else:
+            for place, total in of_places.items():
+                graph.store(place, total, adds=True)
+
+    def _products_backward(self, stage: int, pending: dict[int, None]) -> tuple[ProductAdjoint, ...]:
+        readers: dict[int, list[tuple[int, str]]] = {}
+        for group in self.cut.groups:
+            if group.stage == stage:
+                for position, source in enumerate(group.sources):
+                    readers.setdefault(source, []).extend((one.value, one.weights[position]) for one in group.maps)
+        products = []
+        for source, maps in readers.items():
+            raw = _raw(self.program, source)
+            if raw is None:
+                place, adds = Place("pending", number=source), source in pending
+                pending[source] = None
+            else:
+                place = Place("input_adjoint") if raw.kind == "input" else Place("leaving", raw.name)
+                adds = True
+            products.append(ProductAdjoint(source, place, adds, tuple(maps)))
+        return tuple(products)
+
+    def _read(self, graph: Graph, index: int) -> int:
+        instruction = self.program.instructions[index]
+        if instruction.kind == "number":
+            return graph.number(instruction.value)
+        if index in self.slots:
+            # a copy stands for the map from its first block on: the slot itself may have been given away
+            return graph.read(Place("slot", number=self.slots[index]))
+        return graph.read(_raw(self.program, index) or self.homes[index])
+
+
+def _lower(graph: Graph, instruction: Instruction, arguments: tuple[int, ...]) -> int:
+    if instruction.kind == "negate":
+        return graph.negate(arguments[0])
+    if instruction.kind == "operation":
+        return graph.operation(instruction.name, *arguments)
+    return graph.function(instruction.name, arguments)

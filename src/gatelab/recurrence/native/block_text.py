@@ -1,0 +1,150 @@
+"""Element-wise blocks as C: for each sequence of a tile a loop over whole vectors."""
+
+from gatelab.equations.graph import Block, Node, Place
+from gatelab.recurrence.native.places import Places, Size, filled
+
+__all__ = ["BlockText"]
+
+
+class BlockText:
+    """Writes the blocks of a plan."""
+
+    def __init__(self, at: Places) -> None:
+        self.at = at
+
+    def block(self, stage: int, *, back: bool) -> str:
+        """Write the block of a stage, or its adjoint."""
+        block = (self.at.plan.backward if back else self.at.plan.forward)[stage]
+        last = stage == len(self.at.plan.forward) - 1
+        sizes = self.at.node_sizes(block)
+        places = dict.fromkeys(
+            [*(n.place for i in block.live() if (n := block.nodes[i]).place), *(s.place for s in block.stores)]
+        )
+        if back and last:
+            # what a sequence that has ended needs
+            places |= {Place("arriving", s): None for s in self.at.states}
+            places |= {Place("leaving", s): None for s in self.at.states}
+        if not back and last:
+            places |= {Place("previous", s): None for s in self.at.states}
+            places |= {Place("next", s): None for s in self.at.states}
+        names = {place: f"r{i}" for i, place in enumerate(places)}
+        lines = [f"    {self._declared(place, name, back=back)}" for place, name in names.items()]
+        if back:
+            lines.append("    if (f->lengths && t >= f->lengths[run * f->batch + b]) {")
+            if last:
+                for state, size in self.at.states.items():
+                    arriving, leaving = names[Place("arriving", state)], names[Place("leaving", state)]
+                    lines.append(f"        memcpy({leaving}, {arriving}, sizeof(R) * {self.at.padded(size)});")
+                if self.at.maps:
+                    row = self.at.row(Place("slot", number=0))
+                    lines.append(f"        memset({row}, 0, sizeof(R) * {len(self.at.maps)} * f->HP);")
+                if self.at.plan.pending:
+                    row = self.at.row(Place("pending", number=self.at.plan.pending[0]))
+                    lines.append(f"        memset({row}, 0, sizeof(R) * {len(self.at.plan.pending)} * f->WP);")
+                lines.append(f"        if (f->dx) memset({self.at.row(Place('input_adjoint'))}, 0, sizeof(R) * f->IP);")
+            lines += ["        continue;", "    }"]
+        for size in ("I", "H"):
+            lines += self._loop(block, sizes, names, size)
+        if not back:
+            lines += self._after_rows(names, last=last)
+        name = f"block_back_{stage}" if back else f"block_{stage}"
+        spare = (
+            f"    R spare[{max(1, len(self.at.plan.stages.outputs))} * f->WP];\n    (void)spare;\n" if not back else ""
+        )
+        return (
+            f"static void {name}(const struct frame *f, long run, long t, long from, long rows) {{\n"
+            f"{self.at.declared_width}{spare}"
+            "    for (long b = from; b < from + rows; b++) {\n"
+            + "".join(f"    {line}\n" for line in lines) + "    }\n}\n"
+        )  # fmt: skip
+
+    def _declared(self, place: Place, name: str, *, back: bool) -> str:
+        """Declare the row pointer of a place."""
+        if place.kind == "output":
+            size = self.at.place_size(place)
+            at = "((run * f->steps + t) * f->batch + b)"
+            if back:
+                return (f"const R *{name} = f->doutput_{place.number} ? "
+                        f"f->doutput_{place.number} + {at} * {self.at.padded(size)} : f->zeros;")  # fmt: skip
+            return (
+                f"R *{name} = f->output_{place.number} && f->{size} == {self.at.padded(size)} ? "
+                f"f->output_{place.number} + {at} * f->{size} : spare + {place.number} * f->WP;"
+            )
+        if place.kind == "constant_adjoint":
+            return f"R *{name} = f->sums + (run * f->batch + b) * {len(self.at.sums)} * f->WP;"
+        if place.kind == "input_adjoint":
+            return f"R *{name} = f->dx ? {self.at.row(place)} : 0;"
+        return f"R *{name} = {self.at.row(place)};"
+
+    def _loop(self, block: Block, sizes: list[Size], names: dict[Place, str], size: Size) -> list[str]:
+        """Write the loop over the elements of all vectors of one length."""
+        stores = [s for s in block.stores if self._store_size(s.place, sizes[s.node]) == size]
+        if not stores:
+            return []
+        live = Block(block.nodes, tuple(stores)).live()
+        only_dx = all(store.place.kind == "input_adjoint" for store in stores)
+        guard = f"if ({names[stores[0].place]}) " if only_dx else ""
+        lines = [f"    {guard}for (long j = 0; j < {self.at.padded(size)}; j += LANES) {{"]
+        for index in live:
+            node = block.nodes[index]
+            assert size == "H" or sizes[index] != "H"
+            lines.append(f"        const V v{index} = {self._expression(node, block, names)};")
+        for store in stores:
+            to = names[store.place]
+            if store.place.kind == "constant_adjoint":
+                to = f"{to} + {self.at.sums[store.place.number, size]} * f->WP"
+            value = f"v{store.node}"
+            if store.adds:
+                value = f"load({to} + j) + {value}"
+            guard = f"if ({to}) " if store.place.kind == "input_adjoint" and not only_dx else ""
+            lines.append(f"        {guard}store({to} + j, {value});")
+        return [*lines, "    }"]
+
+    def _store_size(self, place: Place, node: Size) -> Size:
+        return filled(node) if place.kind == "constant_adjoint" else filled(self.at.place_size(place))
+
+    def _expression(self, node: Node, block: Block, names: dict[Place, str]) -> str:
+        arguments = [f"v{argument}" for argument in node.arguments]
+        match node.kind:
+            case "number":
+                return f"splat({self._number(node.value)})"
+            case "read":
+                assert node.place is not None
+                return f"load({names[node.place]} + j)"
+            case "negate":
+                return f"-{arguments[0]}"
+            case "function":
+                return f"f_{node.name}({', '.join(arguments)})"
+        if node.name != "**":
+            return f"{arguments[0]} {node.name} {arguments[1]}"
+        exponent = block.nodes[node.arguments[1]].value
+        if exponent == 0.5:
+            return f"f_sqrt({arguments[0]})"
+        if exponent == int(exponent) and 0 < abs(exponent) <= 16:
+            product = " * ".join([arguments[0]] * int(abs(exponent)))
+            return product if exponent > 0 else f"splat((R)1) / ({product})"
+        return f"raised({arguments[0]}, {self._number(exponent)})"
+
+    def _number(self, value: float) -> str:
+        return f"((R){value.hex()})"
+
+    def _after_rows(self, names: dict[Place, str], *, last: bool) -> list[str]:
+        """Write what happens to a whole row: the states of a sequence that has ended, outputs of an odd length."""
+        lines = []
+        if last:
+            lines.append("    const int ended = f->lengths && t >= f->lengths[run * f->batch + b];")
+            for state, size in self.at.states.items():
+                new, old = names[Place("next", state)], names[Place("previous", state)]
+                lines.append(f"    if (ended) memcpy({new}, {old}, sizeof(R) * {self.at.padded(size)});")
+        for number in range(len(self.at.plan.stages.outputs)):
+            place = Place("output", number=number)
+            if place not in names:
+                continue
+            size = self.at.place_size(place)
+            to = f"f->output_{number} + ((run * f->steps + t) * f->batch + b) * f->{size}"
+            lines.append(f"    if (f->output_{number} && f->{size} != {self.at.padded(size)}) "
+                         f"memcpy({to}, {names[place]}, sizeof(R) * f->{size});")  # fmt: skip
+            if number == 0:
+                lines.append("    if (f->lengths && t >= f->lengths[run * f->batch + b]) "
+                             f"memset({to}, 0, sizeof(R) * f->{size});")  # fmt: skip
+        return lines

@@ -1,0 +1,115 @@
+/* The element-wise functions of equations/functions.py on vectors. A NaN that comes in goes out. */
+
+#if DOUBLE
+#define BITS 52
+#define BIAS 1023
+#define ROUNDER 6755399441055744.0 /* 1.5 * 2^52: adding it rounds to an integer, in the lowest bits */
+#define LN2_HIGH 0.693145751953125
+#define LN2_LOW 1.42860682030941723212e-6
+#define LOWEST -708.0 /* exp of it is the smallest result that is treated as a normal number */
+#define HIGHEST 709.7
+#define C(name) name
+#else
+#define BITS 23
+#define BIAS 127
+#define ROUNDER 12582912.0f
+#define LN2_HIGH 0.693359375f
+#define LN2_LOW -2.12194440e-4f
+#define LOWEST -87.0f
+#define HIGHEST 88.5f
+#define C(name) name##f
+#endif
+
+/* u = n ln 2 + r with |r| <= ln 2 / 2; returns exp(r) - 1, and n + ROUNDER in its second argument */
+INLINE V reduced(V u, V *n) {
+    V shifted = u * (R)1.4426950408889634 + (R)ROUNDER;
+    V whole = shifted - (R)ROUNDER;
+    V r = u - whole * (R)LN2_HIGH;
+    r = r - whole * (R)LN2_LOW;
+    *n = shifted;
+#if DOUBLE
+    /* Taylor to degree 13: the first term left out is below 4e-18 */
+    V p = splat(1.0 / 6227020800.0);
+    p = p * r + 1.0 / 479001600.0;
+    p = p * r + 1.0 / 39916800.0;
+    p = p * r + 1.0 / 3628800.0;
+    p = p * r + 1.0 / 362880.0;
+    p = p * r + 1.0 / 40320.0;
+    p = p * r + 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
+    p = p * r + 0.5;
+#else
+    /* Moshier, Cephes library, expf */
+    V p = splat(1.9875691500e-4f);
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+#endif
+    return p * (r * r) + r;
+}
+
+/* 2^n for n in the lowest bits of n + ROUNDER; n must leave a normal number */
+INLINE V power_of_two(V n) { return (V)(((M)n - (M)splat((R)ROUNDER) + BIAS) << BITS); }
+
+/* exp(u) for u <= 0; 0 below LOWEST */
+INLINE V exp_below(V u) {
+    V n, clipped = choose(u < (R)LOWEST, splat((R)LOWEST), u);
+    V p = reduced(clipped, &n);
+    V scale = power_of_two(n);
+    return keep(~(u < (R)LOWEST), p * scale + scale);
+}
+
+INLINE V f_exp(V u) {
+    /* clipped where the result is 0 or infinite, scaled in two halves so that both ends are reached gradually */
+    V n, clipped = choose(u < (R)(2 * LOWEST), splat((R)(2 * LOWEST)), u);
+    clipped = choose(clipped > (R)(2 * HIGHEST), splat((R)(2 * HIGHEST)), clipped);
+    V p = reduced(clipped, &n);
+    M whole = (M)n - (M)splat((R)ROUNDER);
+    M half = whole >> 1;
+    V first = (V)((half + BIAS) << BITS), second = (V)((whole - half + BIAS) << BITS);
+    return (p + (R)1) * first * second;
+}
+
+/* sigmoid(u) = 1/(1 + e) for u >= 0, e/(1 + e) below, with e = exp(-|u|) */
+INLINE V f_sigmoid(V u) {
+    V e = exp_below(-magnitude(u));
+    return choose(u < (R)0, e, splat((R)1)) / ((R)1 + e);
+}
+
+/* tanh |u| = -m/(2 + m) with m = exp(-2|u|) - 1, which the reduction gives without cancellation */
+INLINE V f_tanh(V u) {
+    V n, size = magnitude(u) * (R)-2;
+    V p = reduced(choose(size < (R)-40, splat((R)-40), size), &n);
+    V scale = power_of_two(n);
+    V m = p * scale + (scale - (R)1);
+    return with_sign_of(magnitude(m / ((R)2 + m)), u);
+}
+
+INLINE V f_relu(V u) { return keep(~(u <= (R)0), u); }
+INLINE V f_abs(V u) { return magnitude(u); }
+INLINE V f_step(V u) { return keep(u > (R)0, splat((R)1)); }
+INLINE V f_sign(V u) { return choose((u > (R)0) | (u < (R)0), with_sign_of(splat((R)1), u), choose(u == (R)0, splat((R)0), u)); }
+INLINE V f_min(V u, V v) { return choose((u < v) | (u != u), u, v); }
+INLINE V f_max(V u, V v) { return choose((u > v) | (u != u), u, v); }
+INLINE V clipped(V u, R low, R high) { return choose(u < low, splat(low), choose(u > high, splat(high), u)); }
+INLINE V f_hard_tanh(V u) { return clipped(u, (R)-1, (R)1); }
+INLINE V f_hard_sigmoid(V u) { return clipped(u / (R)6 + (R)0.5, (R)0, (R)1); }
+INLINE V f_silu(V u) { return u * f_sigmoid(u); }
+BY_LANE(f_log, C(log))
+BY_LANE(f_sqrt, C(sqrt))
+BY_LANE(f_sin, C(sin))
+BY_LANE(f_cos, C(cos))
+BY_LANE(log_of_one_plus, C(log1p))
+INLINE V f_softplus(V u) { return f_max(u, splat((R)0)) + log_of_one_plus(exp_below(-magnitude(u))); }
+INLINE V f_log_sigmoid(V u) { return -f_softplus(-u); }
+
+INLINE V raised(V u, R exponent) {
+    V y;
+    for (int i = 0; i < (int)LANES; i++) y[i] = C(pow)(u[i], exponent);
+    return y;
+}

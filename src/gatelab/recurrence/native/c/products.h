@@ -1,0 +1,203 @@
+/* Matrix products: c = init + a b, with b packed in panels of two vectors' width. */
+
+/* Rows of a: element (m, k) is a[m * row + k * step], with strides (row, 1) or, packed, (1, ROWS). */
+struct segment {
+    const R *a;
+    long row, step, count;
+};
+
+#if BYTES == 16 && !defined(__aarch64__)
+#define ROWS 4 /* 16 registers: eight sums, two of b and one of a; wider vectors come with 16 or 32 registers */
+#elif BYTES == 32
+#define ROWS 4
+#else
+#define ROWS 8
+#endif
+
+/* One block of `rows` times `vectors` sums, which stay in registers: the sums of every element run over k in the order of
+   the segments, whatever the block, so that results do not depend on how rows are divided among blocks and threads. */
+INLINE void block_product(const int rows, const int vectors, const int by_row, const struct segment *s, int segments,
+                          long first, const R *b, const R *init, long init_row, R *c, long c_row) {
+    V sum[ROWS][2];
+    for (int m = 0; m < rows; m++)
+        for (int v = 0; v < vectors; v++) {
+            sum[m][v] = (V){0};
+            __builtin_prefetch(init + m * init_row + v * LANES);
+        }
+    for (int i = 0; i < segments; i++) {
+        const long row = by_row ? s[i].row : 1, step = by_row ? 1 : ROWS, count = s[i].count;
+        const R *a = s[i].a + first * row;
+        for (long k = 0; k < count; k++) {
+            V right[2];
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) right[v] = load(b + v * LANES);
+#pragma GCC unroll 8
+            for (int m = 0; m < rows; m++) {
+                const V left = splat(a[m * row]);
+#pragma GCC unroll 2
+                for (int v = 0; v < vectors; v++) sum[m][v] += left * right[v];
+            }
+            a += step;
+            b += vectors * LANES;
+        }
+    }
+#pragma GCC unroll 8
+    for (int m = 0; m < rows; m++)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++)
+            store(c + m * c_row + v * LANES, sum[m][v] + load(init + m * init_row + v * LANES));
+}
+
+#define PANEL(rows_, vectors_, by_row_)                                                                                \
+    block_product(rows_, vectors_, by_row_, s, segments, m, b, init + m * init_row, init_row, c + m * c_row, c_row)
+
+/* One panel, all rows. */
+#define PANEL_PRODUCT(name, vectors_, by_row_)                                                                         \
+    static void name(long rows, const struct segment *s, int segments, const R *b, const R *init, long init_row, R *c, \
+                     long c_row) {                                                                                     \
+        long m = 0;                                                                                                    \
+        for (; m + ROWS <= rows; m += ROWS) PANEL(ROWS, vectors_, by_row_);                                            \
+        if (ROWS > 4 && rows - m >= 4) { PANEL(4, vectors_, by_row_); m += 4; }                                        \
+        if (rows - m >= 2) { PANEL(2, vectors_, by_row_); m += 2; }                                                    \
+        if (rows - m >= 1) PANEL(1, vectors_, by_row_);                                                                \
+    }
+
+PANEL_PRODUCT(rows_by_two, 2, 1)
+PANEL_PRODUCT(rows_by_one, 1, 1)
+PANEL_PRODUCT(columns_by_two, 2, 0)
+PANEL_PRODUCT(columns_by_one, 1, 0)
+
+/* c (rows, vectors) = init + Σ segments · packed (count, vectors); `depth` is the sum of the counts. */
+static void product(long rows, long vectors, const struct segment *s, int segments, long depth, const R *packed,
+                    const R *init, long init_row, R *c, long c_row) {
+    for (long v = 0; v < vectors; v += 2) {
+        const R *b = packed + v * LANES * depth;
+        if (v + 1 < vectors)
+            rows_by_two(rows, s, segments, b, init + v * LANES, init_row, c + v * LANES, c_row);
+        else
+            rows_by_one(rows, s, segments, b, init + v * LANES, init_row, c + v * LANES, c_row);
+    }
+}
+
+/* Append the columns of some neighbouring slots as segments: one if they are not padded. */
+static int columns(struct segment *s, int segments, const R *a, long row, long slots, long size, long padded) {
+    if (size == padded) {
+        s[segments] = (struct segment){a, row, 1, slots * size};
+        return segments + 1;
+    }
+    for (long i = 0; i < slots; i++) s[segments + i] = (struct segment){a + i * padded, row, 1, size};
+    return segments + (int)slots;
+}
+
+/* Where element (k, n) of a packed matrix (depth, width) stands; n must be a multiple of LANES. */
+INLINE R *packed_at(R *packed, long depth, long width, long k, long n) {
+    const long panel = n / (2 * LANES) * (2 * LANES), wide = width - panel >= 2 * LANES ? 2 * LANES : LANES;
+    return packed + panel * depth + k * wide + (n - panel);
+}
+
+/* Columns of b are the rows of `weight` (rows, count), from column n on; padded with zeros. */
+static void pack_transposed(R *packed, long depth, long width, long k, long n, const R *weight, long rows, long count) {
+    for (long j = 0; j < rows; j += LANES) {
+        const long wide = packed_at(packed, depth, width, 1, n + j) - packed_at(packed, depth, width, 0, n + j);
+        R *to = packed_at(packed, depth, width, k, n + j);
+        for (long i = 0; i < count; i++, to += wide)
+            for (long l = 0; l < LANES; l++) to[l] = j + l < rows ? weight[(j + l) * count + i] : (R)0;
+    }
+}
+
+/* Rows of b are the rows of `weight` (rows, count), from row k on; padded with zeros. */
+static void pack_rows(R *packed, long depth, long width, long k, const R *weight, long rows, long count) {
+    for (long n = 0; n < width; n += LANES) {
+        const long wide = packed_at(packed, depth, width, 1, n) - packed_at(packed, depth, width, 0, n);
+        const long real = count - n < LANES ? count - n : LANES;
+        R *to = packed_at(packed, depth, width, k, n);
+        for (long j = 0; j < rows; j++, to += wide) {
+            for (long l = 0; l < real; l++) to[l] = weight[j * count + n + l];
+            for (long l = real; l < LANES; l++) to[l] = 0;
+        }
+    }
+}
+
+/* Rows of a source over all steps and sequences: those of the first step may stand elsewhere. */
+struct source {
+    const R *first, *rest;
+    long row, count;
+};
+
+#define CHUNK 256 /* rows: long enough that sums are seldom loaded and stored, short enough for the second cache */
+
+/* Lay rows of a source side by side for blocks of ROWS columns: element (r, k) goes to block k / ROWS, row r. */
+static void pack_source(R *to, const R *from, long row, long rows, long count) {
+    for (long k = 0; k < count; k += ROWS) {
+        const long wide = count - k < ROWS ? count - k : ROWS;
+        if (wide == ROWS)
+            for (long r = 0; r < rows; r++) memcpy(to + r * ROWS, from + r * row + k, sizeof(R) * ROWS);
+        else
+            for (long r = 0; r < rows; r++)
+                for (long l = 0; l < wide; l++) to[r * ROWS + l] = from[r * row + k + l];
+        to += rows * ROWS;
+    }
+}
+
+/* gradient (Σ counts, width) = Σ over rows of source ⊗ delta, for `vectors` columns from `column` on; bias = Σ delta.
+   The gradient is packed in panels, as products are: rows a whole number of pages apart would fight for cache lines.
+   Rows are added up in chunks of fixed length: the order depends on sizes only. `space` holds CHUNK rows of a panel and
+   of all sources, each padded to ROWS. */
+static void weight_gradient(const R *delta, long delta_row, long rows, long first_rows, const struct source *sources,
+                            int count, long column, long vectors, R *gradient, R *bias, R *space) {
+    long depth = 0;
+    R *const packed = space + CHUNK * 2 * LANES;
+    for (int i = 0; i < count; i++) depth += sources[i].count;
+    memset(gradient + column * depth, 0, sizeof(R) * depth * LANES * vectors);
+    memset(bias + column, 0, sizeof(R) * LANES * vectors);
+    for (long row = 0; row < rows;) {
+        const int at_start = row < first_rows;
+        const long end = at_start ? first_rows : rows, length = end - row < CHUNK ? end - row : CHUNK;
+        R *to = packed;
+        for (int i = 0; i < count; i++) {
+            const R *from = at_start ? sources[i].first + row * sources[i].row
+                                     : sources[i].rest + (row - first_rows) * sources[i].row;
+            pack_source(to, from, sources[i].row, length, sources[i].count);
+            to += (sources[i].count + ROWS - 1) / ROWS * ROWS * length;
+        }
+        for (long v = 0; v < vectors; v += 2) {
+            const int two = v + 1 < vectors;
+            const long n = column + v * LANES;
+            V sums[2] = {(V){0}, (V){0}};
+            for (long r = 0; r < length; r++) {
+                const R *from = delta + (row + r) * delta_row + n;
+                __builtin_prefetch(from + 16 * delta_row);
+                __builtin_prefetch(from + 16 * delta_row + LANES);
+                for (int w = 0; w <= two; w++) {
+                    V value = load(from + w * LANES);
+                    sums[w] += value;
+                    store(space + (r * (1 + two) + w) * LANES, value);
+                }
+            }
+            for (int w = 0; w <= two; w++) store(bias + n + w * LANES, load(bias + n + w * LANES) + sums[w]);
+            const R *a = packed;
+            const long c_row = (1 + two) * LANES;
+            R *c = gradient + n * depth;
+            for (int i = 0; i < count; i++) {
+                for (long k = 0; k < sources[i].count; k += ROWS) {
+                    const long wide = sources[i].count - k < ROWS ? sources[i].count - k : ROWS;
+                    const struct segment s = {a, 1, ROWS, length};
+                    (two ? columns_by_two : columns_by_one)(wide, &s, 1, space, c, c_row, c, c_row);
+                    a += ROWS * length;
+                    c += wide * c_row;
+                }
+            }
+        }
+        row += length;
+    }
+}
+
+/* to (rows, count) = the transpose of columns n on, rows k on, of a packed gradient (depth, width) */
+static void unpack_gradient(R *to, const R *gradient, long depth, long width, long k, long n, long rows, long count) {
+    for (long j = 0; j < rows; j += LANES) {
+        const R *from = packed_at((R *)gradient, depth, width, k, n + j);
+        const long wide = packed_at((R *)gradient, depth, width, 1, n + j) - packed_at((R *)gradient, depth, width, 0, n + j);
+        for (long i = 0; i < count; i++, from += wide)
+            for (long l = 0; l < LANES && j + l < rows; l++) to[(j + l) * count + i] = from[l];
+    }
+}

@@ -1,0 +1,52 @@
+/* Vectors of the widest kind that the machine adds and multiplies, through the compiler's vector extensions. */
+/* DOUBLE is 1 for double precision, 0 for single. */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#else
+static int omp_get_thread_num(void) { return 0; }
+#endif
+
+#if DOUBLE
+typedef double R;
+typedef int64_t N;
+#else
+typedef float R;
+typedef int32_t N;
+#endif
+
+#if defined(__AVX512F__)
+#define BYTES 64
+#elif defined(__AVX__)
+#define BYTES 32
+#else
+#define BYTES 16
+#endif
+
+#define LANES ((long)(BYTES / sizeof(R)))
+#define PAD(n) (((n) + LANES - 1) / LANES * LANES)
+#define INLINE static inline __attribute__((always_inline))
+
+typedef R V __attribute__((vector_size(BYTES)));
+typedef N M __attribute__((vector_size(BYTES))); /* masks: all bits of a lane, or none */
+typedef R U __attribute__((vector_size(BYTES), aligned(sizeof(R)), may_alias));
+
+INLINE V load(const R *from) { return *(const U *)from; }
+INLINE void store(R *to, V value) { *(U *)to = value; }
+INLINE V splat(R value) { return value - (V){0}; } /* minus zero keeps the sign of a zero */
+INLINE V choose(M mask, V yes, V no) { return (V)(((M)yes & mask) | ((M)no & ~mask)); }
+INLINE V keep(M mask, V value) { return (V)((M)value & mask); }
+INLINE V magnitude(V u) { return (V)((M)u & ~(M)splat((R)-0.0)); }
+INLINE V with_sign_of(V u, V v) { return (V)((M)u | ((M)v & (M)splat((R)-0.0))); } /* u must not be negative */
+
+/* a function of the C library, lane by lane */
+#define BY_LANE(name, call)                                                                                            \
+    INLINE V name(V u) {                                                                                               \
+        V y;                                                                                                           \
+        for (int i = 0; i < (int)LANES; i++) y[i] = call(u[i]);                                                        \
+        return y;                                                                                                      \
+    }

@@ -1,0 +1,203 @@
+"""What a call of compiled code needs besides its tensors: the library, sizes, and where each buffer lies in memory.
+
+All of it follows from the program, the dtype and the shapes of the tensors, and is worked out once for each of them.
+"""
+
+import ctypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from gatelab.equations import Program
+from gatelab.equations.adjoint import Plan, plan
+from gatelab.recurrence.native.build import load
+from gatelab.recurrence.native.emit import emit
+from gatelab.recurrence.native.places import Size
+
+__all__ = ["Call", "Layout", "layout"]
+
+_LARGEST_TILE = 64  # sequences that one thread takes through time together
+_TILE_STEP = 8  # rows of a block of the product
+_LINE = 16  # numbers: buffers begin on cache lines
+
+
+@dataclass(frozen=True)
+class Call:
+    """What decides a layout.
+
+    Attributes:
+        program, record: what runs, and the equations whose values are wanted too.
+        dtype: of all tensors.
+        hidden_size: units of the layer.
+        states: names of the states, in the order of their tensors.
+        constants: length of what no step changes ("H", "I" or "1"), by instruction.
+        biases: for each affine map whether it has a bias.
+        shapes: of inputs, states, matrices, biases and constants.
+        lengths: whether sequences end at different steps.
+        training: whether a way back follows.
+        threads: how many may run.
+    """
+
+    program: Program
+    record: tuple[str, ...]
+    dtype: torch.dtype
+    hidden_size: int
+    states: tuple[str, ...]
+    constants: tuple[tuple[int, Size], ...]
+    biases: tuple[bool, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    lengths: bool
+    training: bool
+    threads: int
+
+
+class Layout:
+    """Sizes and offsets of one kind of call.
+
+    Attributes:
+        plan: the program forwards and backwards.
+        stacked: whether there is a run axis outside.
+        runs, steps, batch: leading axes.
+        x_width: length of a row of inputs in memory.
+        states: (length, length in memory, steps in memory) of each state.
+        outputs: (length, length in memory) of each output.
+        aliased: the state whose values, step by step, are the output as it leaves; None if there is none.
+        forward, backward: offset of each buffer in the memory of each way, which holds ``forward_size`` and
+            ``backward_size`` numbers.
+        names: of the tensors after the inputs.
+    """
+
+    def __init__(self, call: Call) -> None:
+        inputs = call.shapes[0]
+        self.call = call
+        self.plan: Plan = plan(call.program, call.record)
+        self.stacked = len(inputs) == 4
+        self.runs = inputs[0] if self.stacked else 1
+        self.steps, self.batch, self.input_size = inputs[-3:]
+        hidden = call.hidden_size
+        equal = self.input_size == hidden and _mixes(call.program)
+        of_states: dict[str, Size] = {
+            name: "H" if shape[-1] == hidden else "I"
+            for name, shape in zip(call.states, call.shapes[1 : 1 + len(call.states)], strict=True)
+        }
+        of_constants: dict[int, Size] = {i: "H" if equal and size == "I" else size for i, size in call.constants}
+        code = emit(self.plan, of_states, of_constants, double=call.dtype == torch.float64, equal=equal)
+        self.library = load(code.text)
+        self.buffers, self.size_names = code.buffers, code.sizes
+        self.positions = {name: position for position, name in enumerate(self.buffers)}
+        self.length = {"I": self.input_size, "H": hidden}
+        self.names = (
+            *(f"initial_{i}" for i in range(len(call.states))),
+            *(f"weight_{i}" for i in range(sum(len(one.weights) for one in self.plan.stages.maps))),
+            *(f"bias_{i}" for i, has in enumerate(call.biases) if has),
+            *(f"constant_{i}" for i, _ in call.constants),
+        )
+        self._check(of_states, of_constants)
+        lanes = self._measure(dict.fromkeys(code.sizes, 1))["lanes"]
+        width = {size: -(-length // lanes) * lanes for size, length in self.length.items()}
+        reads = {p.kind for block in (*self.plan.forward, *self.plan.backward) for p in block.reads()}
+        self.x_width = width["I"] if "input" in reads else self.input_size
+        self.dx_width = width["I"]
+        self.outputs = [(self.length[size], width[size]) for size in code.outputs]
+        self.aliased = None
+        for i, (name, size) in enumerate(of_states.items()):
+            as_it_leaves = not call.lengths and width[size] == self.length[size]
+            if as_it_leaves and self.aliased is None and call.program.states[name] == call.program.output:
+                self.aliased = i
+        depths = [
+            self.steps if call.training or i == self.aliased else min(2, self.steps) for i in range(len(of_states))
+        ]
+        self.states = [(self.length[size], width[size], depths[i]) for i, size in enumerate(of_states.values())]
+        share = -(-self.batch // -(-call.threads // self.runs))
+        sizes = {
+            "runs": self.runs, "steps": self.steps, "batch": self.batch, "I": self.input_size, "H": hidden,
+            "threads": call.threads, "tile": min(_LARGEST_TILE, -(-share // _TILE_STEP) * _TILE_STEP),
+            "tape_depth": self.steps if call.training else 1, "x_row": self.x_width,
+            **{f"depth_{i}": depth for i, depth in enumerate(depths)},
+        }  # fmt: skip
+        self.sizes = self._longs(sizes)
+        counts = self._measure(sizes)
+        way, back = {}, {}
+        for name in ("tape", "packed", "constants"):
+            way[name] = counts[name]
+        for i, (_, wide, depth) in enumerate(self.states):
+            if i != self.aliased:
+                way[f"state_{i}"] = self.runs * depth * self.batch * wide
+            back[f"adjoint_{i}"] = 2 * self.runs * self.batch * wide
+        for name in ("zeros", "packed_back", "pending", "sums", "gradients", "space"):
+            back[name] = counts[name]
+        self.forward, self.forward_size = _offsets(way)
+        self.backward, self.backward_size = _offsets(back)
+
+    def run(self, function: str, pointers: Mapping[str, int]) -> None:
+        """Call a function of the library."""
+        table = (ctypes.c_void_p * len(self.buffers))()
+        for name, pointer in pointers.items():
+            table[self.positions[name]] = pointer
+        self.library[function](self.sizes, table)
+
+    def _measure(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        """Return how many numbers each buffer holds, and the lanes of a vector."""
+        count = len(self.buffers)
+        out = (ctypes.c_long * (count + 1))()
+        self.library.measure(self._longs(sizes), (ctypes.c_void_p * count)(), out)
+        return dict(zip((*self.buffers, "lanes"), out, strict=True))
+
+    def _longs(self, sizes: Mapping[str, int]) -> Any:
+        return (ctypes.c_long * len(self.size_names))(*(sizes[name] for name in self.size_names))
+
+    def _check(self, of_states: Mapping[str, Size], of_constants: Mapping[int, Size]) -> None:
+        """Refuse tensors that compiled code would read beyond their ends."""
+        runs, hidden = self.call.shapes[0][:-3], self.call.hidden_size
+        wanted: list[tuple[int, ...]] = [(*runs, self.batch, self.length[size]) for size in of_states.values()]
+        for one in self.plan.stages.maps:
+            for source in one.sources:
+                wanted.append((*runs, hidden, self.length[self._source_size(source, of_states)]))
+        wanted += [(*runs, hidden)] * sum(self.call.biases)
+        wanted += [runs if size == "1" else (*runs, self.length[size]) for size in of_constants.values()]
+        for name, shape, needed in zip(self.names, self.call.shapes[1:], wanted, strict=True):
+            if tuple(shape) != needed:
+                raise ValueError(f"{name} has shape {tuple(shape)} where {needed} is needed")
+
+    def _source_size(self, source: int, of_states: Mapping[str, Size]) -> Size:
+        instruction = self.call.program.instructions[source]
+        if instruction.kind == "input":
+            return "I"
+        if instruction.kind == "state":
+            return of_states[instruction.name]
+        if instruction.kind in ("product", "part", "join") or not instruction.arguments:
+            return "H"
+        arguments = [a for a in instruction.arguments if self.call.program.instructions[a].phase != "once"]
+        return "I" if all(self._source_size(a, of_states) == "I" for a in arguments) else "H"
+
+
+@lru_cache(maxsize=512)
+def layout(call: Call) -> Layout:
+    """Return the layout of a call.
+
+    Raises:
+        UserError: the compiler is missing or fails.
+    """
+    return Layout(call)
+
+
+@lru_cache(maxsize=256)
+def _mixes(program: Program) -> bool:
+    """Return whether an equation reads x_t other than through a matrix."""
+    raw = {i for i, instruction in enumerate(program.instructions) if instruction.kind == "input"}
+    readers = [i for i in program.instructions if i.kind not in ("product", "part", "join")]
+    direct = {program.output, *program.states.values(), *program.equations.values()}
+    return bool(raw & ({argument for reader in readers for argument in reader.arguments} | direct))
+
+
+def _offsets(counts: Mapping[str, int]) -> tuple[dict[str, int], int]:
+    """Place buffers one after the other; return the offset of each and the size of all."""
+    offsets: dict[str, int] = {}
+    total = 0
+    for name, count in counts.items():
+        offsets[name] = total
+        total += -(-count // _LINE) * _LINE
+    return offsets, max(total, _LINE)

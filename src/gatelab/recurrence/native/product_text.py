@@ -1,0 +1,127 @@
+"""Products as C: packing of weights, the products of a stage, and their adjoints."""
+
+from gatelab.equations.graph import Place
+from gatelab.recurrence.native.places import Places
+
+__all__ = ["ProductText"]
+
+
+class ProductText:
+    """Writes the products of a plan."""
+
+    def __init__(self, at: Places) -> None:
+        self.at = at
+
+    def packing(self) -> str:
+        """Write the functions that pack weights, biases and constants for the two ways."""
+        lines = [
+            "static void pack(const struct frame *f, long run) {",
+            f"    R *to = f->packed + run * {self.at.packed_size()};",
+        ]
+        number = 0
+        for g, group in enumerate(self.at.groups):
+            for position in range(len(group.maps)):
+                for s, source in enumerate(group.sources):
+                    before = self.at.depth(group.sources[:s])
+                    lines.append(
+                        f"    pack_transposed(to, {self.at.depth(group.sources)}, {len(group.maps)} * f->HP, {before}, "
+                        f"{position} * f->HP, f->weight_{number} + run * f->H * {self.at.count(source)}, f->H, "
+                        f"{self.at.count(source)});"
+                    )
+                    number += 1
+            lines.append(f"    to += {self.at.group_size(g)};")
+        for i in range(len(self.at.maps)):
+            lines += [
+                f"    memset(to + {i} * f->HP, 0, sizeof(R) * f->HP);",
+                f"    if (f->bias_{i}) memcpy(to + {i} * f->HP, f->bias_{i} + run * f->H, sizeof(R) * f->H);",
+            ]
+        lines.append(f"    R *of = f->constants + run * {len(self.at.plan.constants)} * f->WP;")
+        for i, index in enumerate(self.at.plan.constants):
+            if self.at.constants[index] == "1":
+                lines.append(f"    for (long j = 0; j < f->WP; j++) of[{i} * f->WP + j] = f->constant_{index}[run];")
+            else:
+                count = f"f->{self.at.constants[index]}"
+                lines += [
+                    f"    memset(of + {i} * f->WP, 0, sizeof(R) * f->WP);",
+                    f"    memcpy(of + {i} * f->WP, f->constant_{index} + run * {count}, sizeof(R) * {count});",
+                ]
+        lines += ["}", "", "static void pack_back(const struct frame *f, long run) {",
+                  f"    R *to = f->packed_back + run * {self.at.packed_back_size()};"]  # fmt: skip
+        for product in self.at.adjoints:
+            count = self.at.count(product.source)
+            for i, (_, weight) in enumerate(product.maps):
+                lines.append(
+                    f"    pack_rows(to, {len(product.maps)} * f->H, PAD({count}), {i} * f->H, "
+                    f"f->weight_{self.at.weights.index(weight)} + run * f->H * {count}, f->H, {count});"
+                )
+            lines.append(f"    to += {self.at.adjoint_size(product)};")
+        return "\n".join([*lines, "}\n"])
+
+    def forward(self, stage: int) -> str:
+        """Write the products of a stage."""
+        body = []
+        for g, group in enumerate(self.at.groups):
+            if group.stage != stage:
+                continue
+            segments = []
+            for source in group.sources:
+                place = self.at.plan.place(source)
+                segments.append(
+                    f"{{{self.at.row(place, 'from')}, {self.at.row_width(place)}, 1, {self.at.count(source)}}}"
+                )
+            before = self.at.total([self.at.group_size(i) for i in range(g)])
+            bias = [*self.at.maps].index(group.maps[0].value)
+            first = Place("slot", number=self.at.plan.slots[group.maps[0].value])
+            body.append(
+                f"    {{\n        const struct segment s[] = {{{', '.join(segments)}}};\n"
+                f"        product(rows, {len(group.maps)} * f->HP / LANES, s, {len(segments)}, "
+                f"{self.at.depth(group.sources)}, packed + {before}, biases + {bias} * f->HP, 0, "
+                f"{self.at.row(first, 'from')}, L);\n    }}\n"
+            )
+        all_groups = self.at.total([self.at.group_size(i) for i in range(len(self.at.groups))])
+        return (
+            f"static void products_{stage}(const struct frame *f, long run, long t, long from, long rows) {{\n"
+            f"{self.at.declared_width}"
+            f"    const R *packed = f->packed + run * {self.at.packed_size()};\n"
+            f"    const R *biases = packed + {all_groups};\n"
+            "    (void)biases;\n" + "".join(body) + "}\n"
+        )
+
+    def backward(self, stage: int) -> str:
+        """Write the adjoints of the products of a stage."""
+        body = []
+        done = [product for earlier in self.at.plan.products[:stage] for product in earlier]
+        for position, product in enumerate(self.at.plan.products[stage]):
+            before = self.at.total([self.at.adjoint_size(p) for p in (*done, *self.at.plan.products[stage][:position])])
+            count = self.at.count(product.source)
+            lines = [f"struct segment s[{len(product.maps)}];", "int count = 0;"]
+            runs = _neighbours([self.at.plan.slots[value] for value, _ in product.maps])
+            for slot, length in runs:
+                row = self.at.row(Place("slot", number=slot), "from")
+                lines.append(f"count = columns(s, count, {row}, L, {length}, f->H, f->HP);")
+            to = self.at.row(product.place, "from")
+            init = ("to", self.at.row_width(product.place)) if product.adds else ("f->zeros", "0")
+            lines += [
+                f"R *to = {to};",
+                f"product(rows, PAD({count}) / LANES, s, count, {len(product.maps)} * f->H, packed + {before}, "
+                f"{init[0]}, {init[1]}, to, {self.at.row_width(product.place)});",
+            ]
+            guard = "if (f->dx) " if product.place.kind == "input_adjoint" else ""
+            body.append(f"    {guard}{{\n" + "".join(f"        {line}\n" for line in lines) + "    }\n")
+        return (
+            f"static void products_back_{stage}(const struct frame *f, long run, long t, long from, long rows) {{\n"
+            f"{self.at.declared_width}"
+            f"    const R *packed = f->packed_back + run * {self.at.packed_back_size()};\n    (void)packed;\n"
+            + "".join(body) + "}\n"
+        )  # fmt: skip
+
+
+def _neighbours(slots: list[int]) -> list[tuple[int, int]]:
+    """Return (first, length) of each stretch of consecutive slots, in the given order."""
+    stretches: list[tuple[int, int]] = []
+    for slot in slots:
+        if stretches and sum(stretches[-1]) == slot:
+            stretches[-1] = (stretches[-1][0], stretches[-1][1] + 1)
+        else:
+            stretches.append((slot, 1))
+    return stretches

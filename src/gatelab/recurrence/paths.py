@@ -1,0 +1,89 @@
+"""Which path runs a recurrence: asked for by name or chosen, and why.
+
+    loop     step after step in plain PyTorch: any device, any dtype
+    native   compiled C: CPU, float32 and float64
+
+All agree to rounding, outputs and gradients, so the choice is no part of a run's identity.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from gatelab.equations import Program
+from gatelab.errors import UserError, suggest
+from gatelab.recurrence.loop import run_loop
+from gatelab.recurrence.native import refusal, run_native
+
+__all__ = ["PATHS", "Choice", "Path", "choose", "run"]
+
+Path = Literal["auto", "loop", "native"]
+PATHS: tuple[str, ...] = get_args(Path)
+"""What ``path=`` may be."""
+
+_log = logging.getLogger(__name__)
+_said: set[str] = set()
+_broken: dict[Program, str] = {}  # programs that the compiler has refused: not tried again
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The path that runs, and why, for the record of a run."""
+
+    path: str
+    reason: str
+
+
+def choose(path: str, program: Program, inputs: Tensor, weights: Mapping[str, Tensor]) -> Choice:
+    """Return the path that runs a program on these tensors.
+
+    Raises:
+        UserError: an unknown path, or ``path=native`` where it cannot run.
+    """
+    if path not in PATHS:
+        raise UserError(f"path={path}: must be one of {', '.join(PATHS)}{suggest(path, PATHS)}")
+    if path == "loop":
+        return Choice("loop", "asked for")
+    reason = _broken.get(program) or refusal(inputs, weights)
+    if path == "native":
+        if reason is not None:
+            raise UserError(f"path=native cannot run: {reason}")
+        return Choice("native", "asked for")
+    if reason is not None:
+        return Choice("loop", f"native cannot run: {reason}")
+    return Choice("native", "the fastest that can run")
+
+
+def run(
+    path: str,
+    program: Program,
+    weights: Mapping[str, Tensor],
+    inputs: Tensor,
+    states: Mapping[str, Tensor],
+    hidden_size: int,
+    lengths: Tensor | None = None,
+    record: Sequence[str] = (),
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """Run a program over a batch of sequences on the path asked for; the rest as :func:`gatelab.recurrence.run_loop`.
+
+    ``auto`` falls back on the loop where the compiled path cannot run, and says so once for each reason.
+
+    Raises:
+        UserError: as :func:`choose`; with ``path=native`` also when the compiler fails.
+    """
+    choice = choose(path, program, inputs, weights)
+    if choice.path == "native":
+        try:
+            return run_native(program, weights, inputs, states, hidden_size, lengths, record)
+        except UserError as error:
+            if path == "native":
+                raise
+            _broken[program] = str(error)
+            choice = Choice("loop", f"native cannot run: {error}")
+    if path == "auto" and choice.reason not in _said:
+        _said.add(choice.reason)
+        _log.warning("path=auto takes the loop: %s", choice.reason)
+    return run_loop(program, weights, inputs, states, hidden_size, lengths, record)
