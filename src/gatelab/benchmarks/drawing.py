@@ -1,0 +1,34 @@
+"""The picture of a benchmark: every variant's time as a share of torch.nn.LSTM's."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["draw"]
+
+
+def draw(rows: Sequence[Mapping[str, Any]], threads: int, file: Path) -> None:
+    """Draw forward + backward of the native path over torch.nn.LSTM, a bar for each variant and shape."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    chosen = [row for row in rows if row["threads"] == threads and row["path"] in ("native", "torch")]
+    shapes = list(dict.fromkeys(row["shape"] for row in chosen))
+    names = list(dict.fromkeys(row["variant"] for row in chosen))
+    figure, axes = plt.subplots(figsize=(9, 4.2), layout="constrained")
+    width = 0.8 / len(shapes)
+    for position, shape in enumerate(shapes):
+        ratios = {row["variant"]: row["both_of_torch.nn.LSTM"] for row in chosen if row["shape"] == shape}
+        places = [index + (position - (len(shapes) - 1) / 2) * width for index in range(len(names))]
+        colour = plt.get_cmap("cividis")(position / max(1, len(shapes) - 1) * 0.85)
+        axes.bar(places, [ratios[name] for name in names], width, label=shape, color=colour)
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    axes.set_ylabel("time / torch.nn.LSTM's")
+    axes.set_title(f"Forward + backward, native path, {threads} thread{'s' * (threads > 1)}")
+    axes.legend(title="T×B×I×H", frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None, dpi=150)
+    plt.close(figure)
