@@ -37,6 +37,8 @@ class RNN(nn.Module):
         dropout: share of each layer's outputs zeroed on the way to the next, in training.
         bidirectional: whether each layer also reads the sequence from its end.
         path: how the recurrence runs: "auto" takes the fastest that can, "loop" and "native" are taken or refused.
+        recompute: for long sequences, the steps of a segment whose activations are computed again on the way back
+            instead of being kept; costs one more forward pass.
 
     Raises:
         UserError: an unknown variant, or a size that is not possible.
@@ -55,6 +57,7 @@ class RNN(nn.Module):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         path: str = "auto",
+        recompute: int | None = None,
     ) -> None:
         super().__init__()
         if num_layers < 1:
@@ -71,7 +74,13 @@ class RNN(nn.Module):
         directions = 2 if bidirectional else 1
         layers = nn.ModuleList(
             Layer(
-                self.variant, input_size if layer == 0 else hidden_size * directions, hidden_size, device, dtype, path
+                self.variant,
+                input_size if layer == 0 else hidden_size * directions,
+                hidden_size,
+                device,
+                dtype,
+                path,
+                recompute,
             )
             for layer in range(num_layers)
             for _ in range(directions)

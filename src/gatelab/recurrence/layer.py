@@ -44,6 +44,8 @@ class Layer(nn.Module):
         input_size: features of x_t.
         hidden_size: units.
         path: how it runs: "auto", "loop" or "native" (see :mod:`gatelab.recurrence.paths`).
+        recompute: steps of a segment. Only the states between segments are kept for the way back, which runs each
+            segment forwards again: the tape of one segment instead of all. None keeps everything.
 
     Raises:
         UserError: a size below 1, or unequal sizes where the equations mix x_t with hidden vectors element by element.
@@ -57,9 +59,15 @@ class Layer(nn.Module):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         path: str = "auto",
+        recompute: int | None = None,
     ) -> None:
         super().__init__()
-        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
+        sizes = {
+            "input_size": input_size,
+            "hidden_size": hidden_size,
+            "recompute": 1 if recompute is None else recompute,
+        }
+        for name, size in sizes.items():
             if size < 1:
                 raise UserError(f"{name}={size}: must be at least 1")
         if variant.needs_equal_sizes and input_size != hidden_size:
@@ -71,6 +79,7 @@ class Layer(nn.Module):
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.path = path
+        self.recompute = recompute
         for name, shape in parameter_shapes(variant, input_size, hidden_size).items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
@@ -119,4 +128,18 @@ class Layer(nn.Module):
             batch = (*inputs.shape[:-3], inputs.shape[-2])
             states = {state: inputs.new_zeros(*batch, size) for state, size in self.state_sizes().items()}
         weights = {parameter.name: getattr(self, parameter.name) for parameter in self.variant.parameters}
-        return paths.run(self.path, program(self.variant), weights, inputs, states, self.hidden_size, lengths, record)
+        arguments = (self.path, program(self.variant), weights)
+        if self.recompute is None or not inputs.shape[-3]:
+            return paths.run(*arguments, inputs, states, self.hidden_size, lengths, record)
+        current = dict(states)
+        outputs: list[Tensor] = []
+        recorded: list[dict[str, Tensor]] = []
+        for number, segment in enumerate(inputs.split(self.recompute, -3)):
+            left = None if lengths is None else (lengths - number * self.recompute).clamp(0, segment.shape[-3])
+            output, current, values = paths.run(
+                *arguments, segment, current, self.hidden_size, left, record, keep="nothing"
+            )
+            outputs.append(output)
+            recorded.append(values)
+        joined = {name: torch.cat([values[name] for values in recorded], -3) for name in record}
+        return torch.cat(outputs, -3), current, joined

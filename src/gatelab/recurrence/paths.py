@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from gatelab.equations import Program
 from gatelab.errors import UserError, suggest
@@ -66,8 +67,11 @@ def run(
     hidden_size: int,
     lengths: Tensor | None = None,
     record: Sequence[str] = (),
+    keep: Literal["tape", "nothing"] = "tape",
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """Run a program over a batch of sequences on the path asked for; the rest as :func:`gatelab.recurrence.run_loop`.
+
+    ``keep="nothing"`` keeps no activations for the way back, which computes them again.
 
     ``auto`` falls back on the loop where the compiled path cannot run, and says so once for each reason.
 
@@ -77,7 +81,7 @@ def run(
     choice = choose(path, program, inputs, weights)
     if choice.path == "native":
         try:
-            return run_native(program, weights, inputs, states, hidden_size, lengths, record)
+            return run_native(program, weights, inputs, states, hidden_size, lengths, record, keep)
         except UserError as error:
             if path == "native":
                 raise
@@ -86,4 +90,8 @@ def run(
     if path == "auto" and choice.reason not in _said:
         _said.add(choice.reason)
         _log.warning("path=auto takes the loop: %s", choice.reason)
-    return run_loop(program, weights, inputs, states, hidden_size, lengths, record)
+    arguments = (program, weights, inputs, states, hidden_size, lengths, record)
+    if keep == "tape":
+        return run_loop(*arguments)
+    again: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]] = checkpoint(run_loop, *arguments, use_reentrant=False)
+    return again

@@ -1,7 +1,7 @@
 """The native path: compiled code called from PyTorch, forwards and backwards, with run_loop's contract."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -45,8 +45,11 @@ def run_native(
     hidden_size: int,
     lengths: Tensor | None = None,
     record: Sequence[str] = (),
+    keep: Literal["tape", "nothing"] = "tape",
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """Run a program over a batch of sequences, as :func:`gatelab.recurrence.run_loop` does, in compiled code.
+
+    With ``keep="nothing"`` the way back begins by running forwards again, instead of keeping what it needs.
 
     Gradients reach inputs, initial states and weights. There is no gradient of a gradient: the loop has it.
     Results do not depend on the number of threads, nor on what else is in the batch or the stack.
@@ -91,7 +94,7 @@ def run_native(
         )
     )
     valid = None if lengths is None else lengths.to(torch.int64).expand(*runs, batch).contiguous()
-    results = _Run.apply(plans, valid, *tensors) if training else _forward(plans, valid, tensors)[0]
+    results = _Run.apply(plans, valid, keep, *tensors) if training else _forward(plans, valid, tensors)[0]
     outputs, finals = results[: len(recorded) + 1], results[len(recorded) + 1 :]
     return outputs[0], dict(zip(names, finals, strict=True)), dict(zip(recorded, outputs[1:], strict=True))
 
@@ -178,9 +181,12 @@ class _Run(torch.autograd.Function):
     """The compiled run as one operation of autograd."""
 
     @staticmethod
-    def forward(ctx: Any, plans: Layout, lengths: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Run forwards; keep the tape."""
-        results, ctx.frame = _forward(plans, lengths, tensors)
+    def forward(
+        ctx: Any, plans: Layout, lengths: Tensor | None, keep: Literal["tape", "nothing"], *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Run forwards; keep the tape, or nothing but what went in."""
+        results, frame = _forward(plans, lengths, tensors)
+        ctx.frame = frame if keep == "tape" else None
         ctx.plans, ctx.lengths = plans, lengths
         ctx.set_materialize_grads(False)
         # the output may be memory that the way back reads: saving it lets PyTorch notice if someone changes it
@@ -197,7 +203,7 @@ class _Run(torch.autograd.Function):
         tensors = ctx.saved_tensors[: 1 + len(plans.names)]
         frame = ctx.frame or _forward(plans, ctx.lengths, tensors)[1]
         ctx.frame = None
-        return (None, None, *_backward(plans, frame, tensors, adjoints, ctx.needs_input_grad[2:]))
+        return (None, None, None, *_backward(plans, frame, tensors, adjoints, ctx.needs_input_grad[3:]))
 
 
 def _backward(

@@ -1,0 +1,53 @@
+"""Activations computed again on the way back: the same numbers, with less kept."""
+
+import pytest
+import torch
+from torch.func import functional_call
+
+from gatelab.equations import load_variant
+from gatelab.errors import UserError
+from gatelab.recurrence import Layer
+
+NAMES = ("lstm", "gru_v3", "peephole")
+
+
+def results(layer, inputs, lengths, record=("h",)):
+    states = {name: torch.full((3, size), 0.25).double().requires_grad_() for name, size in layer.state_sizes().items()}
+    inputs = inputs.clone().requires_grad_()
+    output, final, recorded = layer(inputs, states, lengths, record)
+    total = output.cos().sum() + sum(state.square().sum() for state in final.values()) + recorded["h"].sum()
+    leaves = [inputs, *states.values(), *layer.parameters()]
+    return [output, *final.values(), recorded["h"], *torch.autograd.grad(total, leaves)]
+
+
+@pytest.mark.parametrize("path", ["loop", "native"])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("lengths", [None, torch.tensor([11, 1, 6])], ids=["whole", "padded"])
+def test_segments_change_nothing(name, path, lengths):
+    whole = Layer(load_variant(name), 2, 5, dtype=torch.float64, path=path)
+    segments = Layer(load_variant(name), 2, 5, dtype=torch.float64, path=path, recompute=4)
+    segments.load_state_dict(whole.state_dict())
+    inputs = torch.randn(11, 3, 2, dtype=torch.float64)
+    for ours, law in zip(results(segments, inputs, lengths), results(whole, inputs, lengths), strict=True):
+        torch.testing.assert_close(ours, law, rtol=1e-12, atol=1e-12)
+
+
+def test_a_stack_runs_in_segments_too():
+    layer = Layer(load_variant("lstm"), 2, 5, recompute=3)
+    weights = {name: torch.stack([weight, 2 * weight]) for name, weight in layer.named_parameters()}
+    inputs = torch.randn(2, 7, 3, 2)
+    whole = Layer(load_variant("lstm"), 2, 5)
+    output = functional_call(layer, weights, (inputs,))[0]
+    torch.testing.assert_close(output, functional_call(whole, weights, (inputs,))[0], rtol=1e-6, atol=1e-6)
+
+
+def test_the_compiled_path_keeps_no_tape():
+    layer = Layer(load_variant("lstm"), 2, 5, path="native", recompute=4)
+    output = layer(torch.randn(4, 3, 2))[0]
+    (run,) = (node for node, _ in output.grad_fn.next_functions if node is not None)
+    assert run.frame is None
+
+
+def test_a_segment_of_no_steps_is_refused():
+    with pytest.raises(UserError, match="recompute=0: must be at least 1"):
+        Layer(load_variant("lstm"), 2, 5, recompute=0)
