@@ -1,9 +1,6 @@
-"""Sweeps: planned as a whole, trained in stacks by an executor that outlives what happens to them."""
+"""Sweeps: planned as a whole, trained in stacks."""
 
-from gatelab.sweeps.execute import execute, missing
-from gatelab.sweeps.failure import Failure
-from gatelab.sweeps.interruption import Interrupted
-from gatelab.sweeps.options import ExecutorOptions
+from gatelab.sweeps.execute import execute
 from gatelab.sweeps.plan import Plan, plan
 
-__all__ = ["ExecutorOptions", "Failure", "Interrupted", "Plan", "execute", "missing", "plan"]
+__all__ = ["Plan", "execute", "plan"]
