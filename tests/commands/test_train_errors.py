@@ -14,8 +14,8 @@ from tests.tasks.examples import TINY_CHORALES
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"
 TOP = (
-    "debug, device, logger, model, opening, optimizer, path, progress, runs_dir, schedule, seed, stack, task, threads, "
-    "training, variant"
+    "debug, device, logger, model, opening, optimizer, path, plan_only, progress, runs_dir, schedule, seed, stack, "
+    "task, threads, training, variant"
 )
 VARIANTS = "cifg, elman, gru, gru_v3, janet, lstm, mgu, peephole, ur_lstm"
 OPTIMIZERS = "Adadelta, Adagrad, Adam, AdamW, Adamax, NAdam, RAdam, RMSprop, SGD"

@@ -1,7 +1,5 @@
 """A sweep trains what is missing, once, and returns every point in the order asked."""
 
-from importlib import import_module
-
 import pytest
 
 from gatelab.runs import Store
@@ -15,12 +13,11 @@ def trained(monkeypatch):
     """The seeds of every stack that was trained."""
     stacks = []
 
-    def watched(stack, *rest):
+    def watched(stack, *rest, **options):
         stacks.append([run.seed for run in stack])
-        return train_stack(stack, *rest)
+        return train_stack(stack, *rest, **options)
 
-    # the module, which the function of the same name hides
-    monkeypatch.setattr(import_module("gatelab.sweeps.execute"), "train_stack", watched)
+    monkeypatch.setattr("gatelab.training.train_stack", watched)
     return stacks
 
 

@@ -140,3 +140,12 @@ def test_data_that_cannot_be_read_stop_the_sweep_at_once(point, tmp_path):
     with pytest.raises(UserError, match=r"training\.batch_size=5000: must be at most 1197"):
         plan([point(), large])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_stacks_of_automatic_size_are_divided_until_every_slot_has_one(point):
+    points = [point(f"seed={seed}") for seed in range(7)] + [point("variant=gru", "seed=0")]
+    assert [len(stack) for stack in plan(points, slots=2).stacks] == [7, 1]
+    assert [len(stack) for stack in plan(points, slots=4).stacks] == [2, 2, 3, 1]
+    assert [len(stack) for stack in plan(points, slots=100).stacks] == [1] * 8
+    fixed = [point(f"seed={seed}", "stack.size=6") for seed in range(6)]
+    assert [len(stack) for stack in plan(fixed, slots=4).stacks] == [6]

@@ -96,6 +96,10 @@ def bits(value: Any) -> Any:
     """A value with every tensor as its bytes, so that == means bit for bit."""
     if isinstance(value, torch.Tensor):
         return value.dtype, tuple(value.shape), value.numpy().tobytes()
+    if isinstance(value, float):
+        return value.hex()  # NaN is not equal to NaN
+    if isinstance(value, list):
+        return [bits(item) for item in value]
     return {name: bits(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
@@ -104,11 +108,13 @@ def outcome(runs_dir: Path, identity: str) -> dict[str, Any]:
     folder = runs_dir / identity
     result = json.loads((folder / "result.json").read_text())
     del result["seconds"]
-    checkpoints = sorted(path.name for path in (folder / "checkpoint").iterdir())
+    checkpoints = {path.name: checkpoint(runs_dir, identity, path.name) for path in (folder / "checkpoint").iterdir()}
+    for content in checkpoints.values():
+        content.pop("seconds", None)
     return {
         "result": result,
         "history": (folder / "metrics.jsonl").read_text(),
-        **{name: bits(checkpoint(runs_dir, identity, name)) for name in checkpoints},
+        **{name: bits(checkpoints[name]) for name in sorted(checkpoints)},
     }
 
 

@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import math
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -101,7 +99,7 @@ def test_provenance_says_how_and_beside_how_many(tmp_path):
         assert origin["seconds_of_stack"] == pytest.approx(2 * results[position].seconds)
 
 
-def test_a_run_that_was_killed_has_no_result_and_is_trained_anew(tmp_path):
+def test_a_run_that_was_killed_has_no_result_and_goes_on(tmp_path):
     with pytest.raises(RuntimeError, match="the power is gone"):
         train_stack([interrupted(tmp_path / "killed", seed, fail) for seed in (0, 1)])
     runs = [configuration(tmp_path / "killed", seed=seed) for seed in (0, 1)]
@@ -125,15 +123,6 @@ def test_what_a_killed_run_had_chosen_does_not_outlive_it(tmp_path):
     left.write_bytes(b"of another attempt")
     train_stack([run])
     assert seen == [False]
-
-
-def test_ctrl_c_stops_at_once_and_the_next_one_is_heard_too(tmp_path):
-    handler = signal.getsignal(signal.SIGINT)
-    run = interrupted(tmp_path, 0, lambda: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt):
-        train_stack([run])
-    assert signal.getsignal(signal.SIGINT) is handler
-    assert Store(tmp_path).finished(run.identity) is None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ COMMANDS = {
     "compare": "tables of stored runs",
     "catalogue": "every variant, task and opening",
     "benchmark": "every variant timed beside torch.nn.LSTM and GRU",
+    "wandb-sweep": "a W&B sweep file and its agent's command",
 }
 
 
@@ -42,6 +43,10 @@ def _command(arguments: list[str]) -> int:
         from gatelab.commands.benchmark import benchmark
 
         return benchmark(rest)
+    if name == "wandb-sweep":
+        from gatelab.commands.wandb_sweep import wandb_sweep
+
+        return wandb_sweep(rest)
     from gatelab.commands.catalogue import catalogue
 
     return catalogue(rest)

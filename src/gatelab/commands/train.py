@@ -3,34 +3,93 @@
 import contextlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import hydra
 from omegaconf import DictConfig
 
-from gatelab.configuration import added_directories, arranged, plain, run_configuration, translated
+from gatelab.commands.outcome import failures_table, plan_table, plan_total, result_tables
+from gatelab.configuration import (
+    RunConfiguration,
+    added_directories,
+    arranged,
+    check_optimizer,
+    plain,
+    run_configuration,
+    translated,
+)
 from gatelab.errors import UserError
 from gatelab.locations import conf_directory
-from gatelab.reports import runs_table, variants_table
+from gatelab.runs import Result, Stopped
+from gatelab.sweeps import ExecutorOptions, Failure, Interrupted, execute, missing, plan
+from gatelab.sweeps.executors import Executor, open_executor
+from gatelab.sweeps.executors.inline import Inline
 
-__all__ = ["begin_sweep", "train", "train_points"]
+__all__ = ["PlanOnly", "RunError", "begin_sweep", "train", "train_points"]
 
-_begun: list[Path] = []  # folders that were not there before the sweep, the innermost first
+
+class RunError(Exception):
+    """A run of a sweep could not be trained; the message is the reason. The other runs have been trained."""
+
+
+class PlanOnly(BaseException):
+    """The plan has been printed, and nothing else was asked for."""
+
+
+@dataclass
+class _Session:
+    """What one call of the command keeps: a sweeper that searches trains one batch of points after another.
+
+    Attributes:
+        begun: folders that were not there before the sweep, the innermost first.
+        failed: whether a run has failed.
+        executors: by their options; open, so that their workers need not start for every batch.
+    """
+
+    begun: list[Path] = field(default_factory=list)
+    failed: bool = False
+    executors: dict[str, Executor] = field(default_factory=dict)
+
+    def executor(self, options: ExecutorOptions, first: RunConfiguration, folder: Path) -> Executor:
+        key = f"{options} {first.threads} {first.device}"
+        if key not in self.executors:
+            self.executors[key] = open_executor(options, first.threads, first.device, folder)
+        return self.executors[key]
+
+    def remove_what_was_begun(self) -> None:
+        if self.begun:
+            (self.begun[0] / "multirun.yaml").unlink(missing_ok=True)
+        # where runs have been trained, folders are not empty and stay
+        with contextlib.suppress(OSError):
+            for folder in self.begun:
+                folder.rmdir()
+
+    def close(self) -> None:
+        for executor in self.executors.values():
+            executor.close()
+        self.executors.clear()
+
+
+_session = _Session()
 
 
 def train(arguments: list[str]) -> int:
     """Train what the arguments describe: Hydra overrides, and Hydra's own flags such as ``-m`` and ``--cfg job``.
+
+    Returns:
+        the exit status: 0; 1 if a run of a sweep has failed; 130 or 143 if a signal has stopped it.
 
     Raises:
         UserError: in one line, before anything starts.
     """
     arguments = arranged(arguments)
     directories = added_directories(arguments)
-
-    refused: list[UserError] = []
-    _begun.clear()
+    ended: list[BaseException] = []
+    _session.begun.clear()
+    _session.failed = False
 
     def job(configuration: DictConfig) -> None:
         # carried past Hydra, which would print a line of its own above ours
@@ -38,8 +97,8 @@ def train(arguments: list[str]) -> int:
             with translated(arguments):
                 point = plain(configuration)
             train_points([point], None, directories)
-        except UserError as error:
-            refused.append(error)
+        except (UserError, Stopped, Interrupted, PlanOnly) as end:
+            ended.append(end)
 
     saved, sys.argv = sys.argv, ["train.py", *arguments]
     # Hydra's own way with errors is a report of several lines; with this it lets them through, and translated() has one
@@ -47,28 +106,27 @@ def train(arguments: list[str]) -> int:
     try:
         with translated(arguments):
             hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name="train")(job)()
-        if refused:
-            raise refused[0]
+        if ended:
+            raise ended[0]
     except UserError:
-        _remove_what_was_begun()
+        _session.remove_what_was_begun()
         raise
+    except PlanOnly:
+        _session.remove_what_was_begun()
+    except (Stopped, Interrupted) as stop:
+        print(stop, file=sys.stderr)
+        return stop.status
+    except RunError:
+        return 1
     finally:
+        _session.close()
         sys.argv = saved
-    return 0
+    return int(_session.failed)
 
 
 def begin_sweep(folder: Path) -> None:
     """Note the folder into which Hydra will write the configuration of a sweep, even of one that is refused."""
-    _begun[:] = [place for place in (folder, *folder.parents) if not place.exists()]
-
-
-def _remove_what_was_begun() -> None:
-    if _begun:
-        (_begun[0] / "multirun.yaml").unlink(missing_ok=True)
-    # where runs have been trained, folders are not empty and stay
-    with contextlib.suppress(OSError):
-        for folder in _begun:
-            folder.rmdir()
+    _session.begun[:] = [place for place in (folder, *folder.parents) if not place.exists()]
 
 
 def train_points(
@@ -76,38 +134,101 @@ def train_points(
     sweep: str | None,
     directories: Sequence[Path] = (),
     names: Sequence[str] | None = None,
-) -> list[float]:
-    """Train composed configurations and print their tables; return each run's validation score.
+    launcher: Mapping[str, Any] | None = None,
+) -> list[float | Failure]:
+    """Train composed configurations and print their tables; return each run's validation score, or why it failed.
 
     Args:
         points: nested plain values, one for each run.
         sweep: the name of the sweep; None for a single run.
         directories: folders beside conf/ that hold variants.
         names: what errors call each point.
+        launcher: the options below hydra.launcher; None for this process.
     """
+    places = {} if names is None or len(points) == 1 else dict(enumerate(names))
     checked = []
     for position, point in enumerate(points):
-        try:
-            checked.append(run_configuration(point, directories))
-        except UserError as error:
-            if names is None or len(points) == 1:
-                raise
-            # an equation's error has a caret below its first line
-            sentence, *caret = str(error).split("\n")
-            place = f"(point {position + 1} of {len(points)}: {names[position]})"
-            raise UserError("\n".join([f"{sentence} {place}", *caret])) from None
-    # torch and Lightning take seconds to import, and what is wrong with a configuration should show at once
-    from gatelab.sweeps import execute
-    from gatelab.training.mirrors import mirror_comparison
+        with _named(position, places):
+            checked.append(run_configuration(point, directories, with_torch=False))
+    options = ExecutorOptions(executor="inline") if launcher is None else ExecutorOptions.read(launcher)
+    positions = {run.identity: position for position, run in reversed(list(enumerate(checked)))}
 
-    results = execute(checked, sweep)
-    unique = list({result.identity: result for result in results}.values())
-    tables = {"runs": runs_table(unique)}
-    if sweep is not None:
-        tables["variants"] = variants_table(unique)
+    def check(runs: Sequence[RunConfiguration]) -> None:
+        for run in runs:
+            with _named(positions[run.identity], places):
+                check_optimizer(run.optimizer)
+        if options.executor in ("inline", "processes"):  # those of other engines may have devices that are not here
+            _check_devices(runs)
+
+    folder = Path(checked[0].runs_dir) / "sweeps" / (sweep or "")
+
+    def executor() -> Executor:
+        # what goes wrong in a single run is no matter of a table
+        return Inline(raising=True) if sweep is None else _session.executor(options, checked[0], folder)
+
+    if any(point.get("plan_only") for point in points):
+        _print_plan(checked, options, folder, check)
+        raise PlanOnly
+    new = bool(missing(checked))
+    outcomes = execute(checked, sweep, options, executor, check)
+    _print_outcomes(outcomes, checked[0], sweep, new=new)
+    return [outcome if isinstance(outcome, Failure) else outcome.validation.score for outcome in outcomes]
+
+
+@contextlib.contextmanager
+def _named(position: int, names: Mapping[int, str]) -> Iterator[None]:
+    """Add to an error which point of the sweep it is about."""
+    try:
+        yield
+    except UserError as error:
+        if position not in names:
+            raise
+        # an equation's error has a caret below its first line
+        sentence, *caret = str(error).split("\n")
+        place = f"(point {position + 1} of {len(names)}: {names[position]})"
+        raise UserError("\n".join([f"{sentence} {place}", *caret])) from None
+
+
+def _check_devices(runs: Sequence[RunConfiguration]) -> None:
+    if any(run.device == "cuda" for run in runs):
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UserError("device=cuda: no CUDA device is available; allowed here: auto, cpu")
+
+
+def _print_plan(checked: Sequence[RunConfiguration], options: ExecutorOptions, folder: Path, check: Any) -> None:
+    first = checked[0]
+    if not missing(checked):
+        print(plan_total(plan(checked), [], 1))
+        return
+    from gatelab.sweeps.estimate import estimates
+
+    with open_executor(ExecutorOptions(workers=1), first.threads, first.device, folder) as trial:
+        trial.prepare(1)
+        check(missing(checked))
+        slots = _session.executor(options, first, folder).slots
+        work = plan(checked, slots)
+        costs = estimates(work.stacks, trial)
+    print(plan_table(work, costs).text())
+    print(plan_total(work, costs, min(slots, len(work.stacks))))
+
+
+def _print_outcomes(
+    outcomes: Sequence[Result | Failure], first: RunConfiguration, sweep: str | None, *, new: bool
+) -> None:
+    results = list({outcome.identity: outcome for outcome in outcomes if isinstance(outcome, Result)}.values())
+    failures = list({outcome.identity: outcome for outcome in outcomes if isinstance(outcome, Failure)}.values())
+    tables = result_tables(results, sweep=sweep is not None) if results else {}
     for table in tables.values():
         print(table.text())
-    print(f"runs: {Path(checked[0].runs_dir).resolve()}")
-    if sweep is not None:
-        mirror_comparison(checked[0], sweep, {name: table.cells() for name, table in tables.items()})
-    return [result.validation.score for result in results]
+    if failures:
+        _session.failed = True
+        print(failures_table(failures).text())
+        print(f"{len(failures)} of {len(failures) + len(results)} runs failed; the same command tries them again")
+    print(f"runs: {Path(first.runs_dir).resolve()}")
+    if sweep is not None and new and tables:
+        # torch and Lightning take seconds to import, and a sweep that was finished has logged its tables
+        from gatelab.training.mirrors import mirror_comparison
+
+        mirror_comparison(first, sweep, {name: table.cells() for name, table in tables.items()})

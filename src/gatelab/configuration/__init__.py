@@ -2,12 +2,13 @@
 
 from gatelab.configuration.arguments import added_directories, arranged, quote_equations
 from gatelab.configuration.compose import composed, plain, translated
-from gatelab.configuration.run import RunConfiguration, run_configuration
+from gatelab.configuration.run import RunConfiguration, check_optimizer, run_configuration
 
 __all__ = [
     "RunConfiguration",
     "added_directories",
     "arranged",
+    "check_optimizer",
     "composed",
     "plain",
     "quote_equations",

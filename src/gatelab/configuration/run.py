@@ -80,16 +80,25 @@ class RunConfiguration:
 
 _KEYS = (
     "variant", "label", "opening", "task", "model", "optimizer", "schedule", "training", "seed", "runs_dir", "path",
-    "device", "threads", "stack", "logger", "progress", "debug",
+    "device", "threads", "stack", "logger", "progress", "plan_only", "debug",
 )  # fmt: skip
 
 
-def run_configuration(mapping: Mapping[str, Any], directories: Iterable[str | Path] = ()) -> RunConfiguration:
+def run_configuration(
+    mapping: Mapping[str, Any],
+    directories: Iterable[str | Path] = (),
+    *,
+    frozen: bool = False,
+    with_torch: bool = True,
+) -> RunConfiguration:
     """Check a composed configuration and return the run it describes.
 
     Args:
         mapping: nested plain values, as conf/train.yaml and its groups compose them.
         directories: folders beside conf/ that hold variants.
+        frozen: the mapping is that of :meth:`RunConfiguration.mapping`; no file of a variant is read, which may have
+            changed since.
+        with_torch: False leaves out :func:`check_optimizer`, the one check that imports torch, which takes seconds.
 
     Raises:
         UserError: one line that names the first wrong thing, its value and what is allowed.
@@ -98,17 +107,17 @@ def run_configuration(mapping: Mapping[str, Any], directories: Iterable[str | Pa
         if key not in _KEYS:
             raise UserError(f"unknown key '{key}'{suggest(str(key), _KEYS)}; allowed: {', '.join(_KEYS)}")
     for key in _KEYS:
-        if key not in mapping and key not in ("label", "debug", "logger"):
+        if key not in mapping and key not in ("label", "debug", "logger", "plan_only"):
             raise UserError(f"key '{key}' is missing")
     if not isinstance(mapping["variant"], Mapping):
         raise UserError(f"variant={mapping['variant']}: must be a mapping with the keys of a variant file")
     directories = tuple(directories)
-    variant = edited_variant(mapping["variant"], directories)
+    variant = Variant.from_mapping(mapping["variant"]) if frozen else edited_variant(mapping["variant"], directories)
     optimizer = check(OptimizerSection, mapping["optimizer"], "optimizer")
     task = task_from_mapping(mapping["task"])
     configuration = RunConfiguration(
         variant=variant,
-        label=_label(variant, directories),
+        label=str(mapping["label"]) if frozen else _label(variant, directories),
         opening=opening_from_mapping(mapping["opening"]),
         task=task,
         model=check(ModelSection, mapping["model"], "model"),
@@ -124,13 +133,15 @@ def run_configuration(mapping: Mapping[str, Any], directories: Iterable[str | Pa
         runs_dir=_text(mapping["runs_dir"], "runs_dir"),
         progress=_choice(mapping["progress"], "progress", (True, False)),
     )
+    _choice(mapping.get("plan_only", False), "plan_only", (True, False))
     _check_together(configuration)
-    # last, for it alone imports torch, which takes seconds
-    _check_optimizer(optimizer)
+    if with_torch:
+        check_optimizer(optimizer)
     return configuration
 
 
-def _check_optimizer(optimizer: OptimizerSection) -> None:
+def check_optimizer(optimizer: OptimizerSection) -> None:
+    """Raise a UserError for arguments that the optimiser's class does not take."""
     defaults = optimizer.argument_defaults()
     for key, value in optimizer.arguments.items():
         if key not in defaults:

@@ -23,6 +23,7 @@ NOT_SCIENCE: tuple[str, ...] = (
     "sweep",  # how the runs of a sweep are planned and executed
     "label",  # how tables call the variant
     "progress",  # what the terminal shows
+    "plan_only",
     "debug",
     "hydra",
     "task.path",  # where a data file lies; task.sha256 says what is in it

@@ -1,12 +1,15 @@
 """The writer of one run's folder; whatever moment the process dies at, the folder stays readable."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from gatelab.errors import UserError
-from gatelab.runs.files import sync_folder, write_atomically
+from gatelab.runs.claims import Claim
+from gatelab.runs.crashes import crash_point
+from gatelab.runs.files import make_folder, remove_leftovers, write_atomically
 from gatelab.runs.frozen import read_configuration, write_text
 from gatelab.runs.history import complete_bytes, read_history
 from gatelab.runs.identity import same_science
@@ -19,33 +22,38 @@ __all__ = ["Record"]
 class Record:
     """The folder of one run, open for writing. Use ``Record.open`` or ``Store.record``.
 
-    No file is held open, so that a stack may have thousands of records. One process writes a run at a time.
+    No file is held open, so that a stack may have thousands of records. One process writes a run at a time: with a
+    claim, every method that writes raises ClaimLost, and writes nothing, once the run has another owner.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, claim: Claim | None = None) -> None:
         self.folder = folder
         self.identity = folder.name
+        self.claim = claim
         self._metrics = folder / "metrics.jsonl"
+        self._size, self._hash = 0, hashlib.sha256()
 
     @classmethod
-    def open(cls, runs_dir: Path | str, identity: str, configuration: Mapping[str, Any]) -> "Record":
+    def open(
+        cls, runs_dir: Path | str, identity: str, configuration: Mapping[str, Any], claim: Claim | None = None
+    ) -> "Record":
         """Open the folder ``runs_dir/identity``, new or left by a process that died.
 
         A new folder gets ``configuration`` (resolved, whole, plain values) as its config.yaml. An existing
-        config.yaml stays as it is, and must mean the same run. A partly written last line of the history is removed.
+        config.yaml stays as it is, and must mean the same run. A partly written last line of the history is removed,
+        and with a claim what a killed process left half written.
         Raises UserError if it means another run, or if the folder cannot be made.
         """
-        record = cls(Path(runs_dir) / identity)
-        try:
-            record.folder.mkdir(parents=True, exist_ok=True)
-            sync_folder(record.folder.parent)
-        except OSError as error:
-            raise UserError(f"{record.folder}: the folder cannot be made: {error.strerror}") from error
+        record = cls(Path(runs_dir) / identity, claim)
+        make_folder(record.folder)
         path = record.folder / "config.yaml"
         if not path.exists():
-            write_atomically(path, write_text(configuration).encode("utf-8"))
+            record._write(path, write_text(configuration).encode("utf-8"))
         elif not same_science(read_configuration(path), configuration):
             raise UserError(f"{path}: the folder of run {identity} holds the configuration of another run")
+        if claim is not None:
+            for folder in (record.folder, record.folder / "checkpoint"):
+                remove_leftovers(folder)
         record._mend()
         return record
 
@@ -59,9 +67,21 @@ class Record:
         if taken:
             raise ValueError(f"{sorted(taken)} cannot be names of numbers")
         row = {"step": int(step), "split": split, **{name: _number(value) for name, value in numbers.items()}}
-        # One write of one whole line to a file opened for appending: other writers cannot come in between.
-        with self._metrics.open("ab", buffering=0) as file:
-            file.write(f"{json_text(row)}\n".encode())
+        line = f"{json_text(row)}\n".encode()
+        crash_point("before append")
+        # One write of one whole line to a file opened for appending: other writers cannot come in between. It is opened
+        # before the claim is looked at: a new owner begins by putting another file in its place, so that what a process
+        # writes that was paused after the look goes into the old one.
+        try:
+            file = self._metrics.open("ab", buffering=0)
+        except FileNotFoundError:
+            self._check()  # the folder is gone, and the claim with it
+            raise
+        with file:
+            self._check()
+            file.write(line)
+        crash_point("after append")
+        self._count(line)
 
     def history(self) -> list[dict[str, Any]]:
         """Return what was appended so far, as ``read_history`` does."""
@@ -72,7 +92,35 @@ class Record:
         rows = self.history()
         kept = [row for row in rows if row["step"] <= step]
         if len(kept) < len(rows):
-            write_atomically(self._metrics, "".join(f"{json_text(row)}\n" for row in kept).encode())
+            self._rewrite("".join(f"{json_text(row)}\n" for row in kept).encode())
+
+    def mark(self) -> dict[str, Any]:
+        """Return where the history stands, for a checkpoint: its length in bytes and their hash."""
+        return {"bytes": self._size, "sha256": self._hash.hexdigest()}
+
+    def holds(self, mark: Mapping[str, Any]) -> bool:
+        """Say whether the history begins with what it was when the mark was made."""
+        data = complete_bytes(self._metrics)[: mark["bytes"]]
+        return len(data) == mark["bytes"] and hashlib.sha256(data).hexdigest() == mark["sha256"]
+
+    def rewind(self, mark: Mapping[str, Any]) -> None:
+        """Forget the history after a mark: a run resumed from its checkpoint will write it again.
+
+        Raises ValueError if the history does not hold the mark.
+        """
+        if not self.holds(mark):
+            raise ValueError("the history does not begin with what it was")
+        # also where nothing is to be forgotten: see append
+        if self._metrics.exists():
+            self._rewrite(complete_bytes(self._metrics)[: mark["bytes"]])
+
+    def restart(self) -> None:
+        """Forget history and checkpoints: the run begins anew."""
+        self._check()
+        self._metrics.unlink(missing_ok=True)
+        for name in ("best.pt", "last.pt", "previous.pt"):
+            self.checkpoint_path(name).unlink(missing_ok=True)
+        self._mend()
 
     def checkpoint_path(self, name: str) -> Path:
         """Return where the checkpoint ``name``, such as ``best.pt``, lies or would lie. The name has no folder."""
@@ -80,15 +128,18 @@ class Record:
             raise ValueError(f"{name!r} is not a plain file name")
         return self.folder / "checkpoint" / name
 
-    def write_checkpoint(self, name: str, data: bytes) -> None:
-        """Write or replace a checkpoint atomically."""
+    def write_checkpoint(self, name: str, data: bytes, *, aside: str | None = None, durable: bool = True) -> None:
+        """Write or replace a checkpoint atomically; under the name ``aside``, if given, the previous one is kept.
+
+        ``durable=False`` is for what another checkpoint holds as well.
+        """
         path = self.checkpoint_path(name)
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, data)
+        self._write(path, data, durable=durable, aside=None if aside is None else self.checkpoint_path(aside))
 
     def write_provenance(self, mapping: Mapping[str, Any]) -> None:
-        """Write or replace provenance.json: nested plain values."""
-        self._write_json("provenance.json", mapping)
+        """Write or replace provenance.json (nested plain values); what stays for good is made so by ``finish``."""
+        self._write_json("provenance.json", mapping, names=False)
 
     def finish(self, result: Result | Mapping[str, Any]) -> None:
         """Write result.json; from then on the run is finished, so this is the last call.
@@ -98,18 +149,47 @@ class Record:
         complete = result if isinstance(result, Result) else Result.from_mapping(result)
         if complete.identity != self.identity:
             raise ValueError(f"the result of run {complete.identity} does not belong into {self.folder}")
+        crash_point("before finish")
+        self._check()
+        # the last checkpoint is on the disk: there is no need of the one before
+        self.checkpoint_path("previous.pt").unlink(missing_ok=True)
         if self._metrics.exists():  # a result promises its history: that has to be on the disk first
             with self._metrics.open("rb+") as file:
                 os.fsync(file.fileno())
         self._write_json("result.json", complete.to_mapping())
+        crash_point("after finish")
 
-    def _write_json(self, name: str, mapping: Mapping[str, Any]) -> None:
-        write_atomically(self.folder / name, f"{json_text(mapping, indent=2)}\n".encode())
+    def _write_json(self, name: str, mapping: Mapping[str, Any], *, names: bool = True) -> None:
+        self._write(self.folder / name, f"{json_text(mapping, indent=2)}\n".encode(), names=names)
+
+    def _write(
+        self, path: Path, data: bytes, *, durable: bool = True, names: bool = True, aside: Path | None = None
+    ) -> None:
+        try:
+            write_atomically(path, data, durable=durable, names=names, guard=self._check, aside=aside)
+        except FileNotFoundError:
+            self._check()  # a new owner has cleared the folder up
+            raise
+
+    def _check(self) -> None:
+        if self.claim is not None:
+            self.claim.check()
+
+    def _rewrite(self, data: bytes) -> None:
+        self._write(self._metrics, data)
+        self._size, self._hash = 0, hashlib.sha256()
+        self._count(data)
+
+    def _count(self, data: bytes) -> None:
+        self._size += len(data)
+        self._hash.update(data)
 
     def _mend(self) -> None:
         complete = complete_bytes(self._metrics)
         if self._metrics.exists() and len(complete) < self._metrics.stat().st_size:
-            write_atomically(self._metrics, complete)
+            self._write(self._metrics, complete)
+        self._size, self._hash = 0, hashlib.sha256()
+        self._count(complete)
 
 
 def _number(value: float) -> float:

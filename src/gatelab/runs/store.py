@@ -3,15 +3,20 @@
 import json
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from gatelab.errors import UserError, suggest
+from gatelab.runs.claims import LEASE, Claim, Clock, standing_owner, take_claim
+from gatelab.runs.files import make_folder
 from gatelab.runs.frozen import read_configuration
 from gatelab.runs.history import read_history
+from gatelab.runs.owners import Owner
 from gatelab.runs.record import Record
 from gatelab.runs.result import Result
+from gatelab.runs.seals import sealed_step
 
 __all__ = ["Store"]
 
@@ -49,10 +54,33 @@ class Store:
         """Return the history of a run, finished or not: mappings with step, split and numbers."""
         return read_history(self._known(identity) / "metrics.jsonl")
 
-    def record(self, identity: str, configuration: Mapping[str, Any]) -> Record:
+    def record(self, identity: str, configuration: Mapping[str, Any], claim: Claim | None = None) -> Record:
         """Open the folder of a run for writing; see ``Record.open``."""
         self._folder(identity)
-        return Record.open(self.runs_dir, identity, configuration)
+        return Record.open(self.runs_dir, identity, configuration, claim)
+
+    def claim(self, identity: str, *, lease: float = LEASE, clock: Clock = time.time) -> Claim | None:
+        """Claim a run for this process; None if another process has it, or if it is finished.
+
+        Whoever claims renews (``Claim.renew``) within every lease, and releases; ``Claims`` does both.
+        """
+        folder = self._folder(identity)
+        make_folder(folder)
+        claim = take_claim(folder, lease=lease, clock=clock)
+        # looked at under the claim: before, another process could have finished in between
+        if claim is not None and (folder / "result.json").exists():
+            claim.release()
+            return None
+        return claim
+
+    def owner(self, identity: str, clock: Clock = time.time) -> Owner | None:
+        """Return which process trains a run; None if it can be claimed, or is finished."""
+        return standing_owner(self._folder(identity), clock)
+
+    def resume_step(self, identity: str) -> int:
+        """Return the step from which a run would go on, by its latest checkpoint; 0 if it has none."""
+        folder = self._folder(identity) / "checkpoint"
+        return max(sealed_step(folder / name) or 0 for name in ("last.pt", "previous.pt"))
 
     def _folder(self, identity: str) -> Path:
         # The identity may come from a command line, and becomes a path.

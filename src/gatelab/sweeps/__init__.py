@@ -1,6 +1,9 @@
-"""Sweeps: planned as a whole, trained in stacks."""
+"""Sweeps: planned as a whole, trained in stacks by an executor that outlives what happens to them."""
 
-from gatelab.sweeps.execute import execute
+from gatelab.sweeps.execute import execute, missing
+from gatelab.sweeps.failure import Failure
+from gatelab.sweeps.interruption import Interrupted
+from gatelab.sweeps.options import ExecutorOptions
 from gatelab.sweeps.plan import Plan, plan
 
-__all__ = ["Plan", "execute", "plan"]
+__all__ = ["ExecutorOptions", "Failure", "Interrupted", "Plan", "execute", "missing", "plan"]

@@ -1,27 +1,71 @@
-"""Carries out a plan, stack after stack, in this process."""
+"""Carries a sweep out, from its checked points to the result of each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gatelab.configuration import RunConfiguration
-from gatelab.runs import Result
-from gatelab.sweeps.plan import plan
-from gatelab.training import train_stack
+from gatelab.runs import Result, Store
+from gatelab.sweeps.campaign import Campaign
+from gatelab.sweeps.executors import Executor
+from gatelab.sweeps.executors.inline import Inline
+from gatelab.sweeps.failure import Failure
+from gatelab.sweeps.interruption import Interrupted, interruption
+from gatelab.sweeps.options import ExecutorOptions
+from gatelab.sweeps.plan import Plan, plan
+from gatelab.sweeps.view import View
 
-__all__ = ["execute"]
+__all__ = ["execute", "missing"]
+
+_DEFAULT = ExecutorOptions()
 
 
-def execute(configurations: Sequence[RunConfiguration], sweep: str | None = None) -> list[Result]:
-    """Train what is missing and return the result of every point, in order.
+def missing(configurations: Sequence[RunConfiguration]) -> list[RunConfiguration]:
+    """Return the points, each once, whose runs the store has not finished."""
+    runs = {configuration.identity: configuration for configuration in configurations}
+    return [run for run in runs.values() if Store(run.runs_dir).finished(run.identity) is None]
+
+
+def execute(
+    configurations: Sequence[RunConfiguration],
+    sweep: str | None = None,
+    options: ExecutorOptions = _DEFAULT,
+    open_executor: Callable[[], Executor] = Inline,
+    check: Callable[[Sequence[RunConfiguration]], None] = lambda runs: None,
+) -> list[Result | Failure]:
+    """Train what is missing and return what became of every point, in order.
 
     Args:
         configurations: the points.
         sweep: the name under which loggers group the runs.
+        options: when a stack is given up, and how often a run is tried.
+        open_executor: returns who trains, to be closed by the caller; called only if something is missing.
+        check: looks at what is missing while the executor makes ready, and raises UserError to refuse it.
+
+    Raises:
+        UserError: data that cannot be read; before anything is trained.
+        Interrupted: a signal has stopped the sweep; what was trained is in the store.
     """
-    work = plan(configurations)
-    results = dict(work.finished)
-    for position, stack in enumerate(work.stacks):
-        title = stack[0].label if len(work.stacks) == 1 else f"[{position + 1}/{len(work.stacks)}] {stack[0].label}"
-        title += f" on {stack[0].task.name}" + (f" × {len(stack)} runs" if len(stack) > 1 else "")
-        for result in train_stack(stack, sweep, title):
-            results[result.identity] = result
-    return [results[configuration.identity] for configuration in configurations]
+    failures: dict[str, Failure] = {}
+    pending = missing(configurations)
+    if pending:
+        executor = open_executor()
+        executor.prepare(len(pending))
+        check(pending)
+        work = plan(configurations, executor.slots)
+        failures = _carry_out(work, executor, options, sweep, quiet=not configurations[0].progress)
+    results = {run.identity: Store(run.runs_dir).finished(run.identity) for run in configurations}
+    return [results[run.identity] or failures[run.identity] for run in configurations]
+
+
+def _carry_out(
+    work: Plan, executor: Executor, options: ExecutorOptions, sweep: str | None, *, quiet: bool
+) -> dict[str, Failure]:
+    with interruption() as signals, View(quiet=quiet) as view:
+        campaign = Campaign(work.stacks, executor, options, sweep, view, signals)
+        campaign.run()
+    if signals.number is not None:
+        runs = [run for stack in work.stacks for run in stack]
+        left = len(missing(runs))
+        total = len(work.finished) + len(runs)
+        sentence = f"stopped: {total - left} of {total} runs are finished; the same command goes on with the others"
+        raise Interrupted(sentence, signals.number)
+    return campaign.failures

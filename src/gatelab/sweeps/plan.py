@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from gatelab.configuration import RunConfiguration
 from gatelab.equations import program
 from gatelab.runs import Result, Store
-from gatelab.training import shape_key
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "plan", "stacks"]
 
 _MEMORY = 2**31  # bytes of activations that a stack of automatic size may keep
 _MOST = 64  # runs of a stack of automatic size
@@ -27,8 +26,12 @@ class Plan:
     stacks: list[list[RunConfiguration]]
 
 
-def plan(configurations: Sequence[RunConfiguration]) -> Plan:
+def plan(configurations: Sequence[RunConfiguration], slots: int = 1) -> Plan:
     """Sort the points of a sweep; a point that comes twice is one run.
+
+    Args:
+        configurations: the points.
+        slots: how many stacks will be trained at once; those of automatic size are divided until each slot has one.
 
     Raises:
         UserError: data that cannot be read; before anything is trained.
@@ -36,25 +39,50 @@ def plan(configurations: Sequence[RunConfiguration]) -> Plan:
     runs = {configuration.identity: configuration for configuration in configurations}
     stores = {configuration.runs_dir: Store(configuration.runs_dir) for configuration in configurations}
     finished: dict[str, Result] = {}
-    groups: dict[str, list[RunConfiguration]] = {}
+    pending: list[RunConfiguration] = []
     for identity, configuration in runs.items():
         result = stores[configuration.runs_dir].finished(identity)
         if result is not None:
             finished[identity] = result
         else:
-            groups.setdefault(shape_key(configuration), []).append(configuration)
+            pending.append(configuration)
+    return Plan(finished, stacks(pending, slots) if pending else [])
+
+
+def stacks(pending: Sequence[RunConfiguration], slots: int = 1) -> list[list[RunConfiguration]]:
+    """Group runs that have no result into stacks; see :func:`plan`."""
+    # imported here: it takes seconds, and a sweep that is finished has no need of it
+    from gatelab.training import shape_key
+
+    groups: dict[str, list[RunConfiguration]] = {}
+    for configuration in pending:
+        groups.setdefault(shape_key(configuration), []).append(configuration)
     # reading every task's data now, so that a missing file stops the sweep before its first step and not in the middle
     lengths = {
         (group[0].task, group[0].training.batch_size): group[0].task.training_batch(0, 0, group[0].training.batch_size)
         for group in groups.values()
     }
-    stacks = []
+    grouped: list[list[RunConfiguration]] = []
     for group in groups.values():
         first = group[0]
         steps = lengths[first.task, first.training.batch_size].inputs.shape[0]
         size = first.stack.size if isinstance(first.stack.size, int) else _automatic_size(first, steps)
-        stacks += [group[start : start + size] for start in range(0, len(group), size)]
-    return Plan(finished, stacks)
+        grouped += [group[start : start + size] for start in range(0, len(group), size)]
+    return _divided(grouped, slots)
+
+
+def _divided(grouped: list[list[RunConfiguration]], slots: int) -> list[list[RunConfiguration]]:
+    """Halve the largest stacks of automatic size until every slot has one to train."""
+    divided = list(grouped)
+    while len(divided) < slots:
+        sizes = [len(stack) if stack[0].stack.size == "auto" else 1 for stack in divided]
+        largest = sizes.index(max(sizes))
+        if sizes[largest] == 1:
+            break
+        stack = divided[largest]
+        half = -(-len(stack) // 2)
+        divided[largest : largest + 1] = [stack[:half], stack[half:]]
+    return divided
 
 
 def _automatic_size(configuration: RunConfiguration, steps: int) -> int:

@@ -40,6 +40,9 @@ class StackData(LightningDataModule):
     Args:
         configurations: the runs.
         template: their network, for the shape of dropout.
+
+    Attributes:
+        start: the step, counted from 0, at which training begins.
     """
 
     def __init__(self, configurations: Sequence[RunConfiguration], template: Network) -> None:
@@ -48,6 +51,7 @@ class StackData(LightningDataModule):
         self.template = template
         self.task = configurations[0].task
         self.batch_size = configurations[0].training.batch_size
+        self.start = 0
 
     def train_dataloader(self) -> DataLoader[StackBatch]:
         """Return the endless training batches."""
@@ -84,7 +88,7 @@ class _Training(IterableDataset[StackBatch]):
         self.data = data
 
     def __iter__(self) -> Iterator[StackBatch]:
-        step = 0
+        step = self.data.start
         while True:
             yield self.data.batch(step)
             step += 1

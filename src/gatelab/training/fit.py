@@ -1,44 +1,75 @@
 """Trains one stack from its configurations to its results."""
 
-import logging
-import signal
-import time
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback
 
 from gatelab.configuration import RunConfiguration
 from gatelab.errors import UserError
 from gatelab.recurrence import Choice
-from gatelab.runs import Performance, Record, Result, Store, provenance, settings
-from gatelab.training.data import StackData
-from gatelab.training.mirrors import Mirror, check_loggers, finish_mirrors, open_mirrors
+from gatelab.runs import (
+    LEASE,
+    ClaimLost,
+    Claims,
+    Performance,
+    Record,
+    Result,
+    Stop,
+    Stopped,
+    Store,
+    crash_point,
+    provenance,
+    settings,
+)
+from gatelab.training.checkpoint import restore
+from gatelab.training.data import StackBatch, StackData
+from gatelab.training.lightning import fit, measure_test
+from gatelab.training.mirrors import PATIENCE, Mirror, check_loggers, close_mirrors, finish_mirrors, open_mirrors
 from gatelab.training.module import StackModule
-from gatelab.training.recording import Recording, checkpoint_bytes
+from gatelab.training.recording import Recording
+from gatelab.training.resuming import Group, begin, groups, replay, states
 from gatelab.training.stack import initial_weights, network
 from gatelab.training.terminal import TerminalProgress
 
 __all__ = ["train_stack"]
 
+HURRY = 2.0  # seconds that mirrors may take to end where training is stopped
 
-def train_stack(configurations: Sequence[RunConfiguration], sweep: str | None = None, title: str = "") -> list[Result]:
+
+def train_stack(
+    configurations: Sequence[RunConfiguration],
+    sweep: str | None = None,
+    title: str = "",
+    *,
+    stop: Stop | None = None,
+    lease: float = LEASE,
+    display: Callback | None = None,
+) -> list[Result]:
     """Train runs of equal shapes together and write each into its own folder.
+
+    A run that was stopped or killed goes on from its checkpoint, and ends with the same bits as one that was not. Runs
+    that stand at different steps are trained one group after the other.
+
+    Each run is claimed first. One that another process trains, or takes over, is left to it.
 
     Args:
         configurations: runs that agree in everything but the stackable keys.
         sweep: the name under which loggers group the runs.
         title: what the terminal calls the stack.
+        stop: asked between any two steps. SIGINT and SIGTERM ask it while this function runs in the main thread.
+        lease: seconds after which a claim that this process does not renew may be taken over.
+        display: told of the steps in place of the terminal.
 
     Returns:
-        The result of each run, in order.
+        The result of each run, in order; without those that another process has.
 
     Raises:
         UserError: data that cannot be read, a device, a path or a logger that is not there; before any folder is made.
+        Stopped: asked to stop; every run has a checkpoint, or is finished.
     """
+    stop = stop or Stop()
     first = configurations[0]
     device = _device(first)
     check_loggers(first)
@@ -51,32 +82,25 @@ def train_stack(configurations: Sequence[RunConfiguration], sweep: str | None = 
     data.batch(0)
     probe = next(iter(data.val_dataloader()))
     store = Store(first.runs_dir)
-    records = [store.record(c.identity, c.mapping()) for c in configurations]
-    for record in records:
-        _forget(record)
-    mirrors: list[Mirror] = []
-    try:
-        mirrors = open_mirrors(configurations, [record.folder for record in records], sweep)
-        module = StackModule(configurations, template, initial_weights(configurations, template))
-        begun = time.monotonic()
-        _fit(module, data, Recording(records, mirrors, probe), title, device)
-        seconds = time.monotonic() - begun
-        _write_last(module, records)
-        results = _results(module, data, device, choice, seconds / len(configurations))
-        _finish(records, results, device, seconds)
-        # afterwards: whatever becomes of the mirrors, the runs are finished
-        finish_mirrors(mirrors, results)
-    finally:
-        for mirror in mirrors:
-            mirror.close()
-    return results
-
-
-def _forget(record: Record) -> None:
-    """Remove what a run left behind that did not come to its end: it is trained anew."""
-    record.truncate_after(-1)
-    for name in ("best.pt", "last.pt"):
-        record.checkpoint_path(name).unlink(missing_ok=True)
+    shapes = {name: tuple(parameter.shape) for name, parameter in template.named_parameters()}
+    with stop.on_signals(), Claims(store, lease=lease) as claims:
+        owned, records = [], []
+        for configuration in configurations:
+            claim = claims.take(configuration.identity)
+            if claim is not None:
+                owned.append(configuration)
+                records.append(store.record(configuration.identity, configuration.mapping(), claim))
+        for group in groups([states(record, shapes) for record in records]):
+            stop.check()
+            fitted = _Fit(
+                [owned[run] for run in group.members], [records[run] for run in group.members], group, device, choice
+            )
+            fitted.run(probe, sweep, display or _terminal(first, title), stop)
+            for configuration in fitted.configurations:
+                claims.release(configuration.identity)
+        stop.check()
+    found = (store.finished(configuration.identity) for configuration in configurations)
+    return [result for result in found if result is not None]
 
 
 def _device(configuration: RunConfiguration) -> str:
@@ -87,77 +111,87 @@ def _device(configuration: RunConfiguration) -> str:
     return configuration.device
 
 
-def _trainer(device: str, **options: Any) -> Trainer:
-    for name in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    return Trainer(
-        accelerator="gpu" if device == "cuda" else "cpu",
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        **options,
-    )
+def _terminal(configuration: RunConfiguration, title: str) -> Callback | None:
+    return TerminalProgress(title) if configuration.progress else None
 
 
-@contextmanager
-def _lightning() -> Iterator[None]:
-    """Call Lightning without what it says about data loaders and what torch says about it, and pass Ctrl-C on."""
-    handler = signal.getsignal(signal.SIGINT)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*does not have many workers.*")
-        warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*", FutureWarning)
+class _Fit:
+    """One fit of runs that stand at the same step."""
+
+    def __init__(
+        self,
+        configurations: list[RunConfiguration],
+        records: list[Record],
+        group: Group,
+        device: str,
+        choice: Choice,
+    ) -> None:
+        self.configurations, self.records, self.group = configurations, records, group
+        self.device, self.choice = device, choice
+        self.resumed_at = [None if state is None else state.progress.steps for state in group.states]
+        template = network(configurations[0])
+        self.data = StackData(configurations, template)
+        self.module = StackModule(configurations, template, initial_weights(configurations, template)).to(device)
+
+    def run(self, probe: StackBatch, sweep: str | None, display: Callback | None, stop: Stop) -> None:
+        """Train, measure and finish the runs."""
+        restore(self.module, self.group.states)
+        for run, (record, state) in enumerate(zip(self.records, self.group.states, strict=True)):
+            with self._unless_lost(run):
+                begin(record, state)
+        mirrors: list[Mirror] = []
+        patience = PATIENCE
         try:
-            yield
-        except SystemExit as end:
-            if not isinstance(end.__context__, KeyboardInterrupt):
-                raise
-            # Lightning makes an exit of an interrupt, and the process deaf to the next one
-            signal.signal(signal.SIGINT, handler)
-            raise KeyboardInterrupt from None
+            mirrors = open_mirrors(self.configurations, [record.folder for record in self.records], sweep)
+            for mirror, record in zip(mirrors, self.records, strict=True):
+                replay(mirror, record.history())
+            self._train(mirrors, probe, display, stop)
+        except (Stopped, KeyboardInterrupt):
+            patience = HURRY
+            raise
+        finally:
+            close_mirrors(mirrors, patience)
 
+    def _train(self, mirrors: list[Mirror], probe: StackBatch, display: Callback | None, stop: Stop) -> None:
+        earlier = [0.0 if state is None else state.seconds for state in self.group.states]
+        recording = Recording(self.records, mirrors, probe, earlier)
+        callbacks: list[Callback] = [recording, *([] if display is None else [display])]
+        try:
+            fit(self.module, self.data, callbacks, stop, self.device)
+        except Stopped as stopped:
+            recording.checkpoint(self.module)
+            raise Stopped(self._stopped(), stopped.signum) from None
+        elapsed = recording.elapsed()
+        recording.end(self.module)
+        results = self._results([recording.seconds(run, elapsed) for run in range(len(self.records))], stop)
+        self._finish(results, elapsed)
+        # afterwards: whatever becomes of the mirrors, the runs are finished
+        kept = [run for run, progress in enumerate(self.module.progress) if not progress.lost]
+        finish_mirrors([mirrors[run] for run in kept], [results[run] for run in kept])
 
-def _fit(module: StackModule, data: StackData, recording: Recording, title: str, device: str) -> None:
-    training = module.configurations[0].training
-    callbacks: list[Any] = [recording]
-    if module.configurations[0].progress:
-        callbacks.append(TerminalProgress(title))
-    every = min(training.validate_every, training.max_steps)
-    trainer = _trainer(
-        device,
-        max_steps=training.max_steps,
-        val_check_interval=every,
-        check_val_every_n_epoch=None,
-        callbacks=callbacks,
-    )
-    with _lightning():
-        trainer.fit(module, data)
-        if module.validated_at != module.taken:
-            # the interval does not divide the steps: a last validation falls on the last step all the same
-            trainer.validate(module, data, verbose=False)
+    def _stopped(self) -> str:
+        runs, last = len(self.configurations), self.configurations[0].training.max_steps
+        which = f"{runs} runs" if runs > 1 else "the run"
+        return f"stopped {which} after step {self.module.taken} of {last}; the same command goes on from there"
 
-
-def _results(module: StackModule, data: StackData, device: str, choice: Choice, seconds: float) -> list[Result]:
-    """Open the test split once, at the checkpoint that validation chose for each run."""
-    module.load_best()
-    if any(progress.best_step is not None for progress in module.progress):
-        with _lightning():
-            _trainer(device).test(module, data, verbose=False)
-    task = module.task
-    results = []
-    for configuration, progress, tested in zip(module.configurations, module.progress, module.measured, strict=True):
+    def _results(self, seconds: Sequence[float], stop: Stop) -> list[Result]:
+        """Open the test split once, at the checkpoint that validation chose for each run."""
+        module, task = self.module, self.module.task
+        module.load_best()
         never = (float("nan"), float("nan"))
-        diverged = progress.diverged_at is not None
-        results.append(
+        measured = [never] * len(self.records)
+        if any(progress.best_step is not None for progress in module.progress):
+            crash_point("before test")
+            measure_test(module, self.data, stop, self.device)
+            measured = module.measured
+        return [
             Result(
                 identity=configuration.identity,
                 label=configuration.label,
                 variant=configuration.variant.name,
                 task=task.name,
                 seed=configuration.seed,
-                status="diverged" if diverged else "finished",
+                status="finished" if progress.diverged_at is None else "diverged",
                 diverged_at=progress.diverged_at,
                 best_step=progress.best_step,
                 validation=Performance(*progress.best),
@@ -168,30 +202,31 @@ def _results(module: StackModule, data: StackData, device: str, choice: Choice, 
                 perfect=task.perfect,
                 parameters=sum(weight[0].numel() for weight in module.stacked),
                 steps=progress.steps,
-                seconds=seconds,
-                path=choice.path,
-                path_reason=choice.reason,
+                seconds=taken,
+                path=self.choice.path,
+                path_reason=self.choice.reason,
                 settings=settings(configuration.mapping()),
             )
-        )
-    return results
+            for configuration, progress, tested, taken in zip(
+                self.configurations, module.progress, measured, seconds, strict=True
+            )
+        ]
 
+    def _finish(self, results: Sequence[Result], seconds: float) -> None:
+        shared = {"device": self.device, "stack_runs": len(self.records), "seconds_of_stack": seconds}
+        origin = {**provenance(), **shared}
+        for run, (record, result) in enumerate(zip(self.records, results, strict=True)):
+            if self.module.progress[run].lost:
+                continue
+            path = {"path": result.path, "path_reason": result.path_reason}
+            place = {"stack_position": run, "resumed_at": self.resumed_at[run]}
+            with self._unless_lost(run):
+                record.write_provenance({**origin, **path, **place})
+                record.finish(result)
 
-def _write_last(module: StackModule, records: Sequence[Record]) -> None:
-    """Write where each run stood when it stopped learning."""
-    for run, (record, progress) in enumerate(zip(records, module.progress, strict=True)):
-        state = progress.optimizer_state
-        last = {
-            "weights": module.run_weights(run),
-            "optimizer": module.stack_optimizer.run_state(run) if state is None else state,
-            "step": progress.steps,
-        }
-        record.write_checkpoint("last.pt", checkpoint_bytes(last))
-
-
-def _finish(records: Sequence[Record], results: Sequence[Result], device: str, seconds: float) -> None:
-    origin = {**provenance(), "device": device, "stack_runs": len(records), "seconds_of_stack": seconds}
-    for position, (record, result) in enumerate(zip(records, results, strict=True)):
-        path = {"path": result.path, "path_reason": result.path_reason}
-        record.write_provenance({**origin, **path, "stack_position": position})
-        record.finish(result)
+    @contextmanager
+    def _unless_lost(self, run: int) -> Iterator[None]:
+        try:
+            yield
+        except ClaimLost as lost:
+            self.module.lose(run, lost)

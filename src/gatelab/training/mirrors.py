@@ -22,7 +22,14 @@ from gatelab.errors import UserError
 from gatelab.probes import GateHistogram
 from gatelab.runs import Result
 
-__all__ = ["Mirror", "check_loggers", "finish_mirrors", "mirror_comparison", "open_mirrors"]
+__all__ = [
+    "Mirror",
+    "check_loggers",
+    "close_mirrors",
+    "finish_mirrors",
+    "mirror_comparison",
+    "open_mirrors",
+]
 
 _KINDS = ("wandb", "csv", "tensorboard", "mlflow")
 PATIENCE = 30.0  # seconds that a mirror may take to begin or to end
@@ -80,9 +87,9 @@ class Mirror:
 
         return self._end_all(end, seconds)
 
-    def close(self) -> None:
+    def close(self, seconds: float = PATIENCE) -> None:
         """End, as failed, what has not been ended: a W&B run left open would live as long as the process."""
-        self._end_all(partial(_end, failed=True), PATIENCE)
+        self._end_all(partial(_end, failed=True), seconds)
 
     def _end_all(self, end: Callable[[str, Any], None], seconds: float) -> bool:
         errors = [self._attempt(kind, end, seconds) for kind in tuple(self.loggers)]
@@ -139,6 +146,15 @@ def finish_mirrors(mirrors: Sequence[Mirror], results: Sequence[Result]) -> None
     for mirror, result in zip(mirrors, results, strict=True):
         if not mirror.finish(result, seconds):
             seconds = IMPATIENCE
+
+
+def close_mirrors(mirrors: Sequence[Mirror], seconds: float) -> None:
+    """Close all mirrors at once, so that together they take no longer than so many seconds."""
+    threads = [threading.Thread(target=mirror.close, args=(seconds,)) for mirror in mirrors if mirror.loggers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def mirror_comparison(

@@ -1,7 +1,9 @@
 """The LightningModule that fits one stack of runs; a single run is a stack of one."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch.func import functional_call, vmap
 
 from gatelab.configuration import RunConfiguration
 from gatelab.models.network import Network
+from gatelab.runs import ClaimLost
 from gatelab.training.data import StackBatch
 from gatelab.training.optimizer import StackOptimizer
 
@@ -26,26 +29,30 @@ class Progress:
         steps: optimisation steps taken.
         diverged_at: the step (from 1) whose loss or gradient was not finite; None while all is well.
         stopped: patience has run out.
+        lost: another process has taken the run over.
         best_step: the step after which the validation score was best; None before the first validation.
         best: validation (loss, score) at that step.
         best_weights: parameter name -> tensor at that step.
         stale: validations since then.
         optimizer_state: of a run that no longer learns, from its last step; None while it learns.
+        gradient_norm: likewise.
     """
 
     steps: int = 0
     diverged_at: int | None = None
     stopped: bool = False
+    lost: bool = False
     best_step: int | None = None
     best: tuple[float, float] = (float("nan"), float("nan"))
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     stale: int = 0
     optimizer_state: dict[str, Any] | None = None
+    gradient_norm: float | None = None
 
     @property
     def active(self) -> bool:
         """Whether the run still learns."""
-        return self.diverged_at is None and not self.stopped
+        return self.diverged_at is None and not self.stopped and not self.lost
 
 
 class StackModule(LightningModule):
@@ -102,15 +109,31 @@ class StackModule(LightningModule):
         return {name: weight[run].detach().clone() for name, weight in self.weights().items()}
 
     def configure_optimizers(self) -> StackOptimizer:
-        """Return the one optimiser of the stack."""
-        self.stack_optimizer = StackOptimizer(
+        """Return the one optimiser of the stack; the same one in every fit, for it keeps its state between them."""
+        return self.stack_optimizer
+
+    @cached_property
+    def stack_optimizer(self) -> StackOptimizer:
+        """The one optimiser of the stack."""
+        return StackOptimizer(
             self.weights(),
             self.configurations[0].optimizer,
             [configuration.optimizer.lr for configuration in self.configurations],
             [configuration.optimizer.weight_decay for configuration in self.configurations],
             [configuration.training.clip_norm for configuration in self.configurations],
         )
-        return self.stack_optimizer
+
+    @property
+    def active(self) -> bool:
+        """Whether any run still learns."""
+        return any(progress.active for progress in self.progress)
+
+    @property
+    def due(self) -> bool:
+        """Whether the steps taken are to be followed by a validation that has not been made yet."""
+        training = self.configurations[0].training
+        falls = self.taken % training.validate_every == 0 or self.taken == training.max_steps
+        return self.active and self.taken > 0 and falls and self.validated_at != self.taken
 
     def forward(self, batch: StackBatch) -> Tensor:
         """Predict: (runs, batch, output) or (runs, time, batch, output).
@@ -130,7 +153,8 @@ class StackModule(LightningModule):
         """Take one step in every active run."""
         optimizer = self.stack_optimizer
         max_steps = self.configurations[0].training.max_steps
-        factors = [c.schedule.factor(batch_idx, max_steps) for c in self.configurations]
+        # not the index, which begins at 0 in a run that is resumed too
+        factors = [c.schedule.factor(self.taken, max_steps) for c in self.configurations]
         optimizer.factors = torch.tensor(factors, dtype=torch.float32, device=optimizer.factors.device)
         losses = vmap(self.task.losses)(self(batch), batch.targets)
         means = torch.stack([_mean(*pair) for pair in zip(losses, batch.loss_weights, strict=True)])
@@ -141,7 +165,7 @@ class StackModule(LightningModule):
         assert not isinstance(wrapped, list)
         wrapped.step()
         self.training_losses.append(means.detach())
-        self.taken = batch_idx + 1
+        self.taken += 1
         self._freeze_diverged(means.detach())
 
     def _freeze_diverged(self, losses: Tensor) -> None:
@@ -156,10 +180,21 @@ class StackModule(LightningModule):
 
     def _freeze(self, run: int) -> None:
         self.progress[run].optimizer_state = self.stack_optimizer.run_state(run)
+        self.progress[run].gradient_norm = float(self.stack_optimizer.gradient_norms[run])
+        self.tell_active()
+        if not self.active and self._trainer is not None:
+            self._trainer.should_stop = True
+
+    def tell_active(self) -> None:
+        """Tell the optimiser which runs learn."""
         active = [progress.active for progress in self.progress]
         self.stack_optimizer.active = torch.tensor(active, device=self.stack_optimizer.active.device)
-        if not any(active):
-            self.trainer.should_stop = True
+
+    def lose(self, run: int, lost: ClaimLost) -> None:
+        """Freeze a run that another process has taken over, and say so on stderr."""
+        print(f"warning: {lost}; this process leaves it", file=sys.stderr)
+        self.progress[run].lost = True
+        self._freeze(run)
 
     def on_validation_epoch_start(self) -> None:
         """Begin to add up."""

@@ -106,6 +106,28 @@ class StackOptimizer(torch.optim.Optimizer):
             for name, value in state.items()
         }
 
+    def load_run_states(self, states: Sequence[Mapping[str, Any]], run: int) -> None:
+        """Go on from the states of all runs, as :meth:`run_state` gave them.
+
+        Args:
+            states: one for each run; those of runs that no longer learn may be anything.
+            run: one that does, for the numbers that a stack has once, such as the count of steps.
+        """
+        kept = dict(self.inner.state.get(self.steps, {}))
+        for name, value in states[run].items():
+            if isinstance(value, Mapping):
+                rows = kept[name].clone() if isinstance(kept.get(name), Tensor) else torch.zeros_like(self.steps)
+                parts = self._parts(rows)
+                for position, state in enumerate(states):
+                    if isinstance(state.get(name), Mapping):
+                        for weight, part in zip(self.names, parts, strict=True):
+                            part[position] = state[name][weight]
+                kept[name] = rows
+            else:
+                kept[name] = value.clone() if isinstance(value, Tensor) else value
+        if kept:
+            self.inner.state[self.steps] = kept
+
     def _parts(self, rows: Tensor) -> list[Tensor]:
         """Return views of the rows in the shapes of the weights."""
         begins = [0, *self._ends[:-1]]

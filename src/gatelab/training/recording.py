@@ -1,7 +1,8 @@
 """Writes what happens in a stack into each run's folder, and mirrors it to the loggers."""
 
-import io
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,68 +10,135 @@ from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
 from gatelab.probes import GateHistogram, gate_histograms
-from gatelab.runs import Record
+from gatelab.runs import ClaimLost, Record, crash_point
+from gatelab.training.checkpoint import best_bytes, state_bytes
 from gatelab.training.data import StackBatch
 from gatelab.training.mirrors import Mirror
 from gatelab.training.module import StackModule
 
-__all__ = ["Recording", "checkpoint_bytes"]
+__all__ = ["Recording"]
 
 PROBED = 64  # validation sequences whose gates are looked at
+SHARE = 0.05
+"""The part of the time that checkpoints may take: where validations come thick and fast, some are left without one."""
 
 
 class Recording(Callback):
-    """Appends training and validation numbers to each run's history, saves its best weights, and mirrors both.
+    """Appends training and validation numbers to each run's history, saves its checkpoints, and mirrors the numbers.
+
+    A run that another process has taken over is frozen, with one line on stderr.
 
     Args:
         records: of the runs, in the order of the stack.
         mirrors: likewise.
         probe: the validation batch whose first sequences are shown to the gates.
+        earlier: seconds that each run took before it was resumed.
     """
 
-    def __init__(self, records: Sequence[Record], mirrors: Sequence[Mirror], probe: StackBatch) -> None:
+    def __init__(
+        self, records: Sequence[Record], mirrors: Sequence[Mirror], probe: StackBatch, earlier: Sequence[float]
+    ) -> None:
         self.records = records
         self.mirrors = mirrors
         self.probe = probe
+        self.earlier = earlier
+        self._begun = time.monotonic()
+        # as if checkpoints that took this long had just been written: a run of a second is soon made again
+        self._next = self._begun + 0.05 * (1 / SHARE - 1)
+        self._kept: dict[int, tuple[int, bool]] = {}  # the position of each run's last checkpoint
+
+    def elapsed(self) -> float:
+        """Return the seconds since the stack began, or was resumed."""
+        return time.monotonic() - self._begun
+
+    def seconds(self, run: int, elapsed: float) -> float:
+        """Return the wall time of a run: its share of that of its stacks, this one and those it was in before."""
+        return self.earlier[run] + elapsed / len(self.records)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Pass a crash point."""
+        if pl_module.taken == 0:
+            crash_point("before first step")
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Record the steps of a run that has diverged in this one."""
         module: StackModule = pl_module
+        if module.taken == 1:
+            crash_point("after first step")
+        if module.taken == module.configurations[0].training.max_steps:
+            crash_point("after last step")
         for run, progress in enumerate(module.progress):
             if progress.diverged_at == module.taken:
-                self.mirrors[run].log(module.taken, self._training(module, run))
+                numbers = self._training(module, run)
+                self._written(module, run, partial(self._append, module, run, numbers))
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Record the steps since the last validation, and this validation, of the runs that were still learning."""
         module: StackModule = pl_module
-        step = module.taken
         histograms = self._gates(module) if module.judged else []
         for run in module.judged:
-            numbers = self._training(module, run)
-            loss, score = module.measured[run]
-            shares = {
-                f"gates/{gate.name}/{name}": share for gate in histograms[run] for name, share in gate.shares().items()
-            }
-            self.records[run].append(step, "validation", {"loss": loss, "score": score, **shares})
-            numbers |= {"validation/loss": loss, "validation/score": score}
-            self.mirrors[run].log(step, numbers, histograms[run])
-            progress = module.progress[run]
-            if progress.best_step == step:
-                best = checkpoint_bytes({"weights": progress.best_weights, "step": step})
-                self.records[run].write_checkpoint("best.pt", best)
+            self._written(module, run, partial(self._judged, module, run, histograms[run]))
         module.training_losses = []
+        now = time.monotonic()
+        if now >= self._next:
+            self.checkpoint(module)
+            after = time.monotonic()
+            self._next = after + (after - now) * (1 / SHARE - 1)
+
+    def checkpoint(self, module: StackModule) -> None:
+        """Write where each run stands, between two steps; those that learn no more do not move, and need but one."""
+        for run, progress in enumerate(module.progress):
+            if not progress.lost and self._kept.get(run) != _position(module, run):
+                self._written(module, run, partial(self._last, module, run))
+
+    def end(self, module: StackModule) -> None:
+        """Write, to stay, where each run stood when it stopped learning, and what validation chose."""
+        self.checkpoint(module)
+        for run, progress in enumerate(module.progress):
+            if progress.best_step is not None and not progress.lost:
+                self._written(module, run, partial(self._best, module, run, durable=True))
+
+    def _written(self, module: StackModule, run: int, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except ClaimLost as lost:
+            module.lose(run, lost)
+
+    def _judged(self, module: StackModule, run: int, histograms: Sequence[GateHistogram]) -> None:
+        step, record = module.taken, self.records[run]
+        training = self._training(module, run)
+        record.append(step, "train", training)
+        loss, score = module.measured[run]
+        shares = {f"gates/{gate.name}/{name}": share for gate in histograms for name, share in gate.shares().items()}
+        record.append(step, "validation", {"loss": loss, "score": score, **shares})
+        numbers = _named(training) | {"validation/loss": loss, "validation/score": score}
+        self.mirrors[run].log(step, numbers, histograms)
+
+    def _append(self, module: StackModule, run: int, training: Mapping[str, float]) -> None:
+        self.records[run].append(module.taken, "train", training)
+        self.mirrors[run].log(module.taken, _named(training))
+
+    def _best(self, module: StackModule, run: int, *, durable: bool) -> None:
+        self.records[run].write_checkpoint("best.pt", best_bytes(module.progress[run]), durable=durable)
+
+    def _last(self, module: StackModule, run: int) -> None:
+        record, progress = self.records[run], module.progress[run]
+        state = state_bytes(module, run, self.seconds(run, self.elapsed()), record.mark())
+        record.write_checkpoint("last.pt", state, aside="previous.pt")
+        self._kept[run] = _position(module, run)
+        if progress.best_step is not None and progress.active:
+            # at the end it is made to stay; until then last.pt holds it as well
+            self._best(module, run, durable=False)
 
     def _training(self, module: StackModule, run: int) -> dict[str, float]:
-        """Record the training of one run since the last validation."""
+        """Return the numbers of one run's training since the last validation."""
         configuration = module.configurations[run]
         factor = configuration.schedule.factor(module.taken - 1, configuration.training.max_steps)
-        numbers = {
+        return {
             "loss": float(torch.stack([losses[run] for losses in module.training_losses]).mean()),
             "learning_rate": configuration.optimizer.lr * factor,
             "gradient_norm": float(module.stack_optimizer.gradient_norms[run]),
         }
-        self.records[run].append(module.taken, "train", numbers)
-        return {f"train/{name}": value for name, value in numbers.items()}
 
     def _gates(self, module: StackModule) -> list[list[GateHistogram]]:
         inputs = self.probe.inputs[:, :PROBED].to(module.device)
@@ -79,14 +147,10 @@ class Recording(Callback):
         return gate_histograms(module.template, weights, inputs, lengths)
 
 
-def checkpoint_bytes(content: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a checkpoint that ``torch.load(weights_only=True)`` reads, also where there is no GPU."""
-    buffer = io.BytesIO()
-    torch.save(_on_cpu(content), buffer)
-    return buffer.getvalue()
+def _position(module: StackModule, run: int) -> tuple[int, bool]:
+    progress = module.progress[run]
+    return progress.steps, not progress.active or module.validated_at == module.taken
 
 
-def _on_cpu(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _on_cpu(item) for name, item in value.items()}
-    return value.cpu() if isinstance(value, Tensor) else value
+def _named(training: Mapping[str, float]) -> dict[str, float]:
+    return {f"train/{name}": value for name, value in training.items()}

@@ -28,11 +28,13 @@ class TerminalProgress(Callback):
         self.bar: Progress | None = None
         self.task: TaskID | None = None
         self._begun = self._looked = 0.0
+        self._from = 0
         self._loss = "–"
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Show the bar, if there is a terminal to show it on."""
-        self._begun = time.monotonic()
+        self._begun, self._from = time.monotonic(), pl_module.taken
+        total = pl_module.configurations[0].training.max_steps
         if not self.console.is_terminal:
             return
         self.bar = Progress(
@@ -46,7 +48,7 @@ class TerminalProgress(Callback):
             console=self.console,
             transient=True,
         )
-        self.task = self.bar.add_task(self.title, total=trainer.max_steps, rate="–", loss="–")
+        self.task = self.bar.add_task(self.title, total=total, completed=self._from, rate="–", loss="–")
         self.bar.start()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -58,14 +60,14 @@ class TerminalProgress(Callback):
             self._looked = now
             self._loss = _losses(pl_module)
             rate = f"{(batch_idx + 1) / max(1e-9, now - self._begun):.1f}"
-            self.bar.update(self.task, completed=batch_idx + 1, rate=rate, loss=self._loss)
+            self.bar.update(self.task, completed=pl_module.taken, rate=rate, loss=self._loss)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Leave one line behind."""
         self.close()
         seconds = time.monotonic() - self._begun
         steps = max((progress.steps for progress in pl_module.progress), default=0)
-        rate = steps / max(1e-9, seconds)
+        rate = (pl_module.taken - self._from) / max(1e-9, seconds)
         print(f"{self.title}: {steps} steps in {seconds:.1f} s ({rate:.1f} steps/s)", file=sys.stderr)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:

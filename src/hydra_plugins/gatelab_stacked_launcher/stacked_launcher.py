@@ -5,22 +5,55 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from gatelab.sweeps import Failure
+
+
+@dataclass
+class SubmititConfig:
+    """What submitit is asked for; ``+hydra.launcher.submitit.parameters.NAME=value`` for any other of its own."""
+
+    cluster: Any = None
+    timeout_min: Any = 1440
+    cpus_per_task: Any = 1
+    gpus_per_node: Any = 0
+    mem_gb: Any = None
+    slurm_partition: Any = None
+    slurm_account: Any = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class RayConfig:
+    """Where the Ray cluster is, and what of it a stack takes."""
+
+    address: Any = None
+    num_cpus: Any = 1
+    num_gpus: Any = 0
 
 
 @dataclass
 class StackedLauncherConfig:
-    """The options of the launcher."""
+    """The options of the launcher; gatelab.sweeps.options says what each means and checks it."""
 
     _target_: str = "hydra_plugins.gatelab_stacked_launcher.stacked_launcher.StackedLauncher"
+    executor: Any = "processes"
+    workers: Any = None
+    limit_minutes: Any = None
+    silent_minutes: Any = 30
+    retries: Any = 0
+    submitit: SubmititConfig = field(default_factory=SubmititConfig)
+    ray: RayConfig = field(default_factory=RayConfig)
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=StackedLauncherConfig, provider="gatelab")
@@ -29,14 +62,19 @@ ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=Stacke
 class StackedLauncher(Launcher):
     """Composes every point of a sweep, and hands them all at once to gatelab."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
+        self.options = options
         self.config: DictConfig | None = None
         self.hydra_context: HydraContext | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what composing the points needs. The task function trains a single run; here the points go together."""
         from gatelab.commands.train import begin_sweep
+        from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
 
+        # the sweeper has the same context: it composes the points as well, to see that they are legal
+        if not isinstance(hydra_context.config_loader, QuickComposition):
+            hydra_context.config_loader = QuickComposition(hydra_context.config_loader)  # type: ignore[assignment]
         self.hydra_context = hydra_context
         self.config = config
         begin_sweep(Path(config.hydra.sweep.dir))
@@ -45,7 +83,7 @@ class StackedLauncher(Launcher):
         """Compose and check every point, train what the store lacks, print the tables.
 
         Returns:
-            for each point its validation score, for sweepers that search.
+            for each point its validation score, for sweepers that search; a run that has failed is a failed job.
         """
         from gatelab.commands.train import train_points
         from gatelab.configuration import added_directories, plain
@@ -58,14 +96,43 @@ class StackedLauncher(Launcher):
             " ".join(word for word in overrides if word not in shared) or "the same" for overrides in job_overrides
         ]
         sweep = Path(self.config.hydra.sweep.dir).name
-        scores = train_points([plain(point) for point in composed], sweep, added_directories(sys.argv[1:]), names)
+        points = [plain(point) for point in composed]
+        directories = added_directories(sys.argv[1:])
+        outcomes = train_points(points, sweep, directories, names, _plain_options(self.options))
         return [
-            _finished(overrides, configuration, score)
-            for overrides, configuration, score in zip(job_overrides, composed, scores, strict=True)
+            _ended(overrides, configuration, outcome)
+            for overrides, configuration, outcome in zip(job_overrides, composed, outcomes, strict=True)
         ]
 
 
-def _finished(overrides: Sequence[str], configuration: Any, score: float) -> JobReturn:
-    job = JobReturn(overrides=list(overrides), cfg=configuration, status=JobStatus.COMPLETED)
-    job.return_value = score
-    return job
+def _plain_options(options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        for name, value in options.items()
+    }
+
+
+def _ended(overrides: Sequence[str], configuration: Any, outcome: "float | Failure") -> JobReturn:
+    if isinstance(outcome, float):
+        job = JobReturn(overrides=list(overrides), cfg=configuration, status=JobStatus.COMPLETED)
+        job.return_value = outcome
+        return job
+    failed = _FailedJob(overrides=list(overrides), cfg=configuration, status=JobStatus.FAILED)
+    failed.reason = outcome.reason
+    return failed
+
+
+class _FailedJob(JobReturn):
+    """Raises what it is asked for, as Hydra's own does, but has nothing to print: the reason stands in the table."""
+
+    reason = ""
+
+    @property
+    def return_value(self) -> Any:
+        from gatelab.commands.train import RunError
+
+        raise RunError(self.reason)
+
+    @return_value.setter
+    def return_value(self, value: Any) -> None:
+        raise AttributeError("a job that has failed returns nothing")

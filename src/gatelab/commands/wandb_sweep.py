@@ -1,0 +1,154 @@
+"""Write a sweep of Weights & Biases from the overrides that a search takes, and say how its agents are started."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from optuna.distributions import FloatDistribution, IntDistribution
+
+from gatelab.commands.arguments import keyed
+from gatelab.configuration import (
+    RunConfiguration,
+    added_directories,
+    arranged,
+    plain,
+    run_configuration,
+    translated,
+)
+from gatelab.errors import UserError, suggest
+from gatelab.locations import conf_directory
+from gatelab.search import Parameter, Space, read_space
+
+__all__ = ["wandb_sweep"]
+
+HELP = """\
+Write the file of a Weights & Biases sweep, and print the commands that start it.
+
+    python scripts/wandb_sweep.py task=adding 'optimizer.lr=tag(log,interval(1e-4,1e-1))' sweep.count=20
+
+Overrides are those of scripts/train.py; the ones with several values are what W&B chooses from.
+
+    sweep.method=NAME   bayes (default), random or grid
+    sweep.name=NAME     how W&B calls the sweep
+    sweep.out=FILE      the file (default sweep.yaml)
+    sweep.count=N       runs that an agent trains before it stops (default: until it is stopped)
+"""
+
+_METHODS = ("bayes", "random", "grid")
+_METRIC = "validation/best_score"  # in the summary of every run that is mirrored to W&B
+_PREFIX = "sweep."
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str = "bayes"
+    name: str = ""
+    out: str = "sweep.yaml"
+    count: str = ""
+
+
+def wandb_sweep(arguments: list[str]) -> int:
+    """Write the file, print the two commands, and return the exit status 0. Nothing here needs the network.
+
+    Raises:
+        UserError: in one line, before anything is written.
+    """
+    if {"--help", "-h"} & set(arguments):
+        print(HELP, end="")
+        return 0
+    words = [argument for argument in arguments if not argument.startswith(_PREFIX)]
+    request = _request([argument.removeprefix(_PREFIX) for argument in arguments if argument.startswith(_PREFIX)])
+    words = arranged(words)
+    directories = added_directories(words)
+    overrides = [word for word in words if not word.startswith("-")]
+    if unwanted := [word for word in words if word.startswith("-") and not word.startswith("--config-dir=")]:
+        raise UserError(f"{unwanted[0]}: the only flags here are --config-dir=FOLDER and --help")
+    space, runs = _composed(overrides, directories)
+    _check(space, runs, request)
+    section = runs[0].logger.wandb
+    assert section is not None
+    flags = [f"--config-dir={folder.resolve()}" for folder in directories]
+    content = _content(request, space, runs[0], flags)
+    try:
+        Path(request.out).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    except OSError as error:
+        raise UserError(f"sweep.out={request.out}: cannot be written: {error.strerror}") from error
+    owner = f"{section.entity}/" if section.entity else ""
+    entity = f" --entity {section.entity}" if section.entity else ""
+    count = f" --count {request.count}" if request.count else ""
+    print(f"written: {request.out}\n")
+    print(f"wandb sweep --project {section.project}{entity} {request.out}")
+    print(f"wandb agent{count} {owner}{section.project}/SWEEP_ID   # the first command prints SWEEP_ID")
+    return 0
+
+
+def _request(given: Sequence[str]) -> _Request:
+    request = _Request(**keyed(given, _Request.__dataclass_fields__))
+    if request.method not in _METHODS:
+        near = suggest(request.method, _METHODS)
+        raise UserError(f"sweep.method={request.method}{near}: must be one of {', '.join(_METHODS)}")
+    if request.count and (not request.count.isdecimal() or int(request.count) < 1):
+        raise UserError(f"sweep.count={request.count}: must be an integer of at least 1")
+    if not request.out:
+        raise UserError("sweep.out=: must be a path")
+    return request
+
+
+def _composed(overrides: Sequence[str], directories: Sequence[Path]) -> tuple[Space, list[RunConfiguration]]:
+    """Return the space, and the runs at its choices and at the ends of its intervals."""
+    path = f"hydra.searchpath=[{','.join(f'file://{folder.resolve()}' for folder in directories)}]"
+    GlobalHydra.instance().clear()
+    with translated(overrides), initialize_config_dir(str(conf_directory()), version_base="1.3"):
+        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+        space = read_space(parser.parse_overrides(list(overrides)))
+        composed = [plain(compose("train", overrides=[path, *space.words(values)])) for values in space.ends()]
+    return space, [run_configuration(content, directories) for content in composed]
+
+
+def _check(space: Space, runs: Sequence[RunConfiguration], request: _Request) -> None:
+    if not space.parameters:
+        raise UserError("nothing to sweep: give a key an interval, a range or several values")
+    if request.method == "bayes" and "seed" in {parameter.key for parameter in space.parameters}:
+        raise UserError("seed: a seed is nothing to choose; sweep.method=grid trains every point with every seed")
+    if len({run.task.name for run in runs}) > 1:
+        raise UserError("task: a sweep compares the scores of one task")
+    if any(run.logger.wandb is None for run in runs):
+        raise UserError("logger: W&B sees no run of this sweep; it needs logger=wandb, the default")
+
+
+def _content(request: _Request, space: Space, run: RunConfiguration, flags: Sequence[str]) -> dict[str, Any]:
+    fixed = [word for word in space.fixed if not word.lstrip("+").startswith("logger.wandb.mode=")]
+    content: dict[str, Any] = {"program": "scripts/train.py", "method": request.method}
+    if request.name:
+        content["name"] = request.name
+    content["metric"] = {"name": _METRIC, "goal": "maximize" if run.task.higher_is_better else "minimize"}
+    grid = request.method == "grid"
+    content["parameters"] = {
+        parameter.key: {"values": _values(parameter)} if grid else _described(parameter)
+        for parameter in space.parameters
+    }
+    # an agent hands its parameters over as key=value, which is an override
+    words = [*flags, *fixed, "logger.wandb.mode=online"]
+    content["command"] = ["${env}", "python", "${program}", *words, "${args_no_hyphens}"]
+    return content
+
+
+def _described(parameter: Parameter) -> dict[str, Any]:
+    distribution = parameter.distribution
+    if isinstance(distribution, IntDistribution) and distribution.step == 1:
+        kind = {"distribution": "q_log_uniform_values", "q": 1} if distribution.log else {"distribution": "int_uniform"}
+    elif isinstance(distribution, FloatDistribution) and not parameter.steps:
+        kind = {"distribution": "log_uniform_values" if distribution.log else "uniform"}
+    else:
+        # W&B rounds to multiples of a step, from 0 on and not from the lower end
+        return {"values": _values(parameter)}
+    return {**kind, "min": distribution.low, "max": distribution.high}
+
+
+def _values(parameter: Parameter) -> list[Any]:
+    return list(parameter.steps) or parameter.values()

@@ -1,0 +1,218 @@
+"""Claims: of all the processes that want to train a run, one does.
+
+A claim is a file ``claim-<token>.json`` in the run's folder. It comes into being in one step that fails if it is there
+already, so that of many processes one makes it. Its owner renews it (the time of its last change) while it trains; a
+claim that was not renewed for the length of its lease, or whose process is dead, is taken over by making the next one,
+with a higher token. The highest token is the owner's: one that was paused for longer than its lease finds a higher one
+when it wakes up, and writes no more (fencing). Tokens only grow until the run is finished.
+
+    claim-000003.json   {"nonce": "…", "lease": 60.0, "released": false, "host": "…", "pid": 4711, …}
+
+Where processes on several machines share a store, their clocks should agree to within the lease.
+"""
+
+import json
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gatelab.runs.crashes import crash_point
+from gatelab.runs.files import temporary_path
+from gatelab.runs.owners import Owner, this_process
+
+__all__ = ["LEASE", "Claim", "ClaimLost", "standing_owner", "take_claim"]
+
+LEASE = 60.0
+"""Seconds for which a claim stands without being renewed."""
+
+Clock = Callable[[], float]
+_NAME = re.compile(r"claim-(\d{6,})\.json")
+
+
+class ClaimLost(Exception):  # noqa: N818 - it says what has happened
+    """The run has another owner by now; what this process knows of it must not be written any more."""
+
+
+class Claim:
+    """The right to write one run's folder. Use ``Store.claim``.
+
+    Attributes:
+        identity: of the run.
+        token: higher than that of every owner before.
+    """
+
+    def __init__(self, folder: Path, token: int, content: dict[str, Any], clock: Clock = time.time) -> None:
+        self.folder, self.token, self.content, self.clock = folder, token, content, clock
+        self.identity = folder.name
+        self.path = _path(folder, token)
+        self._data = _data(content)
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which it stands without being renewed."""
+        return float(self.content["lease"])
+
+    def check(self) -> None:
+        """Raise ClaimLost unless this is still the claim that counts."""
+        if _highest(self.folder) != self.token or _read(self.path) != self._data:
+            raise ClaimLost(f"run {self.identity} was taken over by {self._successor()}")
+
+    def renew(self) -> None:
+        """Begin the lease anew; nothing happens if the run has another owner by now, for ``check`` says so."""
+        now = self.clock()
+        try:
+            os.utime(self.path, (now, now))
+        except OSError:
+            return
+
+    def release(self) -> None:
+        """Give the run free, finished or not. Releasing what was lost, or twice, does nothing."""
+        crash_point("before release")
+        try:
+            self.check()
+            if (self.folder / "result.json").exists():
+                # nobody can own the run any more, so that the tokens need not go on from here
+                self.path.unlink(missing_ok=True)
+            else:
+                temporary = temporary_path(self.path)
+                temporary.write_bytes(_data({**self.content, "released": True}))
+                os.replace(temporary, self.path)
+        except (ClaimLost, OSError):
+            return
+        crash_point("after release")
+
+    def _successor(self) -> str:
+        owner = standing_owner(self.folder, self.clock)
+        return "another process" if owner is None else str(owner)
+
+
+def take_claim(
+    folder: Path, *, lease: float = LEASE, clock: Clock = time.time, owner: Owner | None = None
+) -> Claim | None:
+    """Claim the run in a folder, which must exist; None if somebody else has it.
+
+    Args:
+        folder: of the run.
+        lease: seconds for which the claim stands without being renewed.
+        clock: seconds since the epoch.
+        owner: who claims; this process by default.
+    """
+    crash_point("before claim")
+    token = _highest(folder)
+    if token and not _free(folder, token, clock):
+        return None
+    if token:
+        crash_point("before takeover")
+    who = (owner or this_process()).to_mapping()
+    content = {"nonce": uuid.uuid4().hex, "lease": lease, "released": False, **who}
+    claim = Claim(folder, token + 1, content, clock)
+    if not _make(claim.path, _data(content), clock()):
+        return None
+    # another may have gone further since we looked: then ours, though it could be made, does not count
+    if _highest(folder) != claim.token:
+        claim.path.unlink(missing_ok=True)
+        return None
+    if token:
+        crash_point("after takeover")
+    # from below, so that those left by a kill are outranked at every moment
+    for lower in sorted(number for number in _tokens(folder) if number < claim.token):
+        _path(folder, lower).unlink(missing_ok=True)
+    crash_point("after claim")
+    return claim
+
+
+def standing_owner(folder: Path, clock: Clock = time.time) -> Owner | None:
+    """Return who has the run in a folder; None if it can be claimed."""
+    token = _highest(folder)
+    if not token or _free(folder, token, clock):
+        return None
+    content = _content(folder, token)
+    try:
+        return Owner.from_mapping(content)
+    except ValueError:
+        return Owner("an unknown machine", "", 0, "", "an unknown time")
+
+
+def _free(folder: Path, token: int, clock: Clock) -> bool:
+    """Say whether a claim does not stand any more."""
+    content = _content(folder, token)
+    if content.get("released") is True:
+        return True
+    try:
+        if Owner.from_mapping(content).dead():
+            return True
+        lease = float(content["lease"])
+    except (ValueError, KeyError, TypeError):
+        lease = LEASE  # damaged: its owner, if there is one, still renews it
+    try:
+        renewed = _path(folder, token).stat().st_mtime
+    except OSError:  # gone since we looked; whoever removed it outranks it, or has finished
+        return False
+    return clock() - renewed > lease
+
+
+def _make(path: Path, data: bytes, now: float) -> bool:
+    """Make a file with its content in one step; False if it is there already."""
+    temporary = temporary_path(path)
+    try:
+        temporary.write_bytes(data)
+        os.utime(temporary, (now, now))
+        # a link, and not a rename, for it fails where there is a file of that name; also over NFS
+        os.link(temporary, path)
+    except (FileExistsError, FileNotFoundError):  # the latter: an owner has cleared the folder up
+        return False
+    except OSError:  # a file system without links
+        return _make_in_two_steps(path, data, now)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def _make_in_two_steps(path: Path, data: bytes, now: float) -> bool:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    os.utime(path, (now, now))
+    return True
+
+
+def _tokens(folder: Path) -> list[int]:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    return [int(match[1]) for match in map(_NAME.fullmatch, names) if match]
+
+
+def _highest(folder: Path) -> int:
+    return max(_tokens(folder), default=0)
+
+
+def _path(folder: Path, token: int) -> Path:
+    return folder / f"claim-{token:06d}.json"
+
+
+def _data(content: dict[str, Any]) -> bytes:
+    return f"{json.dumps(content)}\n".encode()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _content(folder: Path, token: int) -> dict[str, Any]:
+    try:
+        content = json.loads(_read(_path(folder, token)))
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,97 @@
+"""Which process a claim belongs to, and whether that process is still there."""
+
+import os
+import socket
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Owner", "this_process"]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process that trains a run."""
+
+    host: str
+    """Name of the machine."""
+    place: str
+    """What tells two machines of one name, or two containers on one machine, apart; empty where that is unknown."""
+    pid: int
+    started: str
+    """When the process began, as the system counts: a number is given to another process after a while."""
+    since: str
+    """When it took the run: UTC, ISO 8601."""
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {self.since}"
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_mapping(cls, mapping: dict[str, Any]) -> "Owner":
+        """Return the owner in a mapping. Raises ValueError for a field that is missing or of the wrong kind."""
+        try:
+            texts = {name: str(mapping[name]) for name in ("host", "place", "started", "since")}
+            return cls(pid=int(mapping["pid"]), **texts)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not an owner: {error}") from error
+
+    def dead(self) -> bool:
+        """Say whether the process is known to have ended; of one on another machine that cannot be known."""
+        if not (self.place and self.started) or (self.host, self.place) != (socket.gethostname(), _place()):
+            return False
+        started = _started(self.pid)
+        if started:
+            return started != self.started
+        try:
+            # what another user's process has in /proc may be hidden; a signal of number 0 is never sent
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return _ended(self.pid)
+
+
+def this_process() -> Owner:
+    """Return this process as an owner."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    pid = os.getpid()
+    return Owner(socket.gethostname(), _place(), pid, _started(pid), now)
+
+
+@lru_cache
+def _place() -> str:
+    # since this start of the machine, and within the same table of processes: containers have their own
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:  # not Linux: leases have to do
+        return ""
+
+
+def _started(pid: int) -> str:
+    """Return the start time of a process that runs, or an empty text."""
+    fields = _fields(pid)
+    return "" if not fields or fields[0] in _ENDED else fields[19]
+
+
+def _ended(pid: int) -> bool:
+    """Say whether only the entry of a process is left, which nobody has asked for yet; it writes nothing any more."""
+    return _fields(pid)[:1] in ([state] for state in _ENDED)
+
+
+def _fields(pid: int) -> list[str]:
+    try:
+        # the name in parentheses may hold anything; after it come the state and, twentieth, the start time
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+_ENDED = "ZX"

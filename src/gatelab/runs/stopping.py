@@ -1,0 +1,96 @@
+"""Stopping in order: a signal, or a word from elsewhere, sets a flag, and training stops at the next step."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+__all__ = ["Stop", "Stopped"]
+
+_HEARD = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """Training has stopped because it was asked to, and goes on from there when it is started again.
+
+    The message is one line for the user. ``status`` is what the process should exit with: 130 after Ctrl-C (SIGINT),
+    143 after SIGTERM.
+    """
+
+    def __init__(self, message: str, signum: int = signal.SIGTERM) -> None:
+        super().__init__(message, signum)
+        self.signum = int(signum)
+
+    @property
+    def status(self) -> int:
+        """Exit status, as shells report a signal."""
+        return 128 + self.signum
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Stop:
+    """Whether training has been asked to stop.
+
+    Args:
+        asked: a question that is put at every step, such as the ``is_set`` of an event of multiprocessing.
+    """
+
+    def __init__(self, asked: Callable[[], bool] | None = None) -> None:
+        self._asked = asked
+        self._signum: int | None = None
+        self._before: dict[int, Any] = {}
+
+    @property
+    def signum(self) -> int | None:
+        """The signal that asked; SIGTERM where it was no signal; None if nobody did."""
+        if self._signum is None and self._asked is not None and self._asked():
+            self._signum = signal.SIGTERM
+        return self._signum
+
+    def request(self, signum: int = signal.SIGTERM) -> None:
+        """Ask; from any thread."""
+        self._signum = int(signum)
+
+    def check(self) -> None:
+        """Raise Stopped if asked."""
+        signum = self.signum
+        if signum is not None:
+            raise Stopped("stopped; the same command goes on from there", signum)
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Listen to SIGINT and SIGTERM; the second SIGINT raises KeyboardInterrupt.
+
+        In a thread other than the main one, and inside another ``on_signals`` of the same object, nothing is changed.
+        """
+        if self._before or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._before = {signum: signal.getsignal(signum) for signum in _HEARD}
+        try:
+            self.listen()
+            yield
+        finally:
+            before, self._before = self._before, {}
+            for signum, handler in before.items():
+                if handler is not None:  # None: not set from Python, and it cannot be given back
+                    signal.signal(signum, handler)
+
+    def listen(self) -> None:
+        """Take the signals back from who has taken them since, as a Trainer does."""
+        if self._before and threading.current_thread() is threading.main_thread():
+            for signum in _HEARD:
+                signal.signal(signum, self._hear)
+
+    def _hear(self, signum: int, frame: FrameType | None) -> None:
+        if self._signum is not None and signum == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self._signum is None and signum == signal.SIGINT:
+            # not print: the handler may have interrupted one
+            os.write(2, b"\nstopping after this step; Ctrl-C again ends at once\n")
+        self._signum = self._signum or int(signum)

@@ -1,0 +1,96 @@
+"""Optuna's samplers by name; each trial gets one of its own, whose randomness follows from the trial's place."""
+
+import importlib.util
+import warnings
+from collections.abc import Mapping
+from typing import Any, cast
+
+from gatelab.errors import UserError, suggest
+from gatelab.randomness import generator
+
+__all__ = ["OPTIONS", "check_options", "sampler"]
+
+OPTIONS: dict[str, dict[str, type]] = {
+    "tpe": {
+        "n_startup_trials": int,
+        "n_ei_candidates": int,
+        "multivariate": bool,
+        "group": bool,
+        "constant_liar": bool,
+    },
+    "random": {},
+    "nsgaii": {"population_size": int, "mutation_prob": float, "crossover_prob": float, "swapping_prob": float},
+    "cmaes": {
+        "n_startup_trials": int,
+        "popsize": int,
+        "use_separable_cma": bool,
+        "with_margin": bool,
+        "lr_adapt": bool,
+    },
+    "gp": {"n_startup_trials": int, "deterministic_objective": bool},
+    "qmc": {"qmc_type": str, "scramble": bool},
+    "grid": {},
+}
+"""Sampler -> its options and their kinds: the arguments of Optuna's classes that are plain values."""
+
+_CLASSES = {
+    "tpe": "TPESampler",
+    "random": "RandomSampler",
+    "nsgaii": "NSGAIISampler",
+    "cmaes": "CmaEsSampler",
+    "gp": "GPSampler",
+    "qmc": "QMCSampler",
+    # the loop hands a grid's points out itself; what Optuna's own grid sampler does at the end needs Study.optimize
+    "grid": "RandomSampler",
+}
+_PACKAGES = {"cmaes": "cmaes"}
+_KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Check the options of a sampler.
+
+    Raises:
+        UserError: an unknown option, a value of the wrong kind or out of range, a package that is not installed.
+    """
+    package = _PACKAGES.get(name)
+    if package and importlib.util.find_spec(package) is None:
+        raise UserError(f"hydra.sweeper.sampler={name}: needs `pip install {package}`")
+    known = OPTIONS[name]
+    for option, value in options.items():
+        if option not in known:
+            allowed = f"allowed: {', '.join(known)}" if known else f"{name} takes none"
+            raise UserError(f"unknown key 'hydra.sweeper.options.{option}'{suggest(option, known)}; {allowed}")
+        kinds = (int, float) if known[option] is float else (known[option],)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and known[option] is not bool):
+            raise UserError(f"hydra.sweeper.options.{option}={value}: must be {_KINDS[known[option]]}")
+        # Optuna finds a count of 0 or less only when it draws
+        if known[option] is int and cast(int, value) < 1:
+            raise UserError(f"hydra.sweeper.options.{option}={value}: must be at least 1")
+    try:
+        sampler(name, options, 0, 0)
+    except ValueError as error:
+        given = ", ".join(f"{option}={value}" for option, value in options.items())
+        raise UserError(f"hydra.sweeper.options: {name} refuses {given}: {' '.join(str(error).split())}") from None
+
+
+def sampler(name: str, options: Mapping[str, Any], seed: int, index: int) -> Any:
+    """Return the sampler of the trial at a place of a study, counted from 0.
+
+    A sampler draws from (seed, index) and the trials before it alone, so that a search that was resumed asks what it
+    would have asked. (One sampler for all would begin its random numbers anew and ask the first points twice.)
+    """
+    import optuna
+
+    arguments: dict[str, Any] = dict(options)
+    if name == "qmc":
+        # a sequence is scrambled once, and its place in it is kept by the study
+        arguments |= {"seed": seed, "warn_asynchronous_seeding": False}
+    else:
+        arguments["seed"] = int(generator(seed, "search", index).integers(2**31))
+    if name in ("cmaes", "gp", "qmc"):
+        arguments["warn_independent_sampling"] = False
+    with warnings.catch_warnings():
+        # whoever names a sampler or an option has chosen it
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return getattr(optuna.samplers, _CLASSES[name])(**arguments)

@@ -1,0 +1,192 @@
+"""A study on disk: claimed by one process, resumed by name, with what a kill left behind put right."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import distribution_to_json
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from gatelab.errors import UserError
+from gatelab.search.space import Space
+
+__all__ = ["claimed", "counted", "opened", "question", "remaining_waiting", "requeue_killed", "study_of"]
+
+_INSTEAD_OF = "instead_of"  # user attribute of a trial: the number of the killed one whose parameters it has
+
+
+@contextmanager
+def claimed(folder: Path, name: str) -> Iterator[None]:
+    """Hold a study for this process; the claim ends with the process, however that ends.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.claim"
+    new = not path.exists()
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"hydra.sweeper.study_name={name}: another process is searching this study") from None
+        try:
+            yield
+        except UserError:
+            # what is refused leaves nothing behind
+            if new and not (folder / f"{name}.journal").exists():
+                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    folder.rmdir()
+            raise
+
+
+@contextmanager
+def opened(place: str | None, folder: Path, name: str) -> Iterator[tuple[BaseStorage, str]]:
+    """Open the storage of a study that is claimed; yield it, and where it lies.
+
+    Raises:
+        UserError: a folder that cannot be made, a file that cannot be read.
+    """
+    sqlite = place is not None and place.startswith("sqlite:///")
+    path = Path(place.removeprefix("sqlite:///")) if place is not None else folder / f"{name}.journal"
+    new = not path.exists()
+    storage = _database(str(place), path) if sqlite else _journal(path)
+    try:
+        yield storage, str(place) if sqlite else str(path)
+    except UserError:
+        # what is refused before any trial has ended leaves nothing behind
+        if new and not any(trial.state.is_finished() for trial in _all_trials(storage)):
+            path.unlink(missing_ok=True)
+        raise
+    finally:
+        if isinstance(storage, RDBStorage):
+            storage.remove_session()
+            storage.engine.dispose()
+
+
+def question(space: Space, direction: str, seeds: int, first_point: str) -> dict[str, Any]:
+    """Return what a study asks: trials that answer different questions do not belong into one.
+
+    Args:
+        first_point: identity of the run at the first point of the space.
+    """
+    return {
+        "parameters": {parameter.key: distribution_to_json(parameter.distribution) for parameter in space.parameters},
+        "direction": direction,
+        "seeds": seeds,
+        "first_point": first_point,
+        "fixed": list(space.fixed),
+    }
+
+
+def study_of(storage: BaseStorage, name: str, asked: Mapping[str, Any]) -> optuna.Study:
+    """Begin the study of a name, or take it up again.
+
+    Raises:
+        UserError: the study that has the name asks something else.
+    """
+    study = optuna.create_study(storage=storage, study_name=name, direction=asked["direction"], load_if_exists=True)
+    before = study.user_attrs.get("question")
+    if before is None and not study.get_trials(deepcopy=False):
+        study.set_user_attr("question", dict(asked))
+    elif problem := _difference(before, asked):
+        raise UserError(f"hydra.sweeper.study_name={name}: {problem}; another search needs another name")
+    return study
+
+
+def requeue_killed(study: optuna.Study) -> int:
+    """Tell the trials that a killed process left running as failed, and ask for their parameters again.
+
+    Returns:
+        how many there were.
+    """
+    left = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    replaced = _replaced(study)
+    for trial in left:
+        # in this order: a kill between the two leaves a trial running that has its successor
+        if trial.number not in replaced:
+            parameters = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+            study.enqueue_trial(parameters, user_attrs={_INSTEAD_OF: trial.number})
+        study.tell(trial.number, state=TrialState.FAIL)
+    return len(left)
+
+
+def counted(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that came to an end of their own; killed ones have a successor that counts."""
+    replaced = _replaced(study)
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.state.is_finished() and trial.number not in replaced]
+
+
+def remaining_waiting(study: optuna.Study) -> int:
+    """Return how many trials are waiting to be asked for."""
+    return len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
+
+def _replaced(study: optuna.Study) -> set[int]:
+    return {trial.user_attrs.get(_INSTEAD_OF, -1) for trial in study.get_trials(deepcopy=False)}
+
+
+def _difference(before: Mapping[str, Any] | None, asked: Mapping[str, Any]) -> str:
+    if before is None:
+        return "the study of this name was not begun by this sweeper"
+    old, new = before["parameters"], asked["parameters"]
+    if changed := [key for key in {**old, **new} if old.get(key) != new.get(key)]:
+        return f"the study of this name searches other values of {', '.join(changed)}"
+    for key, meaning in (("direction", "direction"), ("seeds", "number of seeds")):
+        if before[key] != asked[key]:
+            return f"the study of this name has the {meaning} {before[key]}, not {asked[key]}"
+    if before["first_point"] != asked["first_point"]:
+        return f"the study of this name was begun with '{' '.join(before['fixed'])}', which means other runs"
+    return ""
+
+
+def _database(url: str, path: Path) -> RDBStorage:
+    # with Optuna's storages on a database comes its library, which a journal does without
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return RDBStorage(url)
+    except (OSError, SQLAlchemyError, RuntimeError) as error:
+        raise UserError(f"hydra.sweeper.storage={url}: cannot be opened: {_line(error)}") from error
+
+
+def _journal(path: Path) -> JournalStorage:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _mend(path)
+        return JournalStorage(JournalFileBackend(str(path)))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be opened: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AssertionError) as error:  # whatever Optuna meets in it
+        raise UserError(f"{path}: damaged study: {_line(error)}") from error
+
+
+def _all_trials(storage: BaseStorage) -> Iterator[FrozenTrial]:
+    for study in storage.get_all_studies():
+        yield from storage.get_all_trials(study._study_id, deepcopy=False)
+
+
+def _mend(path: Path) -> None:
+    """Remove what a death in the middle of a write left: a last line without its end, and Optuna's lock."""
+    if path.exists():
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(path, whole)
+    lock = Path(f"{path}.lock")
+    if lock.is_symlink():
+        lock.unlink()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

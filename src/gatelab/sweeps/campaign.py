@@ -1,0 +1,186 @@
+"""The stacks of a sweep under way: handed out, watched, divided when they fail, and stopped when that is asked for."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gatelab.configuration import RunConfiguration
+from gatelab.runs import Store
+from gatelab.sweeps.executors import Executor, Handle
+from gatelab.sweeps.failure import Failure, record_failure
+from gatelab.sweeps.interruption import Interruption
+from gatelab.sweeps.options import ExecutorOptions
+from gatelab.sweeps.order import Order, Report
+from gatelab.sweeps.plan import stacks
+from gatelab.sweeps.view import View
+
+__all__ = ["Campaign"]
+
+_LOOK = 0.25  # seconds between two looks at the clock, the store and the signals
+_STOPPING = 4.5  # seconds for all stacks to come to their checkpoints
+_STARTING = 300.0  # seconds for a process to import what it needs
+_MOST_STOPS = 3  # how often a stack that was stopped from outside, as by a cluster, is resumed
+
+
+@dataclass
+class _Piece:
+    """A stack, or a part of one that failed."""
+
+    runs: list[RunConfiguration]
+    number: int
+    attempts: int = 0  # how often these runs were tried before, in whatever company
+    alone: int = 0  # how often a single run has failed
+    stops: int = 0
+
+
+class Campaign:
+    """Trains stacks to their end.
+
+    Args:
+        planned: the stacks of the plan.
+        executor: trains them.
+        options: limits and retries.
+        sweep: the name under which loggers group the runs.
+        view: what the terminal shows.
+        interruption: notes signals.
+
+    Attributes:
+        failures: identity -> why a run could not be trained.
+    """
+
+    def __init__(
+        self,
+        planned: Sequence[list[RunConfiguration]],
+        executor: Executor,
+        options: ExecutorOptions,
+        sweep: str | None,
+        view: View,
+        interruption: Interruption,
+    ) -> None:
+        self.failures: dict[str, Failure] = {}
+        self._executor = executor
+        self._options = options
+        self._sweep = sweep
+        self._view = view
+        self._interruption = interruption
+        executor.asked = lambda: interruption.number is not None
+        self._waiting = deque(_Piece(list(stack), number) for number, stack in enumerate(planned, start=1))
+        self._stacks = len(planned)
+        self._running: dict[Handle, _Piece] = {}
+        self._elsewhere: dict[str, RunConfiguration] = {}
+
+    def run(self) -> None:
+        """Return when every run has a result or a failure, or when a signal has stopped the sweep."""
+        while self._waiting or self._running or self._elsewhere:
+            if self._interruption.number is not None:
+                self._stop()
+                return
+            while self._waiting and len(self._running) < self._executor.slots:
+                self._submit(self._waiting.popleft())
+            for handle in self._executor.wait(_LOOK):
+                self._settle(handle, self._running.pop(handle))
+            self._give_up_what_takes_too_long()
+            if self._elsewhere and len(self._running) < self._executor.slots:
+                self._look_elsewhere()
+            self._view.show(self._running)
+
+    def _submit(self, piece: _Piece) -> None:
+        handle = self._executor.submit(Order.of(piece.runs, self._title(piece), self._sweep))
+        self._running[handle] = piece
+        self._view.begin(handle, piece.runs[0].training.max_steps)
+
+    def _title(self, piece: _Piece) -> str:
+        first, several = piece.runs[0], len(piece.runs)
+        place = f"[{piece.number}/{self._stacks}] " if self._stacks > 1 else ""
+        return f"{place}{first.label} on {first.task.name}" + (f" × {several} runs" if several > 1 else "")
+
+    def _settle(self, handle: Handle, piece: _Piece) -> None:
+        report = handle.report
+        assert report is not None
+        self._view.end(handle)
+        elsewhere = [run for run in piece.runs if run.identity in report.taken]
+        self._elsewhere.update({run.identity: run for run in elsewhere})
+        if elsewhere:
+            self._view.say(f"{handle.order.title}: {_count(elsewhere)} being trained by another process; waiting")
+        if report.kind == "stopped" and self._executor.within:
+            self._interruption.notice(report.signum)
+        elif report.kind == "stopped" and piece.stops < _MOST_STOPS:
+            self._again(piece, _missing(piece.runs), stops=piece.stops + 1)
+        elif report.kind != "done":
+            self._divide(piece, _missing(piece.runs), handle.order.title, report)
+
+    def _divide(self, piece: _Piece, missing: list[RunConfiguration], title: str, report: Report) -> None:
+        """Try the runs of a stack that failed in two halves, and a run that failed alone as often as was asked for."""
+        attempts = piece.attempts + 1
+        reason = report.reason or "stopped again and again"
+        if len(missing) > 1:
+            self._view.say(f"{title} failed: {reason}; tried again in two halves", important=True)
+            half = -(-len(missing) // 2)
+            # the second half first, since each goes before the other
+            for part in (missing[half:], missing[:half]):
+                self._waiting.appendleft(_Piece(part, piece.number, attempts))
+        elif missing and len(piece.runs) > 1:
+            # the others of its stack were through: it has not failed alone yet
+            self._again(piece, missing)
+        elif missing and piece.alone < self._options.retries:
+            self._view.say(f"{title} failed: {reason}; tried again", important=True)
+            self._again(piece, missing, alone=piece.alone + 1)
+        elif missing:
+            run = missing[0]
+            self._view.say(f"{title} seed {run.seed} failed: {reason}", important=True)
+            failure = Failure.of(run, reason, report.detail, attempts)
+            record_failure(run, failure)
+            self.failures[run.identity] = failure
+
+    def _again(self, piece: _Piece, missing: list[RunConfiguration], *, alone: int = 0, stops: int = 0) -> None:
+        if missing:
+            self._waiting.append(_Piece(missing, piece.number, piece.attempts + 1, alone, stops))
+
+    def _give_up_what_takes_too_long(self) -> None:
+        now, limit, silence = time.monotonic(), self._options.limit_minutes, self._options.silent_minutes
+        for handle in self._running:
+            if handle.given_up is not None:
+                continue
+            if handle.begun is None:
+                if handle.watched and now - handle.heard > _STARTING:
+                    self._executor.cancel(handle, f"its process did not start within {_STARTING / 60:g} minutes")
+            elif limit is not None and now - handle.begun > 60 * limit:
+                self._executor.cancel(handle, f"not at its end after {limit:g} minutes (hydra.launcher.limit_minutes)")
+            elif silence is not None and handle.watched and now - handle.heard > 60 * silence:
+                self._executor.cancel(handle, f"no step for {silence:g} minutes (hydra.launcher.silent_minutes)")
+
+    def _look_elsewhere(self) -> None:
+        """See what has become of the runs of other processes; what they have left is trained here."""
+        # in this order: who is seen without an owner and without a result has been left
+        free = [run for run in self._elsewhere.values() if Store(run.runs_dir).owner(run.identity) is None]
+        for run in free:
+            del self._elsewhere[run.identity]
+        left = _missing(free)
+        if left:
+            self._view.say(f"{_count(left)} left by another process; going on with {'them' if len(left) > 1 else 'it'}")
+            for stack in stacks(left, self._executor.slots - len(self._running)):
+                self._stacks += 1
+                self._waiting.append(_Piece(stack, self._stacks))
+
+    def _stop(self) -> None:
+        """Let every stack come to its checkpoint; what takes too long has the one before."""
+        self._executor.stop()
+        until = time.monotonic() + _STOPPING
+        while self._running and time.monotonic() < until:
+            for handle in self._executor.wait(_LOOK):
+                del self._running[handle]
+                self._view.end(handle)
+        self._executor.close()
+
+
+def _missing(runs: Sequence[RunConfiguration]) -> list[RunConfiguration]:
+    return [run for run in runs if _is_missing(run)]
+
+
+def _is_missing(run: RunConfiguration) -> bool:
+    return Store(run.runs_dir).finished(run.identity) is None
+
+
+def _count(runs: Sequence[RunConfiguration]) -> str:
+    return f"{len(runs)} run{'s' if len(runs) > 1 else ''}"

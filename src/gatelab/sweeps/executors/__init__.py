@@ -1,0 +1,51 @@
+"""Executors: one way to hand stacks to the engines that train them."""
+
+import importlib.util
+from pathlib import Path
+
+from gatelab.errors import UserError
+from gatelab.sweeps.executors.executor import Executor, Handle
+from gatelab.sweeps.options import ExecutorOptions
+
+__all__ = ["Executor", "Handle", "check_engine", "open_executor"]
+
+
+def check_engine(options: ExecutorOptions) -> None:
+    """Raise a UserError if the engine is not installed."""
+    name = options.executor
+    if name in ("submitit", "ray") and importlib.util.find_spec(name) is None:
+        raise UserError(
+            f"hydra.launcher.executor={name}: needs `pip install {name}`; allowed without: processes, inline"
+        )
+
+
+def open_executor(options: ExecutorOptions, threads: int, device: str, folder: Path) -> Executor:
+    """Return the executor that the options name.
+
+    Args:
+        options: below hydra.launcher.
+        threads: of one stack.
+        device: auto, cpu or cuda.
+        folder: where an engine may keep its files.
+    """
+    check_engine(options)
+    # each brings its own library
+    match options.executor:
+        case "inline":
+            from gatelab.sweeps.executors.inline import Inline
+
+            return Inline()
+        case "processes":
+            from gatelab.sweeps.executors.devices import visible_gpus
+            from gatelab.sweeps.executors.processes import Processes
+
+            gpus = visible_gpus() if device != "cpu" else ()
+            return Processes(options.slots(threads, len(gpus)), gpus)
+        case "submitit":
+            from gatelab.sweeps.executors.submitit import Submitit
+
+            return Submitit(options, folder)
+        case "ray":
+            from gatelab.sweeps.executors.ray import Ray
+
+            return Ray(options)

@@ -1,0 +1,103 @@
+"""What every executor can do."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from gatelab.sweeps.order import Order, Report
+
+__all__ = ["Executor", "Handle"]
+
+
+@dataclass(eq=False)
+class Handle:
+    """An order that an executor has been given.
+
+    Attributes:
+        begun: when it began to run, on the monotonic clock; None while it waits, or its process is starting.
+        heard: when it last gave a sign of life.
+        watched: whether the executor hears of steps at all.
+        step, loss: of the last step heard of.
+        first: the first step heard of, and when.
+        given_up: why it was cancelled.
+        report: how it ended; None until then.
+    """
+
+    order: Order
+    begun: float | None = None
+    heard: float = field(default_factory=time.monotonic)
+    watched: bool = False
+    step: int = 0
+    loss: str = "–"
+    first: tuple[int, float] | None = None
+    given_up: str | None = None
+    report: Report | None = None
+
+    @property
+    def rate(self) -> float | None:
+        """Steps a second since the first was heard of; None where that cannot be said."""
+        if self.first is None or self.step <= self.first[0]:
+            return None
+        return (self.step - self.first[0]) / max(1e-9, self.heard - self.first[1])
+
+    def hear(self, step: int, loss: str) -> None:
+        """Note a step."""
+        self.heard, self.step, self.loss = time.monotonic(), step, loss
+        self.first = self.first or (step, self.heard)
+
+    def end(self, report: Report) -> None:
+        """Note how it ended; what was given up for a reason has failed for that reason, however it ended."""
+        if self.given_up is not None and report.kind != "done":
+            report = Report("failed", reason=self.given_up, detail=report.detail)
+        self.report = report
+
+
+class Executor(ABC):
+    """Runs several orders at once. To be closed: use it in a ``with`` block.
+
+    Args:
+        slots: how many orders it takes at once.
+
+    Attributes:
+        within: whether it trains in this process, where the stack hears the signals itself.
+        asked: whether the sweep is to stop, for those that do.
+    """
+
+    within = False
+    asked: Callable[[], bool] | None = None
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+
+    def prepare(self, orders: int) -> None:  # noqa: B027 - most have nothing to prepare
+        """Make ready for so many orders, while they are being planned."""
+
+    @abstractmethod
+    def submit(self, order: Order) -> Handle:
+        """Take an order; at most ``slots`` at a time."""
+
+    @abstractmethod
+    def wait(self, seconds: float) -> list[Handle]:
+        """Return what has ended since the last call; wait so long for something to end, or a little longer."""
+
+    @abstractmethod
+    def cancel(self, handle: Handle, reason: str) -> None:
+        """End an order that has to be given up; it comes out of :meth:`wait` as failed for the reason."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Ask every order to come to a checkpoint and end; each comes out of :meth:`wait`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End everything at once."""
+
+    def __enter__(self) -> "Executor":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

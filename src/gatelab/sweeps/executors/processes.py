@@ -1,0 +1,200 @@
+"""Processes of this machine: a stack that crashes takes nothing with it but its own worker."""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from gatelab.sweeps.executors.devices import VARIABLE
+from gatelab.sweeps.executors.executor import Executor, Handle
+from gatelab.sweeps.order import Order, Report
+
+__all__ = ["Processes"]
+
+_GRACE = 5.0  # seconds from asking a worker to end to ending it
+_LINES = 30  # last lines on stderr that tell about a death
+_SOURCE = Path(__file__).resolve().parents[3]  # the folder that holds gatelab
+
+
+class Processes(Executor):
+    """Workers, each in a session of its own, so that Ctrl-C reaches the launcher alone.
+
+    A worker trains one stack after another and is replaced when it dies, or when a stack fails in it. It ends by itself
+    when the launcher is gone.
+
+    Args:
+        slots: workers at once.
+        gpus: names of GPUs, of which each worker sees one; empty where there is none.
+    """
+
+    def __init__(self, slots: int, gpus: Sequence[str] = ()) -> None:
+        super().__init__(slots)
+        self._gpus = tuple(gpus)
+        self._workers: list[_Worker] = []
+        self._heard: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
+
+    def prepare(self, orders: int) -> None:
+        """Start workers: they import while the launcher plans."""
+        while len(self._workers) < min(self.slots, orders):
+            self._start()
+
+    def submit(self, order: Order) -> Handle:
+        """Give an order to a worker."""
+        handle = Handle(order, watched=True)
+        idle = [worker for worker in self._workers if worker.handle is None]
+        # one that has died without having been heard of takes nothing
+        if not any(worker.give(handle) for worker in idle):
+            self._start().give(handle)
+        return handle
+
+    def wait(self, seconds: float) -> list[Handle]:
+        """Listen to the workers."""
+        ended = []
+        now = time.monotonic()
+        for worker in self._workers:
+            if worker.kill_at is not None and now > worker.kill_at:
+                worker.kill()
+        with contextlib.suppress(queue.Empty):
+            ended += self._hear(*self._heard.get(timeout=seconds))
+            while True:
+                ended += self._hear(*self._heard.get_nowait())
+        return ended
+
+    def cancel(self, handle: Handle, reason: str) -> None:
+        """End the worker: softly, so that a stack which is merely slow keeps its checkpoint, and then for good."""
+        handle.given_up = reason
+        for worker in self._workers:
+            if worker.handle is handle:
+                worker.end_softly()
+
+    def stop(self) -> None:
+        """Ask every worker that trains to stop."""
+        for worker in self._workers:
+            if worker.handle is not None:
+                worker.end_softly()
+
+    def close(self) -> None:
+        """Kill the workers: one that is idle has nothing to lose."""
+        for worker in self._workers:
+            worker.kill()
+        for worker in self._workers:
+            worker.death()
+        self._workers.clear()
+
+    def _start(self) -> "_Worker":
+        taken = [worker.gpu for worker in self._workers]
+        gpu = min(self._gpus, key=taken.count) if self._gpus else None
+        worker = _Worker(gpu, self._heard)
+        self._workers.append(worker)
+        return worker
+
+    def _hear(self, worker: "_Worker", line: str | None) -> list[Handle]:
+        handle = worker.handle
+        if line is None:
+            self._workers = [other for other in self._workers if other is not worker]
+            worker.kill()  # what it may have started goes with it
+            report = worker.death()
+            if handle is not None:
+                handle.end(report)
+            return [handle] if handle is not None else []
+        message = json.loads(line)
+        if handle is None:
+            return []
+        if "begun" in message:
+            handle.begun = handle.heard = time.monotonic()
+            return []
+        if "step" in message:
+            handle.hear(message["step"], message["loss"])
+            return []
+        report = Report.from_text(message["report"])
+        handle.end(report)
+        worker.handle = None
+        if report.kind != "done":
+            # an exception may have left anything behind; a fresh process is sure
+            self._workers = [other for other in self._workers if other is not worker]
+            worker.kill()
+        return [handle]
+
+
+class _Worker:
+    def __init__(self, gpu: str | None, heard: "queue.SimpleQueue[tuple[_Worker, str | None]]") -> None:
+        self.gpu = gpu
+        self.handle: Handle | None = None
+        self.kill_at: float | None = None
+        path = os.pathsep.join([str(_SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {**os.environ, "PYTHONPATH": path, **({} if gpu is None else {VARIABLE: gpu})}
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "gatelab.sweeps.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+            start_new_session=True,
+        )
+        self._last_lines: deque[str] = deque(maxlen=_LINES)
+        assert self.process.stdout is not None and self.process.stderr is not None
+        threading.Thread(target=self._listen, args=(self.process.stdout, heard), daemon=True).start()
+        self._errors = threading.Thread(target=self._listen_to_errors, args=(self.process.stderr,), daemon=True)
+        self._errors.start()
+
+    def give(self, handle: Handle) -> bool:
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(f"{handle.order.text()}\n")
+            self.process.stdin.flush()
+        except OSError:
+            return False
+        self.handle = handle
+        handle.heard = time.monotonic()
+        return True
+
+    def end_softly(self) -> None:
+        self.kill_at = time.monotonic() + _GRACE
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        # the whole session: loggers start processes of their own
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def death(self) -> Report:
+        # waited for after it was killed as a group, and never before: its number is its own until then
+        status = self.process.wait()
+        with contextlib.suppress(OSError):
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+        self._errors.join(timeout=1.0)  # a grandchild may hold stderr open
+        lines = "\n".join(self._last_lines)
+        if status >= 0:
+            return Report("failed", reason=f"its process ended with status {status}", detail=lines)
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:
+            name = f"signal {-status}"
+        hint = " (out of memory?)" if name == "SIGKILL" else ""
+        return Report("failed", reason=f"its process was ended by {name}{hint}", detail=lines)
+
+    def _listen(self, stream: IO[str], heard: "queue.SimpleQueue[tuple[_Worker, str | None]]") -> None:
+        with stream:
+            for line in stream:
+                heard.put((self, line))
+        heard.put((self, None))
+
+    def _listen_to_errors(self, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                self._last_lines.append(line.rstrip("\n"))
+                print(line, end="", file=sys.stderr, flush=True)

@@ -1,0 +1,136 @@
+"""A SLURM cluster, through submitit; with ``cluster=local`` processes that submitit starts on this machine."""
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from gatelab.sweeps.executors.executor import Executor, Handle
+from gatelab.sweeps.options import ExecutorOptions
+from gatelab.sweeps.order import Order, Report
+from gatelab.sweeps.perform import perform
+
+__all__ = ["Submitit"]
+
+_GRACE = 5.0  # seconds from asking a process to end to ending it
+_MANY = 1000  # stacks handed to the queue of a cluster at once, which has its own limits
+
+
+class Submitit(Executor):
+    """Hands each stack to submitit as a job of its own.
+
+    What is pickled is the name of a function and a text of JSON. A job that the cluster preempts or ends at its limit
+    of time is put into the queue again by submitit, and goes on from its checkpoints.
+
+    Args:
+        options: below hydra.launcher.
+        folder: where submitit keeps its files and the output of jobs; every node must see it.
+    """
+
+    def __init__(self, options: ExecutorOptions, folder: Path) -> None:
+        import submitit
+
+        asked = options.submitit
+        self._executor = submitit.AutoExecutor(folder=folder / "submitit", cluster=asked.cluster)
+        on_cluster = self._executor.cluster == "slurm"
+        super().__init__(options.workers or (_MANY if on_cluster else options.slots(threads=1, gpus=0)))
+        named: dict[str, Any] = {"timeout_min": asked.timeout_min}
+        if on_cluster:
+            named |= asked.model_dump(exclude={"cluster", "timeout_min", "parameters"}, exclude_none=True)
+        elif asked.gpus_per_node:
+            named["gpus_per_node"] = asked.gpus_per_node
+        self._executor.update_parameters(**named, **asked.parameters)
+        self._jobs: dict[Handle, Any] = {}
+
+    def submit(self, order: Order) -> Handle:
+        """Put a stack into the queue."""
+        handle = Handle(order)
+        self._jobs[handle] = self._executor.submit(StackJob(), order.text())
+        return handle
+
+    def wait(self, seconds: float) -> list[Handle]:
+        """Ask for the state of the jobs until one has ended."""
+        until = time.monotonic() + seconds
+        while True:
+            ended = [handle for handle, job in self._jobs.items() if job.done()]
+            if ended or time.monotonic() > until:
+                break
+            time.sleep(min(0.1, seconds))
+        for handle, job in self._jobs.items():
+            if handle.begun is None and job.state not in ("PENDING", "UNKNOWN", "REQUEUED"):
+                handle.begun = time.monotonic()
+        for handle in ended:
+            handle.end(_report(self._jobs.pop(handle)))
+        return ended
+
+    def cancel(self, handle: Handle, reason: str) -> None:
+        """Have the cluster end a job."""
+        handle.given_up = reason
+        _end(self._jobs[handle])
+
+    def stop(self) -> None:
+        """Have the cluster end every job; each hears SIGTERM first and has time for its checkpoint."""
+        for job in self._jobs.values():
+            _end(job)
+
+    def close(self) -> None:
+        """Leave nothing in the queue, and no process of this machine."""
+        self.stop()
+        for job in self._jobs.values():
+            _reap(job)
+        self._jobs.clear()
+
+
+class StackJob:
+    """The function of a job, with what submitit calls when the job is to go into the queue again."""
+
+    def __call__(self, text: str) -> str:
+        """Train the stack in the text."""
+        # by SystemExit submitit leaves a job that it has put into the queue again
+        return perform(Order.from_text(text), watch=lambda step, loss: None, through=SystemExit).text()
+
+    def checkpoint(self, text: str) -> Any:
+        """Say how the job is begun again: as the first time, for its runs have checkpoints of their own."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self, text)
+
+
+def _report(job: Any) -> Report:
+    from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
+
+    _reap(job)
+    try:
+        if _process(job) is not None and not job.paths.result_pickle.exists():
+            # submitit would wait 15 seconds for a slow file system, and here there is none
+            raise UncompletedJobError(job.stderr() or job.stdout() or "")
+        return Report.from_text(job.result())
+    except (UncompletedJobError, FailedJobError, FailedSubmissionError, OSError) as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        reason = f"job {job.job_id} came to no end ({job.state})"
+        return Report("failed", reason=reason, detail="\n".join(lines[-40:]))
+
+
+def _end(job: Any) -> None:
+    # submitit's local jobs would get SIGINT, which their starter does not pass on
+    process = _process(job)
+    if process is None:
+        job.cancel(check=False)
+    elif process.poll() is None:
+        process.terminate()
+
+
+def _reap(job: Any) -> None:
+    """Wait for the process of a job of this machine that has ended, or has been asked to."""
+    process = _process(job)
+    if process is not None:
+        try:
+            process.wait(timeout=_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _process(job: Any) -> "subprocess.Popen[bytes] | None":
+    """Return the process that submitit has started for a job; None for one on a cluster."""
+    return getattr(job, "_process", None)

@@ -1,0 +1,86 @@
+"""What an executor is given, and what it gives back: plain values, so that they travel as JSON to any process."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from gatelab.configuration import RunConfiguration, run_configuration
+
+__all__ = ["Order", "Report"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A stack to train.
+
+    Attributes:
+        title: what the terminal calls it.
+        configurations: of its runs, frozen when the sweep was planned.
+        identities: of its runs, in the same order.
+        sweep: the name under which loggers group the runs.
+        trial: measure a few steps instead, and leave nothing behind.
+    """
+
+    title: str
+    configurations: tuple[Mapping[str, Any], ...]
+    identities: tuple[str, ...]
+    sweep: str | None = None
+    trial: bool = False
+
+    @classmethod
+    def of(
+        cls, configurations: Sequence[RunConfiguration], title: str, sweep: str | None, *, trial: bool = False
+    ) -> "Order":
+        """Return the order to train some runs together."""
+        mappings = tuple(configuration.mapping() for configuration in configurations)
+        return cls(title, mappings, tuple(configuration.identity for configuration in configurations), sweep, trial)
+
+    def runs(self) -> list[RunConfiguration]:
+        """Return the configurations of the runs, checked, without a look at any file."""
+        runs = [run_configuration(mapping, frozen=True) for mapping in self.configurations]
+        if tuple(run.identity for run in runs) != self.identities:
+            raise RuntimeError(f"{self.title}: the gatelab that trains is not the gatelab that planned")
+        return runs
+
+    def text(self) -> str:
+        """Return the order as JSON on one line."""
+        return json.dumps(asdict(self), allow_nan=False)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Order":
+        """Return the order in a text."""
+        content = json.loads(text)
+        sequences = {name: tuple(content[name]) for name in ("configurations", "identities")}
+        return cls(**{**content, **sequences})
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a stack came to its end.
+
+    Attributes:
+        kind: ``done``; ``stopped`` by a signal, its runs ready to be resumed; or ``failed``.
+        taken: identities of runs that another process is training.
+        reason: of a failure, in one line.
+        detail: more about it, such as a traceback.
+        numbers: what a trial measured.
+        signum: the signal that has stopped it.
+    """
+
+    kind: Literal["done", "stopped", "failed"]
+    taken: tuple[str, ...] = ()
+    reason: str = ""
+    detail: str = ""
+    numbers: dict[str, float] = field(default_factory=dict)
+    signum: int = 0
+
+    def text(self) -> str:
+        """Return the report as JSON on one line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> "Report":
+        """Return the report in a text."""
+        content = json.loads(text)
+        return cls(**{**content, "taken": tuple(content["taken"])})

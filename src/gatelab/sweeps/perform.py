@@ -1,0 +1,71 @@
+"""Trains one stack in whatever process this is, and says how it ended."""
+
+import traceback
+from collections.abc import Callable
+
+from gatelab.errors import UserError
+from gatelab.runs import Stop, Stopped
+from gatelab.sweeps.failure import forget_failure
+from gatelab.sweeps.injected import inject
+from gatelab.sweeps.order import Order, Report
+
+__all__ = ["failed", "perform", "train"]
+
+_LONGEST_DETAIL = 8000  # characters of a traceback, its end
+
+
+def perform(
+    order: Order,
+    watch: Callable[[int, str], None] | None = None,
+    asked: Callable[[], bool] | None = None,
+    through: type[BaseException] = KeyboardInterrupt,
+) -> Report:
+    """Carry out an order; whatever goes wrong is in the report.
+
+    Args:
+        order: the stack.
+        watch: called now and then with the steps taken and the loss; the terminal is left alone then.
+        asked: asked at every step whether to stop; signals are heard in any case.
+        through: what is raised all the same.
+    """
+    try:
+        return _trial(order) if order.trial else train(order, watch, asked)
+    except Stopped as stopped:
+        return Report("stopped", signum=stopped.signum)
+    except through:
+        raise
+    except BaseException as error:  # SystemExit as well: a run must not end the sweep
+        return failed(error)
+
+
+def failed(error: BaseException) -> Report:
+    """Return the report of an exception."""
+    words = " ".join(str(error).split())
+    name = type(error).__name__
+    reason = words if isinstance(error, UserError) else f"{name}: {words}" if words else name
+    return Report("failed", reason=reason, detail="".join(traceback.format_exception(error))[-_LONGEST_DETAIL:])
+
+
+def train(
+    order: Order, watch: Callable[[int, str], None] | None = None, asked: Callable[[], bool] | None = None
+) -> Report:
+    """Train a stack; what goes wrong is raised."""
+    # Lightning takes seconds to import
+    from gatelab.sweeps.steps import Steps
+    from gatelab.training import train_stack
+
+    runs = order.runs()
+    inject(runs)
+    display = None if watch is None else Steps(watch)
+    results = train_stack(runs, order.sweep, order.title, stop=Stop(asked), display=display)
+    done = {result.identity for result in results}
+    for run in runs:
+        if run.identity in done:
+            forget_failure(run.runs_dir, run.identity)
+    return Report("done", taken=tuple(identity for identity in order.identities if identity not in done))
+
+
+def _trial(order: Order) -> Report:
+    from gatelab.sweeps.estimate import measure
+
+    return Report("done", numbers=measure(order.runs()))

@@ -1,0 +1,38 @@
+"""What a fit tells of its steps, to whoever asked to hear of them."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pytorch_lightning import Callback, Trainer
+
+__all__ = ["Steps"]
+
+_EVERY = 0.2  # seconds between two words, each of which waits for the device
+
+
+class Steps(Callback):
+    """Calls a function now and then.
+
+    Args:
+        watch: called with the steps taken and the mean loss of the runs that still learn.
+    """
+
+    def __init__(self, watch: Callable[[int, str], None]) -> None:
+        self.watch = watch
+        self._last = 0.0
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Pass a step on."""
+        now = time.monotonic()
+        if now - self._last > _EVERY:
+            self._last = now
+            self.watch(pl_module.taken, _loss(pl_module))
+
+
+def _loss(module: Any) -> str:
+    if not module.training_losses:
+        return "–"
+    losses = module.training_losses[-1].tolist()
+    active = [loss for loss, progress in zip(losses, module.progress, strict=True) if progress.active]
+    return f"{sum(active) / len(active):.4g}" if active else "–"

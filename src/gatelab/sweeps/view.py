@@ -1,0 +1,82 @@
+"""What the terminal shows of a sweep: a line for each stack that runs; elsewhere a line for each that has ended."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gatelab.sweeps.executors import Handle
+
+__all__ = ["View"]
+
+
+class View:
+    """Lines on stderr. To be closed: use it in a ``with`` block.
+
+    Args:
+        quiet: show nothing but what goes wrong.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True)
+        self._lines: dict[Handle, TaskID] = {}
+        self._bars: Progress | None = None
+
+    def __enter__(self) -> "View":
+        if self._console.is_terminal and not self._quiet:
+            self._bars = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=20),
+                TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+                TextColumn("{task.fields[rate]} steps/s  loss {task.fields[loss]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def begin(self, handle: Handle, steps: int) -> None:
+        """Add the line of a stack, where steps are heard of."""
+        if self._bars is not None and handle.watched:
+            self._lines[handle] = self._bars.add_task(handle.order.title, total=steps, rate="–", loss="–")
+
+    def show(self, running: Mapping[Handle, Any]) -> None:
+        """Bring the lines up to date."""
+        if self._bars is None:
+            return
+        for handle in running:
+            if handle in self._lines:
+                rate = "–" if handle.rate is None else f"{handle.rate:.1f}"
+                self._bars.update(self._lines[handle], completed=handle.step, rate=rate, loss=handle.loss)
+
+    def end(self, handle: Handle) -> None:
+        """Take a line away, and leave one that says how long the stack took."""
+        if self._bars is not None and handle in self._lines:
+            self._bars.remove_task(self._lines.pop(handle))
+        report = handle.report
+        # a stack in this process has its own line
+        if report is not None and report.kind == "done" and handle.watched and handle.begun is not None:
+            seconds = time.monotonic() - handle.begun
+            rate = "" if handle.rate is None else f" ({handle.rate:.1f} steps/s)"
+            self.say(f"{handle.order.title}: {seconds:.1f} s{rate}")
+
+    def say(self, sentence: str, *, important: bool = False) -> None:
+        """Print a line, above those that move."""
+        if self._quiet and not important:
+            return
+        if self._bars is not None:
+            # a label comes from a file that anyone may have written: no markup
+            self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(sentence, file=sys.stderr, flush=True)

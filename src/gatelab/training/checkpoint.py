@@ -1,0 +1,183 @@
+"""A run's checkpoint: everything it needs to go on as if it had never been stopped.
+
+All that is random is a function of seed and step, so that weights, the optimiser's state, the step and what validation
+has found so far are everything. A checkpoint needs no other file but the history, of which it keeps the length and the
+hash; it holds the best weights too, unless they are its own.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gatelab.runs import seal, unseal
+from gatelab.training.module import Progress, StackModule
+
+__all__ = ["RunState", "best_bytes", "read_state", "restore", "state_bytes"]
+
+_FORMAT = 1
+_PROGRESS = ("diverged_at", "stopped", "best_step", "best", "stale", "gradient_norm")
+
+
+@dataclass
+class RunState:
+    """What a checkpoint holds.
+
+    Attributes:
+        progress: where the run stands.
+        weights: parameter name -> tensor.
+        optimizer: the optimiser's state of this run.
+        losses: of the training steps since the last validation.
+        validated: whether the validation that falls on this step, if one does, has been made.
+        seconds: what the run has taken so far.
+        history: the mark of the history (``Record.mark``).
+        file: the name it was read from.
+    """
+
+    progress: Progress
+    weights: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    losses: Tensor
+    validated: bool
+    seconds: float
+    history: dict[str, Any]
+    file: str = "last.pt"
+
+    @property
+    def position(self) -> tuple[int, bool]:
+        """Runs of equal positions can go on together."""
+        return self.progress.steps, self.validated
+
+
+def state_bytes(module: StackModule, run: int, seconds: float, history: Mapping[str, Any]) -> bytes:
+    """Return the checkpoint of a run as it stands between two steps."""
+    progress, optimizer = module.progress[run], module.stack_optimizer
+    learns = progress.active
+    weights = module.run_weights(run)
+    norm = float(optimizer.gradient_norms[run]) if progress.gradient_norm is None else progress.gradient_norm
+    losses = [step[run] for step in module.training_losses] if learns else []
+    content = {
+        "format": _FORMAT,
+        "step": progress.steps,
+        "weights": weights,
+        "optimizer": optimizer.run_state(run) if progress.optimizer_state is None else progress.optimizer_state,
+        **{name: getattr(progress, name) for name in _PROGRESS},
+        "gradient_norm": norm,
+        "best": list(progress.best),
+        # most often the weights are the best ones
+        "best_weights": None if progress.best_step == progress.steps else progress.best_weights,
+        "losses": torch.stack(losses) if losses else torch.zeros(0),
+        "validated": not learns or module.validated_at == module.taken,
+        "seconds": seconds,
+        "history": dict(history),
+    }
+    return _bytes(content, progress.steps)
+
+
+def best_bytes(progress: Progress) -> bytes:
+    """Return the checkpoint of the weights that validation chose."""
+    assert progress.best_step is not None
+    return _bytes({"weights": progress.best_weights, "step": progress.best_step}, progress.best_step)
+
+
+def read_state(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> RunState:
+    """Read a checkpoint.
+
+    Args:
+        data: the bytes of the file.
+        shapes: parameter name -> shape, of the network that the weights are for.
+
+    Raises:
+        ValueError: not the bytes that were written, or not a checkpoint of this network.
+    """
+    step = unseal(data)
+    try:
+        # never without weights_only: a file may come from anywhere, and may not run anything
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever torch and pickle raise about a file that they cannot read
+        raise ValueError(" ".join(str(error).split())[:200]) from error
+    try:
+        return _state(content, step, shapes)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"it is not a checkpoint of a run: {error!r}") from error
+
+
+def _state(content: dict[str, Any], step: int, shapes: Mapping[str, tuple[int, ...]]) -> RunState:
+    if content["format"] != _FORMAT or content["step"] != step:
+        raise ValueError("it is a checkpoint of another version")
+    best_weights = content["best_weights"]
+    if best_weights is None:
+        best_weights = {name: weight.clone() for name, weight in content["weights"].items()}
+    for weights in (content["weights"], best_weights):
+        if weights and {name: tuple(weight.shape) for name, weight in weights.items()} != dict(shapes):
+            raise ValueError("it is a checkpoint of another network")
+    loss, score = content["best"]
+    fields = {name: content[name] for name in _PROGRESS} | {"best": (loss, score)}
+    progress = Progress(steps=step, best_weights=best_weights, **fields)
+    return RunState(
+        progress=progress,
+        weights=content["weights"],
+        optimizer=dict(content["optimizer"]),
+        losses=content["losses"],
+        validated=content["validated"],
+        seconds=float(content["seconds"]),
+        history={"bytes": int(content["history"]["bytes"]), "sha256": str(content["history"]["sha256"])},
+    )
+
+
+@torch.no_grad()
+def restore(module: StackModule, states: Sequence[RunState | None]) -> None:
+    """Put the runs of a stack, which lies on its device, where they stood.
+
+    Args:
+        module: new.
+        states: of its runs; those that still learn have the same position. None for one that is new.
+    """
+    known = [state or _empty() for state in states]
+    for run, (state, old) in enumerate(zip(states, known, strict=True)):
+        if state is not None:
+            progress = old.progress
+            module.progress[run] = progress
+            for name, weight in module.weights().items():
+                weight[run] = old.weights[name]
+            if not progress.active:
+                progress.optimizer_state = old.optimizer
+    module.tell_active()
+    leader = next((run for run, state in enumerate(states) if state is not None and state.progress.active), None)
+    if leader is None:
+        return
+    module.taken, validated = known[leader].position
+    module.validated_at = module.taken if validated else None
+    module.training_losses = [
+        torch.stack([state.losses[step] if len(state.losses) > step else torch.zeros(()) for state in known]).to(
+            module.device
+        )
+        for step in range(len(known[leader].losses))
+    ]
+    optimizer = module.stack_optimizer
+    norms = [state.progress.gradient_norm or 0.0 for state in known]
+    optimizer.gradient_norms = torch.tensor(norms, dtype=torch.float32, device=module.device)
+    optimizer.load_run_states([state.optimizer for state in known], leader)
+    for state in known:
+        if state.progress.active:
+            state.progress.gradient_norm = None
+
+
+def _empty() -> RunState:
+    return RunState(Progress(), {}, {}, torch.zeros(0), validated=False, seconds=0.0, history={})
+
+
+def _bytes(content: Mapping[str, Any], step: int) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(_on_cpu(content), buffer)
+    return seal(buffer.getvalue(), step)
+
+
+def _on_cpu(value: Any) -> Any:
+    """Return a value that can be loaded where there is no GPU."""
+    if isinstance(value, Mapping):
+        return {name: _on_cpu(item) for name, item in value.items()}
+    return value.cpu() if isinstance(value, Tensor) else value

@@ -1,0 +1,126 @@
+"""Lightning's part in a fit: Trainers without anything of their own, and a stop between any two batches."""
+
+import logging
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+from gatelab.runs import Stop, Stopped
+from gatelab.training.data import StackData
+from gatelab.training.module import StackModule
+
+__all__ = ["Stopping", "fit", "measure_test"]
+
+
+class Stopping(Callback):
+    """Raises Stopped before the next batch, of training or evaluation, once asked.
+
+    Args:
+        stop: who is asked.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        self.stop = stop
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Take the signals back from the Trainer, which would end the process in its own way."""
+        self.stop.listen()
+
+    def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Likewise."""
+        self.stop.listen()
+
+    def on_test_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Likewise."""
+        self.stop.listen()
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Look."""
+        self.stop.check()
+
+    def on_validation_batch_start(self, trainer: Trainer, *rest: Any) -> None:
+        """Look."""
+        self.stop.check()
+
+    def on_test_batch_start(self, trainer: Trainer, *rest: Any) -> None:
+        """Look."""
+        self.stop.check()
+
+
+def fit(module: StackModule, data: StackData, callbacks: Sequence[Callback], stop: Stop, device: str) -> None:
+    """Train the runs of a stack from where they stand to their end.
+
+    A Trainer counts from 0, and validates after every so many of its own steps: in a stack that is resumed between two
+    validations the first Trainer goes to the next one, and the second from there.
+    """
+    training = module.configurations[0].training
+    used = [Stopping(stop), *callbacks]
+    with _quiet(stop):
+        while module.active:
+            if module.due:
+                _trainer(device, callbacks=used).validate(module, data, verbose=False)
+                continue
+            left = training.max_steps - module.taken
+            if left <= 0:
+                return
+            to_next = training.validate_every - module.taken % training.validate_every
+            aligned = to_next == training.validate_every
+            steps = left if aligned else min(left, to_next)
+            data.start = module.taken
+            _trainer(
+                device,
+                callbacks=used,
+                max_steps=steps,
+                val_check_interval=min(to_next, steps),
+                check_val_every_n_epoch=None,
+            ).fit(module, data)
+
+
+def measure_test(module: StackModule, data: StackData, stop: Stop, device: str) -> None:
+    """Open the test split."""
+    with _quiet(stop):
+        _trainer(device, callbacks=[Stopping(stop)]).test(module, data, verbose=False)
+
+
+def _trainer(device: str, **options: Any) -> Trainer:
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return Trainer(
+        accelerator="gpu" if device == "cuda" else "cpu",
+        devices=1,
+        # inside a job of SLURM, too: its own environment would want one process for every task of the job
+        plugins=[LightningEnvironment()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **options,
+    )
+
+
+@contextmanager
+def _quiet(stop: Stop) -> Iterator[None]:
+    """Call Lightning without what it says about data loaders and what torch says about it, and pass on how it ends."""
+    handler = signal.getsignal(signal.SIGINT)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*", FutureWarning)
+        try:
+            yield
+        except SIGTERMException:
+            # the signal came while the Trainer listened, before Stopping took the signals back
+            stop.check()
+            raise Stopped("stopped; the same command goes on from there", signal.SIGTERM) from None
+        except SystemExit as end:
+            if not isinstance(end.__context__, KeyboardInterrupt):
+                raise
+            # Lightning makes an exit of an interrupt, and the process deaf to the next one
+            signal.signal(signal.SIGINT, handler)
+            raise KeyboardInterrupt from None

@@ -1,0 +1,106 @@
+"""Where the runs of a stack go on: the checkpoints that can be used, and which runs can share a fit."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gatelab.runs import Record
+from gatelab.training.checkpoint import RunState, best_bytes, read_state
+from gatelab.training.mirrors import Mirror
+
+__all__ = ["Group", "begin", "groups", "replay", "states"]
+
+_START = (0, False)  # the position of a run that is new
+
+
+@dataclass
+class Group:
+    """Runs of a stack that are trained by one fit.
+
+    Attributes:
+        members: their places in the stack.
+        states: where each goes on; None for one that begins anew.
+    """
+
+    members: list[int]
+    states: list[RunState | None]
+
+
+def states(record: Record, shapes: Mapping[str, tuple[int, ...]]) -> list[RunState]:
+    """Return the checkpoints of a run that can be gone on from, the latest first; what is damaged has a line on stderr.
+
+    Args:
+        record: of the run.
+        shapes: parameter name -> shape, of its network.
+    """
+    found = []
+    for name in ("last.pt", "previous.pt"):
+        path = record.checkpoint_path(name)
+        try:
+            state = read_state(path.read_bytes(), shapes)
+            if not record.holds(state.history):
+                raise ValueError("metrics.jsonl does not begin with the history it belongs to")
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            print(f"warning: {path}: damaged checkpoint, not used: {error}", file=sys.stderr)
+            continue
+        state.file = name
+        found.append(state)
+    return sorted(found, key=lambda state: state.position, reverse=True)
+
+
+def groups(available: Sequence[Sequence[RunState]]) -> list[Group]:
+    """Sort the runs of a stack into groups that can go on together.
+
+    A process that dies while it writes the checkpoints of a stack leaves some runs one checkpoint behind the others;
+    these others go on from their one before last, so that the stack stays together. Runs that no longer learn go along
+    with any.
+
+    Args:
+        available: the checkpoints of each run, the latest first.
+    """
+    ended = {run: choices[0] for run, choices in enumerate(available) if choices and not choices[0].progress.active}
+    remaining: dict[int, dict[tuple[int, bool], RunState | None]] = {
+        run: {state.position: state for state in reversed(choices) if state.progress.active} or {_START: None}
+        for run, choices in enumerate(available)
+        if run not in ended
+    }
+    chosen: list[dict[int, RunState | None]] = []
+    while remaining:
+        furthest = min(max(choices) for choices in remaining.values())
+        chosen.append({run: choices.pop(furthest) for run, choices in remaining.items() if furthest in choices})
+        remaining = {run: choices for run, choices in remaining.items() if run not in chosen[-1]}
+    if not chosen:
+        chosen.append({})
+    largest = max(chosen, key=len)
+    largest |= ended
+    return [Group(sorted(group), [group[run] for run in sorted(group)]) for group in chosen if group]
+
+
+def begin(record: Record, state: RunState | None) -> None:
+    """Bring the folder of a run to where it goes on: what was written after that will be written again."""
+    if state is None:
+        record.restart()
+        return
+    if state.file != "last.pt":
+        # damaged, or further than the rest of the stack: it would be put aside, in the place of the one that is good
+        record.checkpoint_path("last.pt").unlink(missing_ok=True)
+    record.rewind(state.history)
+    if state.progress.best_step is None:
+        record.checkpoint_path("best.pt").unlink(missing_ok=True)
+    else:
+        record.write_checkpoint("best.pt", best_bytes(state.progress), durable=False)
+
+
+def replay(mirror: Mirror, history: Sequence[Mapping[str, Any]]) -> None:
+    """Log again what a run had written before it was stopped, for its loggers begin anew when it is resumed."""
+    rows: dict[int, dict[str, float]] = {}
+    for row in history:
+        numbers = rows.setdefault(row["step"], {})
+        for name, value in row.items():
+            if name not in ("step", "split"):
+                numbers[name if name.startswith("gates/") else f"{row['split']}/{name}"] = value
+    for step, numbers in rows.items():
+        mirror.log(step, numbers)

@@ -1,0 +1,89 @@
+"""The runs of a search as Hydra makes them: composed by its loader, trained by its launcher, read from the store.
+
+(Hydra does not load a plugin's file whose name begins with an underscore.)
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+
+from gatelab.commands.train import RunError
+from gatelab.configuration import RunConfiguration, plain, quote_equations, run_configuration, translated
+from gatelab.errors import UserError
+from gatelab.runs import Store
+from gatelab.search import Outcome, Point
+
+
+class LaunchedRuns:
+    """See ``gatelab.search.Runs``.
+
+    Args:
+        config: of the sweep.
+        loader: Hydra's.
+        launcher: any of Hydra's; what its runs found is read from the store.
+        directories: folders beside conf/ that hold variants.
+    """
+
+    def __init__(
+        self, config: DictConfig, loader: ConfigLoader, launcher: Launcher, directories: Sequence[Path]
+    ) -> None:
+        self.config = config
+        self.loader = loader
+        self.launcher = launcher
+        self.directories = directories
+        self.launched = 0
+
+    def point(self, words: Sequence[str]) -> Point:
+        """Compose and check a run."""
+        with translated(words):
+            composed = plain(self.loader.load_sweep_config(self.config, list(words)))
+        if composed.get("plan_only"):
+            raise UserError("plan_only=true: a search has no plan, it asks for its trials batch by batch")
+        run = run_configuration(composed, self.directories)
+        task = run.task
+        return Point(run.identity, task.name, task.score_name, task.higher_is_better, run.seed, run.runs_dir)
+
+    def train(self, batch: Sequence[Sequence[str]]) -> list[Outcome]:
+        """Hand runs to the launcher and look up what became of them."""
+        jobs = self.launcher.launch([list(words) for words in batch], initial_job_idx=self.launched)
+        self.launched += len(batch)
+        return [self._outcome(job) for job in jobs]
+
+    def _outcome(self, job: JobReturn) -> Outcome:
+        if not isinstance(job.cfg, DictConfig):
+            return Outcome("failed", reason=_reason(job))
+        run: RunConfiguration = run_configuration(plain(job.cfg), self.directories, with_torch=False)
+        result = Store(run.runs_dir).finished(run.identity)
+        if result is None:
+            return Outcome("failed", identity=run.identity, reason=_reason(job))
+        return Outcome("diverged" if result.status == "diverged" else "finished", result.validation.score, run.identity)
+
+
+def parameter_words(params: Mapping[str, Any], above: str = "") -> list[str]:
+    """Write ``hydra.sweeper.params`` as overrides; a mapping in it stands for the keys below its own."""
+    words: list[str] = []
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            words += parameter_words(value, f"{above}{key}.")
+        elif value is None or isinstance(value, bool):
+            words.append(f"{above}{key}={'null' if value is None else str(value).lower()}")
+        else:
+            words.append(f"{above}{key}={value}")
+    return quote_equations(words)
+
+
+def _reason(job: JobReturn) -> str:
+    """Say in one line why a job left no result."""
+    if job.status is JobStatus.FAILED:
+        try:
+            _ = job.return_value
+        except RunError as error:
+            return str(error)
+        except Exception as error:  # a launcher may hand back anything that a job raised
+            return " ".join(f"{type(error).__name__}: {error}".split())
+    return "the launcher left no result in the store"

@@ -1,0 +1,108 @@
+"""Hydra's sweeper ``optuna_search``. Hydra loads this file at every start, so it imports nothing heavy.
+
+(No ``from __future__ import annotations`` here: beside a dataclass it breaks Hydra 1.3's plugin scan.)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+
+@dataclass
+class SamplerOptionsConfig:
+    """Every option of any sampler, so that each can be set without a +; null is Optuna's default."""
+
+    n_startup_trials: Any = None
+    n_ei_candidates: Any = None
+    multivariate: Any = None
+    group: Any = None
+    constant_liar: Any = None
+    population_size: Any = None
+    mutation_prob: Any = None
+    crossover_prob: Any = None
+    swapping_prob: Any = None
+    popsize: Any = None
+    use_separable_cma: Any = None
+    with_margin: Any = None
+    lr_adapt: Any = None
+    deterministic_objective: Any = None
+    qmc_type: Any = None
+    scramble: Any = None
+
+
+@dataclass
+class OptunaSearchConfig:
+    """The options of the sweeper; gatelab.search.settings says what each means and checks it."""
+
+    _target_: str = "hydra_plugins.gatelab_optuna_sweeper.optuna_sweeper.OptunaSearchSweeper"
+    sampler: Any = "tpe"
+    options: SamplerOptionsConfig = field(default_factory=SamplerOptionsConfig)
+    sampler_seed: Any = 0
+    n_trials: Any = None
+    batch_size: Any = 8
+    seeds: Any = 1
+    direction: Any = None
+    storage: Any = None
+    study_name: Any = None
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+ConfigStore.instance().store(group="hydra/sweeper", name="optuna_search", node=OptunaSearchConfig, provider="gatelab")
+
+
+class OptunaSearchSweeper(Sweeper):
+    """Asks an Optuna study for batches of points and has the launcher train each batch at once."""
+
+    def __init__(self, params: Mapping[str, Any], **options: Any) -> None:
+        self.params = params
+        self.options = options
+        self.config: DictConfig | None = None
+        self.hydra_context: HydraContext | None = None
+        self.launcher: Launcher | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what composing needs, and set the launcher up."""
+        from hydra.core.plugins import Plugins
+
+        self.config = config
+        self.hydra_context = hydra_context
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Search the space that ``hydra.sweeper.params`` and the overrides of the command line span."""
+        import sys
+
+        from hydra.core.override_parser.overrides_parser import OverridesParser
+
+        from gatelab.configuration import added_directories
+        from gatelab.search import SearchSettings, search
+        from hydra_plugins.gatelab_optuna_sweeper._runs import LaunchedRuns, parameter_words
+
+        assert self.config is not None and self.hydra_context is not None and self.launcher is not None
+        options = {name: _plain(value) for name, value in self.options.items()}
+        options["options"] = {name: value for name, value in options["options"].items() if value is not None}
+        settings = SearchSettings.read(options)
+        directories = added_directories(sys.argv[1:])
+        loader = self.hydra_context.config_loader
+        words = [*parameter_words(_plain(self.params)), *arguments]
+        search(
+            settings,
+            OverridesParser.create(config_loader=loader).parse_overrides(words),
+            LaunchedRuns(self.config, loader, self.launcher, directories),
+            name=Path(self.config.hydra.sweep.dir).name,
+            flags=[f"--config-dir={folder}" for folder in directories],
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the sweeper's section as plain values; an interpolation in it sees that section alone."""
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

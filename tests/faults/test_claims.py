@@ -1,0 +1,311 @@
+"""Of all the processes that want a run, one trains it; one that was paused for too long writes no more."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from gatelab.runs import Claims, Owner, Record, Store, claims, owners
+from gatelab.runs.claims import ClaimLost, take_claim
+from gatelab.runs.files import remove_leftovers
+from gatelab.training import train_stack
+from tests.runs.examples import example
+from tests.training.examples import configuration, outcome
+
+NAME = "0123456789abcdef"
+NAMES = [f"{number:016x}" for number in range(20)]
+ELSEWHERE = Owner("elsewhere", "another place", 1, "2", "3")
+
+CLAIMING = """
+import sys
+from gatelab.runs import Store
+store = Store(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+taken = [name for name in sys.argv[2:] if store.claim(name) is not None]
+print(*taken, flush=True)
+sys.stdin.readline()
+"""
+
+FINISHING = """
+import sys
+from gatelab.runs import Claims, Store
+from tests.runs.examples import example
+store = Store(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+done = []
+for name in sys.argv[2:]:
+    with Claims(store) as claims:
+        claim = claims.take(name)
+        if claim is not None:
+            store.record(name, {"name": name}, claim).finish(example(identity=name))
+            done.append(name)
+print(*done, flush=True)
+sys.stdin.readline()
+"""
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / NAME
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("program", [CLAIMING, FINISHING])
+def test_eight_processes_want_the_same_runs_and_each_is_had_once(tmp_path, program):
+    command = [sys.executable, "-c", program, str(tmp_path), *NAMES]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    assert all(process.stdout.readline() == "ready\n" for process in processes)
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    taken = Counter(name for process in processes for name in process.stdout.readline().split())
+    assert taken == Counter(NAMES)
+    for process in processes:
+        process.communicate("\n", timeout=30)
+        assert process.returncode == 0
+    assert not list(tmp_path.glob("*/.*"))
+    # the processes have ended, and with them their claims
+    again = [Store(tmp_path).claim(name) for name in NAMES]
+    assert all((claim is None) == (program is FINISHING) for claim in again)
+
+
+def test_a_run_is_claimed_once_until_it_is_released(tmp_path):
+    store = Store(tmp_path)
+    first = store.claim(NAME)
+    assert first.token == 1
+    assert store.owner(NAME).pid == os.getpid()
+    assert store.claim(NAME) is None
+    first.release()
+    first.release()
+    assert store.owner(NAME) is None
+    assert store.claim(NAME).token == 2
+
+
+def test_a_finished_run_cannot_be_claimed_and_keeps_no_claim(tmp_path):
+    store = Store(tmp_path)
+    with Claims(store) as held:
+        claim = held.take(NAME)
+        store.record(NAME, {"a": 1}, claim).finish(example(identity=NAME))
+    assert store.claim(NAME) is None
+    assert not list((tmp_path / NAME).glob("claim*"))
+
+
+def test_a_claim_expires_unless_it_is_renewed(folder):
+    clock = Clock()
+    claim = take_claim(folder, lease=60, clock=clock, owner=ELSEWHERE)
+    for _ in range(3):
+        clock.now += 59
+        assert take_claim(folder, clock=clock) is None
+        claim.renew()
+    clock.now += 61
+    assert take_claim(folder, clock=clock).token == 2
+
+
+def test_the_lease_is_the_owners(folder):
+    clock = Clock()
+    take_claim(folder, lease=5, clock=clock, owner=ELSEWHERE)
+    clock.now += 6
+    assert take_claim(folder, lease=1000, clock=clock, owner=ELSEWHERE).token == 2
+    clock.now += 999
+    assert take_claim(folder, lease=1, clock=clock) is None
+
+
+def test_who_was_paused_beyond_the_lease_writes_no_more(tmp_path):
+    clock, store = Clock(), Store(tmp_path)
+    stale = store.claim(NAME, clock=clock)
+    old = store.record(NAME, {"a": 1}, stale)
+    old.append(1, "train", {"loss": 1.0})
+    clock.now += 61
+    fresh = store.claim(NAME, clock=clock)
+    new = store.record(NAME, {"a": 1}, fresh)
+    before = (tmp_path / NAME / "metrics.jsonl").read_bytes()
+    for write in (
+        lambda: old.append(2, "train", {"loss": 2.0}),
+        lambda: old.write_checkpoint("last.pt", b"of the old owner"),
+        lambda: old.write_provenance({}),
+        lambda: old.rewind({"bytes": 0, "sha256": "".join(["e3b0c44298fc1c149afbf4c8996fb924",
+                                                           "27ae41e4649b934ca495991b7852b855"])}),
+        old.restart,
+        lambda: old.truncate_after(0),
+        lambda: old.finish(example(identity=NAME)),
+    ):  # fmt: skip
+        with pytest.raises(ClaimLost, match=f"run {NAME} was taken over by process {os.getpid()} on "):
+            write()
+    stale.renew()
+    stale.release()
+    fresh.check()
+    assert (tmp_path / NAME / "metrics.jsonl").read_bytes() == before
+    assert not (tmp_path / NAME / "checkpoint" / "last.pt").exists()
+    new.finish(example(identity=NAME))
+
+
+def test_who_is_paused_between_the_look_and_the_write_writes_into_the_old_file(tmp_path, monkeypatch):
+    clock, store = Clock(), Store(tmp_path)
+    stale = store.claim(NAME, clock=clock)
+    old = store.record(NAME, {"a": 1}, stale)
+    old.append(1, "train", {"loss": 1.0})
+    mark = old.mark()
+
+    def looked():
+        monkeypatch.undo()
+        clock.now += 61
+        store.record(NAME, {"a": 1}, store.claim(NAME, clock=clock)).rewind(mark)
+
+    monkeypatch.setattr(stale, "check", looked)
+    old.append(2, "train", {"loss": 2.0})
+    assert [row["step"] for row in store.history(NAME)] == [1]
+
+
+def test_a_dead_process_is_followed_at_once(tmp_path):
+    command = "import sys; from gatelab.runs import Store; print(Store(sys.argv[1]).claim(sys.argv[2]).token)"
+    for token in (1, 2, 3):
+        process = subprocess.run([sys.executable, "-c", command, str(tmp_path), NAME], check=True, capture_output=True)
+        assert int(process.stdout) == token
+    assert Store(tmp_path).owner(NAME) is None
+
+
+def test_a_process_that_has_the_number_of_the_dead_one_is_another(folder):
+    mine = owners.this_process()
+    assert not mine.dead()
+    for other, dead in (({"started": "1"}, True), ({"host": "elsewhere"}, False), ({"place": "a container"}, False)):
+        assert Owner(**{**mine.to_mapping(), **other}).dead() is dead
+
+
+def test_a_zombie_is_dead():
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    owner = Owner(**{**owners.this_process().to_mapping(), "pid": process.pid, "started": owners._started(process.pid)})
+    assert not owner.dead()
+    process.stdin.close()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert owner.dead()
+    process.wait()
+    assert owner.dead()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b'{"lease": "long"}'])
+def test_a_damaged_claim_stands_for_the_length_of_a_lease(folder, content):
+    clock = Clock()
+    claim = take_claim(folder, clock=clock)
+    claim.path.write_bytes(content)
+    os.utime(claim.path, (clock.now, clock.now))
+    assert take_claim(folder, clock=clock) is None
+    assert str(claims.standing_owner(folder, clock))
+    with pytest.raises(ClaimLost):
+        claim.check()
+    clock.now += 61
+    assert take_claim(folder, clock=clock).token == 2
+
+
+def test_one_that_comes_late_to_a_takeover_does_not_get_the_run(folder, monkeypatch):
+    """It has seen the first claim expire; by the time it makes the second, there has been one, and a third."""
+    clock = Clock()
+    take_claim(folder, clock=clock, owner=ELSEWHERE)
+    clock.now += 61
+    highest = claims._highest
+    third: list[claims.Claim] = []
+    begun: list[bool] = []
+
+    def late(where):
+        seen = highest(where)
+        if not begun:
+            begun.append(True)
+            take_claim(where, clock=clock, owner=ELSEWHERE)
+            clock.now += 61
+            third.append(take_claim(where, clock=clock, owner=ELSEWHERE))
+        return seen
+
+    monkeypatch.setattr(claims, "_highest", late)
+    assert take_claim(folder, clock=clock) is None
+    assert third[0].token == 3
+    third[0].check()
+    assert [path.name for path in folder.iterdir()] == ["claim-000003.json"]
+
+
+def test_an_owner_that_clears_up_beside_one_that_claims_costs_no_traceback(folder, monkeypatch):
+    touch = os.utime
+
+    def cleared(path, times):
+        remove_leftovers(folder)
+        touch(path, times)
+
+    monkeypatch.setattr(os, "utime", cleared)
+    assert take_claim(folder) is None
+    monkeypatch.undo()
+    assert take_claim(folder).token == 1
+
+
+def test_where_there_are_no_links_one_claims_too(folder, monkeypatch):
+    def no_links(*names):
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    claim = take_claim(folder)
+    claim.check()
+    assert take_claim(folder) is None
+    assert json.loads(claim.path.read_text())["pid"] == os.getpid()
+    assert not list(folder.glob(".*"))
+
+
+def test_a_thread_renews_while_the_block_lasts(tmp_path):
+    store = Store(tmp_path)
+    with Claims(store, lease=0.04) as held:
+        claim = held.take(NAME)
+        os.utime(claim.path, (0, 0))
+        for _ in range(1000):
+            if claim.path.stat().st_mtime > 0:
+                break
+            held._ended.wait(0.01)
+        assert claim.path.stat().st_mtime > 0
+    assert store.owner(NAME) is None
+
+
+def test_a_run_that_another_process_trains_is_left_to_it(tmp_path):
+    runs = [configuration(tmp_path, seed=seed) for seed in (0, 1, 2)]
+    store = Store(tmp_path)
+    held = store.claim(runs[1].identity)
+    assert [result.seed for result in train_stack(runs)] == [0, 2]
+    assert store.owner(runs[1].identity).pid == os.getpid()
+    held.release()
+    assert [result.seed for result in train_stack(runs)] == [0, 1, 2]
+
+
+def test_a_run_that_is_taken_over_in_the_middle_is_dropped_in_one_line(tmp_path, monkeypatch, capsys):
+    runs = [configuration(tmp_path / "both", seed=seed) for seed in (0, 1)]
+    store = Store(tmp_path / "both")
+    append = Record.append
+    taken: list[claims.Claim] = []
+
+    def overtaken(record, step, split, numbers):
+        if record.identity == runs[0].identity and step == 6 and not taken:
+            # by a clock that is ahead, the lease of whoever trains is over
+            taken.append(store.claim(record.identity, clock=lambda: 1e12))
+        append(record, step, split, numbers)
+
+    monkeypatch.setattr("gatelab.runs.record.Record.append", overtaken)
+    assert [result.seed for result in train_stack(runs)] == [1]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: run {runs[0].identity} was taken over by process {os.getpid()} on ")
+    assert {row["step"] for row in store.history(runs[0].identity)} == {3}
+    assert store.finished(runs[0].identity) is None
+    taken[0].check()
+    taken[0].release()
+    assert [result.seed for result in train_stack(runs)] == [0, 1]
+    train_stack([configuration(tmp_path / "whole", seed=seed) for seed in (0, 1)])
+    for run in runs:
+        assert outcome(tmp_path / "both", run.identity) == outcome(tmp_path / "whole", run.identity)

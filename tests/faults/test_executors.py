@@ -1,0 +1,131 @@
+"""One bad run of twelve: the eleven others finish, whatever it does to its process, and whoever trains it."""
+
+import importlib.util
+import json
+import time
+
+import pytest
+
+from gatelab.errors import UserError
+from gatelab.runs import Store
+from gatelab.sweeps import ExecutorOptions, Failure, execute
+from gatelab.sweeps.executors import open_executor
+from gatelab.sweeps.injected import VARIABLE
+from tests.training.examples import configuration, outcome
+
+BAD = 7
+REASONS = {
+    "raise": "RuntimeError: injected",
+    "memory": "MemoryError: injected",
+    "exit": "SystemExit: 3",
+    "interrupt": "KeyboardInterrupt",
+    "leave": "its process ended with status 7",
+    "kill": "its process was ended by SIGKILL (out of memory?)",
+    "segfault": "its process was ended by SIGSEGV",
+    "hang": "no step for 0.05 minutes (hydra.launcher.silent_minutes)",
+}
+
+
+def sweep(folder, runs=12, **options):
+    settings = ExecutorOptions(**{"workers": 2, "silent_minutes": 0.05, **options})
+    points = [configuration(folder, seed=seed) for seed in range(runs)]
+    with open_executor(settings, 1, "cpu", folder / "sweeps") as executor:
+        return execute(points, "sweep", settings, lambda: executor)
+
+
+@pytest.mark.parametrize(
+    "kind", ["kill", *(pytest.param(kind, marks=pytest.mark.slow) for kind in REASONS if kind != "kill")]
+)
+def test_eleven_of_twelve_finish_and_the_next_launch_trains_the_twelfth(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv(VARIABLE, f"{kind}:{BAD}")
+    outcomes = sweep(tmp_path)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    assert [(failure.seed, failure.reason) for failure in failures] == [(BAD, REASONS[kind])]
+    assert len(Store(tmp_path).results()) == 11
+    note = tmp_path / failures[0].identity / "failed.json"
+    assert json.loads(note.read_text())["reason"] == REASONS[kind]
+    monkeypatch.delenv(VARIABLE)
+    assert not any(isinstance(outcome, Failure) for outcome in sweep(tmp_path))
+    assert not note.exists()
+    assert len(Store(tmp_path).results()) == 12
+
+
+def test_runs_trained_by_workers_are_those_trained_here(tmp_path):
+    sweep(tmp_path / "workers", runs=3)
+    execute([configuration(tmp_path / "here", seed=seed) for seed in range(3)])
+    for seed in range(3):
+        identity = configuration(tmp_path, seed=seed).identity
+        assert outcome(tmp_path / "workers", identity) == outcome(tmp_path / "here", identity)
+
+
+@pytest.mark.parametrize("kind", ["raise", "exit"])
+def test_inline_survives_what_a_process_can_survive(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv(VARIABLE, f"{kind}:{BAD}")
+    outcomes = sweep(tmp_path, executor="inline")
+    assert [outcome.reason for outcome in outcomes if isinstance(outcome, Failure)] == [REASONS[kind]]
+    assert len(Store(tmp_path).results()) == 11
+
+
+def test_a_user_error_is_told_as_the_reason(tmp_path):
+    damaged = configuration(tmp_path, seed=1)
+    (tmp_path / damaged.identity).mkdir()
+    (tmp_path / damaged.identity / "config.yaml").write_text("seed: 2\n")
+    outcomes = sweep(tmp_path, runs=3, executor="inline")
+    assert [outcome.reason for outcome in outcomes if isinstance(outcome, Failure)] == [
+        f"{tmp_path}/{damaged.identity}/config.yaml: the folder of run {damaged.identity} holds the configuration of "
+        "another run"
+    ]
+
+
+def test_each_worker_sees_one_gpu(tmp_path, monkeypatch):
+    from gatelab.sweeps.executors import processes
+
+    seen = []
+
+    class Started:
+        def __init__(self, gpu, heard):
+            seen.append(gpu)
+            self.gpu, self.handle = gpu, None
+
+    monkeypatch.setattr(processes, "_Worker", Started)
+    crew = processes.Processes(4, ("0", "1", "2"))
+    crew.prepare(4)
+    assert seen == ["0", "1", "2", "0"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("submitit") is None, reason="submitit is not installed")
+class TestSubmitit:
+    @pytest.mark.parametrize("kind", ["leave", pytest.param("raise", marks=pytest.mark.slow)])
+    def test_eleven_of_twelve_finish(self, tmp_path, monkeypatch, kind):
+        monkeypatch.setenv(VARIABLE, f"{kind}:{BAD}")
+        outcomes = sweep(tmp_path, executor="submitit", submitit={"cluster": "local"})
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+        assert [failure.seed for failure in failures] == [BAD]
+        assert failures[0].reason == REASONS[kind] if kind == "raise" else "came to no end" in failures[0].reason
+        assert len(Store(tmp_path).results()) == 11
+
+    @pytest.mark.slow
+    def test_a_stack_that_takes_too_long_is_ended(self, tmp_path, monkeypatch):
+        monkeypatch.setenv(VARIABLE, "hang:0")
+        begun = time.monotonic()
+        (failure,) = sweep(tmp_path, 1, executor="submitit", limit_minutes=0.1, submitit={"cluster": "local"})
+        assert "hydra.launcher.limit_minutes" in failure.reason
+        assert time.monotonic() - begun < 60
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+@pytest.mark.parametrize("kind", ["leave", "raise"])
+def test_ray(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv(VARIABLE, f"{kind}:{BAD}")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    outcomes = sweep(tmp_path, executor="ray")
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    assert [failure.seed for failure in failures] == [BAD]
+    assert len(Store(tmp_path).results()) == 11
+
+
+def test_an_engine_that_is_missing_is_a_user_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="needs `pip install ray`"):
+        sweep(tmp_path, executor="ray")

@@ -1,0 +1,191 @@
+"""What becomes of stacks that fail, hang, are stopped or are trained elsewhere; with an executor that only pretends."""
+
+import signal
+import time
+
+import pytest
+
+from gatelab.runs import Store
+from gatelab.sweeps.campaign import Campaign
+from gatelab.sweeps.executors import Executor, Handle
+from gatelab.sweeps.failure import read_failure
+from gatelab.sweeps.interruption import Interruption
+from gatelab.sweeps.options import ExecutorOptions
+from gatelab.sweeps.order import Order, Report
+from gatelab.sweeps.view import View
+from tests.runs.examples import example
+from tests.training.examples import configuration
+
+MINUTE = 1 / 60_000  # a limit of a millisecond
+
+
+class Pretending(Executor):
+    """Finishes every run at once, unless ``fault`` returns another report for the seeds of the stack."""
+
+    def __init__(self, fault=lambda seeds: None, slots=1):
+        super().__init__(slots)
+        self.fault, self.running, self.trained, self.stopped = fault, [], [], False
+
+    def submit(self, order):
+        handle = Handle(Order.from_text(order.text()), begun=time.monotonic(), watched=True)
+        self.running.append(handle)
+        assert len(self.running) <= self.slots
+        return handle
+
+    def wait(self, seconds):
+        ended = []
+        for handle in self.running:
+            runs = handle.order.runs()
+            seeds = [run.seed for run in runs]
+            report = Report("stopped", signum=15) if self.stopped else self.fault(seeds) or Report("done")
+            if report == "hangs" and handle.given_up is None:
+                time.sleep(0.002)
+                continue
+            self.trained.append(seeds)
+            if report == Report("done"):
+                for run in runs:
+                    result = example(identity=run.identity, seed=run.seed)
+                    Store(run.runs_dir).record(run.identity, run.mapping()).finish(result)
+            handle.end(Report("stopped") if report == "hangs" else report)
+            ended.append(handle)
+        self.running = [handle for handle in self.running if handle not in ended]
+        return ended
+
+    def cancel(self, handle, reason):
+        handle.given_up = reason
+
+    def stop(self):
+        self.stopped = True
+
+    def close(self):
+        self.running.clear()
+
+
+@pytest.fixture
+def campaign(tmp_path):
+    def start(executor, runs=4, signals=None, **options):
+        stack = [configuration(tmp_path, seed=seed) for seed in range(runs)]
+        settings, signals = ExecutorOptions(**options), signals or Interruption()
+        started = Campaign([stack], executor, settings, None, View(quiet=True), signals)
+        started.run()
+        return {failure.seed: failure for failure in started.failures.values()}
+
+    return start
+
+
+def failing(seed, reason="broken"):
+    return lambda seeds: Report("failed", reason=reason, detail="more") if seed in seeds else None
+
+
+def finished(folder):
+    return sorted(result.seed for result in Store(folder).results())
+
+
+@pytest.mark.parametrize("culprit", range(5))
+def test_a_stack_that_fails_is_halved_until_the_culprit_is_alone(campaign, tmp_path, culprit):
+    executor = Pretending(failing(culprit))
+    failures = campaign(executor, runs=5)
+    assert finished(tmp_path) == [seed for seed in range(5) if seed != culprit]
+    assert list(failures) == [culprit]
+    assert failures[culprit].reason == "broken"
+    assert failures[culprit].attempts == sum(culprit in seeds for seeds in executor.trained)
+    healthy = [seeds for seeds in executor.trained if culprit not in seeds]
+    assert sorted(seed for seeds in healthy for seed in seeds) == finished(tmp_path)
+
+
+def test_a_failure_is_written_into_the_folder_of_its_run(campaign, tmp_path):
+    failure = campaign(Pretending(failing(1)))[1]
+    assert read_failure(str(tmp_path), failure.identity) == failure
+    assert Store(tmp_path).unfinished() == [failure.identity]
+    (tmp_path / failure.identity / "failed.json").write_text("{")
+    assert read_failure(str(tmp_path), failure.identity) is None
+
+
+def test_a_run_that_fails_alone_is_tried_again_as_often_as_asked(campaign):
+    executor = Pretending(failing(0))
+    assert campaign(executor, runs=1, retries=2)[0].attempts == 3
+    assert executor.trained == [[0], [0], [0]]
+
+
+def test_a_run_that_is_well_the_second_time_has_not_failed(campaign, tmp_path):
+    reports = [Report("failed", reason="once")]
+    assert campaign(Pretending(lambda seeds: reports.pop() if reports else None), runs=1, retries=1) == {}
+    assert finished(tmp_path) == [0]
+
+
+def test_runs_that_were_finished_before_their_stack_died_are_not_trained_again(campaign, tmp_path):
+    def died_late(seeds):
+        if len(seeds) == 4:
+            for seed in (0, 1, 2):
+                run = configuration(tmp_path, seed=seed)
+                Store(tmp_path).record(run.identity, run.mapping()).finish(example(identity=run.identity, seed=seed))
+            return Report("failed", reason="died")
+        return None
+
+    executor = Pretending(died_late)
+    assert campaign(executor) == {}
+    assert executor.trained == [[0, 1, 2, 3], [3]]
+
+
+@pytest.mark.parametrize("limit", ["limit_minutes", "silent_minutes"])
+def test_what_hangs_is_given_up(campaign, tmp_path, limit):
+    failures = campaign(Pretending(lambda seeds: "hangs" if 2 in seeds else None), **{limit: MINUTE})
+    assert finished(tmp_path) == [0, 1, 3]
+    assert f"hydra.launcher.{limit}" in failures[2].reason
+
+
+def test_a_stack_that_was_stopped_from_outside_goes_on_but_not_for_ever(campaign, tmp_path):
+    executor: Pretending = Pretending(lambda seeds: Report("stopped", signum=15) if len(executor.trained) < 3 else None)
+    assert campaign(executor) == {}
+    assert finished(tmp_path) == [0, 1, 2, 3]
+    always = Pretending(lambda seeds: Report("stopped", signum=15))
+    assert campaign(always, runs=5)[4].reason == "stopped again and again"
+
+
+def test_a_signal_stops_what_runs_and_begins_nothing(campaign, tmp_path, monkeypatch):
+    signals = Interruption()
+    executor = Pretending(lambda seeds: "hangs")
+    wait = executor.wait
+
+    def interrupted(seconds):
+        signals.number = signal.SIGINT
+        return wait(seconds)
+
+    monkeypatch.setattr(executor, "wait", interrupted)
+    assert campaign(executor, signals=signals) == {}
+    assert executor.stopped
+    assert finished(tmp_path) == []
+
+
+def test_runs_of_another_process_are_waited_for_and_what_it_leaves_is_trained(campaign, tmp_path, monkeypatch):
+    def others(seeds):
+        identities = {seed: configuration(tmp_path, seed=seed).identity for seed in seeds}
+        if len(seeds) < 4:
+            return None
+        for seed in (0, 3):
+            run = configuration(tmp_path, seed=seed)
+            Store(tmp_path).record(run.identity, run.mapping()).finish(example(identity=run.identity, seed=seed))
+        return Report("done", taken=(identities[1], identities[2]))
+
+    executor = Pretending(lambda seeds: others(seeds))
+    claim = Store(tmp_path).claim(configuration(tmp_path, seed=1).identity)
+    looks = []
+    wait = executor.wait
+
+    def released_later(seconds):
+        looks.append(1)
+        if len(looks) == 3:
+            claim.release()
+        return wait(seconds)
+
+    monkeypatch.setattr(executor, "wait", released_later)
+    assert campaign(executor) == {}
+    assert executor.trained == [[0, 1, 2, 3], [2], [1]]
+    assert finished(tmp_path) == [0, 1, 2, 3]
+
+
+def test_the_second_signal_is_not_waited_for():
+    signals = Interruption()
+    signals.notice(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        signals.notice(signal.SIGINT)

@@ -1,0 +1,97 @@
+"""Sweeps from the command line: planned, refused, trained, told, and at once when there is nothing to do."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from gatelab.commands.train import train
+from gatelab.runs import Store
+from gatelab.sweeps.injected import VARIABLE
+from tests.faults.sweeping import SMALL
+
+TINY = [*SMALL, "hydra.launcher.executor=inline", "training.max_steps=4", "training.validate_every=2", "progress=false"]
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        status = train([*TINY, *arguments])
+        return status, capsys.readouterr()
+
+    return run
+
+
+def test_what_failed_is_in_a_table_of_its_own_and_in_the_exit_status(sweep, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "raise:1")
+    status, printed = sweep("seed=range(3)")
+    assert status == 1
+    assert "RuntimeError: injected" in printed.out
+    assert "1 of 3 runs failed; the same command tries them again\n" in printed.out
+    assert "Error executing job" not in printed.err
+    monkeypatch.delenv(VARIABLE)
+    status, printed = sweep("seed=range(3)")
+    assert (status, "failed because" in printed.out) == (0, False)
+
+
+def test_the_plan_trains_nothing(sweep, tmp_path):
+    status, printed = sweep("variant=lstm,gru", "seed=range(2)", "plan_only=true", "hydra.launcher.workers=1")
+    assert status == 0
+    header, _, lstm, gru, _, total = printed.out.splitlines()
+    assert header.split() == ["stack", "variant", "task", "runs", "steps", "ms", "a", "step", "time", "memory"]
+    assert lstm.split()[:5] == ["1", "lstm", "adding", "2", "4"]
+    assert gru.split()[:5] == ["2", "gru", "adding", "2", "4"]
+    assert total.startswith("0 runs are finished, 4 are to be trained in 2 stacks: about ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_plan_of_a_finished_sweep(sweep):
+    sweep("seed=1,2")
+    assert sweep("seed=1,2", "plan_only=true")[1].out == "2 runs are finished, nothing is to be trained\n"
+
+
+def test_an_overlapping_grid_trains_what_is_missing(sweep, tmp_path):
+    sweep("seed=1,2")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/result.json")}
+    sweep("seed=range(4)")
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/result.json")}
+    assert len(before) == 2 and len(after) == 4
+    assert before.items() <= after.items()
+
+
+def test_a_wrong_option_of_the_launcher_is_refused_before_anything_starts(sweep, tmp_path):
+    from gatelab.errors import UserError
+
+    with pytest.raises(UserError, match=r"hydra.launcher.retries=-1: must be at least 0"):
+        sweep("seed=1,2", "hydra.launcher.retries=-1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_optimizer_that_torch_refuses_is_named_with_its_point(sweep, tmp_path):
+    from gatelab.errors import UserError
+
+    with pytest.raises(UserError, match=r"^unknown key 'optimizer.mommentum'.*\(point 1 of 2: seed=1\)$"):
+        sweep("seed=1,2", "+optimizer.mommentum=1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_sweep_launched_again_does_not_even_import_torch(sweep, tmp_path):
+    arguments = [*TINY, "seed=range(8)", "variant=lstm,gru"]
+    assert train(arguments) == 0
+    assert len(Store(tmp_path / "runs").results()) == 16
+    program = """
+import json, sys, time
+begun = time.perf_counter()
+from gatelab.commands.train import train
+status = train(json.loads(sys.argv[1]))
+print(json.dumps([status, time.perf_counter() - begun, sorted({"torch", "pytorch_lightning"} & set(sys.modules))]))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(arguments)], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    status, seconds, imported = json.loads(ended.stdout.splitlines()[-1])
+    assert (status, imported) == (0, [])
+    assert seconds < 5  # 1 second where nothing else runs
