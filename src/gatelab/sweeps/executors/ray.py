@@ -1,6 +1,7 @@
 """A Ray cluster: each stack is a task of its own."""
 
 import contextlib
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,13 @@ class Ray(Executor):
         self._ray = ray
         self._started = not ray.is_initialized()
         if self._started:
+            path = os.pathsep.join([str(_SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
             ray.init(
                 address=options.ray.address,
                 log_to_driver=False,
                 include_dashboard=False if options.ray.address is None else None,
-                runtime_env={"env_vars": {"PYTHONPATH": str(_SOURCE)}},
+                # nodes of a cluster have a gatelab of their own
+                runtime_env={"env_vars": {"PYTHONPATH": path}} if options.ray.address is None else None,
             )
         super().__init__(options.workers or _MANY)
         # no retries of Ray's own: a stack that dies is divided, not repeated; and a process of its own for each

@@ -41,6 +41,7 @@ class Submitit(Executor):
             named["gpus_per_node"] = asked.gpus_per_node
         self._executor.update_parameters(**named, **asked.parameters)
         self._jobs: dict[Handle, Any] = {}
+        self._end_at: dict[Handle, float] = {}
 
     def submit(self, order: Order) -> Handle:
         """Put a stack into the queue."""
@@ -52,6 +53,7 @@ class Submitit(Executor):
         """Ask for the state of the jobs until one has ended."""
         until = time.monotonic() + seconds
         while True:
+            self._end_what_hangs()
             ended = [handle for handle, job in self._jobs.items() if job.done()]
             if ended or time.monotonic() > until:
                 break
@@ -66,12 +68,13 @@ class Submitit(Executor):
     def cancel(self, handle: Handle, reason: str) -> None:
         """Have the cluster end a job."""
         handle.given_up = reason
-        _end(self._jobs[handle])
+        self._end_at[handle] = time.monotonic() + _GRACE
+        _ask(self._jobs[handle])
 
     def stop(self) -> None:
         """Have the cluster end every job; each hears SIGTERM first and has time for its checkpoint."""
         for job in self._jobs.values():
-            _end(job)
+            _ask(job)
 
     def close(self) -> None:
         """Leave nothing in the queue, and no process of this machine."""
@@ -79,6 +82,14 @@ class Submitit(Executor):
         for job in self._jobs.values():
             _reap(job)
         self._jobs.clear()
+
+    def _end_what_hangs(self) -> None:
+        """A job that hangs has not heard SIGTERM, which submitit ignores; a cluster goes further by itself."""
+        for handle, moment in list(self._end_at.items()):
+            if time.monotonic() > moment:
+                del self._end_at[handle]
+                if handle in self._jobs:
+                    self._jobs[handle].cancel(check=False)
 
 
 class StackJob:
@@ -111,8 +122,8 @@ def _report(job: Any) -> Report:
         return Report("failed", reason=reason, detail="\n".join(lines[-40:]))
 
 
-def _end(job: Any) -> None:
-    # submitit's local jobs would get SIGINT, which their starter does not pass on
+def _ask(job: Any) -> None:
+    # to its own cancel() a local job has no time for a checkpoint
     process = _process(job)
     if process is None:
         job.cancel(check=False)
@@ -127,7 +138,7 @@ def _reap(job: Any) -> None:
         try:
             process.wait(timeout=_GRACE)
         except subprocess.TimeoutExpired:
-            process.kill()
+            job.cancel(check=False)
             process.wait()
 
 
