@@ -65,11 +65,16 @@ def test_nothing_is_lost_nothing_is_repeated_in_many_kills(tmp_path, uninterrupt
     killed_and_restarted(tmp_path, uninterrupted, KILLS, seed=2)
 
 
+def validated(folder, runs):
+    """Say whether so many runs have a validation behind them; the stacks of a sweep do not begin at the same moment."""
+    return sum(path.stat().st_size > 0 for path in folder.glob("runs/*/metrics.jsonl")) == runs
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_sweep_within_5_seconds_and_the_same_command_goes_on(tmp_path, number):
     steps = ["variant=lstm", "seed=range(4)", "training.validate_every=100"]
     process = start(tmp_path, *steps, "training.max_steps=20000")
-    wait_for(lambda: list(tmp_path.glob("runs/*/metrics.jsonl")))
+    wait_for(lambda: validated(tmp_path, 4))
     workers = children(process.pid)
     begun = time.monotonic()
     process.send_signal(number)
@@ -86,7 +91,7 @@ def test_a_signal_stops_the_sweep_within_5_seconds_and_the_same_command_goes_on(
 
 def test_workers_end_when_their_launcher_is_killed(tmp_path):
     process = start(tmp_path, "seed=range(2)", "training.max_steps=100000", "training.validate_every=100")
-    wait_for(lambda: list(tmp_path.glob("runs/*/metrics.jsonl")))
+    wait_for(lambda: validated(tmp_path, 2))
     workers = children(process.pid)
     assert workers
     process.kill()
