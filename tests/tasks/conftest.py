@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.tasks import TASKS, Adding, Chorales, Copying, Digits, Task
-from tests.tasks.examples import TINY_CHORALES
+from gatelab.tasks import TASKS, Chorales, Task
+from tests.tasks.examples import SMALL, TINY_CHORALES
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,6 @@ def tiny_chorales(written):
 @pytest.fixture(params=sorted(TASKS))
 def task(request, tiny_chorales) -> Task:
     """Every task in turn, small."""
-    small: dict[str, Task] = {
-        "adding": Adding(length=7, validation_size=12, test_size=9),
-        "chorales": tiny_chorales,
-        "copying": Copying(length=4, tokens=9, symbols=7, validation_size=12, test_size=9),
-        "digits": Digits(),
-    }
-    return small[request.param]
+    if request.param == "chorales":
+        return tiny_chorales
+    return TASKS[request.param].model_validate(SMALL[request.param])

@@ -32,15 +32,15 @@ def test_a_file_names_every_field_with_its_default(name):
     [
         (
             {"name": "addding"},
-            "unknown task 'addding' (did you mean 'adding'?); allowed: adding, chorales, copying, digits",
+            f"unknown task 'addding' (did you mean 'adding'?); allowed: {', '.join(TASKS)}",
         ),
-        ({"name": 3}, "unknown task '3'; allowed: adding, chorales, copying, digits"),
-        ({"length": 3}, "key 'task.name' is missing; allowed: adding, chorales, copying, digits"),
+        ({"name": 3}, f"unknown task '3'; allowed: {', '.join(TASKS)}"),
+        ({"length": 3}, f"key 'task.name' is missing; allowed: {', '.join(TASKS)}"),
         ("adding", "task=adding: must be a mapping"),
         (
             {"name": "adding", "lenght": 7},
             "unknown key 'task.lenght' (did you mean 'length'?); "
-            "allowed: name, data_seed, validation_size, test_size, length",
+            "allowed: name, data_seed, validation_size, test_size, length, test_length",
         ),
         ({"name": "adding", "length": -3}, "task.length=-3: must be at least 2"),
         ({"name": "adding", "length": "long"}, "task.length=long: must be an integer"),

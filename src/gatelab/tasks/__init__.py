@@ -1,6 +1,6 @@
 """Tasks: what a network is asked, from where its data come, and how it is judged.
 
-A task is added in three places: its module here, one line of ``TASKS``, and its file in conf/task/.
+A task is added in three places: its module here, one line of ``_KINDS``, and its file in conf/task/.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from gatelab.tasks.adding import Adding
 from gatelab.tasks.chorales import Chorales
 from gatelab.tasks.copying import Copying
 from gatelab.tasks.digits import Digits
-from gatelab.tasks.task import Batch, FiniteTask, GeneratedTask, Task
+from gatelab.tasks.task import Batch, FiniteTask, GeneratedTask, LengthTask, Task
 from gatelab.validation import check
 
 __all__ = [
@@ -22,16 +22,20 @@ __all__ = [
     "Digits",
     "FiniteTask",
     "GeneratedTask",
+    "LengthTask",
     "Task",
     "task_from_mapping",
 ]
 
-TASKS: dict[str, type[Task]] = {
-    "adding": Adding,
-    "chorales": Chorales,
-    "copying": Copying,
-    "digits": Digits,
-}
+_KINDS: tuple[type[Task], ...] = (
+    Adding,
+    Chorales,
+    Copying,
+    Digits,
+)
+
+TASKS: dict[str, type[Task]] = {kind.model_fields["name"].default: kind for kind in _KINDS}
+"""Every task, by the name that its file in conf/task/ has."""
 
 
 def task_from_mapping(mapping: Mapping[str, object]) -> Task:

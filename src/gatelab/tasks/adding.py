@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from gatelab.tasks.measures import squared_error
-from gatelab.tasks.task import Batch, GeneratedTask
+from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Adding"]
 
 
-class Adding(GeneratedTask):
+class Adding(LengthTask):
     """The adding problem: inputs (time, batch, 2) = number and mark, targets (batch, 1) = the sum."""
 
     name: Literal["adding"] = "adding"

@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from gatelab.tasks.measures import accuracy, cross_entropy
-from gatelab.tasks.task import Batch, GeneratedTask
+from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Copying"]
 
 
-class Copying(GeneratedTask):
+class Copying(LengthTask):
     """The copying memory problem: inputs (time, batch, symbols + 2) one-hot, targets (time, batch) classes.
 
     Classes 0 … symbols - 1 are the symbols, class ``symbols`` is the blank. The delimiter, class ``symbols + 1``,

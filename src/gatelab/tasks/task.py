@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gatelab.errors import UserError
 from gatelab.randomness import generator
@@ -16,7 +16,7 @@ from gatelab.randomness import generator
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Batch", "FiniteTask", "GeneratedTask", "Task"]
+__all__ = ["Batch", "FiniteTask", "GeneratedTask", "LengthTask", "Task"]
 
 
 class Batch(NamedTuple):
@@ -25,8 +25,8 @@ class Batch(NamedTuple):
     The mean loss of a batch is ``sum(loss_weights * losses) / sum(loss_weights)``, and likewise its score.
     """
 
-    inputs: NDArray[np.float32]
-    """(time, batch, input), zero after the end of each sequence."""
+    inputs: NDArray[Any]
+    """float32 (time, batch, input), or int64 (time, batch) for a task of tokens; zero after the end of each sequence."""
     lengths: NDArray[np.int64]
     """(batch,), the number of time steps of each sequence."""
     targets: NDArray[Any]
@@ -53,12 +53,15 @@ class Task(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    reads_tokens: ClassVar[bool] = False
+    """Whether inputs are tokens, integers below ``input_size`` for which a network learns embeddings."""
+
     name: str
 
     @property
     @abstractmethod
     def input_size(self) -> int:
-        """Number of inputs at each time step."""
+        """Number of inputs at each time step, or of different tokens."""
 
     @property
     @abstractmethod
@@ -152,13 +155,43 @@ class GeneratedTask(Task):
         return _held_out(self, "validation", self.validation_size)
 
     def test(self) -> Batch:
-        return _held_out(self, "test", self.test_size)
+        return _held_out(self.of_test(), "test", self.test_size)
+
+    def of_test(self) -> Self:
+        """Return the task that draws the test sequences: this one, unless they are to be of another length."""
+        return self
 
 
 # Validation is asked for again and again; drawing it costs more than keeping it.
 @lru_cache(maxsize=4)
 def _held_out(task: GeneratedTask, purpose: str, size: int) -> Batch:
     return task.draw(generator(task.data_seed, purpose), size)
+
+
+class LengthTask(GeneratedTask):
+    """A generated task with a ``length``, which a network may be asked to generalise beyond: train short, test long.
+
+    Validation has the length of training: what is chosen must not know the test.
+    """
+
+    length: int
+    test_length: int | None = Field(default=None, ge=1)
+    """Length of the test sequences; null for that of training and validation."""
+
+    @model_validator(mode="after")
+    def _test_length_is_possible(self) -> Self:
+        try:
+            self.of_test()
+        except ValidationError as error:
+            detail = error.errors()[0]
+            raise ValueError(f"test_length={self.test_length}: as {detail['loc'][-1]}: {detail['msg']}") from None
+        return self
+
+    def of_test(self) -> Self:
+        """Return the same task with the length of the test sequences."""
+        if self.test_length is None:
+            return self
+        return type(self).model_validate({**self.model_dump(), "length": self.test_length, "test_length": None})
 
 
 class FiniteTask(Task):
