@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     """
 
     inputs: NDArray[Any]
-    """float32 (time, batch, input), or int64 (time, batch) for a task of tokens; zero after the end of each sequence."""
+    """float32 (time, batch, input), or int64 (time, batch) for tokens; zero after the end of each sequence."""
     lengths: NDArray[np.int64]
     """(batch,), the number of time steps of each sequence."""
     targets: NDArray[Any]
