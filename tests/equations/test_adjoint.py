@@ -5,7 +5,7 @@ import pytest
 
 from gatelab.equations import program
 from gatelab.equations.adjoint import plan
-from gatelab.equations.functions import FUNCTIONS
+from gatelab.equations.functions import ELEMENTARY
 from gatelab.equations.graph import Block, Graph, Place, Store, derivative
 from gatelab.equations.library import load_variant, variant_files
 from tests.equations.examples import variant
@@ -35,13 +35,13 @@ def evaluated(block: Block, values: dict[Place, np.ndarray]) -> dict[Place, np.n
             case "operation":
                 results.append(OPERATORS[node.name](*arguments))
             case "function":
-                results.append(FUNCTIONS[node.name].value(*arguments))
+                results.append(ELEMENTARY[node.name].value(*arguments))
     return {store.place: results[store.node] for store in block.stores}
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTARY)
 def test_derivatives_are_those_of_central_differences(name):
-    function = FUNCTIONS[name]
+    function = ELEMENTARY[name]
     random = np.random.default_rng(1)
     points = [random.uniform(0.1, 2.5, 50) for _ in range(function.arity)]
     places = [Place("slot", number=i) for i in range(function.arity)]

@@ -193,7 +193,6 @@ def test_only_an_edited_equation_may_read_ahead():
         ({"equations": {False: "x"}}, "False is not a name"),
         ({"equations": {"tanh": "x"}}, "'tanh' is a name of the language"),
         ({"equations": {"lambda": "x"}}, "'lambda' is a name of the language"),
-        ({"equations": {"t": "x"}}, "'t' is a name of the language"),
         ({"output": "y"}, "output 'y' has no equation; equations: r, z, h"),
         ({"output": ["h"]}, "output .* has no equation"),
         ({"roles": ["r"]}, r"roles=\['r'\] must be a mapping"),

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gatelab.equations import Variant, program
-from gatelab.recurrence import parameter_shapes
+from gatelab.equations import Variant, parameter_shapes, program
+from gatelab.recurrence.weights import whole_weights
 
 TOLERANCE = {torch.float64: (1e-9, 1e-11), torch.float32: (2e-4, 2e-5)}
 
@@ -40,7 +40,7 @@ def results(
     sizes = {"input": inputs, "hidden": hidden}
     states = {state: leaf(batch, sizes[variant.sizes[state]], scale=0.5) for state in variant.states}
     valid = lengths if lengths is None or only_run is None else lengths[only_run]
-    output, finals, recorded = run(program(variant), weights, x, states, hidden, valid, record)
+    output, finals, recorded = run(program(variant), whole_weights(variant, weights), x, states, hidden, valid, record)
     loss = 0 * x.sum()
     for value in (output, *finals.values(), *recorded.values()):
         wave = torch.arange(value[0].numel() if lead and only_run is None else value.numel(), dtype=dtype).cos()

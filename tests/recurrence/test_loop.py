@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from gatelab.equations import Variant, variant_files
-from gatelab.equations.functions import FUNCTIONS
+from gatelab.equations.functions import ELEMENTARY
 from gatelab.equations.library import load_variant
 from gatelab.errors import UserError
 from gatelab.recurrence import Layer
@@ -149,7 +149,7 @@ ARGUMENTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", ELEMENTARY)
 def test_every_function_within_the_recurrence(name):
     call = f"{name}({ARGUMENTS.get(name, 'linear(x, h)')})"
     layer = build({"h": f"0.5*sin({call}) + 0.1*h"})
@@ -163,13 +163,13 @@ def test_every_function_within_the_recurrence(name):
     assert torch.autograd.gradcheck(run, (inputs, states["h"], *layer.parameters()))
 
 
-@pytest.mark.parametrize("name", [name for name in FUNCTIONS if FUNCTIONS[name].arity == 1])
+@pytest.mark.parametrize("name", [name for name in ELEMENTARY if ELEMENTARY[name].arity == 1])
 def test_functions_have_the_values_of_the_table_far_out(name):
     layer = build({"h": f"{name}(x) + 0*linear(h)"})
     x = torch.tensor([-800.0, -35.0, -21.0, -20.0, -3.0, 0.5, 3.0, 20.0, 21.0, 35.0, 700.0], dtype=torch.float64)
     x = x[x > 0] if name in ("log", "sqrt") else x
     output, _, _ = layer(x[:, None, None].expand(-1, 1, HIDDEN))
-    assert_close(output[:, 0, 0], torch.from_numpy(FUNCTIONS[name].value(x.numpy())))
+    assert_close(output[:, 0, 0], torch.from_numpy(ELEMENTARY[name].value(x.numpy())))
 
 
 @pytest.mark.parametrize("name", ["step", "sign"])

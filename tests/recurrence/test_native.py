@@ -6,11 +6,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatelab.equations import Variant, program, variant_files
-from gatelab.equations.functions import FUNCTIONS
+from gatelab.equations import Variant, parameter_shapes, program, variant_files
+from gatelab.equations.functions import ELEMENTARY
 from gatelab.equations.library import load_variant
 from gatelab.errors import UserError
-from gatelab.recurrence import Layer, parameter_shapes, run_loop, run_native
+from gatelab.recurrence import Layer, run_loop, run_native
 from gatelab.recurrence.native import pool as pools
 from tests.recurrence.both_paths import assert_identical, assert_same, results
 from tests.recurrence.random_variants import variants
@@ -232,7 +232,7 @@ SMALLEST = {
     torch.float32: 1e-35,
     torch.float64: 1e-300,
 }  # sigmoid is 0 where it would be no normal number, silu with it
-ONE = tuple(name for name, function in FUNCTIONS.items() if function.arity == 1)
+ONE = tuple(name for name, function in ELEMENTARY.items() if function.arity == 1)
 
 
 def of_function(name: str, values: torch.Tensor) -> torch.Tensor:
@@ -249,7 +249,7 @@ def test_functions_are_accurate_over_the_whole_range(name, dtype):
     points = points[points > 0] if name in ("log", "sqrt") else points
     with np.errstate(over="ignore", under="ignore"):
         exact = torch.from_numpy(
-            np.asarray(FUNCTIONS[name].value(points.numpy().astype(np.longdouble))).astype(np.float64)
+            np.asarray(ELEMENTARY[name].value(points.numpy().astype(np.longdouble))).astype(np.float64)
         )
     ours = of_function(name, points).double()
     # results beyond the dtype are infinite; hard_sigmoid, sin and cos pass through 0, where no relative error is small

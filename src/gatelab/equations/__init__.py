@@ -1,7 +1,7 @@
 """The language of gates: equations as data, and what is derived from them without a tensor library."""
 
 from gatelab.equations.bounds import Interval, bounds, gates
-from gatelab.equations.counting import dependent_products, multiply_adds, parameter_count
+from gatelab.equations.counting import dependent_products, multiply_adds, parameter_count, parameter_shapes
 from gatelab.equations.library import edited_variant, load_variant, variant_files, variant_from_file
 from gatelab.equations.program import Instruction, Program, program
 from gatelab.equations.typesetting import latex, plain
@@ -20,6 +20,7 @@ __all__ = [
     "load_variant",
     "multiply_adds",
     "parameter_count",
+    "parameter_shapes",
     "plain",
     "program",
     "variant_files",

@@ -1,29 +1,50 @@
 """What a variant costs: learned numbers, and multiplications in each time step."""
 
+import math
+
+from gatelab.equations.forms import part_shapes
 from gatelab.equations.program import program
 from gatelab.equations.tree import Expression, Read, walk
 from gatelab.equations.variant import Variant
 from gatelab.errors import UserError
 
-__all__ = ["dependent_products", "multiply_adds", "parameter_count"]
+__all__ = ["dependent_products", "multiply_adds", "parameter_count", "parameter_shapes"]
 
 
 def parameter_count(variant: Variant, input_size: int, hidden_size: int) -> int:
     """Return the number of learned numbers of one layer in one direction.
 
-    A weight matrix has hidden_size × (length of its source) of them, a diagonal the length of its source, a bias or a
-    learned vector hidden_size, a learned scalar 1.
+    A weight matrix has hidden_size × (length of its source) of them, or what its form leaves of these; a diagonal the
+    length of its source, a bias or a learned vector hidden_size, a learned scalar 1.
 
     Raises:
-        UserError: a size below 1.
+        UserError: a size below 1, or sizes that the form of a weight cannot have.
+    """
+    return sum(math.prod(shape) for shape in parameter_shapes(variant, input_size, hidden_size).values())
+
+
+def parameter_shapes(variant: Variant, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+    """Return parameter name -> shape of what is learned, in the order of the equations.
+
+    Weights are (hidden, source), or in the parts that :func:`gatelab.equations.forms.part_shapes` says; vectors and
+    biases (hidden,), diagonals (source,), scalars ().
+
+    Raises:
+        UserError: a size below 1, or sizes that the form of a weight cannot have.
     """
     sources = _source_lengths(variant, input_size, hidden_size)
-    rows = {"weight": hidden_size, "diagonal": 1}
-    own = {"bias": hidden_size, "vector": hidden_size, "scalar": 1}
-    return sum(
-        rows[parameter.kind] * sources[parameter.name] if parameter.kind in rows else own[parameter.kind]
-        for parameter in variant.parameters
-    )
+    shapes: dict[str, tuple[int, ...]] = {}
+    for parameter in variant.parameters:
+        match parameter.kind:
+            case "weight":
+                shapes |= part_shapes(parameter.name, parameter.form, hidden_size, sources[parameter.name])
+            case "diagonal":
+                shapes[parameter.name] = (sources[parameter.name],)
+            case "bias" | "vector":
+                shapes[parameter.name] = (hidden_size,)
+            case "scalar":
+                shapes[parameter.name] = ()
+    return shapes
 
 
 def multiply_adds(variant: Variant, input_size: int, hidden_size: int) -> int:
@@ -41,7 +62,8 @@ def multiply_adds(variant: Variant, input_size: int, hidden_size: int) -> int:
     total = 0
     for parameter, source in variant.weights():
         if _changes(source, changing):
-            total += sources[parameter.name] * (hidden_size if parameter.kind == "weight" else 1)
+            rows, columns = hidden_size if parameter.kind == "weight" else 1, sources[parameter.name]
+            total += rows * columns if parameter.form is None else parameter.form.multiply_adds(rows, columns)
     return total
 
 

@@ -1,4 +1,7 @@
-"""The one table of element-wise functions: value, derivative, range and spelling of each."""
+"""The one table of functions: value, derivative, range and spelling of each.
+
+Element-wise functions act on every number of a vector; row functions, at the end, on the vector as a whole.
+"""
 
 import math
 from collections.abc import Callable
@@ -7,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FUNCTIONS", "Function"]
+__all__ = ["COMPOSED", "ELEMENTARY", "FUNCTIONS", "ROW_FUNCTIONS", "Function"]
 
 
 def _sigmoid(u: Any) -> Any:
@@ -20,9 +23,19 @@ def _softplus(u: Any) -> Any:
     return np.maximum(u, 0) + np.log1p(np.exp(-np.abs(u)))
 
 
+def _softmax(u: Any) -> Any:
+    e = np.exp(u - np.max(u, -1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def _layer_norm(u: Any) -> Any:
+    centred = u - np.mean(u, -1, keepdims=True)
+    return centred / np.sqrt(np.mean(centred**2, -1, keepdims=True) + 1e-5)
+
+
 @dataclass(frozen=True)
 class Function:
-    """One element-wise function.
+    """One function.
 
     Attributes:
         name: how an equation spells it.
@@ -33,7 +46,10 @@ class Function:
         low, high: bounds of the value over all real arguments.
         increasing: whether the function never falls, so that bounds of arguments give bounds of values.
         latex: how it is typeset, ``{0}`` and ``{1}`` standing for the arguments.
-        torch: its name in ``torch`` or, failing that, in ``torch.nn.functional``.
+        torch: its name in ``torch`` or, failing that, in ``torch.nn.functional``; empty for one with an expansion.
+        expansion: the function in the equation language over ``u``, for one that is made of others; it needs no
+            derivatives, and every backend computes its parts.
+        rows: whether it acts on the whole vector, the last axis. Such a function runs on the loop path alone.
     """
 
     name: str
@@ -44,7 +60,15 @@ class Function:
     high: float
     increasing: bool
     latex: str
-    torch: str
+    torch: str = ""
+    expansion: str = ""
+    rows: bool = False
+
+
+def _expanded(name: str, expansion: str, value: Callable[..., Any], high: float) -> Function:
+    """Return a function that is made of others and grows from 0."""
+    spelled = name.replace("_", r"\_")
+    return Function(name, 1, value, (), 0.0, high, True, rf"\operatorname{{{{{spelled}}}}}({{0}})", expansion=expansion)
 
 
 # at a kink the derivatives are those PyTorch chooses: 0 for the clipped ones, half to each side for equal min and max
@@ -87,6 +111,7 @@ _TABLE = (
     Function(
         "step", 1, lambda u: (np.asarray(u) > 0) * 1.0, ("0",), 0.0, 1.0, True, r"\operatorname{{step}}({0})", "step",
     ),
+    Function("floor", 1, np.floor, ("0",), -math.inf, math.inf, True, r"\left\lfloor{0}\right\rfloor", "floor"),
     Function(
         "min", 2, np.minimum, ("(1 + sign(v - u))/2", "(1 + sign(u - v))/2"), -math.inf, math.inf, True,
         r"\min({0}, {1})", "minimum",
@@ -95,8 +120,47 @@ _TABLE = (
         "max", 2, np.maximum, ("(1 + sign(u - v))/2", "(1 + sign(v - u))/2"), -math.inf, math.inf, True,
         r"\max({0}, {1})", "maximum",
     ),
+    # How far one step of a differential equation goes, for a rate Δ = e^u, relu(u) or σ(u): backward Euler Δ/(1 + Δ),
+    # trapezoid Δ/(1 + Δ/2) (there with Δ = 2σ(u)), exact hold 1 − exp(−Δ). Gates of Gu et al. 2021, "Combining Recurrent, Convolutional, and
+    # Continuous-time Models with Linear State-Space Layers" (LSSL), and of the code of S4. Backward Euler of e^u is the
+    # sigmoid itself, and the trapezoid rules are sigmoids shifted by ln 2. Written so that nothing overflows.
+    _expanded("backward_relu", "relu(u)/(1 + relu(u))", lambda u: 1 - 1 / (1 + np.maximum(u, 0)), 1.0),
+    _expanded(
+        "trapezoid_exp", "2*sigmoid(u - 0.6931471805599453)", lambda u: 2 * _sigmoid(np.asarray(u) - math.log(2)), 2.0,
+    ),
+    _expanded("trapezoid_relu", "relu(u)/(1 + relu(u)/2)", lambda u: 2 - 4 / (2 + np.maximum(u, 0)), 2.0),
+    _expanded(
+        "trapezoid_sigmoid", "sigmoid(u + 0.6931471805599453)", lambda u: _sigmoid(np.asarray(u) + math.log(2)), 1.0,
+    ),
+    # beyond 7, exp(−e^u) is below 1e-476
+    _expanded("hold_exp", "1 - exp(-exp(min(u, 7)))", lambda u: -np.expm1(-np.exp(np.minimum(u, 7))), 1.0),
+    _expanded("hold_relu", "1 - exp(-relu(u))", lambda u: -np.expm1(-np.maximum(u, 0)), 1.0),
+    _expanded("hold_sigmoid", "1 - exp(-sigmoid(u))", lambda u: -np.expm1(-_sigmoid(u)), -math.expm1(-1.0)),
+    Function("softmax", 1, _softmax, (), 0.0, 1.0, False, r"\operatorname{{softmax}}({0})", rows=True),
+    # cumulative sum of the softmax: a soft step from 0 to 1 along the vector (Shen et al. 2019, ON-LSTM, equation 5)
+    Function(
+        "cumax", 1, lambda u: np.cumsum(_softmax(u), -1), (), 0.0, 1.0, False, r"\operatorname{{cumax}}({0})",
+        rows=True,
+    ),
+    # zero mean and unit variance over the vector (Ba et al. 2016), without the learned gain and bias
+    Function(
+        "layer_norm", 1, _layer_norm, (), -math.inf, math.inf, False, r"\operatorname{{LN}}({0})", rows=True,
+    ),
+    Function(
+        "roll", 1, lambda u: np.roll(u, 1, -1), (), -math.inf, math.inf, False, r"\operatorname{{roll}}({0})",
+        rows=True,
+    ),
 )
 # fmt: on
 
 FUNCTIONS: dict[str, Function] = {function.name: function for function in _TABLE}
-"""Every element-wise function of the language, by name."""
+"""Every function of the language, by name."""
+
+ROW_FUNCTIONS = {name: function for name, function in FUNCTIONS.items() if function.rows}
+"""Those that act on a whole vector."""
+
+COMPOSED = {name: function for name, function in FUNCTIONS.items() if function.expansion}
+"""Those that are made of others."""
+
+ELEMENTARY = {name: function for name, function in FUNCTIONS.items() if name not in (ROW_FUNCTIONS | COMPOSED)}
+"""Those that every backend spells out, element by element."""

@@ -6,8 +6,10 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, NoReturn
 
+from gatelab.equations.forms import SQUARE, Form
 from gatelab.equations.functions import FUNCTIONS
 from gatelab.equations.tree import (
     Call,
@@ -31,7 +33,7 @@ DEEPEST = 60  # nested operations
 
 _STARTING_WITH: dict[str, ParameterKind] = {"vector": "vector", "scalar": "scalar"}
 _LEARNED = ("linear", "project", "diag", "bias", *_STARTING_WITH)
-RESERVED = frozenset({"x", "t", *FUNCTIONS, *_LEARNED})
+RESERVED = frozenset({"x", *FUNCTIONS, *_LEARNED})
 """Names that an equation cannot have."""
 
 
@@ -43,15 +45,25 @@ class Parameter:
         name: ``<equation>_<kind>_<source>``, such as ``f_weight_h``; the key in a state_dict.
         equation: the equation that owns it.
         kind: weight matrix, diagonal of one, bias, vector or scalar.
-        initial: the value it starts with; None for what is drawn at random (weight, diagonal and bias).
+        initial: the value it starts with; two of them for a start drawn uniformly between; None for what is drawn as
+            weights are (weight, diagonal and bias).
         source: what a weight or a diagonal is multiplied with, as text.
+        form: of a weight matrix that is not a plain one.
     """
 
     name: str
     equation: str
     kind: ParameterKind
-    initial: float | None
+    initial: float | tuple[float, float] | None
     source: str | None
+    form: Form | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of what is learned of it: its own, or those of the parts that its form has."""
+        if self.form is None or self.form.kind not in ("rank", "tied"):
+            return (self.name,)
+        return () if self.form.kind == "tied" else (f"{self.name}_left", f"{self.name}_right")
 
 
 def canonical_text(text: str) -> str:
@@ -66,7 +78,12 @@ def fail(where: str, text: str, span: Span, problem: str) -> NoReturn:
 
 
 def parse_equation(
-    text: str, equation: str, scope: Mapping[str, When], later: frozenset[str], where: str
+    text: str,
+    equation: str,
+    scope: Mapping[str, When],
+    later: frozenset[str],
+    where: str,
+    owned: Mapping[str, tuple[Parameter, ...]] = MappingProxyType({}),
 ) -> tuple[Expression, tuple[Parameter, ...]]:
     """Parse the right-hand side of one equation.
 
@@ -76,6 +93,7 @@ def parse_equation(
         scope: the names it may read, and when each was written.
         later: equations that run after it, for the error that says so.
         where: "file, equation f", for errors.
+        owned: the parameters of the equations above, whose weights it may share.
 
     Returns:
         The tree and the parameters it owns, in reading order.
@@ -98,7 +116,7 @@ def parse_equation(
         fail(where, text, Span(start, start + 1), f"cannot be read: {error.msg}")
     except (RecursionError, MemoryError, ValueError):
         raise UserError(f"{where}: nested too deeply (at most {DEEPEST} levels)") from None
-    parser = _Parser(text, equation, scope, later, where)
+    parser = _Parser(text, equation, scope, later, where, owned)
     return parser.expression(tree, 0), tuple(parser.parameters)
 
 
@@ -110,8 +128,17 @@ _OPERATORS: dict[type[ast.operator], Literal["+", "-", "*", "/", "**"]] = {
 class _Parser:
     """Turns the syntax tree of one right-hand side into ours, and names its parameters."""
 
-    def __init__(self, text: str, equation: str, scope: Mapping[str, When], later: frozenset[str], where: str) -> None:
+    def __init__(
+        self,
+        text: str,
+        equation: str,
+        scope: Mapping[str, When],
+        later: frozenset[str],
+        where: str,
+        owned: Mapping[str, tuple[Parameter, ...]],
+    ) -> None:
         self.text, self.equation, self.scope, self.later, self.where = text, equation, scope, later, where
+        self.owned = owned
         self.parameters: list[Parameter] = []
         # ast counts bytes, people count characters
         self._columns = {len(text[:i].encode()): i for i in range(len(text) + 1)}
@@ -138,6 +165,8 @@ class _Parser:
                 if symbol == "**" and not isinstance(second, Number):
                     fail(self.where, self.text, second.span, "an exponent must be a number")
                 return Operation(symbol, first, second, span)
+            case ast.Call(func=ast.Name(id="linear" | "project" as name), args=arguments, keywords=keywords):
+                return self._linear(name, arguments, keywords, span, depth)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self._call(name, arguments, span, self._span(node.func), depth)
             case ast.Call(keywords=[keyword, *_]):
@@ -147,16 +176,10 @@ class _Parser:
                 fail(self.where, self.text, span, "only numbers, names, + - * / ** and functions are allowed")
 
     def _call(self, name: str, arguments: list[ast.expr], span: Span, name_span: Span, depth: int) -> Expression:
-        if name not in RESERVED - {"x", "t"}:
-            known = sorted(RESERVED - {"x", "t"})
+        if name not in RESERVED - {"x"}:
+            known = sorted(RESERVED - {"x"})
             hint = suggest(name, known) or f"; known: {', '.join(known)}"
             fail(self.where, self.text, name_span, f"unknown function '{name}'{hint}")
-        if name in ("linear", "project"):
-            if not arguments:
-                fail(self.where, self.text, span, f"{name}() needs at least one source; for a bias alone write bias()")
-            sources = tuple(self.expression(argument, depth + 1) for argument in arguments)
-            weights = tuple(self._parameter("weight", source=ast.unparse(argument)) for argument in arguments)
-            return Linear(sources, weights, self._parameter("bias") if name == "linear" else None, span)
         if name == "diag":
             self._expect(name, len(arguments), 1, span)
             source = self.expression(arguments[0], depth + 1)
@@ -167,13 +190,82 @@ class _Parser:
             return Learned(self._parameter("bias"), "bias", span)
         if name in _STARTING_WITH:
             kind = _STARTING_WITH[name]
-            self._expect(name, len(arguments), 1, span)
-            start = self.expression(arguments[0], depth + 1)
-            if not isinstance(start, Number):
-                fail(self.where, self.text, start.span, f"{name}(…) takes the number it starts with")
-            return Learned(self._parameter(kind, initial=start.value), kind, span)
+            if name != "vector" or len(arguments) != 2:
+                self._expect(name, len(arguments), 1, span)
+            starts = [self.expression(argument, depth + 1) for argument in arguments]
+            values = []
+            for start in starts:
+                if not isinstance(start, Number):
+                    fail(self.where, self.text, start.span, f"{name}(…) takes the number it starts with")
+                values.append(start.value)
+            if len(values) == 2 and values[0] >= values[1]:
+                fail(self.where, self.text, span, "vector(low, high) starts between the two: low must be below high")
+            initial = (values[0], values[1]) if len(values) == 2 else values[0]
+            return Learned(self._parameter(kind, initial=initial), kind, span)
         self._expect(name, len(arguments), FUNCTIONS[name].arity, span)
         return Call(name, tuple(self.expression(argument, depth + 1) for argument in arguments), span)
+
+    def _linear(
+        self, name: str, arguments: list[ast.expr], keywords: list[ast.keyword], span: Span, depth: int
+    ) -> Expression:
+        if len(keywords) > 1:
+            place = self._span(keywords[1].value)
+            fail(self.where, self.text, place, f"{name}() takes one of blocks=, rank=, form= and tied=, not several")
+        for keyword in keywords:
+            if keyword.arg not in ("blocks", "rank", "form", "tied"):
+                given = "**" if keyword.arg is None else f"{keyword.arg}="
+                problem = f"{name}() knows blocks=, rank=, form= and tied=, no '{given}'"
+                fail(self.where, self.text, self._span(keyword.value), problem)
+        if not arguments:
+            fail(self.where, self.text, span, f"{name}() needs at least one source; for a bias alone write bias()")
+        sources = tuple(self.expression(argument, depth + 1) for argument in arguments)
+        forms: tuple[Form | None, ...] = (None,) * len(sources)
+        for keyword in keywords:
+            if keyword.arg == "form" and isinstance(keyword.value, ast.Name) and keyword.value.id == "identity":
+                return self._sum(name, sources, span)
+            forms = self._forms(keyword, len(sources))
+        weights = tuple(
+            self._parameter("weight", source=ast.unparse(argument), form=form)
+            for argument, form in zip(arguments, forms, strict=True)
+        )
+        return Linear(sources, weights, self._parameter("bias") if name == "linear" else None, span)
+
+    def _sum(self, name: str, sources: tuple[Expression, ...], span: Span) -> Expression:
+        """Return the sum of sources that meet the identity instead of learned weights."""
+        total = sources[0]
+        for source in sources[1:]:
+            total = Operation("+", total, source, span)
+        if name == "project":
+            return total
+        return Operation("+", total, Learned(self._parameter("bias"), "bias", span), span)
+
+    def _forms(self, keyword: ast.keyword, sources: int) -> tuple[Form, ...]:
+        """Return the form of the weight of each source."""
+        place, value = self._span(keyword.value), keyword.value
+        match keyword.arg, value:
+            case ("blocks" | "rank" as kind, ast.Constant(value=int() as count)) if type(count) is int and count > 0:
+                return (Form(kind, count),) * sources
+            case ("blocks" | "rank" as kind, _):
+                fail(self.where, self.text, place, f"{kind}= takes a number from 1 on")
+            case ("form", ast.Name(id="antisymmetric" | "symmetric" | "orthogonal" as kind)):
+                return (Form(kind),) * sources
+            case ("form", _):
+                fail(self.where, self.text, place, f"form= takes one of {', '.join(SQUARE)}, identity")
+            case ("tied", ast.Name(id=other)):
+                return self._tied(other, sources, place)
+            case _:
+                fail(self.where, self.text, place, "tied= takes the name of an equation")
+
+    def _tied(self, other: str, sources: int, place: Span) -> tuple[Form, ...]:
+        if other not in self.owned:
+            hint = suggest(other, self.owned) or f"; above are {', '.join(self.owned) or 'none'}"
+            fail(self.where, self.text, place, f"tied= takes an equation that stands above; '{other}' does not{hint}")
+        weights = [parameter for parameter in self.owned[other] if parameter.kind == "weight"]
+        if len(weights) != sources:
+            problem = f"'{other}' has {len(weights)} weight matrices, not one for each of the {sources} sources"
+            fail(self.where, self.text, place, problem)
+        tied = (w.form.other if w.form is not None and w.form.kind == "tied" else w.name for w in weights)
+        return tuple(Form("tied", other=name) for name in tied)
 
     def _read(self, name: str, span: Span) -> Read:
         if name in self.scope:
@@ -189,7 +281,13 @@ class _Parser:
             problem = f"unknown name '{name}'{hint}"
         fail(self.where, self.text, span, problem)
 
-    def _parameter(self, kind: ParameterKind, initial: float | None = None, source: str | None = None) -> str:
+    def _parameter(
+        self,
+        kind: ParameterKind,
+        initial: float | tuple[float, float] | None = None,
+        source: str | None = None,
+        form: Form | None = None,
+    ) -> str:
         tail = "" if source is None else "_" + (re.sub(r"\W+", "_", source).strip("_") or "source")
         stem = name = f"{self.equation}_{kind}{tail}"
         taken = {parameter.name for parameter in self.parameters}
@@ -197,7 +295,7 @@ class _Parser:
         while name in taken:
             count += 1
             name = f"{stem}_{count}"
-        self.parameters.append(Parameter(name, self.equation, kind, initial, source))
+        self.parameters.append(Parameter(name, self.equation, kind, initial, source, form))
         return name
 
     def _expect(self, name: str, given: int, wanted: int, span: Span) -> None:

@@ -7,9 +7,11 @@ from x_t alone is computed for the whole sequence before the first step and hand
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Literal
 
+from gatelab.equations.functions import FUNCTIONS
+from gatelab.equations.parsing import parse_equation
 from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read
 from gatelab.equations.variant import Variant
 
@@ -65,9 +67,22 @@ class Program:
     states: Mapping[str, int]
     output: int
 
+    @cached_property
+    def row_functions(self) -> tuple[str, ...]:
+        """The row functions it calls, which the loop path alone can run."""
+        called = [one.name for one in self.instructions if one.kind == "function" and FUNCTIONS[one.name].rows]
+        return tuple(dict.fromkeys(called))
+
     def phase(self, phase: Phase) -> tuple[int, ...]:
         """Return the indices of the instructions of one phase, in running order."""
         return tuple(index for index, instruction in enumerate(self.instructions) if instruction.phase == phase)
+
+
+@cache
+def expansion(function: str) -> Expression:
+    """Return the tree of a function that is made of others, over its argument u."""
+    text = FUNCTIONS[function].expansion
+    return parse_equation(text, "expansion", {"u": "now"}, frozenset(), f"expansion of {function}")[0]
 
 
 @lru_cache(maxsize=256)
@@ -115,7 +130,10 @@ class _Scheduler:
             case Operation(symbol=symbol, left=left, right=right):
                 return self._element_wise("operation", symbol, (self.schedule(left), self.schedule(right)))
             case Call(function=function, arguments=arguments):
-                return self._element_wise("function", function, tuple(map(self.schedule, arguments)))
+                values = tuple(map(self.schedule, arguments))
+                if FUNCTIONS[function].expansion:
+                    return self._expanded(expansion(function), values[0])
+                return self._element_wise("function", function, values)
             case Linear():
                 return self._linear(tree)
 
@@ -137,6 +155,24 @@ class _Scheduler:
                 total = self._element_wise("operation", "+", (total, self._add(_Term(source, weight, None, None))))
         assert total is not None  # the parser refuses linear() without a source
         return total
+
+    def _expanded(self, tree: Expression, argument: int) -> int:
+        """Schedule a function that is made of others; its tree reads the argument alone."""
+        match tree:
+            case Read():
+                return argument
+            case Number():
+                return self.schedule(tree)
+            case Negation(operand=operand):
+                return self._element_wise("negate", "", (self._expanded(operand, argument),))
+            case Operation(symbol=symbol, left=left, right=right):
+                values = self._expanded(left, argument), self._expanded(right, argument)
+                return self._element_wise("operation", symbol, values)
+            case Call(function=function, arguments=arguments):
+                parts = tuple(self._expanded(part, argument) for part in arguments)
+                return self._element_wise("function", function, parts)
+            case _:
+                raise AssertionError(tree)
 
     def _element_wise(self, kind: Kind, name: str, arguments: tuple[int, ...]) -> int:
         return self._add(Instruction(kind, self._latest(arguments), arguments, name=name))

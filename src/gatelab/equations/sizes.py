@@ -9,7 +9,7 @@ from typing import Literal
 
 from gatelab.equations.tree import Expression, Learned, Linear, Number, Operation, Read, children, walk
 
-__all__ = ["Size", "vector_size", "vector_sizes"]
+__all__ = ["Size", "has_size", "vector_size", "vector_sizes"]
 
 Size = Literal["input", "hidden"]
 """The length of a vector: that of x_t, or that of the hidden state."""
@@ -20,6 +20,11 @@ _ANY, _INPUT, _HIDDEN = 0, 1, 2
 def vector_size(expression: Expression, sizes: Mapping[str, Size]) -> Size:
     """Return the length of an expression's vector, numbers and scalars counting as hidden; sizes are the equations'."""
     return "input" if _size(expression, sizes)[0] == _INPUT else "hidden"
+
+
+def has_size(expression: Expression, sizes: Mapping[str, Size]) -> bool:
+    """Say whether an expression is a vector, and not a number or scalar that any vector would lend its length."""
+    return _size(expression, sizes)[0] != _ANY
 
 
 def vector_sizes(trees: Mapping[str, Expression]) -> tuple[dict[str, Size], bool]:

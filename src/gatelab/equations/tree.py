@@ -67,7 +67,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Call:
-    """An element-wise function of the table in functions.py."""
+    """A function of the table in functions.py."""
 
     function: str
     arguments: "tuple[Expression, ...]"

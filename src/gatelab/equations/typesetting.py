@@ -192,6 +192,9 @@ def _labels(variant: Variant) -> Mapping[str, _Label]:
     sources = {parameter.name: source for parameter, source in variant.weights()}
     labels: dict[str, _Label] = {}
     for parameter in variant.parameters:
+        if parameter.form is not None and parameter.form.kind == "tied":
+            labels[parameter.name] = labels[parameter.form.other]
+            continue
         letter, names = _LETTERS[parameter.kind], (parameter.equation, *_met(parameter, sources))
         count = sum(label[:2] == (letter, names) for label in labels.values())
         labels[parameter.name] = letter, names, count + 1

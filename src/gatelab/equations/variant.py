@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gatelab.equations.functions import FUNCTIONS
 from gatelab.equations.parsing import RESERVED, Parameter, canonical_text, parse_equation
-from gatelab.equations.sizes import Size, vector_size, vector_sizes
-from gatelab.equations.tree import Expression, Learned, Linear, Operation, Read, When, walk
+from gatelab.equations.sizes import Size, has_size, vector_size, vector_sizes
+from gatelab.equations.tree import Call, Expression, Learned, Linear, Operation, Read, When, walk
 from gatelab.errors import UserError, suggest
 
 __all__ = ["ROLES", "Variant"]
@@ -97,13 +98,14 @@ class Variant:
         if edited:
             trees = _ordered(trees, where)
             texts = {name: texts[name] for name in trees}
-        alive = _alive(trees, output)
+        alive = _alive(trees, owned, output)
         roles = _roles(mapping.get("roles") or {}, texts, alive, where)
         sizes, mixed = vector_sizes({name: tree for name, tree in trees.items() if name in alive})
         parameters = tuple(parameter for name in texts if name in alive for parameter in owned[name])
-        if len({parameter.name for parameter in parameters}) < len(parameters):
+        names = [part for parameter in parameters for part in parameter.parts]
+        if len(set(names)) < len(names):
             raise UserError(f"{where}: two equations own a parameter of the same name; rename one of them")
-        return Variant(
+        variant = Variant(
             name=name,
             source=str(mapping.get("source") or ""),
             notes=str(mapping.get("notes") or "").strip(),
@@ -116,6 +118,8 @@ class Variant:
             sizes=sizes,
             needs_equal_sizes=mixed or sizes[output] == "input",
         )
+        _check_sizes(variant, where)
+        return variant
 
     def edit(self, name: str | None = None, **equations: str | float | None) -> "Variant":
         """Return the variant with some equations replaced, added (they run first) or, with None, removed.
@@ -229,7 +233,9 @@ def _parse(
     for position, (name, text) in enumerate(texts.items()):
         later = frozenset(names[position + 1 :])
         ahead: dict[str, When] = {other: "now" for other in later if name in edited and other not in states}
-        trees[name], parameters[name] = parse_equation(text, name, scope | ahead, later, f"{where}, equation {name}")
+        trees[name], parameters[name] = parse_equation(
+            text, name, scope | ahead, later, f"{where}, equation {name}", parameters
+        )
         scope[name] = "now"
     return trees, parameters
 
@@ -256,8 +262,26 @@ def _ordered(trees: Mapping[str, Expression], where: str) -> dict[str, Expressio
     return ordered
 
 
-def _alive(trees: Mapping[str, Expression], output: str) -> set[str]:
-    """Return the equations that reach the output, at this step or through a state at a later one."""
+def _check_sizes(variant: Variant, where: str) -> None:
+    """Refuse weights that are shared between sources of different lengths, and row functions of no vector."""
+    sources = {parameter.name: variant.size(source) for parameter, source in variant.weights()}
+    for parameter in variant.parameters:
+        form = parameter.form
+        if form is not None and form.kind == "tied" and sources[form.other] != sources[parameter.name]:
+            raise UserError(
+                f"{where}, equation {parameter.equation}: '{parameter.source}' has the {sources[parameter.name]} size "
+                f"and cannot share {form.other}, which meets a vector of the {sources[form.other]} size"
+            )
+    for name, tree in variant.trees.items():
+        for node in walk(tree):
+            if isinstance(node, Call) and FUNCTIONS[node.function].rows and not has_size(node, variant.sizes):
+                text = variant.equations[name]
+                raise UserError(f"{where}, equation {name}: {node.function}() acts on a vector; {text} has none")
+
+
+def _alive(trees: Mapping[str, Expression], owned: Mapping[str, tuple[Parameter, ...]], output: str) -> set[str]:
+    """Return the equations that reach the output: at this step, through a state at a later one, or by their weights."""
+    owner = {parameter.name: equation for equation, parameters in owned.items() for parameter in parameters}
     alive: set[str] = set()
     waiting = [output]
     while waiting:
@@ -265,6 +289,8 @@ def _alive(trees: Mapping[str, Expression], output: str) -> set[str]:
         if name not in alive:
             alive.add(name)
             waiting += [node.name for node in walk(trees[name]) if isinstance(node, Read) and node.when != "input"]
+            forms = [parameter.form for parameter in owned[name] if parameter.form is not None]
+            waiting += [owner[form.other] for form in forms if form.kind == "tied"]
     return alive
 
 

@@ -1,8 +1,8 @@
 """A variant over a sequence: its weights and the paths that run it."""
 
-from gatelab.recurrence.layer import Layer, parameter_shapes
+from gatelab.recurrence.layer import Layer
 from gatelab.recurrence.loop import run_loop
 from gatelab.recurrence.native import run_native
 from gatelab.recurrence.paths import Choice, choose
 
-__all__ = ["Choice", "Layer", "choose", "parameter_shapes", "run_loop", "run_native"]
+__all__ = ["Choice", "Layer", "choose", "run_loop", "run_native"]

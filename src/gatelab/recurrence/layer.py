@@ -1,6 +1,5 @@
 """One recurrent layer in one direction: the weights of a variant and the run over a sequence."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,36 +7,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gatelab.equations import Variant, program
+from gatelab.equations import Variant, parameter_shapes, program
 from gatelab.errors import UserError
 from gatelab.recurrence import paths
+from gatelab.recurrence.weights import start_bound, whole_weights
 
-__all__ = ["Layer", "parameter_shapes"]
-
-
-def parameter_shapes(variant: Variant, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
-    """Return parameter name -> shape: weights (hidden, source), vectors (hidden,), diagonals (source,), scalars ()."""
-    lengths = {"input": input_size, "hidden": hidden_size}
-    sources = {parameter.name: lengths[variant.size(source)] for parameter, source in variant.weights()}
-    shapes: dict[str, tuple[int, ...]] = {}
-    for parameter in variant.parameters:
-        match parameter.kind:
-            case "weight":
-                shapes[parameter.name] = (hidden_size, sources[parameter.name])
-            case "diagonal":
-                shapes[parameter.name] = (sources[parameter.name],)
-            case "bias" | "vector":
-                shapes[parameter.name] = (hidden_size,)
-            case "scalar":
-                shapes[parameter.name] = ()
-    return shapes
+__all__ = ["Layer"]
 
 
 class Layer(nn.Module):
     """A variant over a sequence, in one direction.
 
-    Weights, diagonals and biases start uniform in ±1/√hidden, as in ``torch.nn.LSTM``; learned vectors and scalars with
-    the number the equation gives. Openings (where gates start) are applied afterwards by the model.
+    Weights, diagonals and biases start uniform in ±1/√hidden, as in ``torch.nn.LSTM`` (see also
+    :func:`gatelab.recurrence.weights.start_bound`); learned vectors and scalars where the equation says. Openings
+    (where gates start) are applied afterwards by the model.
 
     Args:
         variant: the equations.
@@ -48,7 +31,8 @@ class Layer(nn.Module):
             segment forwards again: the tape of one segment instead of all. None keeps everything.
 
     Raises:
-        UserError: a size below 1, or unequal sizes where the equations mix x_t with hidden vectors element by element.
+        UserError: a size below 1, unequal sizes where the equations mix x_t with hidden vectors element by element, or
+            sizes that the form of a weight cannot have.
     """
 
     def __init__(
@@ -87,13 +71,16 @@ class Layer(nn.Module):
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the initial weights, in the order of the equations."""
-        bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.variant.parameters:
-            tensor = self.get_parameter(parameter.name)
-            if parameter.initial is None:
-                tensor.uniform_(-bound, bound, generator=generator)
-            else:
-                tensor.fill_(parameter.initial)
+            for tensor in map(self.get_parameter, parameter.parts):
+                match parameter.initial:
+                    case None:
+                        bound = start_bound(parameter, self.hidden_size)
+                        tensor.uniform_(-bound, bound, generator=generator)
+                    case (low, high):
+                        tensor.uniform_(low, high, generator=generator)
+                    case value:
+                        tensor.fill_(value)
 
     @torch.no_grad()
     def set_parameter(self, name: str, values: NDArray[np.float64]) -> None:
@@ -127,7 +114,8 @@ class Layer(nn.Module):
         if states is None:
             batch = (*inputs.shape[:-3], inputs.shape[-2])
             states = {state: inputs.new_zeros(*batch, size) for state, size in self.state_sizes().items()}
-        weights = {parameter.name: getattr(self, parameter.name) for parameter in self.variant.parameters}
+        parts = {name: getattr(self, name) for parameter in self.variant.parameters for name in parameter.parts}
+        weights = whole_weights(self.variant, parts)
         arguments = (self.path, program(self.variant), weights)
         if self.recompute is None or not inputs.shape[-3]:
             return paths.run(*arguments, inputs, states, self.hidden_size, lengths, record)

@@ -179,7 +179,17 @@ def evaluator(instruction: Instruction) -> Callable[..., Any]:
             raise AssertionError(kind)
 
 
+_OF_ROWS: dict[str, Callable[..., Any]] = {
+    "softmax": lambda u: u.softmax(-1),
+    "cumax": lambda u: u.softmax(-1).cumsum(-1),
+    "layer_norm": lambda u: functional.layer_norm(u, u.shape[-1:]),
+    "roll": lambda u: u.roll(1, -1),
+}
+
+
 def _element_wise(name: str) -> Callable[..., Any]:
+    if name in _OF_ROWS:
+        return _OF_ROWS[name]
     if name == "step":
         return lambda u: (u > 0).to(u.dtype)
     if name == "softplus":

@@ -48,7 +48,7 @@ def choose(path: str, program: Program, inputs: Tensor, weights: Mapping[str, Te
         raise UserError(f"path={path}: must be one of {', '.join(PATHS)}{suggest(path, PATHS)}")
     if path == "loop":
         return Choice("loop", "asked for")
-    reason = _broken.get(program) or refusal(inputs, weights)
+    reason = _broken.get(program) or refusal(program, inputs, weights)
     if path == "native":
         if reason is not None:
             raise UserError(f"path=native cannot run: {reason}")

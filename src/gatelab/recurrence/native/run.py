@@ -20,8 +20,10 @@ __all__ = ["refusal", "run_native"]
 _DTYPES = (torch.float32, torch.float64)
 
 
-def refusal(inputs: Tensor, weights: Mapping[str, Tensor]) -> str | None:
-    """Return why the native path cannot run on these tensors, or None if it can."""
+def refusal(program: Program, inputs: Tensor, weights: Mapping[str, Tensor]) -> str | None:
+    """Return why the native path cannot run a program on these tensors, or None if it can."""
+    if program.row_functions:
+        return f"it does not know row functions ({', '.join(program.row_functions)})"
     dtype = inputs.dtype
     for tensor in (inputs, *weights.values()):
         if not tensor.is_cpu:
@@ -58,7 +60,7 @@ def run_native(
         UserError: the path cannot run on these tensors, or the compiler fails; in the backward pass, if it is asked
             for a graph of its own.
     """
-    reason = refusal(inputs, weights)
+    reason = refusal(program, inputs, weights)
     if reason is not None:
         raise UserError(f"path=native cannot run: {reason}")
     if not inputs.numel():

@@ -102,6 +102,7 @@ INLINE V f_hard_sigmoid(V u) { return clipped(u / (R)6 + (R)0.5, (R)0, (R)1); }
 INLINE V f_silu(V u) { return u * f_sigmoid(u); }
 BY_LANE(f_log, C(log))
 BY_LANE(f_sqrt, C(sqrt))
+BY_LANE(f_floor, C(floor))
 BY_LANE(f_sin, C(sin))
 BY_LANE(f_cos, C(cos))
 BY_LANE(log_of_one_plus, C(log1p))

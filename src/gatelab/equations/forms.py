@@ -1,0 +1,66 @@
+"""Forms of weight matrices: what is learned of them, and how many numbers that is.
+
+A form is an argument of ``linear`` and ``project``. What is learned are the *parts* of a weight; the matrix itself is
+made of them before a sequence begins, so that every path sees plain matrices.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gatelab.errors import UserError
+
+__all__ = ["SQUARE", "Form", "part_shapes"]
+
+SQUARE = ("antisymmetric", "symmetric", "orthogonal")
+"""Forms of square matrices: M − Mᵀ, M + Mᵀ, and exp(M − Mᵀ), of a learned M."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of one weight matrix.
+
+    Attributes:
+        kind: ``blocks`` along the diagonal, a product of two matrices of low ``rank``, a square form, or ``tied``:
+            the matrix of another equation.
+        count: of blocks, or the rank.
+        other: of a tied weight, the parameter it is.
+    """
+
+    kind: Literal["blocks", "rank", "antisymmetric", "symmetric", "orthogonal", "tied"]
+    count: int = 0
+    other: str = ""
+
+    def multiply_adds(self, rows: int, columns: int) -> int:
+        """Return the multiplications that one product with a vector takes."""
+        if self.kind == "blocks":
+            return rows * columns // self.count
+        return self.count * (rows + columns) if self.kind == "rank" else rows * columns
+
+
+def part_shapes(name: str, form: Form | None, rows: int, columns: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what is learned of a weight matrix, by parameter name.
+
+    Args:
+        name: of the weight, ``f_weight_h``.
+        form: None for a plain matrix.
+        rows, columns: of the matrix: the hidden size, and the length of the source.
+
+    Raises:
+        UserError: sizes that the form cannot have.
+    """
+    if form is None:
+        return {name: (rows, columns)}
+    shape = f"{name} is {rows} × {columns}"
+    if form.kind == "tied":
+        return {}
+    if form.kind == "blocks":
+        if rows % form.count or columns % form.count:
+            raise UserError(f"blocks={form.count}: {shape}; both must be divisible by the number of blocks")
+        return {name: (form.count, rows // form.count, columns // form.count)}
+    if form.kind == "rank":
+        if form.count > min(rows, columns):
+            raise UserError(f"rank={form.count}: {shape}; the rank must be at most the smaller of both")
+        return {f"{name}_left": (rows, form.count), f"{name}_right": (form.count, columns)}
+    if rows != columns:
+        raise UserError(f"form={form.kind}: {shape}; it must be square")
+    return {name: (rows, columns)}

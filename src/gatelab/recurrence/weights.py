@@ -1,0 +1,74 @@
+"""Weight matrices made of what is learned of them, before a sequence begins."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from gatelab.equations import Variant
+from gatelab.equations.parsing import Parameter
+
+__all__ = ["start_bound", "whole_weights"]
+
+
+def whole_weights(variant: Variant, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return parameter name -> tensor, every weight matrix whole: (hidden, source).
+
+    Args:
+        variant: whose parameters they are.
+        parts: what is learned, by the names of :func:`gatelab.equations.parameter_shapes`; perhaps with a leading run
+            axis. A run's matrices do not depend on its neighbours.
+    """
+    whole: dict[str, Tensor] = {}
+    for parameter in variant.parameters:
+        whole[parameter.name] = _whole(parameter, parts, whole)
+    return whole
+
+
+def start_bound(parameter: Parameter, hidden_size: int) -> float:
+    """Return the b of the uniform draw in ±b from which what is learned of a weight starts.
+
+    It is 1/√hidden as in ``torch.nn.LSTM``; of the two factors of a low-rank matrix such that the entries of their
+    product have the variance of a plain matrix's.
+    """
+    bound = 1 / math.sqrt(hidden_size)
+    if parameter.form is not None and parameter.form.kind == "rank":
+        return math.sqrt(math.sqrt(3 / parameter.form.count) * bound)
+    return bound
+
+
+def _whole(parameter: Parameter, parts: Mapping[str, Tensor], whole: Mapping[str, Tensor]) -> Tensor:
+    if parameter.form is None:
+        return parts[parameter.name]
+    match parameter.form.kind:
+        case "tied":
+            return whole[parameter.form.other]
+        case "blocks":
+            return _block_diagonal(parts[parameter.name])
+        case "rank":
+            left, right = (parts[name] for name in parameter.parts)
+            # one run at a time: what a batched product rounds depends on how many there are
+            return _stacked([one @ other for one, other in zip(_runs(left), _runs(right), strict=True)], left)
+        case "symmetric":
+            return parts[parameter.name] + parts[parameter.name].mT
+    learned = parts[parameter.name]
+    difference = learned - learned.mT
+    if parameter.form.kind == "antisymmetric":
+        return difference
+    return _stacked([torch.matrix_exp(one) for one in _runs(difference)], difference)
+
+
+def _block_diagonal(blocks: Tensor) -> Tensor:
+    """Return (…, rows, columns) of (…, blocks, rows of one, columns of one)."""
+    count = blocks.shape[-3]
+    places = torch.eye(count, dtype=blocks.dtype, device=blocks.device)[:, None, :, None]
+    return (blocks.unsqueeze(-2) * places).flatten(-4, -3).flatten(-2, -1)
+
+
+def _runs(matrices: Tensor) -> tuple[Tensor, ...]:
+    return matrices.unbind() if matrices.dim() == 3 else (matrices,)
+
+
+def _stacked(matrices: list[Tensor], like: Tensor) -> Tensor:
+    return torch.stack(matrices) if like.dim() == 3 else matrices[0]
