@@ -9,6 +9,8 @@ import pytest
 
 from gatelab.commands import door
 from gatelab.commands.train import train
+from gatelab.equations import variant_files
+from gatelab.tasks import TASKS
 from tests.tasks.conftest import write
 from tests.tasks.examples import TINY_CHORALES
 
@@ -17,7 +19,8 @@ TOP = (
     "debug, device, logger, model, opening, optimizer, path, plan_only, progress, runs_dir, schedule, seed, stack, "
     "task, threads, training, variant"
 )
-VARIANTS = "cifg, elman, gru, gru_v3, janet, lstm, mgu, peephole, ur_lstm"
+VARIANTS = f"`python scripts/catalogue.py` lists all {len(variant_files())}"
+TASK_NAMES = f"`python scripts/catalogue.py` lists all {len(TASKS)}"
 OPTIMIZERS = "Adadelta, Adagrad, Adam, AdamW, Adamax, NAdam, RAdam, RMSprop, SGD"
 NO_GATE = "variant 'elman' has no gate with a bias whose role is retain, write or opening; allowed: default, zero"
 UNREADABLE = "cannot be read; put quotes around a value with special characters: 'key=\"value\"'"
@@ -45,15 +48,15 @@ def refusal(tmp_path, monkeypatch, capsys):
 
 KEYS = {
     "model.hiden_size=3": "unknown key 'model.hiden_size' (did you mean 'model.hidden_size'?); "
-    "allowed in model: bidirectional, dropout, hidden_size, num_layers",
+    "allowed in model: bidirectional, dropout, embedding, hidden_size, match, match_size, match_to, num_layers",
     "hiden_size=3": f"unknown key 'hiden_size' (did you mean 'model.hidden_size'?); allowed: {TOP}",
     "modle.hidden_size=3": "unknown key 'modle.hidden_size' (did you mean 'model.hidden_size'?)",
     "sede=3": f"unknown key 'sede' (did you mean 'seed'?); allowed: {TOP}",
     "foo=1": f"unknown key 'foo'; allowed: {TOP}",
-    "+model.foo=1": "unknown key 'model.foo'; allowed: hidden_size, num_layers, dropout, bidirectional",
+    "+model.foo=1": "unknown key 'model.foo'; allowed: hidden_size, num_layers, dropout, bidirectional, embedding, match, match_to, match_size",
     "+model.hidden_size=3": "+model.hidden_size: the key is there already and needs no +",
     "task=adding task.lenght=3": "unknown key 'task.lenght' (did you mean 'task.length'?); "
-    "allowed in task: data_seed, length, name, test_size, validation_size",
+    "allowed in task: data_seed, length, name, test_length, test_size, validation_size",
     "optimizer.momentum=0.9": "unknown key 'optimizer.momentum'; "
     f"allowed in optimizer: _target_, betas, eps, lr, weight_decay{MORE}optimizer.…",
     "+optimizer.momentum=0.9": "unknown key 'optimizer.momentum'; "
@@ -71,12 +74,12 @@ KEYS = {
     "model.hidden_size=???": "model.hidden_size=???: must be given a value",
 }
 NAMES = {
-    "variant=cfig": f"unknown variant 'cfig' (did you mean 'cifg'?); allowed: {VARIANTS}",
-    "variant=": f"unknown variant ''; allowed: {VARIANTS}",
-    "variant=3": f"unknown variant '3'; allowed: {VARIANTS}",
-    "variant=conf/variant/lstm.yaml": f"unknown variant 'conf/variant/lstm.yaml'; allowed: {VARIANTS}",
+    "variant=cfig": f"unknown variant 'cfig' (did you mean 'cifg'?); {VARIANTS}",
+    "variant=": f"unknown variant ''; {VARIANTS}",
+    "variant=3": f"unknown variant '3'; {VARIANTS}",
+    "variant=conf/variant/lstm.yaml": f"unknown variant 'conf/variant/lstm.yaml'; {VARIANTS}",
     "variant=~/mine": f"variant=~/mine: {UNREADABLE}",
-    "task=addding": "unknown task 'addding' (did you mean 'adding'?); allowed: adding, chorales, copying, digits",
+    "task=addding": f"unknown task 'addding' (did you mean 'adding'?); {TASK_NAMES}",
     "opening=ones": "unknown opening 'ones' (did you mean 'one'?); allowed: chrono, default, one, uniform, zero",
     "optimizer=adm": "unknown optimizer 'adm' (did you mean 'adam'?); allowed: adam, adamw, rmsprop, sgd",
     "schedule=cosin": "unknown schedule 'cosin' (did you mean 'cosine'?); allowed: constant, cosine, linear",
@@ -140,15 +143,15 @@ TOGETHER = {
     "the number of training sequences of task 'digits'",
     "optimizer=sgd optimizer.momentum=0": "optimizer: torch.optim.SGD refuses momentum=0, nesterov=True: "
     "Nesterov momentum requires a momentum and zero dampening",
-    "variant.state=[h,c,n]": "conf/variant/lstm.yaml: state 'n' is never written; it needs an equation",
-    "variant.roles.retain=q": "conf/variant/lstm.yaml: role retain='q' is no equation; equations: i, f, z, o, c, h",
+    "variant.state=[h,c,n]": "conf/variant/lstm/lstm.yaml: state 'n' is never written; it needs an equation",
+    "variant.roles.retain=q": "conf/variant/lstm/lstm.yaml: role retain='q' is no equation; equations: i, f, z, o, c, h",
     "seed=1 variant=lstm --cfg=jobs": "--cfg=jobs: must be one of job, hydra, all",
     "--config-dir=nowhere variant=mine": "--config-dir=nowhere: no such folder",
     "-m seed=1,-2": "seed=-2: must be an integer of at least 0 (point 2 of 2: seed=-2)",
     "seed=1,2 -m task=adding,digits task.data_seed=-1": "task.data_seed=-1: must be at least 0 "
     "(point 1 of 4: seed=1 task=adding)",
-    "-m variant=lstm,cfig": f"unknown variant 'cfig' (did you mean 'cifg'?); allowed: {VARIANTS}",
-    "-m variant=1,2": f"unknown variant '1'; allowed: {VARIANTS}",
+    "-m variant=lstm,cfig": f"unknown variant 'cfig' (did you mean 'cifg'?); {VARIANTS}",
+    "-m variant=1,2": f"unknown variant '1'; {VARIANTS}",
     "-m variant=lstm,elman opening=one": f"opening=one: {NO_GATE} (point 2 of 2: variant=elman)",
     "-m seed=range(a)": f"seed=range(a): {UNREADABLE}",
     "-m task=adding,digits training.batch_size=5000 task.test_size=10": "training.batch_size=5000: "
@@ -174,12 +177,12 @@ def test_one_line_and_nothing_written(refusal, arguments):
 def test_an_equation_is_shown_with_its_place(refusal, override, problem, caret):
     name, text = override.split("=", 1)
     shown = f"    {text}\n    {caret}\n"
-    assert refusal(f"variant.equations.{name}={text}") == f"conf/variant/lstm.yaml, {problem}\n{shown}"
+    assert refusal(f"variant.equations.{name}={text}") == f"conf/variant/lstm/lstm.yaml, {problem}\n{shown}"
 
 
 def test_a_point_of_a_sweep_is_named_before_the_place_in_its_equation(refusal):
     assert refusal("-m", "variant.equations.f=1,sigmod(x)", "seed=3") == (
-        "conf/variant/lstm.yaml, equation f: unknown function 'sigmod' (did you mean 'sigmoid'?) "
+        "conf/variant/lstm/lstm.yaml, equation f: unknown function 'sigmod' (did you mean 'sigmoid'?) "
         '(point 2 of 2: variant.equations.f="sigmod(x)")\n'
         "    sigmod(x)\n"
         "    ^^^^^^\n"
@@ -258,5 +261,5 @@ def test_debug_shows_the_traceback(tmp_path):
     ended = script("variant=cfig", "debug=true", folder=tmp_path)
     assert ended.returncode == 1
     assert ended.stderr.startswith("Traceback (most recent call last):\n")
-    assert f"UserError: unknown variant 'cfig' (did you mean 'cifg'?); allowed: {VARIANTS}\n" in ended.stderr
+    assert f"UserError: unknown variant 'cfig' (did you mean 'cifg'?); {VARIANTS}\n" in ended.stderr
     assert list(tmp_path.iterdir()) == []

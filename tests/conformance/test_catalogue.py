@@ -10,7 +10,7 @@ from gatelab.tasks import TASKS
 
 
 def files(noun):
-    return {file.stem: file for file in sorted((conf_directory() / noun).glob("*.yaml"))}
+    return {file.stem: file for file in sorted((conf_directory() / noun).rglob("*.yaml"))}
 
 
 def content(noun, name):

@@ -12,6 +12,7 @@ from gatelab import RNN
 from gatelab.equations import load_variant, parameter_count, variant_files
 from tests.conformance.closeness import assert_close
 from tests.conformance.references import REFERENCES, Weights
+from tests.conformance.sizes import fitting
 
 NAMES = sorted(variant_files())
 INPUT, HIDDEN, TIME, BATCH = 3, 4, 5, 2
@@ -23,9 +24,8 @@ def name(request) -> str:
 
 
 def build(name: str, input_size: int = INPUT, hidden_size: int = HIDDEN, num_layers: int = 1) -> RNN:
-    """Return an RNN in double precision; equal sizes where the equations need them."""
-    needs_equal_sizes = load_variant(name).needs_equal_sizes
-    return RNN(name, hidden_size if needs_equal_sizes else input_size, hidden_size, num_layers).double()
+    """Return an RNN in double precision, of sizes that fit the variant."""
+    return RNN(name, *fitting(load_variant(name), input_size, hidden_size), num_layers).double()
 
 
 def inputs_for(rnn: RNN, *shape: int) -> Tensor:
@@ -53,7 +53,7 @@ def test_declared_roles_name_equations(name):
 def test_parameter_count_is_that_of_the_formula(name):
     rnn = build(name)
     assert sum(parameter.numel() for parameter in rnn.parameters()) == parameter_count(
-        rnn.variant, rnn.input_size, HIDDEN
+        rnn.variant, rnn.input_size, rnn.hidden_size
     )
 
 
@@ -61,7 +61,7 @@ def test_parameter_count_is_that_of_the_formula(name):
 def test_shapes(name, time):
     rnn = build(name, num_layers=2)
     output, finals, _ = rnn.run(inputs_for(rnn, time, BATCH))
-    assert output.shape == (time, BATCH, HIDDEN)
+    assert output.shape == (time, BATCH, rnn.hidden_size)
     for layer, final in zip(rnn.layers, finals, strict=True):
         sizes = {state: (BATCH, size) for state, size in layer.state_sizes().items()}
         assert {state: tuple(value.shape) for state, value in final.items()} == sizes

@@ -63,7 +63,9 @@ def step(example, x, states, parameters):
 
 
 _NUMBERS = st.sampled_from(["0", "1", "2", "0.5", "-1", "3.25"])
-_ONE = sorted(name for name, function in (ELEMENTARY | COMPOSED).items() if function.arity == 1 and name not in ("log", "sqrt"))
+_ONE = sorted(
+    name for name, function in (ELEMENTARY | COMPOSED).items() if function.arity == 1 and name not in ("log", "sqrt")
+)
 _TWO = sorted(name for name, function in FUNCTIONS.items() if function.arity == 2)
 
 

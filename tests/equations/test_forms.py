@@ -19,8 +19,11 @@ def of(h, **more):
             {"h_weight_x": (6, 4), "h_weight_h_left": (6, 2), "h_weight_h_right": (2, 6)},
             24 + 24,
         ),
-        ("tanh(linear(x) + project(h, form=antisymmetric))", {"h_weight_x": (6, 4), "h_bias": (6,), "h_weight_h": (6, 6)},
-         24 + 36),
+        (
+            "tanh(linear(x) + project(h, form=antisymmetric))",
+            {"h_weight_x": (6, 4), "h_bias": (6,), "h_weight_h": (6, 6)},
+            24 + 36,
+        ),
         ("tanh(linear(x) + linear(h, form=identity))", {"h_weight_x": (6, 4), "h_bias": (6,), "h_bias_2": (6,)}, 24),
         ("tanh(linear(x) + project(h, form=identity))", {"h_weight_x": (6, 4), "h_bias": (6,)}, 24),
     ],

@@ -146,7 +146,9 @@ def test_derivatives_agree_with_torch_even_at_kinks_and_ties(name, argument):
     np.testing.assert_allclose(derivative(name, argument, points), slope.numpy(), rtol=TOLERANCE, atol=tolerance)
 
 
-@given(st.sampled_from(sorted(set(FUNCTIONS) - set(ROW_FUNCTIONS))), st.lists(st.floats(-700, 700), min_size=2, max_size=2))
+@given(
+    st.sampled_from(sorted(set(FUNCTIONS) - set(ROW_FUNCTIONS))), st.lists(st.floats(-700, 700), min_size=2, max_size=2)
+)
 def test_ranges_hold(name, points):
     function = FUNCTIONS[name]
     points = [abs(u) + 1e-9 for u in points] if name in POSITIVE_ONLY else points
@@ -154,7 +156,9 @@ def test_ranges_hold(name, points):
     assert function.low <= value <= function.high
 
 
-@given(st.sampled_from(sorted(set(FUNCTIONS) - set(ROW_FUNCTIONS))), st.lists(st.floats(-700, 700), min_size=4, max_size=4))
+@given(
+    st.sampled_from(sorted(set(FUNCTIONS) - set(ROW_FUNCTIONS))), st.lists(st.floats(-700, 700), min_size=4, max_size=4)
+)
 def test_functions_that_never_fall(name, points):
     function = FUNCTIONS[name]
     points = [abs(u) + 1e-9 for u in points] if name in POSITIVE_ONLY else points

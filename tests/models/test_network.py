@@ -6,6 +6,7 @@ import torch
 from torch.func import functional_call
 
 from gatelab.equations import load_variant
+from gatelab.errors import UserError
 from gatelab.models.network import Network
 from gatelab.randomness import generator
 
@@ -142,3 +143,54 @@ def test_masks_act_between_layers():
     nothing = [torch.zeros(TIME, BATCH, HIDDEN)]
     close(built(inputs(), None, nothing), built(torch.zeros(TIME, BATCH, INPUT), None, nothing))
     assert not torch.allclose(built(inputs(), None, nothing), built(inputs()))
+
+
+@pytest.mark.parametrize("embedding", [1, 2, 7])
+def test_an_embedding_is_a_linear_map_of_the_inputs(embedding):
+    net = network(embedding=embedding)
+    assert net.embedding.shape == (INPUT, embedding)
+    expected = net.readout(net.rnn(inputs() @ net.embedding)[0][-1])
+    close(net(inputs()), expected)
+
+
+def test_an_embedding_changes_no_other_starting_weight():
+    # of equal shapes: the first layer reads as many features
+    plain, embedded = dict(network().named_parameters()), dict(network(embedding=INPUT).named_parameters())
+    assert set(embedded) == {*plain, "embedding"}
+    for name, weight in plain.items():
+        assert torch.equal(weight, embedded[name])
+
+
+TOKENS = torch.tensor([[0, 2, 1, 1], [2, 2, 0, 1], [1, 0, 0, 0], [0, 1, 2, 0], [1, 1, 1, 1], [2, 0, 2, 0]])
+
+
+def test_a_token_is_a_row_of_the_embedding():
+    net = network(embedding=4, tokens=True)
+    one_hot = torch.nn.functional.one_hot(TOKENS, INPUT).float()
+    expected = net.readout(net.rnn(one_hot @ net.embedding)[0][-1])
+    close(net(TOKENS), expected)
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+@pytest.mark.parametrize("embedding", [1, 5])
+def test_an_embedded_run_of_a_stack_is_bit_for_bit_the_run_alone(embedding, tokens):
+    template, weights = stacked(5, embedding=embedding, tokens=tokens, hidden=8)
+    shown = torch.stack([TOKENS.roll(run, 0) for run in range(5)]) if tokens else inputs(5, TIME, BATCH)
+
+    def trained(runs):
+        leaves = {name: weight[runs].clone().requires_grad_() for name, weight in weights.items()}
+        output = functional_call(template, leaves, (shown[runs].clone(), None))
+        gradients = torch.autograd.grad(output.square().sum(), list(leaves.values()))
+        return [output.detach(), *gradients]
+
+    together = trained(slice(5))
+    for run in range(5):
+        for alone, whole in zip(trained(slice(run, run + 1)), together, strict=True):
+            assert torch.equal(alone[0], whole[run])
+        plain = network(seed=run, embedding=embedding, tokens=tokens, hidden=8)
+        close(plain(shown[run]), together[0][run])
+
+
+def test_tokens_without_an_embedding_are_refused():
+    with pytest.raises(UserError, match="tokens must have an embedding"):
+        network(tokens=True)

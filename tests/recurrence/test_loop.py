@@ -13,7 +13,9 @@ from gatelab.equations.functions import ELEMENTARY
 from gatelab.equations.library import load_variant
 from gatelab.errors import UserError
 from gatelab.recurrence import Layer
+from gatelab.recurrence.weights import whole_weights
 from tests.conformance.closeness import assert_close
+from tests.conformance.sizes import fitting
 from tests.recurrence.naive import run_naively
 
 INPUT, HIDDEN, TIME, BATCH = 3, 4, 4, 2
@@ -85,7 +87,7 @@ def assert_runs_as_written(layer: Layer) -> None:
     inputs, states = random_leaves(layer)
     weights = dict(layer.named_parameters())
     record = list(layer.variant.equations)
-    expected = run_naively(layer.variant, weights, inputs, states, layer.hidden_size)
+    expected = run_naively(layer.variant, whole_weights(layer.variant, weights), inputs, states, layer.hidden_size)
     results = layer(inputs, states, None, record)
     stacked = functional_call(
         layer,
@@ -138,14 +140,14 @@ def test_x_meets_hidden_vectors_where_sizes_are_equal(text):
 @pytest.mark.parametrize("name", sorted(variant_files()))
 def test_every_variant_runs_as_written(name):
     variant = load_variant(name)
-    size = HIDDEN if variant.needs_equal_sizes else INPUT
-    assert_runs_as_written(Layer(variant, size, HIDDEN, dtype=torch.float64, path="loop"))
+    assert_runs_as_written(Layer(variant, *fitting(variant, INPUT, HIDDEN), dtype=torch.float64, path="loop"))
 
 
 # arguments within the domain of a function and away from its kinks
 ARGUMENTS = {
     "log": "1.5 + sin(linear(x, h))", "sqrt": "1.5 + sin(linear(x, h))", "relu": "h + 3", "abs": "h + 3",
-    "sign": "h + 3", "step": "h + 3", "min": "linear(x, h), linear(x, h)", "max": "linear(x, h), linear(x, h)",
+    "floor": "h + 0.5", "sign": "h + 3", "step": "h + 3",
+    "min": "linear(x, h), linear(x, h)", "max": "linear(x, h), linear(x, h)",
 }  # fmt: skip
 
 

@@ -12,11 +12,13 @@ from gatelab.equations.library import load_variant
 from gatelab.errors import UserError
 from gatelab.recurrence import Layer, run_loop, run_native
 from gatelab.recurrence.native import pool as pools
+from tests.conformance.sizes import fitting
 from tests.recurrence.both_paths import assert_identical, assert_same, results
 from tests.recurrence.random_variants import variants
 from tests.recurrence.test_loop import EQUATIONS
 
-SHIPPED = tuple(variant_files())
+NATIVE = tuple(name for name in variant_files() if not program(load_variant(name)).row_functions)
+FEW = ("cifg", "elman", "gru", "gru_v3", "janet", "lstm", "mgu", "peephole", "ur_lstm")  # compiling takes a second each
 DTYPES = (torch.float32, torch.float64)
 
 # time, batch, input, hidden
@@ -44,6 +46,13 @@ def poison(monkeypatch):
     monkeypatch.setattr(pools.Pool, "_take", poisoned)
 
 
+def errors(rounded: dict[str, torch.Tensor], law: dict[str, torch.Tensor]) -> dict[str, float]:
+    """Return four times how far the loop in single precision is off, name by name."""
+    return {
+        name: 4 * float((value - law[name]).abs().max()) if value.numel() else 0.0 for name, value in rounded.items()
+    }
+
+
 def of_equations(name: str) -> Variant:
     equations = EQUATIONS[name]
     states = [state for state in "hcgps" if state in equations]
@@ -51,16 +60,20 @@ def of_equations(name: str) -> Variant:
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", NATIVE)
 def test_shipped_variants_agree_with_the_loop(name, dtype):
     variant = load_variant(name)
-    for time, batch, inputs, hidden in SIZES:
-        ours = results(run_native, variant, time, batch, inputs, hidden, dtype)
-        law = results(run_loop, variant, time, batch, inputs, hidden, torch.float64)
-        assert_same(ours, law, dtype)
+    for time, batch, *sizes in SIZES if name in FEW else SIZES[:3]:
+        inputs, hidden = fitting(variant, *sizes)
+        arguments = (variant, time, batch, inputs, hidden)
+        ours = results(run_native, *arguments, dtype)
+        law = results(run_loop, *arguments, torch.float64)
+        # some cells amplify roundings (dividing by a small normaliser, say): the loop in the same precision does so too
+        slack = {} if dtype == torch.float64 else errors(results(run_loop, *arguments, dtype), law)
+        assert_same(ours, law, dtype, slack)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", FEW)
 def test_stacks_lengths_and_recorded_values_agree_with_the_loop(name):
     variant = load_variant(name)
     record = tuple(variant.equations)
@@ -93,7 +106,7 @@ def test_random_programs_agree_with_the_loop(data):
     assert_same(results(run_native, *arguments), results(run_loop, *arguments), torch.float64)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", FEW)
 def test_gradients_are_those_of_finite_differences(name):
     variant = load_variant(name)
     torch.manual_seed(3)
@@ -111,7 +124,7 @@ def test_gradients_are_those_of_finite_differences(name):
     assert torch.autograd.gradcheck(function, (inputs, *states, *leaves))
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", FEW)
 def test_the_same_bits_twice_with_two_threads_and_alone(name, two_threads):
     variant = load_variant(name)
     lengths = torch.randint(0, 7, (3, 19), generator=torch.Generator().manual_seed(1))

@@ -1,14 +1,16 @@
-"""One small task of every kind, and a way to write a file of chorales."""
+"""One small task of every kind, and ways to write the data that some of them read."""
 
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from gatelab.tasks import TASKS, Chorales, Task
 from tests.tasks.examples import SMALL, TINY_CHORALES
+from tests.tasks.local_data import LOCAL
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,16 @@ def tiny_chorales(written):
     return Chorales(path=file.path, sha256=file.sha256)
 
 
+@pytest.fixture(scope="session")
+def local(tmp_path_factory):
+    """Return the fields of a task of real data, whose tiny data are written when they are first asked for."""
+    return cache(lambda name: LOCAL[name](tmp_path_factory.mktemp(name)))
+
+
 @pytest.fixture(params=sorted(TASKS))
-def task(request, tiny_chorales) -> Task:
+def task(request, tiny_chorales, local) -> Task:
     """Every task in turn, small."""
     if request.param == "chorales":
         return tiny_chorales
-    return TASKS[request.param].model_validate(SMALL[request.param])
+    fields = local(request.param) if request.param in LOCAL else SMALL[request.param]
+    return TASKS[request.param].model_validate(fields)

@@ -12,7 +12,7 @@ import datasets
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.tasks import Chorales, pianoroll
+from gatelab.tasks import Chorales, pianoroll, public
 from tests.tasks.examples import TINY_CHORALES
 
 
@@ -82,7 +82,7 @@ class Home:
     def __init__(self, monkeypatch, cache):
         self.monkeypatch = monkeypatch
         monkeypatch.setattr(datasets.config, "DOWNLOADED_DATASETS_PATH", str(cache))
-        monkeypatch.setattr(pianoroll, "SILENT_SECONDS", 0.2)
+        monkeypatch.setattr(public, "SILENT_SECONDS", 0.2)
 
     def at(self, port):
         self.monkeypatch.setattr(pianoroll, "PUBLIC_URL", f"http://127.0.0.1:{port}/chorales.json")

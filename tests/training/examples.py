@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from gatelab.configuration import RunConfiguration, run_configuration
-from gatelab.locations import conf_directory
+from gatelab.equations import variant_files
 from gatelab.runs import Store
 
 ADDING = {"name": "adding", "length": 8, "validation_size": 40, "test_size": 30}
@@ -69,7 +69,7 @@ def configuration(
 
 @cache
 def variant_file(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((conf_directory() / "variant" / f"{name}.yaml").read_text())
+    content: dict[str, Any] = yaml.safe_load(variant_files()[name].read_text())
     return content
 
 

@@ -2,6 +2,7 @@
 
 from gatelab.configuration.arguments import added_directories, arranged, quote_equations
 from gatelab.configuration.compose import composed, plain, translated
+from gatelab.configuration.matching import embedding_size
 from gatelab.configuration.run import RunConfiguration, check_optimizer, run_configuration
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "arranged",
     "check_optimizer",
     "composed",
+    "embedding_size",
     "plain",
     "quote_equations",
     "run_configuration",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gatelab.equations.factors import FACTORS
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
 
@@ -63,10 +64,14 @@ def quote_equations(overrides: Sequence[str]) -> list[str]:
     """Quote the right-hand sides among overrides, which Hydra's grammar would otherwise take for its own functions.
 
     ``variant.equations.f=sigmoid(linear(x, h)),1`` becomes ``variant.equations.f="sigmoid(linear(x, h))","1"``: commas
-    outside parentheses still separate the points of a sweep. What is quoted already stays.
+    outside parentheses still separate the points of a sweep. What is quoted already stays. The factors of a variant
+    (``variant.reads.f=[x]``), which stand in no file, are added.
     """
     quoted = []
     for override in overrides:
+        # keys that no file has: what a gate sees, what squashes it, and so on
+        if re.match(rf"variant\.({'|'.join(FACTORS)})\b", override):
+            override = f"++{override}"
         match = re.fullmatch(r"(\+{0,2}variant\.equations\.\w+)=(.*)", override, re.DOTALL)
         if match and not re.match(r"\s*((choice|range|glob|interval|shuffle|sort|tag)\s*\(|\[|'|\")", match[2]):
             parts = [part.strip().replace('"', r"\"") for part in _split(match[2])]

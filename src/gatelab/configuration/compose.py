@@ -21,6 +21,8 @@ from gatelab.locations import conf_directory
 
 __all__ = ["composed", "plain", "translated"]
 
+_SHOWN = 20  # options that an error lists
+
 
 def composed(overrides: Sequence[str] = ()) -> RunConfiguration:
     """Return the run that conf/train.yaml and some overrides describe: ``composed(["variant=cifg", "seed=3"])``.
@@ -110,7 +112,9 @@ def _group_and_name(path: str) -> tuple[str, str]:
 
 def _unknown_option(group: str, name: str, options: Sequence[str], overrides: Sequence[str]) -> str:
     folders = [directory / group for directory in (conf_directory(), *added_directories(overrides))]
-    known = sorted({*options, *(file.stem for folder in folders for file in folder.glob("*.yaml"))})
+    known = sorted({*options, *(file.stem for folder in folders for file in folder.rglob("*.yaml"))})
+    if len(known) > _SHOWN:
+        return f"unknown {group} '{name}'{suggest(name, known)}; `python scripts/catalogue.py` lists all {len(known)}"
     return f"unknown {group} '{name}'{suggest(name, known)}; allowed: {', '.join(known)}"
 
 
@@ -143,7 +147,7 @@ def _known_keys(overrides: Sequence[str]) -> list[str]:
     groups = [
         group for directory in (conf_directory(), *directories) for group in directory.iterdir() if group.is_dir()
     ]
-    options = {(group.name, file.stem) for group in groups for file in group.glob("*.yaml")}
+    options = {(group.name, file.stem) for group in groups for file in group.rglob("*.yaml")}
     choices = [override for override in overrides if tuple(override.split("=", 1)) in options]
     path = ",".join(f"file://{directory.resolve()}" for directory in directories)
     GlobalHydra.instance().clear()

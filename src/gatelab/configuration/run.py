@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from gatelab.configuration.matching import embedding_size, matched
 from gatelab.configuration.sections import (
     LoggerSection,
     ModelSection,
@@ -15,7 +16,7 @@ from gatelab.configuration.sections import (
     StackSection,
     TrainingSection,
 )
-from gatelab.equations import Variant, edited_variant, variant_files, variant_from_file
+from gatelab.equations import Variant, edited_variant, parameter_shapes, variant_files, variant_from_file
 from gatelab.errors import UserError, suggest
 from gatelab.models.openings import Opening, opening_from_mapping
 from gatelab.runs import identity, scientific
@@ -115,12 +116,16 @@ def run_configuration(
     variant = Variant.from_mapping(mapping["variant"]) if frozen else edited_variant(mapping["variant"], directories)
     optimizer = check(OptimizerSection, mapping["optimizer"], "optimizer")
     task = task_from_mapping(mapping["task"])
+    model = check(ModelSection, mapping["model"], "model")
+    if model.match is not None and not frozen:
+        model = matched(variant, task, model, directories)
+    model = model.model_copy(update={"embedding": embedding_size(model, task)})
     configuration = RunConfiguration(
         variant=variant,
         label=str(mapping["label"]) if frozen else _label(variant, directories),
         opening=opening_from_mapping(mapping["opening"]),
         task=task,
-        model=check(ModelSection, mapping["model"], "model"),
+        model=model,
         optimizer=optimizer,
         schedule=check(ScheduleSection, mapping["schedule"], "schedule"),
         training=check(TrainingSection, mapping["training"], "training"),
@@ -179,12 +184,29 @@ def _is_number(value: Any) -> bool:
 def _check_together(configuration: RunConfiguration) -> None:
     """Refuse what only the combination of sections makes impossible."""
     variant, model, task = configuration.variant, configuration.model, configuration.task
-    if variant.needs_equal_sizes and task.input_size != model.hidden_size:
+    embedding = embedding_size(model, task)
+    if variant.needs_equal_sizes and (embedding or task.input_size) != model.hidden_size:
         raise UserError(
             f"model.hidden_size={model.hidden_size}: variant '{variant.name}' mixes x with hidden vectors element by "
-            f"element, so it must equal the task's input size {task.input_size}"
+            f"element, so it must equal the task's input size {task.input_size}; model.embedding=hidden makes it so"
         )
+    if variant.needs_equal_sizes and model.bidirectional and model.num_layers > 1:
+        raise UserError(
+            f"model.bidirectional=true: variant '{variant.name}' mixes x with hidden vectors element by element, and a "
+            "second layer would read twice as many; must be false, or model.num_layers=1"
+        )
+    _check_forms(variant, embedding or task.input_size, model.hidden_size)
+    if model.num_layers > 1:
+        _check_forms(variant, model.hidden_size * (2 if model.bidirectional else 1), model.hidden_size)
     configuration.opening.check(variant)
+
+
+def _check_forms(variant: Variant, input_size: int, hidden_size: int) -> None:
+    """Refuse sizes that a weight's form cannot have."""
+    try:
+        parameter_shapes(variant, input_size, hidden_size)
+    except UserError as error:
+        raise UserError(f"model.hidden_size={hidden_size}: variant '{variant.name}', {error}") from None
 
 
 def _label(variant: Variant, directories: tuple[str | Path, ...]) -> str:

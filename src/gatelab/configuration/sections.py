@@ -25,6 +25,23 @@ class ModelSection(_Section):
     num_layers: int = Field(ge=1, le=2**10)
     dropout: float = Field(ge=0, lt=1)
     bidirectional: bool
+    embedding: int | Literal["hidden"] | None = None
+    """Features of a learned linear map of the inputs below the first layer; ``hidden`` for as many as hidden_size.
+    Tokens always have one, of hidden_size features where null."""
+    match: Literal["parameters", "multiply_adds"] | None = None
+    """What the network is to have as many of as that of the variant ``match_to`` with ``match_size`` units has; the
+    hidden_size follows from it."""
+    match_to: str = "lstm"
+    match_size: int | None = Field(default=None, ge=1, le=2**16)
+    """Null for what hidden_size says."""
+
+    @field_validator("embedding", mode="before")
+    @classmethod
+    def _has_features(cls, value: Any) -> Any:
+        features = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 2**16
+        if value is not None and value != "hidden" and not features:
+            raise ValueError(f"must be an integer from 1 to {2**16}, 'hidden' or null")
+        return value
 
 
 class TrainingSection(_Section):

@@ -121,9 +121,10 @@ _TABLE = (
         r"\max({0}, {1})", "maximum",
     ),
     # How far one step of a differential equation goes, for a rate Δ = e^u, relu(u) or σ(u): backward Euler Δ/(1 + Δ),
-    # trapezoid Δ/(1 + Δ/2) (there with Δ = 2σ(u)), exact hold 1 − exp(−Δ). Gates of Gu et al. 2021, "Combining Recurrent, Convolutional, and
-    # Continuous-time Models with Linear State-Space Layers" (LSSL), and of the code of S4. Backward Euler of e^u is the
-    # sigmoid itself, and the trapezoid rules are sigmoids shifted by ln 2. Written so that nothing overflows.
+    # trapezoid Δ/(1 + Δ/2) (there with Δ = 2σ(u)), exact hold 1 − exp(−Δ). Gates of Gu et al. 2021, "Combining
+    # Recurrent, Convolutional, and Continuous-time Models with Linear State-Space Layers" (LSSL), and of the code of
+    # S4. Backward Euler of e^u is the sigmoid itself, and the trapezoid rules of e^u and σ(u) are sigmoids shifted by
+    # ln 2. Written so that nothing overflows.
     _expanded("backward_relu", "relu(u)/(1 + relu(u))", lambda u: 1 - 1 / (1 + np.maximum(u, 0)), 1.0),
     _expanded(
         "trapezoid_exp", "2*sigmoid(u - 0.6931471805599453)", lambda u: 2 * _sigmoid(np.asarray(u) - math.log(2)), 2.0,

@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from gatelab.equations.factors import FACTORS, applied
+from gatelab.equations.mutation import mutated
 from gatelab.equations.variant import Variant
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
@@ -42,13 +44,29 @@ def variant_from_file(file: Path) -> Variant:
 def edited_variant(mapping: Mapping[str, Any], directories: Iterable[str | Path] = ()) -> Variant:
     """Return the variant of a composed configuration: a variant file's content, perhaps changed by overrides.
 
+    Beside the keys of a variant file the mapping may have those of :data:`gatelab.equations.factors.FACTORS`.
+
     Raises:
-        UserError: as :meth:`Variant.from_mapping`.
+        UserError: as :meth:`Variant.from_mapping` and :func:`gatelab.equations.factors.applied`.
     """
     file = variant_files(directories).get(str(mapping.get("name")))
-    if file is None:
-        return Variant.from_mapping(mapping)
-    return Variant.from_edited_mapping(mapping, _content(file).get("equations") or {}, _shown(file))
+    where = "variant" if file is None else _shown(file)
+    original = {} if file is None else _content(file).get("equations") or {}
+    plain = {key: value for key, value in mapping.items() if key not in FACTORS}
+
+    def checked(content: Mapping[str, Any]) -> Variant:
+        return Variant.from_mapping(content) if file is None else Variant.from_edited_mapping(content, original, where)
+
+    variant = checked(plain)
+    if len(plain) < len(mapping):
+        # the equations can be read now that they have been checked
+        variant = checked({key: value for key, value in applied(mapping, where).items() if key != "mutate"})
+    seed = mapping.get("mutate")
+    if seed is None:
+        return variant
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UserError(f"variant.mutate={seed}: must be an integer of at least 0, the seed of a random edit")
+    return mutated(variant.mapping(), seed, where)
 
 
 def _content(file: Path) -> dict[str, Any]:

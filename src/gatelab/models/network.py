@@ -1,4 +1,4 @@
-"""A network: the recurrent layers and the linear readout that a task asks for."""
+"""A network: perhaps an embedding, the recurrent layers, and the linear readout that a task asks for."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -6,15 +6,17 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gatelab.equations import Variant
+from gatelab.errors import UserError
 from gatelab.models.rnn import RNN
 
 __all__ = ["Network"]
 
 
 class Network(nn.Module):
-    """An RNN and a linear readout of its outputs.
+    """An RNN and a linear readout of its outputs; an embedding below, if one is asked for.
 
     Args:
         variant: the equations of every layer.
@@ -22,6 +24,9 @@ class Network(nn.Module):
         hidden_size, num_layers, bidirectional: of the RNN.
         path: how the recurrence runs.
         readout: "last", one prediction from the last valid step (backwards, from the first), or "every".
+        embedding: features of a learned linear map of the inputs, without bias, which the first layer then reads
+            instead of them. None for no such map.
+        tokens: whether inputs are integers below input_size, each of which has a row of the embedding.
     """
 
     def __init__(
@@ -35,19 +40,35 @@ class Network(nn.Module):
         bidirectional: bool = False,
         readout: Literal["last", "every"] = "last",
         path: str = "auto",
+        embedding: int | None = None,
+        tokens: bool = False,
     ) -> None:
         super().__init__()
-        self.rnn = RNN(variant, input_size, hidden_size, num_layers, bidirectional=bidirectional, path=path)
+        if tokens and embedding is None:
+            raise UserError("embedding=None: tokens must have an embedding of at least 1 feature")
+        self.embedding = None if embedding is None else nn.Parameter(torch.empty(input_size, embedding))
+        self.tokens = tokens
+        seen = input_size if embedding is None else embedding
+        self.rnn = RNN(variant, seen, hidden_size, num_layers, bidirectional=bidirectional, path=path)
         self.readout = nn.Linear(self.rnn.output_size, output_size)
         self.predicts: Literal["last", "every"] = readout
 
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Draw all initial weights, layer by layer, the readout last: uniform in ±1/√(features read)."""
+        """Draw all initial weights, layer by layer, the readout last: uniform in ±1/√(features read).
+
+        An embedding comes after these, so that the other weights are those of a network without: of tokens standard
+        normal as in ``torch.nn.Embedding``, of vectors uniform like the readout.
+        """
         self.rnn.reset_parameters(generator)
         bound = 1 / self.rnn.output_size**0.5
         with torch.no_grad():
             self.readout.weight.uniform_(-bound, bound, generator=generator)
             self.readout.bias.uniform_(-bound, bound, generator=generator)
+            if self.embedding is not None and self.tokens:
+                self.embedding.normal_(generator=generator)
+            elif self.embedding is not None:
+                features = 1 / self.embedding.shape[0] ** 0.5
+                self.embedding.uniform_(-features, features, generator=generator)
 
     def draw_masks(self, random: np.random.Generator, rate: float, steps: int, batch: int) -> list[Tensor]:
         """Draw the dropout between layers for one batch of one run.
@@ -69,18 +90,30 @@ class Network(nn.Module):
         """Predict.
 
         Args:
-            inputs: (time, batch, input), with a leading run axis if the weights have one.
+            inputs: (time, batch, input), or (time, batch) of tokens, with a leading run axis if the weights have one.
             lengths: (batch,) valid steps; None if all are.
             masks: dropout as :meth:`draw_masks` draws it; None for none.
 
         Returns:
             (batch, output) for readout "last", (time, batch, output) for "every".
         """
-        output, _, _ = self.rnn.run(inputs, None, lengths, masks)
+        output, _, _ = self.rnn.run(self.embedded(inputs), None, lengths, masks)
         if self.predicts == "last":
             return self._read(self._last(output, lengths))
         steps_and_batch = output.shape[-3:-1]
         return self._read(output.flatten(-3, -2)).unflatten(-2, steps_and_batch)
+
+    def embedded(self, inputs: Tensor) -> Tensor:
+        """Return what the first layer reads: (time, batch, features), with a run axis if the weights have one."""
+        table = self.embedding
+        if table is None:
+            return inputs
+        if not self.tokens:
+            return _rows_times(inputs.flatten(-3, -2), table).unflatten(-2, inputs.shape[-3:-1])
+        if table.dim() == 2:
+            return functional.embedding(inputs, table)
+        first = torch.arange(len(table), device=inputs.device)[:, None, None] * table.shape[1]
+        return functional.embedding(inputs + first, table.flatten(0, 1))
 
     def _last(self, output: Tensor, lengths: Tensor | None) -> Tensor:
         """Return each direction's output after it has read the whole sequence: (batch, features)."""
@@ -104,3 +137,10 @@ class Network(nn.Module):
         # numbers must not depend on its neighbours: so a column of zeros goes along.
         pair = torch.cat([weight, torch.zeros_like(weight)], -2)
         return torch.baddbmm(torch.cat([bias, torch.zeros_like(bias)], -1), rows, pair.mT)[..., :1]
+
+
+def _rows_times(rows: Tensor, matrix: Tensor) -> Tensor:
+    """Return rows @ matrix, a run's numbers as they are without its neighbours (see above)."""
+    if matrix.shape[-1] > 1:
+        return rows @ matrix
+    return (rows @ torch.cat([matrix, torch.zeros_like(matrix)], -1))[..., :1]

@@ -55,7 +55,7 @@ def gate_histograms(
     Args:
         network: the structure that the runs share.
         weights: stacked, parameter name -> (runs, …).
-        inputs: (time, batch, input), the same for all runs.
+        inputs: (time, batch, input), or (time, batch) of tokens, the same for all runs.
         lengths: (batch,) valid steps, or None.
     """
     names = gates(network.rnn.variant)
@@ -88,7 +88,7 @@ class _Recorder(torch.nn.Module):
         self.names = names
 
     def forward(self, inputs: Tensor, lengths: Tensor | None) -> list[dict[str, Tensor]]:
-        return self.network.rnn.run(inputs, None, lengths, record=self.names)[2]
+        return self.network.rnn.run(self.network.embedded(inputs), None, lengths, record=self.names)[2]
 
 
 def _histogram(name: str, values: NDArray[np.float32]) -> GateHistogram:

@@ -26,6 +26,9 @@ NOT_SCIENCE: tuple[str, ...] = (
     "plan_only",
     "debug",
     "hydra",
+    "model.match",  # how the hidden size came about
+    "model.match_to",
+    "model.match_size",
     "task.path",  # where a data file lies; task.sha256 says what is in it
     "variant.source",  # citations and remarks
     "variant.notes",
@@ -69,6 +72,12 @@ def settings(configuration: Mapping[str, Any]) -> dict[str, Any]:
                 flat[f"{above}{key}"] = value
 
     collect({key: value for key, value in scientific(configuration).items() if key not in ("variant", "seed")}, "")
+    model = configuration.get("model", {})
+    if model.get("match"):
+        # each variant has a width of its own, and what they have in common is what was made equal
+        if flat["model.embedding"] == flat.pop("model.hidden_size"):
+            flat["model.embedding"] = "hidden"
+        flat["model.match"] = f"{model['match']} of {model['match_to']} with {model['match_size']}"
     return flat
 
 

@@ -4,17 +4,26 @@
     mark     0    1    0    0    1
     target                     0.9 + 0.4 = 1.3
 
-The numbers are uniform in [0, 1); one mark lies in each half of the sequence. Predicting 1 always gives a mean
-squared error of 1/6 = 0.167, the variance of the sum; perfect is 0. Source: Hochreiter & Schmidhuber 1997, "Long
-Short-Term Memory"; this form: Arjovsky, Shah & Bengio 2016, "Unitary Evolution Recurrent Neural Networks",
-section 5.2.
+The numbers are uniform in [0, 1). Predicting 1 always gives a mean squared error of 1/6 = 0.167, the variance of the
+sum; perfect is 0. Two forms differ in where the marks lie:
+
+- ``adding``: one mark in each half of the sequence. Source: Arjovsky, Shah & Bengio 2016, "Unitary Evolution Recurrent
+  Neural Networks", section 5.2.
+- ``adding_tcn``: two different steps anywhere, each pair equally likely. Source: Bai, Kolter & Koltun 2018, "An
+  Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence Modeling", and its code,
+  github.com/locuslab/TCN, TCN/adding_problem/utils.py.
+
+The problem was posed by Hochreiter & Schmidhuber 1997; their form, with numbers in [-1, 1], early marks and sequences
+of different lengths, is ``adding_hs97`` in marked_pairs.py.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from gatelab.tasks.measures import squared_error
@@ -23,13 +32,12 @@ from gatelab.tasks.task import Batch, LengthTask
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Adding"]
+__all__ = ["Adding", "AddingProblem", "AddingTcn"]
 
 
-class Adding(LengthTask):
-    """The adding problem: inputs (time, batch, 2) = number and mark, targets (batch, 1) = the sum."""
+class AddingProblem(LengthTask):
+    """What the forms share: inputs (time, batch, 2) = number and mark, targets (batch, 1) = the sum."""
 
-    name: Literal["adding"] = "adding"
     length: int = Field(default=100, ge=2)
     """Time steps of a sequence."""
 
@@ -42,15 +50,17 @@ class Adding(LengthTask):
     chance: ClassVar[float] = 1 / 6
     chance_meaning: ClassVar[str] = "predicting 1 always"
     perfect: ClassVar[float] = 0.0
-    source: ClassVar[str] = "Arjovsky, Shah & Bengio 2016, section 5.2 (after Hochreiter & Schmidhuber 1997)"
+
+    @abstractmethod
+    def draw_marks(self, random: np.random.Generator, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Draw the two marked steps of each sequence: (batch,) and (batch,), nowhere equal."""
 
     def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
-        """Draw numbers for every step and one mark in each half."""
-        half, sequence = self.length // 2, np.arange(batch_size)
+        """Draw numbers for every step and two marks."""
+        sequence = np.arange(batch_size)
         inputs = np.zeros((self.length, batch_size, 2), np.float32)
         inputs[:, :, 0] = random.random((self.length, batch_size), np.float32)
-        first = random.integers(0, half, batch_size)
-        second = random.integers(half, self.length, batch_size)
+        first, second = self.draw_marks(random, batch_size)
         inputs[first, sequence, 1] = 1
         inputs[second, sequence, 1] = 1
         targets = inputs[first, sequence, :1] + inputs[second, sequence, :1]
@@ -62,3 +72,31 @@ class Adding(LengthTask):
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return squared_error(outputs, targets)
+
+
+class Adding(AddingProblem):
+    """The adding problem with one mark in each half."""
+
+    name: Literal["adding"] = "adding"
+
+    source: ClassVar[str] = "Arjovsky, Shah & Bengio 2016, section 5.2 (after Hochreiter & Schmidhuber 1997)"
+
+    def draw_marks(self, random: np.random.Generator, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        half = self.length // 2
+        return random.integers(0, half, batch_size), random.integers(half, self.length, batch_size)
+
+
+class AddingTcn(AddingProblem):
+    """The adding problem with two different marked steps anywhere."""
+
+    name: Literal["adding_tcn"] = "adding_tcn"
+    length: int = Field(default=200, ge=2)
+    """Time steps of a sequence; the paper has 200, 400 and 600."""
+
+    source: ClassVar[str] = "Bai, Kolter & Koltun 2018 (after Hochreiter & Schmidhuber 1997)"
+
+    def draw_marks(self, random: np.random.Generator, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        first = random.integers(0, self.length, batch_size)
+        # one of the others: those from the first on move up by one
+        second = random.integers(0, self.length - 1, batch_size)
+        return first, second + (second >= first)

@@ -14,21 +14,18 @@ its training, validation and test, as JSON from https://github.com/czhuang/JSB-C
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from gatelab.tasks.measures import note_cross_entropy
-from gatelab.tasks.pianoroll import NOTES, PUBLIC_SHA256, Splits, load_splits
-from gatelab.tasks.task import Batch, FiniteTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from gatelab.tasks.packed import Splits
+from gatelab.tasks.pianoroll import PUBLIC_SHA256, load_splits
+from gatelab.tasks.polyphony import PianoRolls
 
 __all__ = ["Chorales"]
 
 
-class Chorales(FiniteTask):
+class Chorales(PianoRolls):
     """Next-frame prediction: inputs (time, batch, 88) frames 1 … T - 1, targets (time, batch, 88) frames 2 … T.
 
     Sequences shorter than the longest of their split are padded with silence that has no weight; ``lengths`` counts
@@ -43,33 +40,9 @@ class Chorales(FiniteTask):
     sha256: str = Field(default=PUBLIC_SHA256, pattern="^[0-9a-f]{64}$")
     """Hash of the file, checked before anything is read from it."""
 
-    input_size: ClassVar[int] = NOTES
-    output_size: ClassVar[int] = NOTES
-    readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "negative log-likelihood (nats per frame)"
-    score_name: ClassVar[str] = "negative log-likelihood (nats per frame)"
-    higher_is_better: ClassVar[bool] = False
     # Frames 2 … T of the test chorales under the note frequencies of frames 2 … T of the training chorales. A constant,
     # so that the task can be described without its data; a test recomputes it where the data are at hand.
     chance: ClassVar[float] = 11.09
-    chance_meaning: ClassVar[str] = "predicting each note as often as it sounds in training"
-    perfect: ClassVar[float] = 0.0
-    source: ClassVar[str] = "Boulanger-Lewandowski, Bengio & Vincent 2012; form of Bai, Kolter & Koltun 2018"
 
-    def training(self) -> Batch:
-        return self._splits().training
-
-    def validation(self) -> Batch:
-        return self._splits().validation
-
-    def test(self) -> Batch:
-        return self._splits().test
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return note_cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return note_cross_entropy(outputs, targets)
-
-    def _splits(self) -> Splits:
+    def splits(self) -> Splits:
         return load_splits(self.path, self.sha256)

@@ -1,14 +1,27 @@
 """Copying memory: repeat the tokens of the beginning once the delimiter has come.
 
-With 3 tokens a, b, c of 8 symbols, length 4 (3 blanks, then the delimiter ":") and "." for a blank:
+With 3 tokens a, b, c of 8 symbols, length 4, "." for a blank and ":" for the delimiter:
 
-    input   c a b  . . . :  . . .
-    target  . . .  . . . .  c a b
+    copying                 input   c a b  . . . :  . . .        T - 1 = 3 blanks, then the delimiter
+                            target  . . .  . . . .  c a b
+    copying_variable_lag    input   c a b  . :  . . .            a lag of 1 to T, here 2
+                            target  . . .  . .  c a b
+    copying_tcn             input   c a b  . . .  : : : :        K + 1 = 4 delimiters; numbers, not one-hot
+                            target  . . .  . . . .  c a b
+    copying_s4              input   c a b  . . . .  : : :        T blanks, K delimiters
+                            target  - - -  - - - -  c a b        nothing is asked before
 
-A sequence has length + 2 · tokens steps. Without memory the best is to predict blanks and then any symbol: a
-cross-entropy of tokens · ln(symbols) / (length + 2 · tokens) nats a step over all steps, and 1/symbols of the tokens
-right; perfect is 1. Source: Hochreiter & Schmidhuber 1997, "Long Short-Term Memory"; this form: Arjovsky, Shah &
-Bengio 2016, "Unitary Evolution Recurrent Neural Networks", section 5.1.
+But for copying_s4, the loss counts every step. Without memory the best is to predict blanks and then any symbol: a
+cross-entropy of tokens · ln(symbols) / steps nats a step, with length + 2 · tokens steps. The score is the accuracy on
+the last tokens steps alone: 1/symbols without memory; perfect is 1.
+
+Sources: Hochreiter & Schmidhuber 1997, "Long Short-Term Memory"; ``copying``: Arjovsky, Shah & Bengio 2016, "Unitary
+Evolution Recurrent Neural Networks", section 5.1; ``copying_variable_lag``: Tallec & Ollivier 2018, "Can recurrent
+neural networks warp time?"; ``copying_tcn``: Bai, Kolter & Koltun 2018, "An Empirical Evaluation of Generic
+Convolutional and Recurrent Networks for Sequence Modeling", and its code, github.com/locuslab/TCN,
+TCN/copy_memory/utils.py; ``copying_s4``: the code of Gu, Goel & Ré 2022, "Efficiently Modeling Long Sequences with
+Structured State Spaces", github.com/state-spaces/s4, src/dataloaders/datasets/copying.py. Tokens that lie scattered
+among the blanks are in selective_copying.py.
 """
 
 from __future__ import annotations
@@ -17,6 +30,7 @@ import math
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from gatelab.tasks.measures import accuracy, cross_entropy
@@ -25,20 +39,17 @@ from gatelab.tasks.task import Batch, LengthTask
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Copying"]
+__all__ = ["Copying", "CopyingMemory", "CopyingS4", "CopyingTcn", "CopyingVariableLag"]
 
 
-class Copying(LengthTask):
-    """The copying memory problem: inputs (time, batch, symbols + 2) one-hot, targets (time, batch) classes.
+class CopyingMemory(LengthTask):
+    """What the forms share: targets (time, batch) classes.
 
-    Classes 0 … symbols - 1 are the symbols, class ``symbols`` is the blank. The delimiter, class ``symbols + 1``,
-    occurs in the input alone, so that there are ``symbols + 1`` outputs. The loss counts every step, the score only
-    the last ``tokens`` steps, where the tokens are to be repeated.
+    Classes 0 … symbols - 1 are the symbols, class ``symbols`` is the blank, class ``symbols + 1`` the delimiter.
     """
 
-    name: Literal["copying"] = "copying"
     length: int = Field(default=100, ge=1)
-    """T of the paper: T - 1 blanks and the delimiter lie between the tokens and the steps of their repetition."""
+    """T of the paper: steps between the tokens and their repetition."""
     tokens: int = Field(default=10, ge=1)
     """K of the paper: how many tokens are to be remembered."""
     symbols: int = Field(default=8, ge=2)
@@ -50,7 +61,6 @@ class Copying(LengthTask):
     higher_is_better: ClassVar[bool] = True
     chance_meaning: ClassVar[str] = "guessing a symbol"
     perfect: ClassVar[float] = 1.0
-    source: ClassVar[str] = "Arjovsky, Shah & Bengio 2016, section 5.1 (after Hochreiter & Schmidhuber 1997)"
 
     @property
     def input_size(self) -> int:
@@ -65,28 +75,125 @@ class Copying(LengthTask):
         return 1 / self.symbols
 
     @property
-    def chance_loss(self) -> float:
-        """The best loss without memory, in nats per step: K ln(symbols) / (T + 2K)."""
-        return self.tokens * math.log(self.symbols) / (self.length + 2 * self.tokens)
-
-    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
-        """Draw the tokens; everything else is fixed."""
-        steps = self.length + 2 * self.tokens
-        blank, delimiter = self.symbols, self.symbols + 1
-        tokens = random.integers(0, self.symbols, (self.tokens, batch_size))
-        classes = np.full((steps, batch_size), blank, np.int64)
-        classes[: self.tokens] = tokens
-        classes[self.tokens + self.length - 1] = delimiter
-        inputs = np.eye(self.input_size, dtype=np.float32)[classes]
-        targets = np.full((steps, batch_size), blank, np.int64)
-        targets[-self.tokens :] = tokens
-        loss_weights = np.ones((steps, batch_size), np.float32)
-        score_weights = np.zeros((steps, batch_size), np.float32)
-        score_weights[-self.tokens :] = 1
-        return Batch(inputs, np.full(batch_size, steps, np.int64), targets, loss_weights, score_weights)
+    def steps(self) -> int:
+        """Time steps of the longest sequence."""
+        return self.length + 2 * self.tokens
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return cross_entropy(outputs, targets)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return accuracy(outputs, targets)
+
+
+class Copying(CopyingMemory):
+    """The copying memory problem with one delimiter after T - 1 blanks: inputs (time, batch, symbols + 2) one-hot.
+
+    The delimiter occurs in the input alone, so that there are ``symbols + 1`` outputs.
+    """
+
+    name: Literal["copying"] = "copying"
+
+    source: ClassVar[str] = "Arjovsky, Shah & Bengio 2016, section 5.1 (after Hochreiter & Schmidhuber 1997)"
+
+    @property
+    def chance_loss(self) -> float:
+        """The best loss without memory, in nats per step: K ln(symbols) / (T + 2K)."""
+        return self.tokens * math.log(self.symbols) / self.steps
+
+    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+        """Draw the tokens; everything else is fixed."""
+        tokens = random.integers(0, self.symbols, (self.tokens, batch_size))
+        return _after_lags(self, tokens, np.full(batch_size, self.length, np.int64))
+
+
+class CopyingVariableLag(CopyingMemory):
+    """The copying memory problem whose delimiter comes after 0 to T - 1 blanks, each number equally likely."""
+
+    name: Literal["copying_variable_lag"] = "copying_variable_lag"
+    length: int = Field(default=100, ge=1)
+    """T of the paper, the longest lag: a lag has up to T - 1 blanks, and the delimiter."""
+
+    source: ClassVar[str] = "Tallec & Ollivier 2018 (after Arjovsky, Shah & Bengio 2016)"
+
+    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+        """Draw tokens and lags."""
+        tokens = random.integers(0, self.symbols, (self.tokens, batch_size))
+        return _after_lags(self, tokens, random.integers(1, self.length + 1, batch_size))
+
+
+class CopyingTcn(CopyingMemory):
+    """The copying memory problem with K + 1 delimiters: inputs (time, batch, 1), numbers.
+
+    As in the paper's code, the input is the symbol itself as a number, 0 for a blank, 1 … ``symbols`` for a token and
+    ``symbols + 1`` for a delimiter, and there is an output for the delimiter, which is never right. The order of the
+    target classes is that of the other forms, and only a name.
+    """
+
+    name: Literal["copying_tcn"] = "copying_tcn"
+
+    source: ClassVar[str] = "Bai, Kolter & Koltun 2018 (after Hochreiter & Schmidhuber 1997)"
+
+    @property
+    def input_size(self) -> int:
+        return 1
+
+    @property
+    def output_size(self) -> int:
+        return self.symbols + 2
+
+    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+        """Draw the tokens; everything else is fixed."""
+        tokens = random.integers(0, self.symbols, (self.tokens, batch_size))
+        inputs = np.zeros((self.steps, batch_size, 1), np.float32)
+        inputs[: self.tokens, :, 0] = tokens + 1
+        inputs[-(self.tokens + 1) :] = self.symbols + 1
+        targets = np.full((self.steps, batch_size), self.symbols, np.int64)
+        targets[-self.tokens :] = tokens
+        loss_weights, score_weights = np.ones((2, self.steps, batch_size), np.float32)
+        score_weights[: -self.tokens] = 0
+        return Batch(inputs, np.full(batch_size, self.steps, np.int64), targets, loss_weights, score_weights)
+
+
+class CopyingS4(CopyingMemory):
+    """The copying memory problem that asks for the tokens alone: inputs (time, batch, symbols + 2) one-hot.
+
+    The code embeds the symbols; a one-hot input times a recurrent layer's weights is such an embedding.
+    """
+
+    name: Literal["copying_s4"] = "copying_s4"
+
+    loss_name: ClassVar[str] = "cross-entropy (nats per token)"
+    source: ClassVar[str] = "code of Gu, Goel & Ré 2022 (after Arjovsky, Shah & Bengio 2016)"
+
+    @property
+    def output_size(self) -> int:
+        return self.symbols
+
+    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+        """Draw the tokens; everything else is fixed."""
+        tokens = random.integers(0, self.symbols, (self.tokens, batch_size))
+        classes = np.full((self.steps, batch_size), self.symbols)
+        classes[: self.tokens] = tokens
+        classes[-self.tokens :] = self.symbols + 1
+        inputs = np.eye(self.input_size, dtype=np.float32)[classes]
+        targets = np.zeros((self.steps, batch_size), np.int64)
+        targets[-self.tokens :] = tokens
+        weights = np.zeros((self.steps, batch_size), np.float32)
+        weights[-self.tokens :] = 1
+        return Batch(inputs, np.full(batch_size, self.steps, np.int64), targets, weights, weights.copy())
+
+
+def _after_lags(task: CopyingMemory, tokens: NDArray[np.int64], lags: NDArray[np.int64]) -> Batch:
+    """Return sequences whose (tokens, batch) tokens are asked for after their (batch,) lags, one-hot."""
+    step, sequence = np.arange(task.steps)[:, None], np.arange(len(lags))
+    lengths = lags + 2 * task.tokens
+    answer = step - (lengths - task.tokens)
+    classes = np.full((task.steps, len(lags)), task.symbols)
+    classes[: task.tokens] = tokens
+    classes[task.tokens + lags - 1, sequence] = task.symbols + 1
+    inside, answered = step < lengths, (answer >= 0) & (answer < task.tokens)
+    inputs = np.eye(task.symbols + 2, dtype=np.float32)[classes]
+    inputs[~inside] = 0
+    targets = np.where(answered, tokens[answer.clip(0, task.tokens - 1), sequence], task.symbols)
+    return Batch(inputs, lengths, targets, inside.astype(np.float32), answered.astype(np.float32))

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["accuracy", "cross_entropy", "note_cross_entropy", "squared_error"]
+__all__ = [
+    "accuracy",
+    "cross_entropy",
+    "note_cross_entropy",
+    "set_accuracy",
+    "set_cross_entropy",
+    "so_far",
+    "squared_error",
+    "within",
+]
 
 
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -31,6 +40,26 @@ def note_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
 
     It is taken from logits, so that a confident wrong note costs its logit and never infinity.
     """
+    return set_cross_entropy(outputs, targets)
+
+
+def within(outputs: Tensor, targets: Tensor, tolerance: float) -> Tensor:
+    """Return 1 where a number is off by less than a tolerance, 0 elsewhere: (…, 1) and (…, 1) give (…)."""
+    return ((outputs - targets).abs() < tolerance).to(outputs.dtype).squeeze(-1)
+
+
+def set_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the binary cross-entropy summed over possible members of a set, in nats; shapes as in set_accuracy."""
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     return binary_cross_entropy_with_logits(outputs, targets.to(outputs.dtype), reduction="none").sum(-1)
+
+
+def set_accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return 1 where the logits above 0 are exactly those of the targets 1: (…, members) and (…, members) give (…)."""
+    return ((outputs > 0) == (targets > 0.5)).all(-1).to(outputs.dtype)
+
+
+def so_far(right: Tensor) -> Tensor:
+    """Return 1 at the steps up to which all was right: 1 and 0 of (time, …) give (time, …)."""
+    return right.cumprod(0)

@@ -1,24 +1,25 @@
-"""Piano rolls from a JSON file of chorales, local or fetched once, and checked before it is trusted."""
+"""Piano rolls from public files, local or fetched once, and checked before they are trusted."""
 
 from __future__ import annotations
 
-import hashlib
+import io
 import json
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.errors import UserError
+from gatelab.tasks.packed import Splits, pad
+from gatelab.tasks.public import PublicFile, read_file
 from gatelab.tasks.task import Batch
 
 # datasets takes seconds to import; tasks must be listed without it.
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
+    from datasets import DatasetDict
 
-__all__ = ["LOWEST_NOTE", "NOTES", "PUBLIC_SHA256", "PUBLIC_URL", "Splits", "load_chorales", "load_splits"]
+__all__ = ["LOWEST_NOTE", "NOTES", "PUBLIC_SHA256", "PUBLIC_URL", "load_chorales", "load_matlab_splits", "load_splits"]
 
 PUBLIC_URL = (
     "https://raw.githubusercontent.com/czhuang/JSB-Chorales-dataset/"
@@ -30,25 +31,12 @@ PUBLIC_SIZE = "0.4 MB"
 LOWEST_NOTE, NOTES = 21, 88  # the keys of a piano, A0 … C8, as MIDI notes 21 … 108
 SPLITS = ("train", "valid", "test")
 
-SILENT_SECONDS = 4.0
-"""How long a connection may stay silent. A silent one is tried twice, so that giving up takes twice as long."""
-FETCH_SECONDS = 120.0
-"""How long a connection that does answer may take."""
-
-
-class Splits(NamedTuple):
-    """The three parts of the data, each as one batch."""
-
-    training: Batch
-    validation: Batch
-    test: Batch
-
 
 @lru_cache(maxsize=2)
 def load_splits(path: str | None, sha256: str) -> Splits:
-    """Return all chorales as piano rolls, padded to the longest of each split."""
+    """Return all chorales as packed piano rolls, padded to the longest of each split."""
     chorales = load_chorales(path, sha256)
-    return Splits(*(_batch(chorales[split]) for split in SPLITS))
+    return Splits(*(_batch([_roll(frames) for frames in chorales[split]["frames"]]) for split in SPLITS))
 
 
 def load_chorales(path: str | None, sha256: str) -> DatasetDict:
@@ -57,48 +45,51 @@ def load_chorales(path: str | None, sha256: str) -> DatasetDict:
     Raises :class:`UserError` in one line if the file is missing, cannot be fetched, has another hash, or does not
     hold chorales.
     """
-    file = _locate(path)
-    named = f"task.path={file}" if path is not None else str(file)
+    content = read_file(PublicFile("chorales", PUBLIC_URL, PUBLIC_SIZE), path, sha256)
+    return _parse(content, PUBLIC_URL if path is None else f"task.path={path}")
+
+
+@lru_cache(maxsize=2)
+def load_matlab_splits(public: PublicFile, path: str | None, sha256: str, longest: int | None) -> Splits:
+    """Return the tunes of a MATLAB 5 file as packed piano rolls, padded to the longest of each split.
+
+    The file holds cell arrays ``traindata``, ``validdata`` and ``testdata`` of piano rolls (frames, 88) of zeros and
+    ones. Training tunes are cut to pieces of at most ``longest`` predicted frames, None leaves them whole.
+
+    Raises :class:`UserError` in one line if the file is missing, cannot be fetched, has another hash, or does not
+    hold such piano rolls.
+    """
+    named = public.url if path is None else f"task.path={path}"
+    rolls = _parse_matlab(read_file(public, path, sha256), named)
+    if longest is not None:
+        # a piece ends with the frame with which the next one begins, so that every frame is predicted as before
+        rolls["train"] = [
+            roll[start : start + longest + 1] for roll in rolls["train"] for start in range(0, len(roll) - 1, longest)
+        ]
+    return Splits(*(_batch(rolls[split]) for split in SPLITS))
+
+
+def _parse_matlab(content: bytes, named: str) -> dict[str, list[NDArray[np.uint8]]]:
+    from scipy.io import loadmat
+
+    # What a file of something else throws depends on how far the reader gets. (It never unpickles.)
     try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"{named}: cannot be read ({error.strerror})") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        advice = "" if path is not None else "; delete the file to fetch it again"
-        raise UserError(f"{named}: its sha256 is {found}, but task.sha256={sha256} is expected{advice}")
-    return _parse(content, named)
-
-
-def _locate(path: str | None) -> Path:
-    """Return the local file, fetching it into the cache of datasets if no path is given."""
-    if path is not None:
-        file = Path(path).expanduser()
-        if not file.is_file():
-            raise UserError(f"task.path={path}: no such file; null fetches it ({PUBLIC_SIZE}) from {PUBLIC_URL}")
-        return file
-
-    import aiohttp
-    import datasets
-
-    bounds = aiohttp.ClientTimeout(total=FETCH_SECONDS, connect=SILENT_SECONDS, sock_read=SILENT_SECONDS)
-    # use_etag=False: the commit in the address pins the content, so what is in the cache is found without network.
-    # Options go under the protocol's name, the form in which datasets hands them to fsspec.
-    how = datasets.DownloadConfig(
-        use_etag=False,
-        disable_tqdm=True,
-        storage_options={PUBLIC_URL.split(":")[0]: {"client_kwargs": {"timeout": bounds}}},
-    )
-    try:
-        return Path(datasets.DownloadManager(download_config=how).download(PUBLIC_URL))
-    except (OSError, aiohttp.ClientError) as error:
-        # fsspec calls every failure "file not found" and keeps what happened as the cause
-        reason = error.__cause__ or error
-        words = " ".join(str(reason).split()) or type(reason).__name__
-        raise UserError(
-            f"task=chorales: cannot fetch {PUBLIC_URL} ({PUBLIC_SIZE}): {words}; "
-            "fetch it elsewhere and give task.path=FILE"
-        ) from error
+        arrays = loadmat(io.BytesIO(content))
+    except Exception as error:
+        raise UserError(f"{named}: not a MATLAB 5 file ({' '.join(str(error).split())[:100]})") from error
+    rolls: dict[str, list[NDArray[np.uint8]]] = {}
+    for split in SPLITS:
+        cells = arrays.get(f"{split}data")
+        if cells is None or cells.dtype != object or not cells.size:
+            raise UserError(f"{named}: no cell array '{split}data'; needed: traindata, validdata, testdata")
+        for number, roll in enumerate(cells.ravel(), 1):
+            where = f"{named}, {split}data, tune {number}"
+            if roll.ndim != 2 or roll.shape[1] != NOTES or len(roll) < 2:
+                raise UserError(f"{where}: must be at least 2 frames of {NOTES} notes, not of shape {roll.shape}")
+            if not np.isin(roll, (0, 1)).all():
+                raise UserError(f"{where}: must hold zeros and ones alone")
+        rolls[split] = [roll.astype(np.uint8) for roll in cells.ravel()]
+    return rolls
 
 
 def _parse(content: bytes, named: str) -> DatasetDict:
@@ -136,22 +127,17 @@ def _check_chorales(chorales: Any, named: str) -> None:
                     )
 
 
-def _batch(chorales: Dataset) -> Batch:
-    """Return the chorales of a split: inputs are all frames but the last, targets all but the first."""
-    rolls = [_roll(frames) for frames in chorales["frames"]]
-    lengths = np.array([len(roll) - 1 for roll in rolls], np.int64)
-    inputs = np.zeros((lengths.max(), len(rolls), NOTES), np.float32)
-    targets = np.zeros_like(inputs)
-    for index, (roll, length) in enumerate(zip(rolls, lengths, strict=True)):
-        inputs[:length, index] = roll[:-1]
-        targets[:length, index] = roll[1:]
-    weights = (np.arange(lengths.max())[:, None] < lengths).astype(np.float32)
-    return Batch(inputs, lengths, targets, weights, weights.copy())
+def _batch(rolls: list[NDArray[np.uint8]]) -> Batch:
+    """Return the piano rolls of a split, packed: inputs are all frames but the last, targets all but the first."""
+    inputs, lengths, mask = pad([roll[:-1] for roll in rolls])
+    targets, _, _ = pad([roll[1:] for roll in rolls])
+    weights: NDArray[Any] = mask
+    return Batch(inputs, lengths, targets, weights, weights)
 
 
-def _roll(frames: list[list[int]]) -> NDArray[np.float32]:
+def _roll(frames: list[list[int]]) -> NDArray[np.uint8]:
     """Return (frames, 88) zeros and ones."""
-    roll = np.zeros((len(frames), NOTES), np.float32)
+    roll = np.zeros((len(frames), NOTES), np.uint8)
     for time, notes in enumerate(frames):
         roll[time, np.array(notes, np.int64) - LOWEST_NOTE] = 1
     return roll

@@ -184,7 +184,10 @@ class LengthTask(GeneratedTask):
             self.of_test()
         except ValidationError as error:
             detail = error.errors()[0]
-            raise ValueError(f"test_length={self.test_length}: as {detail['loc'][-1]}: {detail['msg']}") from None
+            # a rule on several fields has no place, and pydantic puts words of its own before it
+            rule = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else detail["msg"]
+            place = f"as {detail['loc'][-1]}: " if detail["loc"] else ""
+            raise ValueError(f"test_length={self.test_length}: {place}{rule}") from None
         return self
 
     def of_test(self) -> Self:
@@ -199,18 +202,28 @@ class FiniteTask(Task):
 
     An epoch has ``n // batch_size`` batches: an incomplete last batch would have another shape, so it is dropped,
     and which sequences are left over changes from epoch to epoch. The position follows from the step alone.
+
+    A task whose data are large keeps them packed in small types; only the sequences of a batch are then unpacked.
     """
 
     @abstractmethod
     def training(self) -> Batch:
         """Return all training sequences."""
 
+    def packed_training(self) -> Batch:
+        """Return all training sequences in the types in which they are kept."""
+        return self.training()
+
+    def unpack(self, packed: Batch) -> Batch:
+        """Return a batch in the types that :class:`Batch` promises."""
+        return packed
+
     def batches_per_epoch(self, batch_size: int) -> int:
         """Return the number of batches in an epoch.
 
         Raises :class:`UserError` if one batch would hold more sequences than there are.
         """
-        sequences = len(self.training().lengths)
+        sequences = len(self.packed_training().lengths)
         if batch_size > sequences:
             raise UserError(
                 f"training.batch_size={batch_size}: must be at most {sequences}, "
@@ -220,6 +233,6 @@ class FiniteTask(Task):
 
     def training_batch(self, seed: int, step: int, batch_size: int) -> Batch:
         epoch, position = divmod(step, self.batches_per_epoch(batch_size))
-        training = self.training()
+        training = self.packed_training()
         order = generator(seed, "order", epoch).permutation(len(training.lengths))
-        return training.select(order[position * batch_size : (position + 1) * batch_size])
+        return self.unpack(training.select(order[position * batch_size : (position + 1) * batch_size]))

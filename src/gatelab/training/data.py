@@ -24,7 +24,7 @@ class StackBatch(NamedTuple):
     """A batch of every run, with a leading run axis; of validation and test, one batch without it."""
 
     inputs: Tensor
-    """(runs, time, batch, input)"""
+    """(runs, time, batch, input), or (runs, time, batch) of tokens."""
     lengths: Tensor | None
     """(runs, batch); None where every sequence fills the time axis."""
     targets: Tensor
@@ -104,7 +104,7 @@ class _Evaluation(IterableDataset[StackBatch]):
 
 
 def _tensors(batch: Batch) -> StackBatch:
-    steps = batch.inputs.shape[-3]
+    steps = batch.inputs.shape[batch.lengths.ndim - 1]
     lengths = None if bool((batch.lengths == steps).all()) else torch.from_numpy(batch.lengths)
     arrays = (batch.targets, batch.loss_weights, batch.score_weights)
     inputs, targets, loss_weights, score_weights = (

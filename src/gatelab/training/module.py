@@ -142,7 +142,7 @@ class StackModule(LightningModule):
         """
         weights = self.weights()
         inputs, lengths = batch.inputs, batch.lengths
-        if inputs.dim() == 3:
+        if inputs.dim() == (2 if self.template.tokens else 3):
             runs = len(self.configurations)
             inputs = inputs.expand(runs, *inputs.shape)
             lengths = None if lengths is None else lengths.expand(runs, *lengths.shape)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from gatelab.configuration import RunConfiguration
+from gatelab.configuration import RunConfiguration, embedding_size
 from gatelab.models.network import Network
 from gatelab.randomness import generator
 
@@ -50,6 +50,8 @@ def network(configuration: RunConfiguration) -> Network:
         bidirectional=model.bidirectional,
         readout=task.readout,
         path=configuration.path,
+        embedding=embedding_size(model, task),
+        tokens=task.reads_tokens,
     )
 
 

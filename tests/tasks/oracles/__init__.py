@@ -4,7 +4,7 @@ An oracle takes a task and a batch and returns outputs (batch, output) or (time,
 a large logit for the class it is sure of, or the number itself.
 """
 
-from tests.tasks.oracles import memory
+from tests.tasks.oracles import formal, memory, reber, recall, timing
 
-ORACLES = {**memory.ORACLES}
+ORACLES = {**formal.ORACLES, **memory.ORACLES, **reber.ORACLES, **recall.ORACLES, **timing.ORACLES}
 """Oracle by task name; a task of real data, which nobody can solve perfectly, has none."""

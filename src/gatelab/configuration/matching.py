@@ -1,0 +1,76 @@
+"""The width at which a network costs as much as another."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from gatelab.configuration.sections import ModelSection
+from gatelab.equations import Variant, load_variant, multiply_adds, parameter_count
+from gatelab.errors import UserError
+from gatelab.tasks import Task
+
+__all__ = ["embedding_size", "matched", "network_cost"]
+
+
+def embedding_size(model: ModelSection, task: Task) -> int | None:
+    """Return the features of the embedding, or None where there is none."""
+    if model.embedding == "hidden" or (model.embedding is None and task.reads_tokens):
+        return model.hidden_size
+    return model.embedding if isinstance(model.embedding, int) else None
+
+
+def network_cost(variant: Variant, task: Task, model: ModelSection, what: str) -> int:
+    """Return the learned numbers of a network, or its multiply-adds for each time step of each sequence.
+
+    Counted are the embedding (whose rows a token looks up and multiplies with nothing), all layers in all directions
+    and the readout, as if it read every step.
+
+    Raises:
+        UserError: sizes that the variant cannot have.
+    """
+    count = parameter_count if what == "parameters" else multiply_adds
+    directions = 2 if model.bidirectional else 1
+    features = embedding_size(model, task)
+    total = 0
+    if features is not None and (what == "parameters" or not task.reads_tokens):
+        total += task.input_size * features
+    seen = task.input_size if features is None else features
+    for _ in range(model.num_layers):
+        if variant.needs_equal_sizes and seen != model.hidden_size:
+            raise UserError(f"variant '{variant.name}' needs hidden_size={seen}, the size of its input")
+        total += directions * count(variant, seen, model.hidden_size)
+        seen = directions * model.hidden_size
+    return total + task.output_size * (seen + (what == "parameters"))
+
+
+def matched(
+    variant: Variant, task: Task, model: ModelSection, directories: Iterable[str | Path] = ()
+) -> ModelSection:
+    """Return the model with the hidden size that ``match`` asks for, the nearest from below or above.
+
+    Raises:
+        UserError: ``match_to`` is no variant, or no width of the variant is possible.
+    """
+    assert model.match is not None
+    size = model.hidden_size if model.match_size is None else model.match_size
+    other = load_variant(model.match_to, directories)
+    target = network_cost(other, task, model.model_copy(update={"hidden_size": size}), model.match)
+    best: tuple[int, int] | None = None
+    width = 0
+    while width < 2**16:
+        width += 1
+        cost = _cost(variant, task, model.model_copy(update={"hidden_size": width}), model.match)
+        if cost is None:
+            continue
+        best = min(filter(None, [best, (abs(cost - target), width)]))
+        if cost > target:
+            break
+    if best is None:
+        raise UserError(f"model.match={model.match}: variant '{variant.name}' has no width that is possible here")
+    return model.model_copy(update={"hidden_size": best[1], "match_size": size})
+
+
+def _cost(variant: Variant, task: Task, model: ModelSection, what: str) -> int | None:
+    try:
+        return network_cost(variant, task, model, what)
+    except UserError:
+        return None  # a width that the form of a weight does not divide, say

@@ -1,0 +1,160 @@
+"""Balanced brackets: which brackets may come next, of one kind (dyck_1) or of two (dyck_2).
+
+    dyck_1   input    ( ( ) )          dyck_2   input    ( [ ] )
+             target   ( ( ( (                   target   ( ( ( (
+                      ) ) )                              [ [ [ [
+                                                         ) ] )
+
+A word of n brackets is drawn uniformly from all balanced words of that length, n itself uniformly from the even lengths
+up to ``length``. An opening bracket may always follow, or, with a greatest ``depth``, whenever fewer brackets are open;
+a closing one if it closes the last that is open.
+
+A prediction from the bracket that is read knows what may close an opening bracket, but not what may follow a closing
+one: so the chance by steps is high, as half of the brackets open and words seldom come back to depth 0. Scored by
+words it is low, the share of words that never nest. (A clock that knew the length of the word would find more words of
+one kind: of n = 2m brackets, a share of (m + 1) / (4m - 2) comes back to depth 0 only at the end.) Perfect is 1.
+
+Source: Suzgun et al. 2019, "LSTM Networks Can Perform Dynamic Counting", where brackets are predicted so, up to length
+50 in training, but drawn from a grammar, not uniformly; bounded depth: Hewitt et al. 2020, "RNNs Can Generate Bounded
+Hierarchical Languages with Optimal Memory".
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from gatelab.tasks.legal_symbols import LegalSymbols
+from gatelab.tasks.strings import StringTask, one_hot
+from gatelab.tasks.task import Batch
+
+__all__ = ["Dyck1", "Dyck2"]
+
+
+class BalancedBrackets(LegalSymbols, StringTask):
+    """Words of brackets: inputs (time, batch, 2 · kinds) one-hot, opening brackets first; targets likewise, 0 and 1."""
+
+    length: int = Field(default=50, ge=2)
+    """Brackets of the longest word in training and validation."""
+    min_length: int = Field(default=2, ge=1, validate_default=True)
+    """Brackets of the shortest; in the test it is ``length`` + 1, if ``test_length`` is greater than ``length``."""
+    depth: int | None = Field(default=None, ge=2)
+    """How many brackets may be open at once; null for any number."""
+    scored: Literal["string", "step"] = Field(default="step")
+    """What counts: words of which every set is right, or sets."""
+
+    kinds: ClassVar[int]
+    kind_of_length: ClassVar[Literal["any", "odd", "even"]] = "even"
+    source: ClassVar[str] = "Suzgun et al. 2019, LSTM Networks Can Perform Dynamic Counting (with uniform words)"
+
+    @property
+    def input_size(self) -> int:
+        return 2 * self.kinds
+
+    @property
+    def output_size(self) -> int:
+        return 2 * self.kinds
+
+    @property
+    def chance(self) -> float:
+        if self.scored == "string":
+            words = _words(self.length, self.depth)
+            return float(np.exp(-words.log_number[self.lengths]).mean())
+        at_bottom, at_top = np.mean(
+            [_turning_points(self.length, self.depth, length) for length in self.lengths.tolist()], axis=0
+        )
+        # Half of the brackets open. A set is told from the others by its depth and, after a closing bracket that
+        # leaves others open, by the kind of the last of these.
+        return float(max(at_top, 0.5 - at_top) + max(at_bottom, (0.5 - at_bottom) / self.kinds))
+
+    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+        """Draw words from left to right: a bracket opens with the share of the words to come in which it does."""
+        lengths = self.draw_lengths(random, batch_size)
+        opens_with = _words(self.length, self.depth).opens_with
+        chances = random.random((self.length, batch_size))
+        kinds = random.integers(0, self.kinds, (self.length, batch_size))
+        sequence, depth = np.arange(batch_size), np.zeros(batch_size, np.int64)
+        # the kind of the bracket that is open at each depth; below the first is nothing
+        open_kind = np.zeros((self.length + 2, batch_size), np.int64)
+        read = np.empty((self.length, batch_size), np.int64)
+        depths, last_open = np.empty_like(read), np.empty_like(read)
+        for step in range(self.length):
+            opens = chances[step] < opens_with[(lengths - step).clip(0), depth]
+            closed = self.kinds + open_kind[depth, sequence]
+            depth = np.where(opens, depth + 1, np.maximum(depth - 1, 0))
+            open_kind[depth, sequence] = np.where(opens, kinds[step], open_kind[depth, sequence])
+            read[step] = np.where(opens, kinds[step], closed)
+            depths[step], last_open[step] = depth, open_kind[depth, sequence]
+        targets = np.zeros((self.length, batch_size, 2 * self.kinds), np.float32)
+        targets[..., : self.kinds] = 1 if self.depth is None else (depths < self.depth)[..., None]
+        closing = np.arange(self.kinds) == last_open[..., None]
+        targets[..., self.kinds :] = closing & (depths > 0)[..., None]
+        targets[np.arange(self.length)[:, None] >= lengths] = 0
+        return self.judged(one_hot(read, lengths, 2 * self.kinds), lengths, targets)
+
+
+class Dyck1(BalancedBrackets):
+    """Brackets of one kind: a counter is enough."""
+
+    name: Literal["dyck_1"] = "dyck_1"
+    kinds: ClassVar[int] = 1
+
+
+class Dyck2(BalancedBrackets):
+    """Brackets of two kinds: a stack is needed."""
+
+    name: Literal["dyck_2"] = "dyck_2"
+    kinds: ClassVar[int] = 2
+
+
+class _Words(NamedTuple):
+    """Balanced words of one kind of bracket, counted."""
+
+    log_number: NDArray[np.float64]
+    """Log of the number of words of length 0, 1, …: minus infinity for odd ones."""
+    opens_with: NDArray[np.float64]
+    """(left, depth): the share of the ends of that length, from that depth down to 0, that begin with an opening."""
+    relative: NDArray[np.float64]
+    """(left, depth): the number of these ends, each row over its scale."""
+    log_scale: NDArray[np.float64]
+    """Log of the scale of each row: the numbers themselves would overflow."""
+
+
+@lru_cache(maxsize=16)
+def _words(length: int, depth: int | None) -> _Words:
+    """Count the ways down to depth 0, by the length that is left, from every depth."""
+    # with that many brackets a word cannot go deeper than half of them, but ends of words begin anywhere
+    deepest = length if depth is None else min(depth, length)
+    relative = np.zeros((length + 1, deepest + 2))
+    log_scale = np.zeros(length + 1)
+    opens_with = np.zeros_like(relative)
+    relative[0, 0] = 1
+    for left in range(1, length + 1):
+        closing = np.concatenate([[0], relative[left - 1, :-1]])
+        opening = np.concatenate([relative[left - 1, 1:], [0]])
+        opening[deepest:] = 0
+        closing[deepest + 1 :] = 0
+        ways = opening + closing
+        opens_with[left] = np.divide(opening, ways, out=np.zeros_like(ways), where=ways > 0)
+        relative[left] = ways / ways.max()
+        log_scale[left] = log_scale[left - 1] + np.log(ways.max())
+    with np.errstate(divide="ignore"):
+        log_number = np.log(relative[:, 0]) + log_scale
+    return _Words(log_number, opens_with, relative, log_scale)
+
+
+def _turning_points(longest: int, depth: int | None, length: int) -> tuple[float, float]:
+    """Return which share of the brackets of words of one length lead to depth 0, and which to the greatest depth."""
+    words = _words(longest, depth)
+    before = np.arange(length)
+    # Read backwards, the ways up from 0 are the ways down to it.
+    log_scale = words.log_scale[before] + words.log_scale[length - 1 - before] - words.log_number[length]
+    ways_down = words.relative[length - 1 - before, 0] * words.relative[before, 1]
+    ways_up = 0.0
+    if depth is not None and depth <= length:
+        ways_up = words.relative[before, depth - 1] * words.relative[length - 1 - before, depth]
+    return float((ways_down * np.exp(log_scale)).mean()), float((ways_up * np.exp(log_scale)).mean())

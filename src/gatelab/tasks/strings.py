@@ -1,0 +1,196 @@
+"""What tasks on strings share: strings of many lengths, read symbol by symbol, and the questions after their end.
+
+    input    c a b  ?                        input    c a b  ? ? ?
+    target          the class of "cab"       target          b a c
+
+Every string is followed by as many "?" as answers are asked, so that a network knows where the string has ended; the
+answer to a "?" is read at its step. Lengths are drawn uniformly from ``min_length`` to ``length``, and each sequence
+counts the same, whatever its length. After Deletang et al. 2023, "Neural Networks and the Chomsky Hierarchy", with two
+differences: there all strings of a batch have one length, drawn for the batch, and accuracies are averaged over the
+lengths from 41 to 500 where here the test has the lengths from ``length`` + 1 to ``test_length``.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationInfo, field_validator
+
+from gatelab.tasks.measures import accuracy, cross_entropy
+from gatelab.tasks.task import Batch, LengthTask
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["ClassAfterString", "StringAfterString", "StringTask", "one_hot"]
+
+CHOMSKY = "Deletang et al. 2023, Neural Networks and the Chomsky Hierarchy"
+
+
+class StringTask(LengthTask):
+    """A task on strings of ``min_length`` to ``length`` symbols, tested on longer ones if ``test_length`` says so."""
+
+    length: int = Field(default=40, ge=1)
+    """Symbols of the longest string in training and validation."""
+    min_length: int = Field(default=1, ge=1, validate_default=True)
+    """Symbols of the shortest; in the test it is ``length`` + 1, if ``test_length`` is greater than ``length``."""
+
+    kind_of_length: ClassVar[Literal["any", "odd", "even"]] = "any"
+    """Which lengths a string of this task can have."""
+
+    @field_validator("min_length")
+    @classmethod
+    def _some_length_is_possible(cls, value: int, info: ValidationInfo) -> int:
+        longest = info.data.get("length", value)
+        if value > longest:
+            raise ValueError(f"must be at most length={longest}")
+        if not len(cls.lengths_between(value, longest)):
+            raise ValueError(f"there is no {cls.kind_of_length} length up to length={longest}")
+        return value
+
+    @classmethod
+    def lengths_between(cls, shortest: int, longest: int) -> NDArray[np.int64]:
+        """Return the lengths that a string can have, in rising order."""
+        lengths = np.arange(shortest, longest + 1)
+        return lengths if cls.kind_of_length == "any" else lengths[lengths % 2 == (cls.kind_of_length == "odd")]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """The lengths that are drawn, each equally often."""
+        return self.lengths_between(self.min_length, self.length)
+
+    def draw_lengths(self, random: np.random.Generator, batch_size: int) -> NDArray[np.int64]:
+        """Draw the length of each string: (batch,)."""
+        lengths = self.lengths
+        return lengths[random.integers(0, len(lengths), batch_size)]
+
+    def of_test(self) -> Self:
+        """Return the same task with the lengths of the test: all longer than those of training, or all at most so."""
+        if self.test_length is None:
+            return self
+        longer = self.test_length > self.length
+        changes = {
+            "length": self.test_length,
+            "min_length": self.length + 1 if longer else min(self.min_length, self.test_length),
+            "test_length": None,
+        }
+        return type(self).model_validate({**self.model_dump(), **changes})
+
+
+class ClassAfterString(StringTask):
+    """One class after a string: inputs (time, batch, symbols + 1) one-hot, targets (batch,).
+
+    The last input is the "?", at whose step the class is read.
+    """
+
+    alphabet: ClassVar[str]
+    """A character for each symbol."""
+    output_size: ClassVar[int] = 2
+    readout: ClassVar[Literal["last", "every"]] = "last"
+    loss_name: ClassVar[str] = "cross-entropy (nats)"
+    score_name: ClassVar[str] = "accuracy"
+    higher_is_better: ClassVar[bool] = True
+    perfect: ClassVar[float] = 1.0
+    source: ClassVar[str] = CHOMSKY
+
+    @property
+    def input_size(self) -> int:
+        return len(self.alphabet) + 1
+
+    @property
+    def chance(self) -> float:
+        return 1 / self.output_size
+
+    @property
+    def chance_meaning(self) -> str:
+        return "guessing a class"
+
+    @abstractmethod
+    def strings(
+        self, random: np.random.Generator, lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Draw strings (length, batch), with anything after their ends, and return them with their classes (batch,)."""
+
+    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+        """Draw strings, and put the question after each."""
+        lengths = self.draw_lengths(random, batch_size)
+        strings, classes = self.strings(random, lengths)
+        inputs = one_hot(strings, lengths, len(self.alphabet), 1, 1)
+        weights = np.ones(batch_size, np.float32)
+        return Batch(inputs, lengths + 1, classes, weights, weights.copy())
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(outputs, targets)
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return accuracy(outputs, targets)
+
+
+class StringAfterString(StringTask):
+    """A string after a string: inputs (time, batch, symbols + 1) one-hot, targets (time, batch), zero if not asked.
+
+    The weights of a sequence sum to one. The score is that of the paper, the share of right symbols: a network that
+    gets half of every string right scores one half.
+    """
+
+    readout: ClassVar[Literal["last", "every"]] = "every"
+    loss_name: ClassVar[str] = "cross-entropy (nats per symbol)"
+    score_name: ClassVar[str] = "accuracy on the symbols asked for"
+    higher_is_better: ClassVar[bool] = True
+    perfect: ClassVar[float] = 1.0
+    source: ClassVar[str] = CHOMSKY
+
+    @property
+    def most_answers(self) -> int:
+        """The greatest number of answers to a string."""
+        return self.length
+
+    @abstractmethod
+    def strings(
+        self, random: np.random.Generator, lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Draw strings, and return them with their answers and the number of answers.
+
+        Strings are (length, batch), answers (most_answers, batch), both with anything after their ends, their number
+        is (batch,).
+        """
+
+    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+        """Draw strings, and put a question after each for every symbol of its answer."""
+        lengths = self.draw_lengths(random, batch_size)
+        strings, answers, numbers = self.strings(random, lengths)
+        inputs = one_hot(strings, lengths, self.input_size - 1, numbers, self.most_answers)
+        question = np.arange(len(inputs))[:, None] - lengths
+        asked = (question >= 0) & (question < numbers)
+        targets = np.take_along_axis(answers, question.clip(0, len(answers) - 1), 0) * asked
+        weights = (asked / numbers).astype(np.float32)
+        return Batch(inputs, lengths + numbers, targets, weights, weights.copy())
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(outputs, targets)
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return accuracy(outputs, targets)
+
+
+def one_hot(
+    strings: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    symbols: int,
+    questions: int | NDArray[Any] = 0,
+    most_questions: int = 0,
+) -> NDArray[np.float32]:
+    """Return strings (time, batch) and the questions after them as inputs: (time + most_questions, batch, …).
+
+    Symbol 0 … symbols - 1 is one input each; the question is one more, if any is asked. After the questions all are 0.
+    """
+    size = symbols + (most_questions > 0)
+    silence = size
+    step = np.arange(len(strings) + most_questions)[:, None]
+    classes = np.full((len(step), len(lengths)), silence, np.int64)
+    classes[: len(strings)] = strings
+    classes = np.where(step < lengths, classes, np.where(step < lengths + questions, symbols, silence))
+    return np.eye(size + 1, size, dtype=np.float32)[classes]

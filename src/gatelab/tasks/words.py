@@ -1,0 +1,165 @@
+"""Word language modelling: which word comes next.
+
+    input    the cat sat   <eos> the   dog
+    target   cat sat <eos> the   dog   sat
+
+Words are what stands between spaces; every line that holds a word ends with <eos>. Training, validation and test are
+each cut to pieces of ``length`` words, every word but the first of a part is a target once, and a piece begins without
+a memory of the one before. Class 0 stands for unknown words, those written <unk> included; the others are the
+``vocabulary - 1`` most frequent words of training, <eos> among them. Loss and score are in nats per word, since a
+perplexity is not a mean over words: exp of the score is the perplexity. Perfect is 0.
+
+    wikitext2   the public splits of WikiText-2, in its tokenised form, where rare words are written <unk> already:
+                2.1 million training words, 33,278 different ones. Source: Merity, Xiong, Bradbury & Socher 2017,
+                "Pointer Sentinel Mixture Models"
+    words       the first 90 %, the next 5 % and the last 5 % of the words of any text file
+
+Guessing one of all words costs ln(vocabulary), which is chance where no local copy says how frequent each is; with
+``path`` it is the cost of the frequencies of training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from gatelab.errors import UserError
+from gatelab.tasks.measures import cross_entropy
+from gatelab.tasks.packed import PackedTask, Splits, cut
+from gatelab.tasks.public import PublicDataset, check_content, load_public, read_own_file
+from gatelab.tasks.symbols import frequency_cost, ranked
+from gatelab.tasks.task import Batch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["WikiText2", "Words"]
+
+_WIKITEXT2 = PublicDataset(
+    "wikitext2", "Salesforce/wikitext", "wikitext-2-v1", "b08601e04326c79dfdd32d625aee71d232d685c3", "7 MB"
+)
+_UNKNOWN, _END = "<unk>", "<eos>"
+
+
+class _WordTask(PackedTask):
+    """Next-word prediction: inputs (time, batch) and targets (time, batch), classes of words.
+
+    Reading the data raises :class:`UserError` in one line if they are not there, cannot be fetched, have another hash,
+    or hold no text.
+    """
+
+    path: str | None = None
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    """Hash of the text, which a local copy must have; the message that asks for it names it."""
+    length: int = Field(default=70, ge=1)
+    """Words that are predicted in a piece."""
+    vocabulary: int = Field(default=10_000, ge=2)
+    """Classes, the one for unknown words included."""
+
+    reads_tokens: ClassVar[bool] = True
+    readout: ClassVar[Literal["last", "every"]] = "every"
+    loss_name: ClassVar[str] = "cross-entropy (nats per word)"
+    score_name: ClassVar[str] = "nats per word"
+    higher_is_better: ClassVar[bool] = False
+    perfect: ClassVar[float] = 0.0
+
+    @property
+    def input_size(self) -> int:
+        return self.vocabulary
+
+    @property
+    def output_size(self) -> int:
+        return self.vocabulary
+
+    @property
+    def chance(self) -> float:
+        if self.path is None:
+            return math.log(self.vocabulary)
+        return frequency_cost(self.splits(), self.vocabulary)
+
+    @property
+    def chance_meaning(self) -> str:
+        return "guessing a word" if self.path is None else "predicting each word as often as it occurs in training"
+
+    def unpack(self, packed: Batch) -> Batch:
+        weights = packed.loss_weights.astype(np.float32)
+        inputs, targets = packed.inputs.astype(np.int64), packed.targets.astype(np.int64)
+        return Batch(inputs, packed.lengths, targets, weights, weights.copy())
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(outputs, targets)
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(outputs, targets)
+
+
+class WikiText2(_WordTask):
+    """Good articles of the English Wikipedia; ``path`` names a folder with splits train, validation and test."""
+
+    name: Literal["wikitext2"] = "wikitext2"
+    vocabulary: int = Field(default=33_278, ge=2)
+
+    source: ClassVar[str] = "Merity, Xiong, Bradbury & Socher 2017"
+
+    def splits(self) -> Splits:
+        return _wikitext2(self.path, self.sha256, self.vocabulary, self.length)
+
+
+class Words(_WordTask):
+    """The words of any UTF-8 text file, which ``path`` names."""
+
+    name: Literal["words"] = "words"
+
+    source: ClassVar[str] = "any text; form of Mikolov et al. 2010, 'Recurrent neural network based language model'"
+
+    def splits(self) -> Splits:
+        return _words(self.path, self.sha256, self.vocabulary, self.length)
+
+
+@lru_cache(maxsize=2)
+def _wikitext2(path: str | None, sha256: str | None, vocabulary: int, length: int) -> Splits:
+    columns = load_public(_WIKITEXT2, path, dict.fromkeys(("train", "validation", "test"), ("text",)))
+    texts = [list(column[:]) for (column,) in columns.values()]
+    content = hashlib.sha256()
+    for lines in texts:
+        content.update(f"{len(lines)}\n".encode() + "\n".join(lines).encode())
+    check_content("path", path, sha256, content.hexdigest())
+    named = _WIKITEXT2.identifier if path is None else f"task.path={path}"
+    return _splits([_words_of(lines) for lines in texts], vocabulary, length, named)
+
+
+@lru_cache(maxsize=2)
+def _words(path: str | None, sha256: str | None, vocabulary: int, length: int) -> Splits:
+    content = read_own_file("path", path, sha256, "a text file")
+    named = f"task.path={path}"
+    try:
+        words = _words_of(content.decode("utf-8").split("\n"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{named}: is not text in UTF-8 (byte {error.start})") from error
+    first, second = len(words) * 90 // 100, len(words) * 95 // 100
+    return _splits([words[:first], words[first:second], words[second:]], vocabulary, length, named)
+
+
+def _words_of(lines: Iterable[str]) -> list[str]:
+    return [word for line in lines if (found := line.split()) for word in (*found, _END)]
+
+
+def _splits(parts: list[list[str]], vocabulary: int, length: int, named: str) -> Splits:
+    if min(map(len, parts)) < 2:
+        raise UserError(f"{named}: its {sum(map(len, parts))} words are too few; each part needs at least 2")
+    counts = Counter(parts[0])
+    counts.pop(_UNKNOWN, None)
+    classes = {word: index for index, word in enumerate(ranked(counts, vocabulary - 1), 1)}
+    return Splits(*(cut(_numbers(part, classes), length) for part in parts))
+
+
+def _numbers(words: list[str], classes: dict[str, int]) -> NDArray[np.int32]:
+    return np.fromiter((classes.get(word, 0) for word in words), np.int32, len(words))

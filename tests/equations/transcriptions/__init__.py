@@ -1,0 +1,1 @@
+"""Variants written a second time, in NumPy, straight from the formulas of their papers."""

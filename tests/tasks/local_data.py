@@ -1,0 +1,179 @@
+"""Tiny data of every kind that the tasks of real data read, written to a folder."""
+
+import gzip
+import re
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+from gatelab.errors import UserError
+from gatelab.tasks import TASKS
+
+TRAINING, TEST = 24, 6
+
+
+def with_hash(name: str, **fields: object) -> dict[str, object]:
+    """Return the fields with the hash that the task asks for, as its message names it."""
+    with pytest.raises(UserError) as refused:
+        TASKS[name].model_validate(fields).test()
+    found = re.search(r"^task\.sha256=null: .* give task\.sha256=([0-9a-f]{64})$", str(refused.value))
+    assert found, str(refused.value)
+    return {**fields, "sha256": found[1]}
+
+
+def file_hash(name: str, **fields: object) -> dict[str, object]:
+    """The same for a task that knows the hash of its public file."""
+    with pytest.raises(UserError) as refused:
+        TASKS[name].model_validate(fields).test()
+    found = re.search(r"its sha256 is ([0-9a-f]{64}), but", str(refused.value))
+    assert found, str(refused.value)
+    return {**fields, "sha256": found[1]}
+
+
+def pictures(shape: tuple[int, ...], seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return random pictures (n, *shape) and classes (n,) for train and test."""
+    random = np.random.default_rng(seed)
+    return {
+        split: (random.integers(0, 256, (size, *shape), np.uint8), np.arange(size) % 10)
+        for split, size in (("train", TRAINING), ("test", TEST))
+    }
+
+
+def save_pictures(folder: Path, parts: dict[str, tuple[np.ndarray, np.ndarray]], column: str = "image") -> str:
+    features = datasets.Features({column: datasets.Image(), "label": datasets.ClassLabel(num_classes=10)})
+    rows = {
+        split: datasets.Dataset.from_dict(
+            {column: [Image.fromarray(picture) for picture in pixels], "label": classes}, features=features
+        )
+        for split, (pixels, classes) in parts.items()
+    }
+    datasets.DatasetDict(rows).save_to_disk(str(folder))
+    return str(folder)
+
+
+def save_idx(folder: Path, parts: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
+    """Write the four original files, those of the test as .gz."""
+    folder.mkdir()
+    for part, (pixels, classes) in zip(("train", "t10k"), parts.values(), strict=True):
+        for kind, array in (("images-idx3", pixels), ("labels-idx1", classes.astype(np.uint8))):
+            sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+            content = bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+            if part == "train":
+                (folder / f"{part}-{kind}-ubyte").write_bytes(content)
+            else:
+                (folder / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
+    return str(folder)
+
+
+def save_texts(folder: Path, parts: dict[str, dict[str, list]]) -> str:
+    datasets.DatasetDict({split: datasets.Dataset.from_dict(rows) for split, rows in parts.items()}).save_to_disk(
+        str(folder)
+    )
+    return str(folder)
+
+
+def save_rolls(file: Path, parts: dict[str, list[np.ndarray]]) -> str:
+    """Write piano rolls as cell arrays, (1, tunes), as the public files have them."""
+    cells = {}
+    for split, rolls in parts.items():
+        cells[f"{split}data"] = np.empty((1, len(rolls)), object)
+        for index, roll in enumerate(rolls):
+            cells[f"{split}data"][0, index] = roll
+    scipy.io.savemat(str(file), cells)
+    return str(file)
+
+
+def rolls(seed: int = 0) -> dict[str, list[np.ndarray]]:
+    random = np.random.default_rng(seed)
+    lengths = {"train": (5, 9, 2, 7, 6, 4, 8, 3), "valid": (4, 6), "test": (3, 5, 2)}
+    return {
+        split: [(random.random((length, 88)) < 0.05).astype(np.uint8) for length in each]
+        for split, each in lengths.items()
+    }
+
+
+def random_text(alphabet: str, size: int, seed: int = 0) -> str:
+    return "".join(np.random.default_rng(seed).choice(list(alphabet), size))
+
+
+def save_text(file: Path, text: str) -> str:
+    file.write_bytes(text.encode())
+    return str(file)
+
+
+def mnist(name: str, folder: Path) -> dict[str, object]:
+    path = save_pictures(folder / "digits", pictures((28, 28)))
+    return with_hash(name, path=path, validation_size=5)
+
+
+def cifar10(folder: Path) -> dict[str, object]:
+    path = save_pictures(folder / "photographs", pictures((32, 32, 3)), "img")
+    return with_hash("scifar10", path=path, validation_size=5)
+
+
+def music(name: str, folder: Path) -> dict[str, object]:
+    return file_hash(name, path=save_rolls(folder / "tunes.mat", rolls()))
+
+
+def shakespeare(folder: Path) -> dict[str, object]:
+    path = save_text(folder / "input.txt", random_text("To be, or not\n", 600))
+    return file_hash("tiny_shakespeare", path=path, length=11)
+
+
+def text8(folder: Path) -> dict[str, object]:
+    path = save_text(folder / "text8", random_text("abc xyz", 300))
+    sizes = {"training_size": 240, "validation_size": 30, "test_size": 30}
+    return file_hash("text8", path=path, length=11, **sizes)
+
+
+def characters(folder: Path) -> dict[str, object]:
+    path = save_text(folder / "text", random_text("ab çd", 600))
+    return with_hash("characters", path=path, length=11, vocabulary=5)
+
+
+def random_words(size: int, seed: int) -> list[str]:
+    return list(np.random.default_rng(seed).choice(["the", "cat", "dog", "sat", "<unk>"], size))
+
+
+def wikitext2(folder: Path) -> dict[str, object]:
+    parts = {
+        split: {"text": [" ".join(random_words(9, seed + line)) + "\n" for line in range(lines)]}
+        for split, lines, seed in (("train", 20, 0), ("validation", 4, 100), ("test", 3, 200))
+    }
+    return with_hash("wikitext2", path=save_texts(folder / "wiki", parts), length=7, vocabulary=6)
+
+
+def words(folder: Path) -> dict[str, object]:
+    path = save_text(folder / "words", "\n".join(" ".join(random_words(9, seed)) for seed in range(40)))
+    return with_hash("words", path=path, length=7, vocabulary=5)
+
+
+def imdb(folder: Path) -> dict[str, object]:
+    parts = {
+        split: {"text": [random_text("ab é!", 3 + index % 9, seed + index) for index in range(size)],
+                "label": [index % 2 for index in range(size)]}
+        for split, size, seed in (("train", TRAINING, 0), ("test", TEST, 100))
+    }  # fmt: skip
+    path = save_texts(folder / "reviews", parts)
+    return with_hash("imdb_bytes", path=path, length=10, validation_size=5)
+
+
+LOCAL = {
+    "characters": characters,
+    "imdb_bytes": imdb,
+    "musedata": lambda folder: music("musedata", folder),
+    "nottingham": lambda folder: music("nottingham", folder),
+    "piano_midi": lambda folder: music("piano_midi", folder),
+    "pmnist": lambda folder: mnist("pmnist", folder),
+    "scifar10": cifar10,
+    "smnist": lambda folder: mnist("smnist", folder),
+    "text8": text8,
+    "tiny_shakespeare": shakespeare,
+    "wikitext2": wikitext2,
+    "words": words,
+}
+"""What writes tiny data for a task to a folder and returns the task's fields, by its name."""
