@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gatelab.commands.catalogue import catalogue
-from gatelab.equations import variant_files
+from gatelab.equations import load_variant, variant_files
+from gatelab.equations.mutation import mutated
 from gatelab.errors import UserError
 from gatelab.locations import conf_directory
 from gatelab.tasks import TASKS
@@ -58,8 +59,9 @@ def test_the_table_fits_a_terminal(capsys):
     assert catalogue([]) == 0
     printed = capsys.readouterr().out
     assert max(map(len, printed.splitlines())) <= 120
-    assert "peephole  h, c    i f o: x h c; z: x h  " in printed
-    assert "Gers, Schraudolph & Schmidhuber 2002\n" in printed
+    assert re.search(r"^peephole +h, c +i f o: x h c; z: … +25024 +24768 +native +Gers et al. 2002$", printed, re.M)
+    assert re.search(r"^min_gru +h +z n: x +4224 +4096 +native, scan +Feng et al. 2024$", printed, re.M)
+    assert re.search(r"^on_lstm .* loop +Shen et al. 2019$", printed, re.M)
     assert "Variants, at 32 inputs and 64 units\n" in printed
     assert "\nTasks\n" in printed
     assert "\nOpenings\n" in printed
@@ -89,7 +91,7 @@ def test_folders_of_the_user(capsys, tmp_path):
     assert rows["openings"]["mine"]["settings"] == {"value": 2.0}
     assert rows["openings"]["mine"]["notes"] == "stronger"
     catalogue([f"directories={tmp_path}"])
-    assert re.search(r"^mine +h +– +– +0  me$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^mine +h +– +– +native, scan +me$", capsys.readouterr().out, re.MULTILINE)
     equal = listing(capsys, f"directories={tmp_path}", "input_size=64")
     assert next(row for row in equal["variants"] if row["name"] == "mine")["parameters"] == 0
 
@@ -105,10 +107,15 @@ def test_a_users_folder_with_tasks_alone(capsys, tmp_path):
     [
         (
             "fromat=json",
-            r"unknown key 'fromat' \(did you mean 'format'\?\) in 'fromat=json'; keys are format, input_size",
+            r"unknown key 'fromat' \(did you mean 'format'\?\) in 'fromat=json'; keys are format, family, input_size",
         ),
         ("json", r"'json' is not of the form key=value; keys are format"),
         ("format=jsn", r"format=jsn \(did you mean 'json'\?\): must be table, markdown or json$"),
+        ("family=lst", r"family=lst \(did you mean 'lstm'\?\): must be one of dynamical, gru, linear, lstm, "),
+        ("mutate=lstn", r"unknown variant 'lstn' \(did you mean 'lstm'\?\)"),
+        ("seed=-1", r"seed=-1: must be an integer of at least 0$"),
+        ("count=0", r"count=0: must be an integer of at least 1$"),
+        ("pages=absent", r"pages=absent: no such folder$"),
         ("hidden_size=0", r"hidden_size=0: must be an integer of at least 1$"),
         ("hidden_size=-3", r"hidden_size=-3: must be"),
         ("input_size=1.5", r"input_size=1.5: must be"),
@@ -149,7 +156,10 @@ def test_a_wrong_file_is_named(tmp_path, noun, text, message):
 def test_help_lists_every_key(capsys):
     assert catalogue(["--help"]) == 0
     printed = capsys.readouterr().out
-    assert all(f"    {key}=" in printed for key in ("format", "input_size", "hidden_size", "directories"))
+    assert all(
+        f"    {key}=" in printed
+        for key in ("format", "family", "input_size", "hidden_size", "directories", "pages", "mutate", "seed", "count")
+    )
 
 
 def test_the_script_needs_no_torch():
@@ -164,3 +174,44 @@ def test_the_script_ends_with_status_2_and_one_line():
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.startswith("unknown key 'fromat' (did you mean 'format'?)")
     assert answer.stderr.count("\n") == 1
+
+
+def test_a_family_alone(capsys):
+    found = listing(capsys, "family=linear")
+    assert {row["family"] for row in found["variants"]} == {"linear"}
+    assert catalogue(["family=linear"]) == 0
+    printed = capsys.readouterr().out
+    assert "min_gru" in printed
+    assert "Tasks" not in printed
+    assert not re.search("^lstm ", printed, re.MULTILINE)
+
+
+def test_proposed_edits_are_commands_that_mean_what_they_say(capsys):
+    assert catalogue(["mutate=gru", "seed=3", "count=4"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8
+    for seed, (what, command) in enumerate(zip(lines[::2], lines[1::2], strict=True), start=3):
+        assert command == f"python scripts/train.py variant=gru variant.mutate={seed}"
+        edited = mutated(load_variant("gru").mapping(), seed)
+        gate, _, text = what.removeprefix("# ").split(" (drops")[0].partition(": ")
+        assert edited.equations[gate] == text
+
+
+def test_the_pages_in_docs_are_those_of_today(tmp_path, capsys):
+    docs = Path(__file__).parents[2] / "docs"
+    assert catalogue([f"pages={tmp_path}"]) == 0
+    written = {path.relative_to(tmp_path): path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.md")}
+    assert len(capsys.readouterr().out.splitlines()) == len(written)
+    stale = [str(path) for path, text in written.items() if (docs / path).read_text(encoding="utf-8") != text]
+    assert not stale, "run `make catalogue`"
+    assert {path.name for path in (docs / "catalogue").glob("*.md")} == {path.name for path in written} - {
+        "catalogue.md"
+    }
+
+
+def test_a_page_shows_equations_and_wiring():
+    page = (Path(__file__).parents[2] / "docs" / "catalogue" / "minimal.md").read_text(encoding="utf-8")
+    section = page.split("## janet\n")[1].split("\n## ")[0]
+    assert r"\sigma" in section
+    assert "```mermaid\nflowchart LR\n" in section
+    assert "s_x ==> e_s" in section

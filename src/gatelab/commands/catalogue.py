@@ -10,7 +10,18 @@ from typing import Any
 import yaml
 
 from gatelab.commands.arguments import keyed
-from gatelab.equations import Variant, dependent_products, load_variant, multiply_adds, parameter_count, variant_files
+from gatelab.commands.catalogue_pages import pages
+from gatelab.equations import (
+    Variant,
+    dependent_products,
+    load_variant,
+    multiply_adds,
+    parameter_count,
+    program,
+    variant_files,
+)
+from gatelab.equations.mutation import mutated
+from gatelab.equations.scanning import scan_order
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
 from gatelab.reports.tables import Column, Table, plain
@@ -22,29 +33,42 @@ HELP = """\
 List every variant, task and opening.
 
     python scripts/catalogue.py format=markdown hidden_size=128 directories=mine/,theirs/
+    python scripts/catalogue.py family=minimal
+    python scripts/catalogue.py mutate=lstm seed=3 count=5
 
     format=FORMAT           table, markdown or json (default table, where sources are shortened)
+    family=NAME             only the variants of one folder of conf/variant/, and no tasks and openings (default all)
     input_size=NUMBER       of the layer whose parameters and multiply-adds are counted (default 32)
     hidden_size=NUMBER      likewise (default 64)
     directories=FOLDER,...  folders of your own, searched after conf/ (default none)
+    pages=FOLDER            write the catalogue's pages into a folder instead, as docs/ has them
+    mutate=VARIANT          propose random edits of a variant instead, each as a command that trains it
+    seed=NUMBER             of the first edit (default 0)
+    count=NUMBER            edits proposed (default 1)
 """
 
 FORMATS = ("table", "markdown", "json")
 
-_LONGEST_SENTENCE, _LONGEST_SOURCE = 62, 40  # so that a line of the table fits a terminal of 120 columns
+_LONGEST_SENTENCE, _LONGEST_SOURCE = 62, 20  # so that a line of the table fits a terminal of 120 columns
 
 NOTE = """
 multiply-adds: of matrices and diagonals, for each time step and sequence
 products: matrix products of one step that wait for each other; 0 means that none waits for the step before
+paths: how it runs, beside the loop, which runs everything; scan runs all steps at once
 """
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
     format: str = "table"
+    family: str = ""
     input_size: int = 32
     hidden_size: int = 64
     directories: tuple[str, ...] = ()
+    pages: str = ""
+    mutate: str = ""
+    seed: int = 0
+    count: int = 1
 
 
 def catalogue(arguments: list[str]) -> int:
@@ -57,13 +81,25 @@ def catalogue(arguments: list[str]) -> int:
         print(HELP, end="")
         return 0
     request = _parsed(arguments)
-    names = variant_files(request.directories)
-    variants = [_of_variant(load_variant(name, request.directories), name, request) for name in names]
+    if request.mutate:
+        return _propose(request)
+    files = variant_files(request.directories)
+    known = sorted({_family(file) for file in files.values()})
+    if request.family and request.family not in known:
+        raise UserError(f"family={request.family}{suggest(request.family, known)}: must be one of {', '.join(known)}")
+    loaded = {
+        name: load_variant(name, request.directories)
+        for name, file in files.items()
+        if request.family in ("", _family(file))
+    }
+    variants = [_of_variant(variant, name, _family(files[name]), request) for name, variant in loaded.items()]
     tasks = [_of_task(file) for file in _files("task", request.directories)]
     openings = [_of_opening(file) for file in _files("opening", request.directories)]
+    sizes = {"input_size": request.input_size, "hidden_size": request.hidden_size}
+    listing = {**sizes, "variants": variants, "tasks": tasks, "openings": openings}
+    if request.pages:
+        return _write_pages(Path(request.pages), listing, loaded)
     if request.format == "json":
-        sizes = {"input_size": request.input_size, "hidden_size": request.hidden_size}
-        listing = {**sizes, "variants": variants, "tasks": tasks, "openings": openings}
         print(json.dumps(listing, indent=2, ensure_ascii=False))
         return 0
     short = request.format == "table"
@@ -71,9 +107,10 @@ def catalogue(arguments: list[str]) -> int:
         f"Variants, at {request.input_size} inputs and {request.hidden_size} units": _variants_table(
             variants, short=short
         ),
-        "Tasks": _named_table("task", tasks, short=short),
-        "Openings": _named_table("opening", openings, short=short),
     }
+    if not request.family:
+        tables["Tasks"] = _named_table("task", tasks, short=short)
+        tables["Openings"] = _named_table("opening", openings, short=short)
     shown = [f"{title}\n\n{table.text()}" if short else f"## {title}\n\n{table.markdown()}"
              for title, table in tables.items()]  # fmt: skip
     print("\n".join(shown) + NOTE, end="")
@@ -82,9 +119,9 @@ def catalogue(arguments: list[str]) -> int:
 
 def _parsed(arguments: Sequence[str]) -> _Request:
     given: dict[str, Any] = dict(keyed(arguments, _Request.__dataclass_fields__))
-    for key in ("input_size", "hidden_size"):
+    for key, least in (("input_size", 1), ("hidden_size", 1), ("seed", 0), ("count", 1)):
         if key in given:
-            given[key] = _size(key, given[key])
+            given[key] = _size(key, given[key], least)
     if "directories" in given:
         given["directories"] = tuple(filter(None, given["directories"].split(",")))
     request = _Request(**given)
@@ -93,23 +130,79 @@ def _parsed(arguments: Sequence[str]) -> _Request:
     return request
 
 
-def _size(key: str, text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
-        raise UserError(f"{key}={text}: must be an integer of at least 1")
+def _size(key: str, text: str, least: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+        raise UserError(f"{key}={text}: must be an integer of at least {least}")
     return int(text)
 
 
-def _of_variant(variant: Variant, name: str, request: _Request) -> dict[str, Any]:
-    """Return what is said of a variant; counts are None where the layer's sizes are impossible for it."""
-    possible = not variant.needs_equal_sizes or request.input_size == request.hidden_size
+def _propose(request: _Request) -> int:
+    """Print random edits of a variant, each as the command that trains it."""
+    variant = load_variant(request.mutate, request.directories)
+    for seed in range(request.seed, request.seed + request.count):
+        edited = mutated(variant.mapping(), seed)
+        changed = [name for name, text in edited.equations.items() if variant.equations.get(name) != text]
+        dropped = [name for name in variant.equations if name not in edited.equations]
+        print(f"# {'; '.join(f'{name}: {edited.equations[name]}' for name in changed) or 'dropped'}"
+              + (f" (drops {', '.join(dropped)})" if dropped else ""))  # fmt: skip
+        print(f"python scripts/train.py variant={request.mutate} variant.mutate={seed}")
+    return 0
+
+
+def _write_pages(folder: Path, listing: Mapping[str, Any], variants: Mapping[str, Variant]) -> int:
+    if not folder.is_dir():
+        raise UserError(f"pages={folder}: no such folder")
+    tables = {
+        "Variants": _variants_table(listing["variants"], short=False).markdown(),
+        "Tasks": _named_table("task", listing["tasks"], short=False).markdown(),
+        "Openings": _named_table("opening", listing["openings"], short=False).markdown(),
+    }
+    for path, text in pages(listing, variants, tables).items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+        print(f"written: {folder / path}")
+    return 0
+
+
+def _family(file: Path) -> str:
+    """Return the folder below variant/ that a file lies in; nothing for one of the user's."""
+    return file.parent.name if file.is_relative_to(conf_directory()) else ""
+
+
+def _paths(variant: Variant) -> str:
+    """Return the ways a variant can run beside the loop; ``loop`` where there are none."""
+    if not variant.trees:
+        return "loop (module)"
+    scheduled = program(variant)
+    ways = [] if scheduled.row_functions else ["native"]
+    if scan_order(scheduled) is not None:
+        ways.append("scan")
+    return ", ".join(ways) or "loop"
+
+
+def _counts(variant: Variant, request: _Request) -> tuple[int | None, int | None]:
+    """Return parameters and multiply-adds, or None for both where the layer's sizes are impossible for a variant."""
+    if variant.needs_equal_sizes and request.input_size != request.hidden_size:
+        return None, None
     sizes = (variant, request.input_size, request.hidden_size)
+    try:
+        return parameter_count(*sizes), multiply_adds(*sizes)
+    except UserError:
+        return None, None  # a number of blocks that does not divide them, say
+
+
+def _of_variant(variant: Variant, name: str, family: str, request: _Request) -> dict[str, Any]:
+    """Return what is said of a variant."""
+    parameters, products = _counts(variant, request)
     return {
         "name": name,
+        "family": family,
         "states": list(variant.states),
         "reads": {equation: list(variant.reads(equation)) for equation in variant.equations if variant.reads(equation)},
-        "parameters": parameter_count(*sizes) if possible else None,
-        "multiply_adds": multiply_adds(*sizes) if possible else None,
+        "parameters": parameters,
+        "multiply_adds": products,
         "dependent_products": dependent_products(variant),
+        "paths": _paths(variant),
         "equations": dict(variant.equations),
         "output": variant.output,
         "roles": dict(variant.roles),
@@ -159,11 +252,12 @@ def _variants_table(rows: Sequence[Mapping[str, Any]], *, short: bool) -> Table:
     return Table(
         [
             Column("variant", ("name",)),
-            Column("states", ("states",), ", ".join),
-            Column("each gate reads", ("reads",), _reads),
+            Column("states", ("states",), _short_states if short else ", ".join),
+            Column("each gate reads", ("reads",), _short_reads if short else _reads),
             Column("parameters", ("parameters",), align="right"),
             Column("multiply-adds", ("multiply_adds",), align="right"),
-            Column("products", ("dependent_products",), align="right"),
+            *([] if short else [Column("products", ("dependent_products",), align="right")]),
+            Column("paths", ("paths",)),
             Column("source", ("source",), _short_source if short else plain),
         ],
         rows,
@@ -189,10 +283,19 @@ def _reads(reads: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(f"{' '.join(equations)}: {sources}" for sources, equations in together.items())
 
 
+def _short_reads(reads: Mapping[str, Sequence[str]]) -> str:
+    return _cut(_reads(reads), 18)
+
+
+def _short_states(states: Sequence[str]) -> str:
+    return _cut(", ".join(states), 8)
+
+
 def _short_source(source: str) -> str:
-    """Return authors and year, or what fits."""
-    year = re.match(r".*?\b(?:19|20)\d\d\b", source)
-    return _cut(year.group() if year else source, _LONGEST_SOURCE)
+    """Return the first author and the year, or what fits."""
+    found = re.match(r"(?:([^,&]+?)(, .*?| & .*?| et al\.)?) ((?:19|20)\d\d)\b", source)
+    short = f"{found[1]}{' et al.' if found[2] else ''} {found[3]}" if found else source
+    return _cut(short, _LONGEST_SOURCE)
 
 
 def _first_sentence(text: str) -> str:

@@ -25,7 +25,7 @@ from gatelab.validation import check
 
 __all__ = ["RunConfiguration", "run_configuration"]
 
-_PATHS = ("auto", "loop", "native")
+_PATHS = ("auto", "loop", "native", "scan")
 _DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -48,7 +48,7 @@ class RunConfiguration:
     schedule: ScheduleSection
     training: TrainingSection
     seed: int
-    path: Literal["auto", "loop", "native"]
+    path: Literal["auto", "loop", "native", "scan"]
     device: Literal["auto", "cpu", "cuda"]
     threads: int
     stack: StackSection

@@ -18,7 +18,7 @@ from torch.nn import functional
 from gatelab.equations import Instruction, Program
 from gatelab.equations.functions import FUNCTIONS
 
-__all__ = ["evaluator", "run_loop"]
+__all__ = ["at_all_steps", "evaluator", "known_values", "run_loop"]
 
 # Without this MKL's products depend on where in memory a matrix lies, and so on a run's place in its stack. It costs
 # nothing, and is read at the first product.
@@ -54,13 +54,7 @@ def run_loop(
     steps = inputs.shape[-3]
     wanted = tuple(program.equations[name] for name in record)
     plan = _plan(program, wanted)
-    values: list[Any] = [None] * len(program.instructions)
-    for index in plan.once:
-        values[index] = _once(program.instructions[index], values, weights, inputs)
-        _cut(index, plan, values)
-    for index in plan.sequence:
-        values[index] = _sequence(program, index, values, weights, inputs)
-        _cut(index, plan, values)
+    values = known_values(program, weights, inputs, wanted)
     unbound = {index: values[index].unbind(-3) for index in plan.handed_to_steps}
     products = {index: _joined(program.instructions[index], weights) for index in plan.products}
     valid = None if lengths is None else _valid(lengths, steps)
@@ -100,6 +94,21 @@ def run_loop(
         current,
         {name: torch.stack(values_so_far, -3) for name, values_so_far in zip(record, recorded, strict=True)},
     )
+
+
+def known_values(
+    program: Program, weights: Mapping[str, Tensor], inputs: Tensor, wanted: tuple[int, ...] = ()
+) -> list[Any]:
+    """Return the values that are known before the first step, by instruction: constants, and those of all steps."""
+    plan = _plan(program, wanted)
+    values: list[Any] = [None] * len(program.instructions)
+    for index in plan.once:
+        values[index] = _once(program.instructions[index], values, weights, inputs)
+        _cut(index, plan, values)
+    for index in plan.sequence:
+        values[index] = at_all_steps(program, index, values, weights, inputs)
+        _cut(index, plan, values)
+    return values
 
 
 class _Plan:
@@ -242,8 +251,10 @@ def _once(instruction: Instruction, values: list[Any], weights: Mapping[str, Ten
     return evaluator(instruction)(*arguments)
 
 
-def _sequence(program: Program, index: int, values: list[Any], weights: Mapping[str, Tensor], inputs: Tensor) -> Any:
-    """Evaluate for all steps at once what depends on the input alone."""
+def at_all_steps(
+    program: Program, index: int, values: Sequence[Any], weights: Mapping[str, Tensor], inputs: Tensor
+) -> Any:
+    """Evaluate an instruction for all steps at once, from values that are known for all steps."""
     instruction = program.instructions[index]
     if instruction.kind == "input":
         return inputs

@@ -2,6 +2,7 @@
 
     loop     step after step in plain PyTorch: any device, any dtype
     native   compiled C: CPU, float32 and float64
+    scan     all steps at once in plain PyTorch, for states that are linear in themselves: any device, any dtype
 
 All agree to rounding, outputs and gradients, so the choice is no part of a run's identity.
 """
@@ -15,13 +16,15 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from gatelab.equations import Program
+from gatelab.equations.scanning import scan_order
 from gatelab.errors import UserError, suggest
 from gatelab.recurrence.loop import run_loop
 from gatelab.recurrence.native import refusal, run_native
+from gatelab.recurrence.scan import run_scan
 
 __all__ = ["PATHS", "Choice", "Path", "choose", "run"]
 
-Path = Literal["auto", "loop", "native"]
+Path = Literal["auto", "loop", "native", "scan"]
 PATHS: tuple[str, ...] = get_args(Path)
 """What ``path=`` may be."""
 
@@ -48,14 +51,21 @@ def choose(path: str, program: Program, inputs: Tensor, weights: Mapping[str, Te
         raise UserError(f"path={path}: must be one of {', '.join(PATHS)}{suggest(path, PATHS)}")
     if path == "loop":
         return Choice("loop", "asked for")
+    if path == "scan":
+        if scan_order(program) is None:
+            raise UserError("path=scan cannot run: a state is not linear in itself given the input")
+        return Choice("scan", "asked for")
     reason = _broken.get(program) or refusal(program, inputs, weights)
     if path == "native":
         if reason is not None:
             raise UserError(f"path=native cannot run: {reason}")
         return Choice("native", "asked for")
-    if reason is not None:
-        return Choice("loop", f"native cannot run: {reason}")
-    return Choice("native", "the fastest that can run")
+    if reason is None:
+        return Choice("native", "the fastest that can run")
+    # with many processors the steps of a scan run side by side; with few it is more work than the loop
+    if inputs.device.type != "cpu" and scan_order(program) is not None:
+        return Choice("scan", f"native cannot run: {reason}")
+    return Choice("loop", f"native cannot run: {reason}")
 
 
 def run(
@@ -89,9 +99,10 @@ def run(
             choice = Choice("loop", f"native cannot run: {error}")
     if path == "auto" and choice.reason not in _said:
         _said.add(choice.reason)
-        _log.warning("path=auto takes the loop: %s", choice.reason)
+        _log.warning("path=auto takes the %s: %s", choice.path, choice.reason)
+    way = run_scan if choice.path == "scan" else run_loop
     arguments = (program, weights, inputs, states, hidden_size, lengths, record)
     if keep == "tape":
-        return run_loop(*arguments)
-    again: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]] = checkpoint(run_loop, *arguments, use_reentrant=False)
+        return way(*arguments)
+    again: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]] = checkpoint(way, *arguments, use_reentrant=False)
     return again

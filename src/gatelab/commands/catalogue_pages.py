@@ -1,0 +1,95 @@
+"""The pages of the catalogue in docs/: every variant with its equations typeset and its wiring drawn."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gatelab.equations import Variant, latex
+from gatelab.equations.wiring import wiring
+
+__all__ = ["FAMILIES", "pages"]
+
+FAMILIES = {
+    "lstm": "Gated cells with a memory cell",
+    "gru": "Gated cells with a single state",
+    "minimal": "Few gates, or few weights",
+    "ordinary": "Without gates",
+    "dynamical": "From differential equations and dynamical systems",
+    "linear": "Linear in the state, given the input",
+    "matrix": "With a matrix as memory: modules, not equations",
+}
+"""Folders of conf/variant/, in the order in which they are shown."""
+
+_INTRODUCTION = """\
+# The catalogue
+
+Written by `python scripts/catalogue.py pages=docs`; do not edit. {count} variants, each a file of
+conf/variant/, {tasks} tasks, each a file of conf/task/, and {openings} openings, each a file of conf/opening/.
+[What is not here](not_carried.md), and why.
+
+Counted for a layer with {input_size} inputs and {hidden_size} units; a dash where a variant cannot have these sizes.
+*Products* are matrix products of one step that wait for each other; *paths* are how it can run besides the loop in
+PyTorch: `native` compiled, `scan` in parallel over time.
+"""
+
+_LEGEND = """\
+Written by `python scripts/catalogue.py pages=docs`; do not edit.
+
+x_t is the input, W a learned matrix, p the diagonal of one, b a bias, v a learned vector, s a learned scalar, ⊙ the
+element-wise product. In the drawings a thick arrow is a matrix, a dotted one a diagonal, a thin one acts element by
+element; rounded nodes are what a step begins with, the output has a double frame.
+"""
+
+
+def pages(listing: Mapping[str, Any], variants: Mapping[str, Variant], tables: Mapping[str, str]) -> dict[Path, str]:
+    """Return path below docs/ -> text of every page.
+
+    Args:
+        listing: what ``scripts/catalogue.py format=json`` prints.
+        variants: name -> variant.
+        tables: title -> Markdown of the tables of the first page.
+    """
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    for row in listing["variants"]:
+        rows.setdefault(row["family"], []).append(row)
+    sizes = {key: listing[key] for key in ("input_size", "hidden_size")}
+    counts = {"count": len(variants), "tasks": len(listing["tasks"]), "openings": len(listing["openings"])}
+    index = [_INTRODUCTION.format(**counts, **sizes)]
+    for family, title in FAMILIES.items():
+        if family in rows:
+            names = ", ".join(f"[{row['name']}](catalogue/{family}.md#{row['name']})" for row in rows[family])
+            index.append(f"- **{family}**, {title[0].lower()}{title[1:]}: {names}")
+    index += [f"\n## {title}\n\n{table}" for title, table in tables.items()]
+    found = {Path("catalogue.md"): "\n".join(index).rstrip() + "\n"}
+    for family, members in rows.items():
+        title = FAMILIES.get(family, family)
+        sections = [_section(row, variants[row["name"]]) for row in members]
+        found[Path("catalogue") / f"{family}.md"] = f"# {title}\n\n{_LEGEND}\n" + "\n".join(sections)
+    return found
+
+
+def _section(row: Mapping[str, Any], variant: Variant) -> str:
+    cost = (
+        f"{row['parameters']} parameters, {row['multiply_adds']} multiply-adds a step"
+        if row["parameters"] is not None
+        else "counts depend on sizes that the default layer does not have"
+    )
+    roles = "; ".join(f"{role}: {equation}" for role, equation in variant.roles.items())
+    facts: Sequence[str] = [
+        f"states {', '.join(variant.states) or 'none'}",
+        cost,
+        f"paths: {row['paths']}",
+        *([f"roles: {roles}"] if roles else []),
+    ]
+    # the text of a file is data: nothing in it may be markup
+    texts = [_plain(text) for text in (variant.source, variant.notes) if text]
+    drawn = f"\n```mermaid\n{wiring(variant)}\n```\n" if variant.trees else ""
+    return (
+        f"## {row['name']}\n\n" + "\n\n".join(texts) + f"\n\n{'; '.join(facts)}.\n\n$$\n{latex(variant)}\n$$\n{drawn}"
+    )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    for letter in "\\*_`[<":
+        text = text.replace(letter, f"\\{letter}")
+    return text
