@@ -121,7 +121,7 @@ REFUSED = {
     "task=adding,digits": "task: a sweep compares the scores of one task",
     "optimizer.lr=interval(-1,1)": "optimizer.lr=-1: must be at least 0",
     "optimizer.lr=interval(1,0)": "optimizer.lr=interval(1,0): the first end must be below the second, and both finite",
-    "variant=lstm,cfig": "unknown variant 'cfig' (did you mean 'cifg'?); allowed: ",
+    "variant=lstm,cfig": "unknown variant 'cfig' (did you mean 'cifg'?); `python scripts/catalogue.py` ",
 }
 
 

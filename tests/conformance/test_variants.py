@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from gatelab import RNN
-from gatelab.equations import load_variant, parameter_count, variant_files
+from gatelab.equations import bounds, gates, load_variant, parameter_count, variant_files
 from tests.conformance.closeness import assert_close
 from tests.conformance.references import REFERENCES, Weights
 from tests.conformance.sizes import fitting
@@ -216,3 +216,16 @@ def test_a_stack_of_one_is_the_plain_run(name):
     for final, plain_final in zip(finals, plain_finals, strict=True):
         for state, value in plain_final.items():
             assert_close(final[state][0], value)
+
+
+def test_values_stay_within_their_declared_range(name):
+    rnn = build(name, hidden_size=6)
+    ranges = bounds(rnn.variant)
+    for size in (1.0, 30.0):
+        _, _, records = rnn.run(size * inputs_for(rnn, 12, 4), record=list(rnn.variant.equations))
+        for equation, (low, high) in ranges.items():
+            values = records[0][equation]
+            # a cumulative sum of shares ends at 1 to rounding
+            assert values.min() >= low - 1e-12, equation
+            assert values.max() <= high + 1e-12, equation
+    assert set(gates(rnn.variant)) <= set(ranges)

@@ -104,7 +104,7 @@ REFUSED = {
     "optimizer.lr=tag(log,interval(0,1))": "optimizer.lr=tag(log,interval(0,1)): a logarithmic scale needs",
     "optimizer.lr=interval(-1,1)": "optimizer.lr=-1: must be at least 0",
     "optimizer.l=interval(0,1)": "unknown key 'optimizer.l' (did you mean 'optimizer.lr'?); allowed in optimizer: ",
-    "variant=lstm,cfig": "unknown variant 'cfig' (did you mean 'cifg'?); allowed: ",
+    "variant=lstm,cfig": "unknown variant 'cfig' (did you mean 'cifg'?); `python scripts/catalogue.py` ",
     "seed=range(3)": "seed=range(3): a seed is nothing to choose; hydra.sweeper.seeds=3 ",
     "plan_only=true": "plan_only=true: a search has no plan, it asks for its trials batch by batch",
     "hydra.sweeper.sampler=grid": f"{LR}: a grid needs separate values, such as a,b,c or range(…)",

@@ -43,6 +43,20 @@ def test_every_optimizer_with_rates_and_decays_of_its_runs(same, name):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "values"),
+    [
+        ("Adam", "betas", ([0.9, 0.999], [0.5, 0.9], [0.9, 0.999])),
+        ("AdamW", "eps", (1e-8, 1e-3, 1e-1)),
+        ("SGD plain", "momentum", (0.0, 0.9, 0.5)),
+        ("RMSprop", "alpha", (0.99, 0.5, 0.9)),
+        ("Adadelta", "rho", (0.9, 0.5, 0.99)),
+    ],
+)
+def test_arguments_of_the_optimizer_of_its_runs(same, name, key, values):
+    same([{"seed": 3, "optimizer": {**optimizer(name, 0.02, 0.01), key: value}} for value in values])
+
+
 @pytest.mark.parametrize("hidden_size", [1, 5, 64])
 @pytest.mark.parametrize("variant", ["lstm", "cifg", "gru", "gru_v3", "peephole", "elman"])
 def test_variants_and_sizes(same, variant, hidden_size):

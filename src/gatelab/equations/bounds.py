@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from gatelab.equations.functions import FUNCTIONS
+from gatelab.equations.modules import MODULES
 from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read, children
 from gatelab.equations.variant import Variant
 
@@ -24,7 +25,11 @@ def bounds(variant: Variant) -> dict[str, Interval]:
     States start at 0, so that the bounds of a state hold for its first value too. They are safe, not always the
     narrowest: every occurrence of a name counts as a value of its own, so that ``u*h + (1 - u)*n`` is not seen to lie
     between h and n. Where a function is undefined (the logarithm of a negative number) nothing is said.
+
+    Of a module, the bounds of the gates it can record.
     """
+    if variant.module is not None:
+        return dict(MODULES[variant.module].gates)
     states: dict[str, Interval] = dict.fromkeys(variant.states, (0.0, 0.0))
     for patience in range(_PATIENCE, -len(states) * 2 - 1, -1):
         values: dict[str, Interval] = {}
@@ -42,12 +47,15 @@ def gates(variant: Variant) -> tuple[str, ...]:
     """Return the equations that act as gates, in running order.
 
     They are those that the variant's roles name (an ``opening`` is none) and those that stay within [0, 1] and are
-    multiplied with another vector: themselves, or as 1 − f, f² and the like. The output is no gate.
+    multiplied with another vector: themselves, or as 1 − f, f² and the like. The output is no gate. Of a module, the
+    gates that roles name.
     """
     named = {equation for role, equation in variant.roles.items() if role != "opening"}
     ranges = bounds(variant)
     factors = {name for tree in variant.trees.values() for name in _factors(tree)}
     shut_to_open = {name for name in factors if name in ranges and ranges[name][0] >= 0 and ranges[name][1] <= 1}
+    if variant.module is not None:
+        return tuple(name for name in ranges if name in named)
     return tuple(name for name in variant.trees if name in named or name in shut_to_open - {variant.output})
 
 

@@ -3,12 +3,13 @@
 import math
 
 from gatelab.equations.forms import part_shapes
+from gatelab.equations.modules import MODULES
 from gatelab.equations.program import program
 from gatelab.equations.tree import Expression, Read, walk
 from gatelab.equations.variant import Variant
 from gatelab.errors import UserError
 
-__all__ = ["dependent_products", "multiply_adds", "parameter_count", "parameter_shapes"]
+__all__ = ["dependent_products", "multiply_adds", "parameter_count", "parameter_shapes", "step_values"]
 
 
 def parameter_count(variant: Variant, input_size: int, hidden_size: int) -> int:
@@ -33,6 +34,8 @@ def parameter_shapes(variant: Variant, input_size: int, hidden_size: int) -> dic
         UserError: a size below 1, or sizes that the form of a weight cannot have.
     """
     sources = _source_lengths(variant, input_size, hidden_size)
+    if variant.module is not None:
+        return MODULES[variant.module].shapes(input_size, hidden_size)
     shapes: dict[str, tuple[int, ...]] = {}
     for parameter in variant.parameters:
         match parameter.kind:
@@ -52,12 +55,15 @@ def multiply_adds(variant: Variant, input_size: int, hidden_size: int) -> int:
 
     Counted is one for every entry of every weight matrix and of every diagonal that meets a vector which changes from
     step to step. Not counted: adding biases, element-wise products and functions (their number grows with hidden_size
-    only), and what is computed once for the whole run, such as a matrix times a learned vector.
+    only), and what is computed once for the whole run, such as a matrix times a learned vector. A module whose state is
+    a matrix counts one for each entry that a step decays, writes or reads.
 
     Raises:
         UserError: a size below 1.
     """
     sources = _source_lengths(variant, input_size, hidden_size)
+    if variant.module is not None:
+        return MODULES[variant.module].multiply_adds(input_size, hidden_size)
     changing = _changing(variant)
     total = 0
     for parameter, source in variant.weights():
@@ -73,11 +79,20 @@ def dependent_products(variant: Variant) -> int:
     1 for an LSTM, 2 where a gate acts before the recurrent product (the published GRU), and 0 where every product sees
     x alone, so that all of them run before the first step.
     """
+    if variant.module is not None:
+        return MODULES[variant.module].dependent_products
     depths: list[int] = []
     for instruction in program(variant).instructions:
         here = int(instruction.kind == "product" and instruction.phase == "step")
         depths.append(here + max((depths[argument] for argument in instruction.arguments), default=0))
     return max(depths)
+
+
+def step_values(variant: Variant, hidden_size: int) -> int:
+    """Return about how many numbers one step of one layer keeps of each sequence for the way back."""
+    if variant.module is not None:
+        return MODULES[variant.module].step_values(hidden_size)
+    return len(program(variant).instructions) * hidden_size
 
 
 def _source_lengths(variant: Variant, input_size: int, hidden_size: int) -> dict[str, int]:

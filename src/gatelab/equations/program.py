@@ -87,7 +87,12 @@ def expansion(function: str) -> Expression:
 
 @lru_cache(maxsize=256)
 def program(variant: Variant) -> Program:
-    """Return the schedule of a variant."""
+    """Return the schedule of a variant.
+
+    Raises:
+        UserError: the variant is a module.
+    """
+    variant.check_equations()
     scheduler = _Scheduler()
     for name, tree in variant.trees.items():
         scheduler.values[name] = scheduler.schedule(tree)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from gatelab.equations.functions import FUNCTIONS
+from gatelab.equations.modules import MODULES
 from gatelab.equations.parsing import Parameter
 from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read, walk
 from gatelab.equations.variant import Variant
@@ -17,7 +18,7 @@ def plain(variant: Variant) -> str:
     ⊙ is the element-wise product; W is a learned matrix, p the diagonal of one, b a bias, v a learned vector, s a
     learned scalar, each with the equation it belongs to and, where it has one, the vector it is multiplied with.
     """
-    lines = _Plain(variant).lines()
+    lines = _Plain(variant).lines() if variant.module is None else MODULES[variant.module].plain
     width = max(len(left) for left, _ in lines)
     return "\n".join(f"{left.ljust(width)} = {right}" for left, right in lines)
 
@@ -27,7 +28,8 @@ def latex(variant: Variant) -> str:
 
     The letters are those of :func:`plain`.
     """
-    body = " \\\\\n".join(f"  {left} &= {right}" for left, right in _Latex(variant).lines())
+    lines = _Latex(variant).lines() if variant.module is None else MODULES[variant.module].latex
+    body = " \\\\\n".join(f"  {left} &= {right}" for left, right in lines)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
 
 

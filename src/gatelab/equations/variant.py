@@ -1,4 +1,4 @@
-"""A variant: named states, equations that run top to bottom, and what follows from them."""
+"""A variant: named states, equations that run top to bottom or a module, and what follows from them."""
 
 import keyword
 from collections.abc import Collection, Iterator, Mapping
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gatelab.equations.functions import FUNCTIONS
+from gatelab.equations.modules import known_module
 from gatelab.equations.parsing import RESERVED, Parameter, canonical_text, parse_equation
 from gatelab.equations.sizes import Size, has_size, vector_size, vector_sizes
 from gatelab.equations.tree import Call, Expression, Learned, Linear, Operation, Read, When, walk
@@ -17,15 +18,18 @@ ROLES = ("retain", "write", "expose", "reset", "opening")
 """What a gate can be declared to do: keep the state, let new content in, let the state out, hide the state from the
 candidate; ``opening`` names the equation whose bias an opening sets, where that is not the retaining gate's own."""
 
-_KEYS = ("name", "source", "notes", "state", "equations", "output", "roles")
+_KEYS = ("name", "source", "notes", "state", "equations", "output", "roles", "module")
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One gate mapping, written as equations.
+    """One gate mapping, written as equations, or as the name of a module where equations cannot say it.
 
     Build one with :meth:`from_mapping`, :func:`gatelab.equations.load_variant` or :meth:`edit`. Equations that do not
     reach the output have been dropped, with their parameters.
+
+    A module has no equations, trees and sizes, and its parameters are those that
+    :data:`gatelab.equations.modules.MODULES` lists.
 
     Attributes:
         name: what tables call it.
@@ -40,6 +44,7 @@ class Variant:
         sizes: length of each equation's vector.
         needs_equal_sizes: some equation mixes x_t with a hidden vector element by element, or the output has the
             length of x_t, so that the input size must equal the hidden size.
+        module: the module's name; None for equations.
     """
 
     name: str
@@ -53,6 +58,7 @@ class Variant:
     parameters: tuple[Parameter, ...] = field(compare=False, repr=False)
     sizes: Mapping[str, Size] = field(compare=False, repr=False)
     needs_equal_sizes: bool = field(compare=False, repr=False)
+    module: str | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Variant) and self._identity() == other._identity()
@@ -63,14 +69,14 @@ class Variant:
     def _identity(self) -> tuple[object, ...]:
         # the order of equations has a meaning, which a comparison of mappings would miss
         equations, roles = tuple(self.equations.items()), tuple(sorted(self.roles.items()))
-        return self.name, self.source, self.notes, self.states, equations, self.output, roles
+        return self.name, self.source, self.notes, self.states, equations, self.output, roles, self.module
 
     @staticmethod
     def from_mapping(mapping: Mapping[str, Any], where: str = "variant", edited: Collection[str] = ()) -> "Variant":
         """Check the content of a variant file and return the variant.
 
         Args:
-            mapping: keys name, state and equations, and optionally source, notes, output and roles.
+            mapping: keys name, state and equations (or module), and optionally source, notes, output and roles.
             where: what errors call it, such as "conf/variant/mine.yaml".
             edited: equations that were changed in place. They may read a name that is written further down; the
                 equations are then put in an order that gives every name the value it had at its old place.
@@ -85,6 +91,8 @@ class Variant:
         if not isinstance(name, str) or not name.isidentifier():
             raise UserError(f"{where}: name={name!r} must be letters, digits and underscores")
         states = _names(mapping.get("state"), f"{where}: state")
+        if mapping.get("module") is not None:
+            return _of_module(mapping, name, states, where)
         texts = _texts(mapping.get("equations"), where)
         for state in states:
             if state not in texts:
@@ -125,7 +133,11 @@ class Variant:
         """Return the variant with some equations replaced, added (they run first) or, with None, removed.
 
         ``variant("peephole").edit(i="1 - f")`` couples the input gate to the forget gate.
+
+        Raises:
+            UserError: as :meth:`from_mapping`, and for a module.
         """
+        self.check_equations()
         for removed, text in equations.items():
             if text is None and removed not in self.equations:
                 raise UserError(f"variant '{self.name}' has no equation '{removed}'{suggest(removed, self.equations)}")
@@ -151,15 +163,24 @@ class Variant:
 
     def mapping(self) -> dict[str, Any]:
         """Return the content of a file that would define this variant."""
+        written = (
+            {"equations": dict(self.equations), "output": self.output}
+            if self.module is None
+            else {"module": self.module}
+        )
         return {
             "name": self.name,
             "source": self.source,
             "notes": self.notes,
             "state": list(self.states),
-            "equations": dict(self.equations),
-            "output": self.output,
+            **written,
             "roles": dict(self.roles),
         }
+
+    def check_equations(self) -> None:
+        """Raise a UserError if the variant is a module."""
+        if self.module is not None:
+            raise UserError(f"variant '{self.name}' is a module and has no equations to edit")
 
     def reads(self, equation: str) -> tuple[str, ...]:
         """Return the vectors that an equation's linear maps and diagonals see, as text: ``("x", "h")``."""
@@ -192,6 +213,31 @@ class Variant:
                         yield by_name[weight], source
                 elif isinstance(node, Operation) and isinstance(node.left, Learned) and node.left.kind == "diagonal":
                     yield by_name[node.left.parameter], node.right
+
+
+def _of_module(mapping: Mapping[str, Any], name: str, states: list[str], where: str) -> Variant:
+    """Return the variant of a file that names a module."""
+    module = known_module(mapping["module"], where)
+    for key in ("equations", "output"):
+        if mapping.get(key):
+            raise UserError(f"{where}: variant '{name}' is a module and has no {key} to edit")
+    if tuple(states) != module.states:
+        raise UserError(f"{where}: state=[{', '.join(states)}]: module {mapping['module']} has the states "
+                        f"[{', '.join(module.states)}]")  # fmt: skip
+    return Variant(
+        name=name,
+        source=str(mapping.get("source") or ""),
+        notes=str(mapping.get("notes") or "").strip(),
+        states=module.states,
+        equations={},
+        output="h",
+        roles=_roles(mapping.get("roles") or {}, module.gates, set(module.gates), where),
+        trees={},
+        parameters=module.parameters,
+        sizes={},
+        needs_equal_sizes=False,
+        module=mapping["module"],
+    )
 
 
 def _names(value: Any, where: str) -> list[str]:
@@ -294,7 +340,7 @@ def _alive(trees: Mapping[str, Expression], owned: Mapping[str, tuple[Parameter,
     return alive
 
 
-def _roles(value: Any, texts: Mapping[str, str], alive: set[str], where: str) -> dict[str, str]:
+def _roles(value: Any, texts: Collection[str], alive: set[str], where: str) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise UserError(f"{where}: roles={value!r} must be a mapping such as {{retain: f, write: i, expose: o}}")
     for role, equation in value.items():

@@ -69,7 +69,7 @@ class _GateOpening(Opening):
 
     @abstractmethod
     def retain(self, hidden_size: int, random: np.random.Generator) -> NDArray[np.float64]:
-        """Return the bias of the retaining gate, (hidden,)."""
+        """Return the bias of the retaining gate, (hidden,), or as many numbers as the gate of a module has."""
 
     @property
     def closes_write(self) -> bool:
@@ -90,7 +90,7 @@ class _GateOpening(Opening):
         retaining, writing = opened_biases(rnn.variant)
         _clear(rnn)
         for layer in rnn.layers:
-            bias = self.retain(layer.hidden_size, random)
+            bias = self.retain(layer.get_parameter((*retaining, *writing)[0]).numel(), random)
             for name in retaining:
                 layer.set_parameter(name, bias)
             for name in writing:
@@ -194,4 +194,4 @@ def _clear(rnn: "RNN") -> None:
     for layer in rnn.layers:
         for parameter in rnn.variant.parameters:
             if parameter.kind == "bias":
-                layer.set_parameter(parameter.name, np.zeros(layer.hidden_size))
+                layer.set_parameter(parameter.name, np.zeros(layer.get_parameter(parameter.name).shape))

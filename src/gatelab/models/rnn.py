@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from gatelab.equations import Variant, load_variant, program
+from gatelab.equations import Variant, load_variant
 from gatelab.errors import UserError
 from gatelab.models.torch_weights import copy_from_torch, copy_to_torch
-from gatelab.recurrence import Choice, Layer, choose
+from gatelab.recurrence import Choice, RecurrentLayer, layer_of
 
 __all__ = ["RNN"]
 
@@ -73,7 +73,7 @@ class RNN(nn.Module):
         self.bidirectional = bidirectional
         directions = 2 if bidirectional else 1
         layers = nn.ModuleList(
-            Layer(
+            layer_of(
                 self.variant,
                 input_size if layer == 0 else hidden_size * directions,
                 hidden_size,
@@ -85,7 +85,7 @@ class RNN(nn.Module):
             for layer in range(num_layers)
             for _ in range(directions)
         )
-        self.layers = cast(Sequence[Layer], layers)
+        self.layers = cast(Sequence[RecurrentLayer], layers)
 
     @property
     def output_size(self) -> int:
@@ -202,7 +202,7 @@ class RNN(nn.Module):
             lengths: (batch,) valid steps; None if all are.
             masks: for each layer but the last, what its outputs are multiplied with: dropout that the caller has drawn.
                 If None, dropout is drawn here, in training.
-            record: equations whose values are wanted too.
+            record: equations (gates, of a module) whose values are wanted too.
 
         Returns:
             output (time, batch, hidden × directions); for each layer and direction its final states and its recorded
@@ -237,11 +237,8 @@ class RNN(nn.Module):
             UserError: the path asked for cannot run.
         """
         layer = self.layers[0]
-        weights = dict(layer.named_parameters())
-        weight = next(iter(weights.values()), torch.zeros(()))
-        inputs = torch.zeros(1, 1, layer.input_size, device=weight.device, dtype=weight.dtype)
-        layer(inputs)
-        return choose(layer.path, program(self.variant), inputs, weights)
+        weight = next(layer.parameters(), torch.zeros(()))
+        return layer.choice(torch.zeros(1, 1, layer.input_size, device=weight.device, dtype=weight.dtype))
 
     def extra_repr(self) -> str:
         """Return the sizes for repr()."""

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gatelab.recurrence import Layer
+from gatelab.recurrence import RecurrentLayer
 
 __all__ = ["copy_from_torch", "copy_to_torch"]
 
 
 @torch.no_grad()
-def copy_from_torch(layers: Sequence[Layer], module: nn.LSTM | nn.GRU) -> None:
+def copy_from_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) -> None:
     """Copy the weights of a torch module into the layers (one for each layer and direction)."""
     for layer, suffix in zip(layers, _suffixes(module), strict=True):
         for position, gate in enumerate(_gates(module)):
@@ -31,7 +31,7 @@ def copy_from_torch(layers: Sequence[Layer], module: nn.LSTM | nn.GRU) -> None:
 
 
 @torch.no_grad()
-def copy_to_torch(layers: Sequence[Layer], module: nn.LSTM | nn.GRU) -> None:
+def copy_to_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) -> None:
     """Copy the weights of the layers into a torch module; its recurrent bias is zero where one bias is enough."""
     for layer, suffix in zip(layers, _suffixes(module), strict=True):
         for position, gate in enumerate(_gates(module)):
@@ -57,7 +57,7 @@ def _rows(module: nn.LSTM | nn.GRU, name: str, position: int) -> Tensor:
     return module.get_parameter(name).view(-1, module.hidden_size, *module.get_parameter(name).shape[1:])[position]
 
 
-def _second_bias(layer: Layer, gate: str) -> Tensor | None:
+def _second_bias(layer: RecurrentLayer, gate: str) -> Tensor | None:
     """Return the bias inside the reset gate's reach, which a GRU's candidate has beside its own."""
     name = f"{gate}_bias_2"
     return layer.get_parameter(name) if name in dict(layer.named_parameters()) else None

@@ -1,6 +1,8 @@
 """One recurrent layer in one direction: the weights of a variant and the run over a sequence."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -10,23 +12,40 @@ from torch import Tensor, nn
 from gatelab.equations import Variant, parameter_shapes, program
 from gatelab.errors import UserError
 from gatelab.recurrence import paths
+from gatelab.recurrence.paths import Choice
 from gatelab.recurrence.weights import start_bound, whole_weights
 
-__all__ = ["Layer"]
+__all__ = ["Layer", "RecurrentLayer", "Runner"]
 
 
-class Layer(nn.Module):
-    """A variant over a sequence, in one direction.
+class Runner(Protocol):
+    """Runs a layer with given weights over a batch of sequences, or over a segment of them."""
 
-    Weights, diagonals and biases start uniform in ±1/√hidden, as in ``torch.nn.LSTM`` (see also
-    :func:`gatelab.recurrence.weights.start_bound`); learned vectors and scalars where the equation says. Openings
-    (where gates start) are applied afterwards by the model.
+    def __call__(
+        self,
+        inputs: Tensor,
+        states: Mapping[str, Tensor],
+        lengths: Tensor | None,
+        record: Sequence[str],
+        keep: Literal["tape", "nothing"] = "tape",
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """Return outputs, final states and recorded values, as :meth:`RecurrentLayer.forward`.
+
+        ``keep="nothing"`` keeps no activations for the way back, which computes them again.
+        """
+
+
+class RecurrentLayer(nn.Module, ABC):
+    """What the layers of all variants have in common, be they equations or modules.
+
+    Weights, diagonals and biases start uniform in ±1/√hidden, as in ``torch.nn.LSTM``. Openings (where gates start) are
+    applied afterwards by the model.
 
     Args:
-        variant: the equations.
+        variant: what the layer computes.
         input_size: features of x_t.
         hidden_size: units.
-        path: how it runs: "auto", "loop" or "native" (see :mod:`gatelab.recurrence.paths`).
+        path: how it runs: "auto", "loop", "native" or "scan" (see :mod:`gatelab.recurrence.paths`).
         recompute: steps of a segment. Only the states between segments are kept for the way back, which runs each
             segment forwards again: the tape of one segment instead of all. None keeps everything.
 
@@ -68,9 +87,25 @@ class Layer(nn.Module):
             self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
 
+    @abstractmethod
+    def state_sizes(self) -> dict[str, int]:
+        """Return state -> length of its vector."""
+
+    @abstractmethod
+    def runner(self) -> Runner:
+        """Return what runs the layer with the weights it has now."""
+
+    @abstractmethod
+    def choice(self, inputs: Tensor) -> Choice:
+        """Return the path that runs the layer on inputs like these, and why.
+
+        Raises:
+            UserError: the path asked for cannot run.
+        """
+
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw the initial weights, in the order of the equations."""
+        """Draw the initial weights, in the order of the variant's parameters."""
         for parameter in self.variant.parameters:
             for tensor in map(self.get_parameter, parameter.parts):
                 match parameter.initial:
@@ -88,11 +123,6 @@ class Layer(nn.Module):
         parameter = self.get_parameter(name)
         parameter.copy_(torch.from_numpy(values).to(parameter.dtype))
 
-    def state_sizes(self) -> dict[str, int]:
-        """Return state -> length of its vector."""
-        lengths = {"input": self.input_size, "hidden": self.hidden_size}
-        return {state: lengths[self.variant.sizes[state]] for state in self.variant.states}
-
     def forward(
         self,
         inputs: Tensor,
@@ -106,7 +136,7 @@ class Layer(nn.Module):
             inputs: (time, batch, input), with a leading run axis if the parameters have one.
             states: state -> (batch, size) before the first step; zeros if None.
             lengths: (batch,) valid steps of each sequence; None if all are valid.
-            record: equations whose values are wanted too.
+            record: equations (gates, of a module) whose values are wanted too.
 
         Returns:
             outputs (time, batch, hidden), final states, recorded values (time, batch, size).
@@ -114,20 +144,52 @@ class Layer(nn.Module):
         if states is None:
             batch = (*inputs.shape[:-3], inputs.shape[-2])
             states = {state: inputs.new_zeros(*batch, size) for state, size in self.state_sizes().items()}
-        parts = {name: getattr(self, name) for parameter in self.variant.parameters for name in parameter.parts}
-        weights = whole_weights(self.variant, parts)
-        arguments = (self.path, program(self.variant), weights)
+        run = self.runner()
         if self.recompute is None or not inputs.shape[-3]:
-            return paths.run(*arguments, inputs, states, self.hidden_size, lengths, record)
+            return run(inputs, states, lengths, record)
         current = dict(states)
         outputs: list[Tensor] = []
         recorded: list[dict[str, Tensor]] = []
         for number, segment in enumerate(inputs.split(self.recompute, -3)):
             left = None if lengths is None else (lengths - number * self.recompute).clamp(0, segment.shape[-3])
-            output, current, values = paths.run(
-                *arguments, segment, current, self.hidden_size, left, record, keep="nothing"
-            )
+            output, current, values = run(segment, current, left, record, keep="nothing")
             outputs.append(output)
             recorded.append(values)
         joined = {name: torch.cat([values[name] for values in recorded], -3) for name in record}
         return torch.cat(outputs, -3), current, joined
+
+    def learned(self) -> dict[str, Tensor]:
+        """Return parameter name -> tensor, as they are now: with a run axis in a stack."""
+        return {name: getattr(self, name) for parameter in self.variant.parameters for name in parameter.parts}
+
+
+class Layer(RecurrentLayer):
+    """A variant of equations over a sequence, in one direction.
+
+    What the form of a weight leaves to learn starts as :func:`gatelab.recurrence.weights.start_bound` says, learned
+    vectors and scalars where the equation says.
+    """
+
+    def state_sizes(self) -> dict[str, int]:
+        lengths = {"input": self.input_size, "hidden": self.hidden_size}
+        return {state: lengths[self.variant.sizes[state]] for state in self.variant.states}
+
+    def runner(self) -> Runner:
+        weights = whole_weights(self.variant, self.learned())
+
+        def run(
+            inputs: Tensor,
+            states: Mapping[str, Tensor],
+            lengths: Tensor | None,
+            record: Sequence[str],
+            keep: Literal["tape", "nothing"] = "tape",
+        ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+            arguments = (self.path, program(self.variant), weights, inputs, states, self.hidden_size, lengths, record)
+            return paths.run(*arguments, keep)
+
+        return run
+
+    def choice(self, inputs: Tensor) -> Choice:
+        # taking a step may compile, and a compiler that fails changes the choice
+        self(inputs)
+        return paths.choose(self.path, program(self.variant), inputs, dict(self.named_parameters()))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gatelab.configuration import RunConfiguration
-from gatelab.equations import program
+from gatelab.equations.counting import step_values
 from gatelab.runs import Result, Store
 
 __all__ = ["Plan", "plan", "stacks"]
@@ -88,6 +88,7 @@ def _divided(grouped: list[list[RunConfiguration]], slots: int) -> list[list[Run
 def _automatic_size(configuration: RunConfiguration, steps: int) -> int:
     """Return how many runs fit into the memory a stack may take: every value of every step is kept for the way back."""
     model = configuration.model
-    values = len(program(configuration.variant).instructions) * model.num_layers * (2 if model.bidirectional else 1)
-    one_run = 4 * values * steps * configuration.training.batch_size * model.hidden_size
+    layers = model.num_layers * (2 if model.bidirectional else 1)
+    values = step_values(configuration.variant, model.hidden_size) * layers
+    one_run = 4 * values * steps * configuration.training.batch_size
     return max(1, min(_MOST, _MEMORY // max(1, one_run)))

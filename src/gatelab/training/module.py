@@ -121,6 +121,7 @@ class StackModule(LightningModule):
             [configuration.optimizer.lr for configuration in self.configurations],
             [configuration.optimizer.weight_decay for configuration in self.configurations],
             [configuration.training.clip_norm for configuration in self.configurations],
+            [configuration.optimizer.arguments for configuration in self.configurations],
         )
 
     @property

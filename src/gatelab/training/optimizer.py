@@ -23,11 +23,13 @@ class StackOptimizer(torch.optim.Optimizer):
     The inner optimiser works on *steps*: numbers that are zero before it runs, so that after it ran with learning rate
     1 and no weight decay they hold the bare update. The update is then scaled by each run's learning rate. Weight decay
     is each run's own too: added to the gradient where the optimiser does so (L2), or taken off the weights where it is
-    decoupled (AdamW; Loshchilov & Hutter 2019).
+    decoupled (AdamW; Loshchilov & Hutter 2019). Where runs differ in the optimiser's own arguments (betas, momentum),
+    each row is a group of its own to the inner optimiser.
 
     Args:
         weights: parameter name -> (runs, …).
-        section: which optimiser, with its own arguments.
+        section: which optimiser.
+        arguments: its own arguments, one mapping for each run; None for those of the section, for all runs.
         learning_rates, weight_decays: one for each run.
         clip_norms: the longest gradient of each run, over all its weights; None for no clipping.
 
@@ -45,6 +47,7 @@ class StackOptimizer(torch.optim.Optimizer):
         learning_rates: Sequence[float],
         weight_decays: Sequence[float],
         clip_norms: Sequence[float | None],
+        arguments: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         self.names, self.weights = list(weights), list(weights.values())
         super().__init__(self.weights, {})
@@ -54,9 +57,15 @@ class StackOptimizer(torch.optim.Optimizer):
         self._ends = [sum(sizes[: position + 1]) for position in range(len(sizes))]
         self.gradients = torch.zeros(runs, -(-self.width // _ROW) * _ROW, device=device)
         self.steps = torch.zeros_like(self.gradients)
-        self.steps.grad = self.gradients
         kind = getattr(torch.optim, section.kind)
-        self.inner: torch.optim.Optimizer = kind([self.steps], lr=1.0, weight_decay=0.0, **section.arguments)
+        each = [dict(section.arguments)] * runs if arguments is None else [dict(one) for one in arguments]
+        # one row for each run, or all rows at once where all runs have the same arguments
+        self._rowwise = any(one != each[0] for one in each)
+        self._moved = list(self.steps.split(1)) if self._rowwise else [self.steps]
+        for steps, gradients in zip(self._moved, self.gradients.split(len(self._moved[0])), strict=True):
+            steps.grad = gradients
+        groups = [{"params": [steps], **one} for steps, one in zip(self._moved, each, strict=self._rowwise)]
+        self.inner: torch.optim.Optimizer = kind(groups, lr=1.0, weight_decay=0.0)
         self.decoupled = section.kind == "AdamW" or bool(section.arguments.get("decoupled_weight_decay"))
         self.learning_rates = torch.tensor(learning_rates, dtype=torch.float32, device=device)
         self.weight_decays = torch.tensor(weight_decays, dtype=torch.float32, device=device)
@@ -96,10 +105,11 @@ class StackOptimizer(torch.optim.Optimizer):
 
     def run_state(self, run: int) -> dict[str, Any]:
         """Return the inner optimiser's state of one run, for its checkpoint: name -> number, or parameter -> tensor."""
-        state = self.inner.state_dict()["state"].get(0, {})
+        moved, row = (self._moved[run], 0) if self._rowwise else (self.steps, run)
+        state = self.inner.state.get(moved, {})
         return {
-            name: {weight: part[run].clone() for weight, part in zip(self.names, self._parts(value), strict=True)}
-            if isinstance(value, Tensor) and value.shape == self.steps.shape
+            name: {weight: part[row].clone() for weight, part in zip(self.names, self._parts(value), strict=True)}
+            if isinstance(value, Tensor) and value.shape == moved.shape
             else value.clone()
             if isinstance(value, Tensor)
             else value
@@ -113,10 +123,18 @@ class StackOptimizer(torch.optim.Optimizer):
             states: one for each run; those of runs that no longer learn may be anything.
             run: one that does, for the numbers that a stack has once, such as the count of steps.
         """
-        kept = dict(self.inner.state.get(self.steps, {}))
-        for name, value in states[run].items():
+        if not self._rowwise:
+            self._load(self.steps, states, states[run])
+            return
+        for moved, state in zip(self._moved, states, strict=True):
+            self._load(moved, [state], state)
+
+    def _load(self, moved: Tensor, states: Sequence[Mapping[str, Any]], leader: Mapping[str, Any]) -> None:
+        """Put the states of some runs where the inner optimiser keeps those of their rows."""
+        kept = dict(self.inner.state.get(moved, {}))
+        for name, value in leader.items():
             if isinstance(value, Mapping):
-                rows = kept[name].clone() if isinstance(kept.get(name), Tensor) else torch.zeros_like(self.steps)
+                rows = kept[name].clone() if isinstance(kept.get(name), Tensor) else torch.zeros_like(moved)
                 parts = self._parts(rows)
                 for position, state in enumerate(states):
                     if isinstance(state.get(name), Mapping):
@@ -126,13 +144,13 @@ class StackOptimizer(torch.optim.Optimizer):
             else:
                 kept[name] = value.clone() if isinstance(value, Tensor) else value
         if kept:
-            self.inner.state[self.steps] = kept
+            self.inner.state[moved] = kept
 
     def _parts(self, rows: Tensor) -> list[Tensor]:
         """Return views of the rows in the shapes of the weights."""
         begins = [0, *self._ends[:-1]]
         return [
-            rows[:, begin:end].view(weight.shape)
+            rows[:, begin:end].view(len(rows), *weight.shape[1:])
             for weight, begin, end in zip(self.weights, begins, self._ends, strict=True)
         ]
 
