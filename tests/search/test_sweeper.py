@@ -39,6 +39,7 @@ def test_a_search_trains_stacks_and_is_resumed(folder, capfd):
     results = Store("runs").results()
     assert sorted(result.seed for result in results) == [0, 0, 0, 1, 1, 1]
     assert "study lr: 2 of 3 trials are there\n" in printed
+    assert "mean ± sd" not in printed  # no table after every batch
     assert "study lr: 3 trials (3 finished) in runs/studies/lr.journal\n" in printed
     score = float(re.findall(r"best trial: \d, validation mean squared error (\S+), the mean of 2 seeds", printed)[-1])
     means: dict[float, float] = {}
@@ -85,6 +86,7 @@ def test_a_divergence_is_told(folder, capfd):
     ]
 
 
+@pytest.mark.slow
 def test_a_run_whose_process_dies_fails_its_trial(folder, capfd, monkeypatch):
     monkeypatch.setenv("GATELAB_INJECTED_FAULT", "kill:1")
     words = ["optimizer.lr=1e-3,1e-2", "hydra.sweeper.sampler=grid", "hydra.sweeper.seeds=2"]

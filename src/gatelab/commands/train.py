@@ -135,6 +135,8 @@ def train_points(
     directories: Sequence[Path] = (),
     names: Sequence[str] | None = None,
     launcher: Mapping[str, Any] | None = None,
+    *,
+    tables: bool = True,
 ) -> list[float | Failure]:
     """Train composed configurations and print their tables; return each run's validation score, or why it failed.
 
@@ -144,6 +146,7 @@ def train_points(
         directories: folders beside conf/ that hold variants.
         names: what errors call each point.
         launcher: the options below hydra.launcher; None for this process.
+        tables: False prints no more than what failed: for one batch of a search, which has a summary of its own.
     """
     places = {} if names is None or len(points) == 1 else dict(enumerate(names))
     checked = []
@@ -171,7 +174,7 @@ def train_points(
         raise PlanOnly
     new = bool(missing(checked))
     outcomes = execute(checked, sweep, options, executor, check)
-    _print_outcomes(outcomes, checked[0], sweep, new=new)
+    _print_outcomes(outcomes, checked[0], sweep, new=new, with_tables=tables)
     return [outcome if isinstance(outcome, Failure) else outcome.validation.score for outcome in outcomes]
 
 
@@ -215,18 +218,19 @@ def _print_plan(checked: Sequence[RunConfiguration], options: ExecutorOptions, f
 
 
 def _print_outcomes(
-    outcomes: Sequence[Result | Failure], first: RunConfiguration, sweep: str | None, *, new: bool
+    outcomes: Sequence[Result | Failure], first: RunConfiguration, sweep: str | None, *, new: bool, with_tables: bool
 ) -> None:
     results = list({outcome.identity: outcome for outcome in outcomes if isinstance(outcome, Result)}.values())
     failures = list({outcome.identity: outcome for outcome in outcomes if isinstance(outcome, Failure)}.values())
-    tables = result_tables(results, sweep=sweep is not None) if results else {}
+    tables = result_tables(results, sweep=sweep is not None) if results and with_tables else {}
     for table in tables.values():
         print(table.text())
     if failures:
         _session.failed = True
         print(failures_table(failures).text())
         print(f"{len(failures)} of {len(failures) + len(results)} runs failed; the same command tries them again")
-    print(f"runs: {Path(first.runs_dir).resolve()}")
+    if with_tables:
+        print(f"runs: {Path(first.runs_dir).resolve()}")
     if sweep is not None and new and tables:
         # torch and Lightning take seconds to import, and a sweep that was finished has logged its tables
         from gatelab.training.mirrors import mirror_comparison

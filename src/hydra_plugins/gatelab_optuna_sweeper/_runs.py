@@ -35,6 +35,8 @@ class LaunchedRuns:
         self.config = config
         self.loader = loader
         self.launcher = launcher
+        if hasattr(launcher, "tables"):
+            launcher.tables = False  # the search ends with a summary
         self.directories = directories
         self.launched = 0
 

@@ -64,6 +64,8 @@ class StackedLauncher(Launcher):
 
     def __init__(self, **options: Any) -> None:
         self.options = options
+        self.tables = True
+        """Whether to print the tables of each launch; a search, which launches many times, turns it off."""
         self.config: DictConfig | None = None
         self.hydra_context: HydraContext | None = None
 
@@ -98,7 +100,7 @@ class StackedLauncher(Launcher):
         sweep = Path(self.config.hydra.sweep.dir).name
         points = [plain(point) for point in composed]
         directories = added_directories(sys.argv[1:])
-        outcomes = train_points(points, sweep, directories, names, _plain_options(self.options))
+        outcomes = train_points(points, sweep, directories, names, _plain_options(self.options), tables=self.tables)
         return [
             _ended(overrides, configuration, outcome)
             for overrides, configuration, outcome in zip(job_overrides, composed, outcomes, strict=True)
