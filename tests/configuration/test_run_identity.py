@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from gatelab.configuration import composed, run_configuration
+from gatelab.training import shape_key
 
 BASE = ["variant=peephole", "task=adding", "optimizer=adam"]
 
@@ -53,6 +54,15 @@ def test_another_spelling_of_an_edited_equation_is_the_same_run():
     edited = [composed([*BASE, f"variant.equations.i={text}"]) for text in ("1-f", "1 - f", " 1  -  f", "(1 - f)")]
     assert len({configuration.identity for configuration in edited}) == 1
     assert {configuration.label for configuration in edited} == {"peephole i=1 - f"}
+
+
+def test_the_order_of_equations_is_science():
+    # the output gate sees the new cell in one and the old one in the other
+    of_paper, of_libraries = (composed([f"variant={name}", "task=adding"]) for name in ("peephole", "peephole_old_cell"))
+    assert of_paper.variant.equations == of_libraries.variant.equations
+    assert shape_key(of_paper) != shape_key(of_libraries)
+    renamed = {**of_libraries.mapping(), "variant": {**of_libraries.variant.mapping(), "name": "peephole"}}
+    assert run_configuration(renamed, frozen=True).identity != of_paper.identity
 
 
 def test_the_place_of_a_data_file_is_not_science_but_its_hash_is():

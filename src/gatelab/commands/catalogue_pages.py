@@ -79,6 +79,7 @@ def _section(row: Mapping[str, Any], variant: Variant) -> str:
         f"states {', '.join(variant.states) or 'none'}",
         cost,
         f"paths: {row['paths']}",
+        *([f"weights of a form: {forms}"] if (forms := _forms(variant)) else []),
         *([f"roles: {roles}"] if roles else []),
     ]
     # the text of a file is data: nothing in it may be markup
@@ -87,6 +88,17 @@ def _section(row: Mapping[str, Any], variant: Variant) -> str:
     return (
         f"## {row['name']}\n\n" + "\n\n".join(texts) + f"\n\n{'; '.join(facts)}.\n\n$$\n{latex(variant)}\n$$\n{drawn}"
     )  # fmt: skip
+
+
+def _forms(variant: Variant) -> str:
+    """Return what the equations do not show: ``i: blocks=2``."""
+    found: dict[str, None] = {}
+    for parameter in variant.parameters:
+        form = parameter.form
+        if form is not None:
+            said = {"blocks": f"blocks={form.count}", "rank": f"rank={form.count}", "tied": f"tied to {form.other}"}
+            found[f"{parameter.equation}: {said.get(form.kind, form.kind)}"] = None
+    return ", ".join(found)
 
 
 def _plain(text: str) -> str:

@@ -71,7 +71,11 @@ class RunConfiguration:
     @cached_property
     def science(self) -> dict[str, Any]:
         """The part of :meth:`mapping` that decides the numbers."""
-        return scientific(self.mapping())
+        science = scientific(self.mapping())
+        # the order of a mapping is no part of its meaning, but that of equations is: what a state's name means follows
+        # from it, and so does the order in which weights are drawn
+        science["variant"]["order"] = list(self.variant.equations)
+        return science
 
     @cached_property
     def identity(self) -> str:

@@ -30,14 +30,14 @@ STACKABLE: tuple[str, ...] = (
 """Dotted keys in which the runs of one stack may differ. A difference in any other key splits stacks."""
 
 _ALSO_SHARED = ("path", "device", "threads", "stack", "progress", "logger", "runs_dir")
-_OF_VARIANT = ("state", "equations", "output", "module")
+_OF_VARIANT = ("state", "equations", "order", "output", "module")
 
 
 def shape_key(configuration: RunConfiguration) -> str:
     """Return a text that is equal for runs that can share a stack."""
     mapping = configuration.mapping()
     shared = {**configuration.science, **{name: mapping[name] for name in _ALSO_SHARED}}
-    shared["variant"] = {name: mapping["variant"].get(name) for name in _OF_VARIANT}
+    shared["variant"] = {name: configuration.science["variant"].get(name) for name in _OF_VARIANT}
     for dotted in STACKABLE:
         section, _, key = dotted.partition(".")
         shared[section] = {name: value for name, value in shared[section].items() if name != key} if key else None
