@@ -45,9 +45,9 @@ def test_the_file_names_its_source_and_itself(name):
     assert variant.source.strip()
 
 
-def test_declared_roles_name_equations(name):
+def test_declared_roles_name_equations_or_gates_of_a_module(name):
     variant = load_variant(name)
-    assert set(variant.roles.values()) <= set(variant.equations)
+    assert set(variant.roles.values()) <= set(bounds(variant))
 
 
 def test_parameter_count_is_that_of_the_formula(name):
@@ -195,7 +195,7 @@ def stack_of_runs(name: str, input_size: int, hidden_size: int) -> tuple[RNN, di
 
 
 @pytest.mark.parametrize("with_lengths", [False, True])
-@pytest.mark.parametrize("input_size, hidden_size", [(1, 6), (3, 6), (1, 64), (3, 64), (2, 7)])
+@pytest.mark.parametrize("input_size, hidden_size", [(1, 6), (3, 64), (2, 7)])
 def test_a_run_of_a_stack_is_bit_for_bit_the_run_alone(name, input_size, hidden_size, with_lengths):
     rnn, weights, x, lengths = stack_of_runs(name, input_size, hidden_size)
     run = functools.partial(run_stack, rnn, weights, x, lengths if with_lengths else None)
@@ -222,7 +222,7 @@ def test_values_stay_within_their_declared_range(name):
     rnn = build(name, hidden_size=6)
     ranges = bounds(rnn.variant)
     for size in (1.0, 30.0):
-        _, _, records = rnn.run(size * inputs_for(rnn, 12, 4), record=list(rnn.variant.equations))
+        _, _, records = rnn.run(size * inputs_for(rnn, 12, 4), record=list(ranges))
         for equation, (low, high) in ranges.items():
             values = records[0][equation]
             # a cumulative sum of shares ends at 1 to rounding

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gatelab.equations import load_variant, variant_files
-from gatelab.recurrence import Layer
+from gatelab.recurrence import layer_of
 from tests.equations import transcriptions
 
 TOLERANCE = 1e-12
@@ -33,7 +33,7 @@ def test_the_equations_compute_what_the_paper_says(name):
     torch.manual_seed(3)
     hidden = 8
     inputs = hidden if variant.needs_equal_sizes or any(p.form for p in variant.parameters) else 3
-    layer = Layer(variant, inputs, hidden, None, torch.float64, "loop", None)
+    layer = layer_of(variant, inputs, hidden, None, torch.float64, "loop", None)
     with torch.no_grad():
         for parameter in layer.parameters():
             # away from their starts, where what is missing could hide

@@ -110,3 +110,13 @@ def test_nothing_is_left_behind_for_autograd():
     weights = {name: weight.requires_grad_() for name, weight in weights.items()}
     gate_histograms(network, weights, torch.zeros(TIME, BATCH, INPUT), None)
     assert all(weight.grad is None for weight in weights.values())
+
+
+def test_gates_of_a_module():
+    """Five units have one head, whose gates are relative to the larger of what is kept and what is written."""
+    network, weights = stack("mlstm", {"f_bias": 10.0, "i_bias": -10.0}, {"f_bias": -10.0, "o_bias": 10.0})
+    keeping, writing = gate_histograms(network, weights, torch.ones(TIME, BATCH, INPUT), None)
+    assert [gate.name for gate in keeping] == ["i", "f", "o"]
+    heads, units = TIME * BATCH, TIME * BATCH * HIDDEN
+    assert [counts(gate) for gate in keeping] == [{0: heads}, {19: heads}, {10: units}]
+    assert [counts(gate) for gate in writing] == [{19: heads}, {0: heads}, {19: units}]

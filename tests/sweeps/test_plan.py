@@ -55,6 +55,14 @@ STACKED = {
     "opening": [["opening=default"], ["opening=one"], ["opening=chrono"], ["opening=chrono", "opening.max_time=9"]],
     "optimizer.lr": [["optimizer.lr=0.1"], ["optimizer.lr=0.2"]],
     "optimizer.weight_decay": [["optimizer.weight_decay=0"], ["optimizer.weight_decay=0.1"]],
+    "optimizer.betas": [["optimizer.betas=[0.9,0.999]"], ["optimizer.betas=[0.5,0.9]"]],
+    "optimizer.momentum": [["optimizer=sgd", "optimizer.momentum=0.9"], ["optimizer=sgd", "optimizer.momentum=0.5"]],
+    "optimizer.alpha": [["optimizer=rmsprop", f"++optimizer.alpha={alpha}"] for alpha in (0.9, 0.99)],
+    "optimizer.rho": [
+        ["++optimizer._target_=torch.optim.Adadelta", "~optimizer.betas", "~optimizer.eps", f"+optimizer.rho={rho}"]
+        for rho in (0.9, 0.95)
+    ],
+    "optimizer.eps": [["optimizer.eps=1e-8"], ["optimizer.eps=1e-7"]],
     "schedule": [["schedule=constant"], ["schedule=cosine"], ["schedule=linear", "schedule.warmup_steps=2"]],
     "training.clip_norm": [["training.clip_norm=1"], ["training.clip_norm=null"]],
     "training.patience": [["training.patience=null"], ["training.patience=2"]],
@@ -85,7 +93,7 @@ def test_names_and_citations_of_equal_equations_share_a_stack(point):
         ["task.length=4"],
         ["task.data_seed=1"],
         ["optimizer=rmsprop"],
-        ["optimizer.eps=1e-7"],
+        ["+optimizer.amsgrad=true"],
         ["model.hidden_size=3"],
         ["model.num_layers=2"],
         ["model.bidirectional=true"],

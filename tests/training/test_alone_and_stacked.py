@@ -58,7 +58,7 @@ def test_arguments_of_the_optimizer_of_its_runs(same, name, key, values):
 
 
 @pytest.mark.parametrize("hidden_size", [1, 5, 64])
-@pytest.mark.parametrize("variant", ["lstm", "cifg", "gru", "gru_v3", "peephole", "elman"])
+@pytest.mark.parametrize("variant", ["lstm", "cifg", "gru", "gru_v3", "peephole", "elman", "mlstm"])
 def test_variants_and_sizes(same, variant, hidden_size):
     short, model = {"max_steps": 4}, {"hidden_size": hidden_size}
     same([{"variant": variant, "seed": seed, "model": model, "training": short} for seed in range(3)])

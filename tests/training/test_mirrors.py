@@ -2,31 +2,15 @@
 
 import csv
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import wandb
 
-from gatelab.runs import Store
 from gatelab.training import mirrors, train_stack
 from tests.training.examples import configuration, outcome, rows
-
-SHORT = 0.2  # seconds of patience with a mirror that hangs
-
-
-def records(file: Path):
-    """What Weights & Biases itself reads out of a file of its own, by kind."""
-    command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(file)]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    found: dict[str, list[Any]] = {}
-    for line in lines:
-        record = json.loads(line)
-        found.setdefault(record["type"], []).append(record[record["type"]])
-    return found
+from tests.training.wandb_files import records
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +25,22 @@ def mirrored(tmp_path_factory):
     return [(run, result, by_identity[run.identity]) for run, result in zip(runs, results, strict=True)]
 
 
-def test_each_run_of_a_stack_is_a_run_of_its_own_with_its_configuration(mirrored):
+def test_each_run_of_a_stack_is_a_run_of_its_own_with_its_science_as_config(mirrored):
     for run, _, found in mirrored:
-        (told,) = found["run"]
+        told = found["run"][0]
         config = told["config"]["update"]
-        expected = json.loads(json.dumps(run.mapping()))
-        assert {name: config[name] for name in expected} == expected
-        assert config["variant"]["equations"] == dict(run.variant.equations)
+        del config["_wandb"]
+        assert config == json.loads(json.dumps({**run.science, "label": "gru", "identity": run.identity}))
+        assert config["optimizer"]["lr"] == 0.01
+        assert told["run_id"] == run.identity
         assert told["display_name"] == f"gru seed {run.seed}"
-        assert (told["project"], told["run_group"], told["job_type"]) == ("gatelab", "the sweep", "train")
+        assert (told["project"], told["run_group"], told["job_type"]) == ("gatelab", "the sweep", "gru")
+        assert told["tags"] == ["gru", "adding", "default"]
+
+
+def test_the_status_is_a_tag_at_the_end(mirrored):
+    for _, _, found in mirrored:
+        assert found["run"][-1]["tags"] == ["gru", "adding", "default", "finished"]
 
 
 def test_the_history_is_that_of_the_run_with_histograms(mirrored):
@@ -74,6 +65,7 @@ def test_the_summary_is_the_result(mirrored):
             summary |= record.get("update", {})
         assert summary["status"] == "finished"
         assert summary["best_step"] == result.best_step
+        assert summary["parameters"] == result.parameters
         assert summary["test/score"] == pytest.approx(result.test.score)
         assert summary["validation/best_score"] == pytest.approx(result.validation.score)
         assert found["exit"][0].get("exit_code", 0) == 0
@@ -120,124 +112,6 @@ def test_loggers_change_nothing(tmp_path):
     assert outcome(tmp_path / "with", identity) == outcome(tmp_path / "without", identity)
 
 
-class FaultyRun:
-    """A W&B run of which one call goes wrong."""
-
-    def __init__(self, faulty, fault):
-        self.faulty, self.fault = faulty, fault
-        self.summary = {}
-        self.called = []
-
-    def _call(self, name):
-        self.called.append(name)
-        if name == self.faulty:
-            self.fault()
-
-    def define_metric(self, *names, **options):
-        self._call("define_metric")
-
-    def log(self, numbers):
-        self._call("log")
-
-    def finish(self, exit_code):
-        self._call("finish")
-
-
-def fail():
-    raise ConnectionError("the server\nis gone")
-
-
-def hang():
-    time.sleep(60)
-
-
-@pytest.fixture
-def faulty(tmp_path, monkeypatch, capfd):
-    """Train two runs whose W&B has a fault; return the warnings, after checking that the runs are whole."""
-
-    def train(start):
-        monkeypatch.setattr(wandb, "init", start)
-        monkeypatch.setattr(mirrors, "PATIENCE", SHORT)
-        monkeypatch.setattr(mirrors, "IMPATIENCE", SHORT)
-        runs = [configuration(tmp_path / "faulty", seed=seed, logger={"wandb": {}, "csv": {}}) for seed in (0, 1)]
-        train_stack(runs)
-        train_stack([configuration(tmp_path / "sound", seed=seed) for seed in (0, 1)])
-        for run in runs:
-            assert Store(tmp_path / "faulty").finished(run.identity).status == "finished"
-            assert outcome(tmp_path / "faulty", run.identity) == outcome(tmp_path / "sound", run.identity)
-            lines = (tmp_path / "faulty" / run.identity / "csv" / "metrics.csv").read_text().splitlines()
-            assert len(lines) == 1 + 4
-        return capfd.readouterr().err.splitlines()
-
-    return train
-
-
-def test_a_mirror_that_does_not_begin_costs_one_line_a_stack(faulty):
-    (warning,) = faulty(lambda **settings: fail())
-    identity = configuration("unused", seed=0).identity
-    assert warning == (
-        f"warning: the wandb mirror of run {identity} and of those after it in its stack is dropped: "
-        "ConnectionError: the server is gone"
-    )
-
-
-@pytest.mark.parametrize("call", ["log", "finish"])
-def test_a_mirror_that_fails_costs_one_line_a_run(faulty, call):
-    opened = []
-
-    def start(**settings):
-        opened.append(FaultyRun(call, fail))
-        return opened[-1]
-
-    warnings = faulty(start)
-    identities = [configuration("unused", seed=seed).identity for seed in (0, 1)]
-    assert warnings == [
-        f"warning: the wandb mirror of run {identity} is dropped: ConnectionError: the server is gone"
-        for identity in identities
-    ]
-    # after its first failure it is ended, and not spoken to again
-    assert all(run.called.count("finish") == 1 for run in opened)
-    assert call == "finish" or all(run.called.count("log") == 1 for run in opened)
-
-
-def test_a_mirror_that_never_ends_is_left_behind(faulty):
-    begun = time.monotonic()
-    warnings = faulty(lambda **settings: FaultyRun("finish", hang))
-    assert time.monotonic() - begun < 20
-    assert len(warnings) == 2
-    assert all(warning.endswith(f"TimeoutError: no end after {SHORT:g} s") for warning in warnings)
-
-
-def test_one_mirror_that_does_not_end_costs_its_patience_once():
-    given: list[float] = []
-
-    class Slow:
-        def finish(self, result, seconds):
-            given.append(seconds)
-            return len(given) != 2
-
-    mirrors.finish_mirrors([Slow() for _ in range(4)], [None] * 4)  # type: ignore[list-item]
-    assert given == [mirrors.PATIENCE, mirrors.PATIENCE, mirrors.IMPATIENCE, mirrors.IMPATIENCE]
-
-
-def test_a_stack_that_dies_leaves_no_run_open_and_says_that_it_failed(tmp_path, monkeypatch):
-    opened = []
-
-    class Ended(FaultyRun):
-        def finish(self, exit_code):
-            self.called.append(exit_code)
-
-    def start(**settings):
-        opened.append(Ended(None, None))
-        return opened[-1]
-
-    monkeypatch.setattr(wandb, "init", start)
-    monkeypatch.setattr("gatelab.training.fit.fit", lambda *arguments: fail())
-    with pytest.raises(ConnectionError):
-        train_stack([configuration(tmp_path, seed=seed, logger={"wandb": {}}) for seed in (0, 1)])
-    assert [run.called[-1] for run in opened] == [1, 1]
-
-
 def test_the_comparison_of_a_sweep_is_a_run_of_its_group_with_tables(tmp_path):
     run = configuration(tmp_path, logger={"wandb": {}})
     mirrors.mirror_comparison(run, "the sweep", {"variants": (["variant", "score"], [["lstm", 0.5], ["gru", 0.4]])})
@@ -246,10 +120,3 @@ def test_the_comparison_of_a_sweep_is_a_run_of_its_group_with_tables(tmp_path):
     assert (told["run_group"], told["job_type"]) == ("the sweep", "comparison")
     (table,) = file.parent.glob("files/media/table/variants*.json")
     assert json.loads(table.read_text()) == {"columns": ["variant", "score"], "data": [["lstm", 0.5], ["gru", 0.4]]}
-
-
-def test_a_comparison_that_cannot_be_mirrored_is_one_line(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(wandb, "init", lambda **settings: fail())
-    mirrors.mirror_comparison(configuration(tmp_path, logger={"wandb": {}}), "the sweep", {})
-    expected = "warning: the wandb mirror of the comparison is dropped: ConnectionError: the server is gone\n"
-    assert capsys.readouterr().err == expected

@@ -12,7 +12,7 @@ import torch
 from gatelab.benchmarks import Shape, check_parity, peak_gigaflops, timed
 from gatelab.benchmarks.drawing import draw
 from gatelab.commands.arguments import keyed
-from gatelab.equations import variant_files
+from gatelab.equations import load_variant, program, variant_files
 from gatelab.errors import UserError
 from gatelab.reports import Column, Table
 from gatelab.reports.tables import significant
@@ -25,7 +25,7 @@ Time every variant on the native path beside torch.nn.LSTM, torch.nn.GRU and the
 
     python scripts/benchmark.py variants=lstm,gru shapes=100x32x8x64 threads=1 out=benchmark/
 
-    variants=NAME,...   which variants (default all)
+    variants=NAME,...   which variants (default all that compile)
     shapes=TxBxIxH,...  time, batch, input, hidden (default 100x32x8x64,200x32x2x128,100x64x64x256,784x64x1x128)
     threads=N,...       how many threads (default 1,2)
     repeats=N           rounds; in each round everything is timed once, one after the other (default 15)
@@ -57,11 +57,12 @@ def benchmark(arguments: list[str]) -> int:
     request = _DEFAULTS | keyed(arguments, _DEFAULTS)
     if request["loop"] not in ("yes", "no"):
         raise UserError(f"loop={request['loop']}: must be yes or no")
-    names = request["variants"].split(",") if request["variants"] else list(variant_files())
+    names = request["variants"].split(",") if request["variants"] else _compiled()
     shapes = [_shape(text) for text in request["shapes"].split(",")]
     threads = [_number("threads", text) for text in request["threads"].split(",")]
     repeats = _number("repeats", request["repeats"])
     for name in names:
+        load_variant(name).check_equations("compile")
         check_parity(name)
     print(f"parity with the loop: {', '.join(names)}")
     machine = _machine()
@@ -76,6 +77,12 @@ def benchmark(arguments: list[str]) -> int:
     if request["out"]:
         _write(Path(request["out"]), machine, means, table, threads[0])
     return 0
+
+
+def _compiled() -> list[str]:
+    """Return the variants that the native path knows how to run."""
+    variants = map(load_variant, variant_files())
+    return [each.name for each in variants if each.module is None and not program(each).row_functions]
 
 
 def _write(folder: Path, machine: str, means: Table, table: Table, threads: int) -> None:

@@ -5,7 +5,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-__all__ = ["LoggerSection", "ModelSection", "OptimizerSection", "ScheduleSection", "StackSection", "TrainingSection"]
+__all__ = [
+    "LoggerSection",
+    "ModelSection",
+    "OptimizerSection",
+    "ScheduleSection",
+    "StackSection",
+    "TrainingSection",
+    "WandbSection",
+]
 
 
 class _Section(BaseModel):
@@ -133,10 +141,24 @@ class StackSection(_Section):
         return size
 
 
-class _WandbSection(_Section):
-    project: str = Field(default="gatelab", min_length=1)
+class WandbSection(_Section):
+    """Where Weights & Biases keeps a run, and what beside its numbers."""
+
+    project: str = "gatelab"
     entity: str | None = None
     mode: Literal["offline", "online", "disabled"] = "offline"
+    checkpoints: Literal["none", "best", "last"] = "none"
+    """Which checkpoint of a finished run is an artifact."""
+    patience: float = Field(default=30.0, ge=0.1, le=86400)
+    """Seconds that W&B may take to begin, to take a row, and to end; then the run goes on without it."""
+
+    @field_validator("project")
+    @classmethod
+    def _named(cls, project: str) -> str:
+        # what wandb.init refuses (wandb/sdk/wandb_settings.py, 0.31)
+        if not 1 <= len(project) <= 128 or set(project) & set("/\\#?%:"):
+            raise ValueError("must be 1 to 128 characters without / \\ # ? % :")
+        return project
 
 
 class _EmptySection(_Section):
@@ -151,7 +173,7 @@ class _MlflowSection(_Section):
 class LoggerSection(_Section):
     """Mirrors of the history, each with its own options; absent ones are null."""
 
-    wandb: _WandbSection | None = None
+    wandb: WandbSection | None = None
     csv: _EmptySection | None = None
     tensorboard: _EmptySection | None = None
     mlflow: _MlflowSection | None = None

@@ -59,7 +59,7 @@ def edited_variant(mapping: Mapping[str, Any], directories: Iterable[str | Path]
 
     variant = checked(plain)
     if len(plain) < len(mapping):
-        variant.check_equations()
+        variant.check_equations("edit")
         # the equations can be read now that they have been checked
         variant = checked({key: value for key, value in applied(mapping, where).items() if key != "mutate"})
     seed = mapping.get("mutate")

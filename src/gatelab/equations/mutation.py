@@ -30,7 +30,7 @@ def mutated(mapping: Mapping[str, Any], seed: int, where: str = "variant") -> Va
         UserError: the mapping is wrong, or no edit was found.
     """
     original = Variant.from_mapping(mapping, where)
-    original.check_equations()
+    original.check_equations("edit")
     draw = random.Random(f"{seed}")
     for _ in range(_TRIES):
         name = draw.choice(list(original.equations))

@@ -92,7 +92,7 @@ def program(variant: Variant) -> Program:
     Raises:
         UserError: the variant is a module.
     """
-    variant.check_equations()
+    variant.check_equations("compile")
     scheduler = _Scheduler()
     for name, tree in variant.trees.items():
         scheduler.values[name] = scheduler.schedule(tree)

@@ -137,7 +137,7 @@ class Variant:
         Raises:
             UserError: as :meth:`from_mapping`, and for a module.
         """
-        self.check_equations()
+        self.check_equations("edit")
         for removed, text in equations.items():
             if text is None and removed not in self.equations:
                 raise UserError(f"variant '{self.name}' has no equation '{removed}'{suggest(removed, self.equations)}")
@@ -177,10 +177,10 @@ class Variant:
             "roles": dict(self.roles),
         }
 
-    def check_equations(self) -> None:
-        """Raise a UserError if the variant is a module."""
+    def check_equations(self, purpose: str) -> None:
+        """Raise a UserError if the variant is a module; ``purpose`` is what the equations are wanted for, a verb."""
         if self.module is not None:
-            raise UserError(f"variant '{self.name}' is a module and has no equations to edit")
+            raise UserError(f"variant '{self.name}' is a module and has no equations to {purpose}")
 
     def reads(self, equation: str) -> tuple[str, ...]:
         """Return the vectors that an equation's linear maps and diagonals see, as text: ``("x", "h")``."""
@@ -218,12 +218,15 @@ class Variant:
 def _of_module(mapping: Mapping[str, Any], name: str, states: list[str], where: str) -> Variant:
     """Return the variant of a file that names a module."""
     module = known_module(mapping["module"], where)
-    for key in ("equations", "output"):
-        if mapping.get(key):
-            raise UserError(f"{where}: variant '{name}' is a module and has no {key} to edit")
+    if mapping.get("equations"):
+        raise UserError(f"{where}: variant '{name}' is a module and has no equations to edit")
+    if mapping.get("output"):
+        raise UserError(f"{where}: output={mapping['output']}: variant '{name}' is a module, whose output is its own")
     if tuple(states) != module.states:
-        raise UserError(f"{where}: state=[{', '.join(states)}]: module {mapping['module']} has the states "
-                        f"[{', '.join(module.states)}]")  # fmt: skip
+        wanted = ", ".join(module.states)
+        raise UserError(
+            f"{where}: state=[{', '.join(states)}]: must be [{wanted}], the states of module {mapping['module']}"
+        )
     return Variant(
         name=name,
         source=str(mapping.get("source") or ""),
@@ -231,7 +234,7 @@ def _of_module(mapping: Mapping[str, Any], name: str, states: list[str], where: 
         states=module.states,
         equations={},
         output="h",
-        roles=_roles(mapping.get("roles") or {}, module.gates, set(module.gates), where),
+        roles=_roles(mapping.get("roles") or {}, module.gates, set(module.gates), where, "gate"),
         trees={},
         parameters=module.parameters,
         sizes={},
@@ -340,13 +343,13 @@ def _alive(trees: Mapping[str, Expression], owned: Mapping[str, tuple[Parameter,
     return alive
 
 
-def _roles(value: Any, texts: Collection[str], alive: set[str], where: str) -> dict[str, str]:
+def _roles(value: Any, texts: Collection[str], alive: set[str], where: str, noun: str = "equation") -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise UserError(f"{where}: roles={value!r} must be a mapping such as {{retain: f, write: i, expose: o}}")
     for role, equation in value.items():
         if role not in ROLES:
             raise UserError(f"{where}: unknown role '{role}'{suggest(str(role), ROLES)}; allowed: {', '.join(ROLES)}")
         if not isinstance(equation, str) or equation not in texts:
-            raise UserError(f"{where}: role {role}={equation!r} is no equation{suggest(str(equation), texts)}; "
-                            f"equations: {', '.join(texts)}")  # fmt: skip
+            raise UserError(f"{where}: role {role}={equation!r} is no {noun}{suggest(str(equation), texts)}; "
+                            f"{noun}s: {', '.join(texts)}")  # fmt: skip
     return {role: equation for role, equation in value.items() if equation in alive}

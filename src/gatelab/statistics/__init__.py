@@ -1,5 +1,90 @@
-"""What the numbers of many runs say; numpy only."""
+"""What the numbers of many runs say; numpy and scipy only. A positive difference means: better than the baseline."""
 
+from gatelab.statistics.bootstrap import BootstrapMethod, bootstrap_difference, bootstrap_interval, bootstrap_paired
+from gatelab.statistics.budget import BudgetCurve, expected_best
+from gatelab.statistics.curves import area_under_curve, time_to_threshold
+from gatelab.statistics.effects import Effect, cliffs_delta, cohens_d, cohens_dz, hedges_correction
+from gatelab.statistics.improvement import probability_of_improvement, probability_of_improvement_paired
+from gatelab.statistics.intervals import Interval, Method, student_interval
+from gatelab.statistics.location import Location, Statistic, StatisticName, interquartile_mean, locate, mean, median
+from gatelab.statistics.multiplicity import Family, holm
+from gatelab.statistics.pairs import Pairs, pair_by_seed
+from gatelab.statistics.planning import Plan, plan_comparison
+from gatelab.statistics.power import (
+    Distribution,
+    power_of_t_test,
+    seeds_for_probability,
+    seeds_needed,
+    smallest_detectable_effect,
+)
+from gatelab.statistics.profiles import Profile, normalise, performance_profile
+from gatelab.statistics.ranks import FEWEST_TASKS, Ranks, Refusal, rank_variants
+from gatelab.statistics.samples import Counted, Counts, Policy, Sample, Scores, as_sample, diverged_score, sample
+from gatelab.statistics.significance import Significance, sign_flip_test, smallest_p, welch_test, wilcoxon_test
 from gatelab.statistics.summary import Paired, Summary, paired_difference, summarise
+from gatelab.statistics.survival import Survival, survive
 
-__all__ = ["Paired", "Summary", "paired_difference", "summarise"]
+__all__ = [
+    "FEWEST_TASKS",
+    "BootstrapMethod",
+    "BudgetCurve",
+    "Counted",
+    "Counts",
+    "Distribution",
+    "Effect",
+    "Family",
+    "Interval",
+    "Location",
+    "Method",
+    "Paired",
+    "Pairs",
+    "Plan",
+    "Policy",
+    "Profile",
+    "Ranks",
+    "Refusal",
+    "Sample",
+    "Scores",
+    "Significance",
+    "Statistic",
+    "StatisticName",
+    "Summary",
+    "Survival",
+    "area_under_curve",
+    "as_sample",
+    "bootstrap_difference",
+    "bootstrap_interval",
+    "bootstrap_paired",
+    "cliffs_delta",
+    "cohens_d",
+    "cohens_dz",
+    "diverged_score",
+    "expected_best",
+    "hedges_correction",
+    "holm",
+    "interquartile_mean",
+    "locate",
+    "mean",
+    "median",
+    "normalise",
+    "pair_by_seed",
+    "paired_difference",
+    "performance_profile",
+    "plan_comparison",
+    "power_of_t_test",
+    "probability_of_improvement",
+    "probability_of_improvement_paired",
+    "rank_variants",
+    "sample",
+    "seeds_for_probability",
+    "seeds_needed",
+    "sign_flip_test",
+    "smallest_detectable_effect",
+    "smallest_p",
+    "student_interval",
+    "summarise",
+    "survive",
+    "time_to_threshold",
+    "welch_test",
+    "wilcoxon_test",
+]

@@ -1,13 +1,11 @@
-"""Mirrors of the history through Lightning's own loggers; one logger of each kind for each run, also inside a stack.
+"""Mirrors of the history through Lightning's loggers and W&B; one of each kind for each run, also inside a stack.
 
 The history in runs/ is the truth: a mirror that fails, or does not come to its end, costs a line on stderr and no more.
 """
 
 import importlib.util
-import logging
 import shutil
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -21,8 +19,12 @@ from gatelab.configuration import RunConfiguration
 from gatelab.errors import UserError
 from gatelab.probes import GateHistogram
 from gatelab.runs import Result
+from gatelab.training.patience import IMPATIENCE, PATIENCE, together, within
+from gatelab.training.wandb_mirror import WandbMirror, open_wandb
+from gatelab.training.wandb_runs import one_line, start_run
 
 __all__ = [
+    "PATIENCE",
     "Mirror",
     "check_loggers",
     "close_mirrors",
@@ -32,8 +34,6 @@ __all__ = [
 ]
 
 _KINDS = ("wandb", "csv", "tensorboard", "mlflow")
-PATIENCE = 30.0  # seconds that a mirror may take to begin or to end
-IMPATIENCE = 1.0  # the same, once another of its stack has not come to its end
 
 
 class Mirror:
@@ -42,28 +42,35 @@ class Mirror:
     Args:
         identity: of the run.
         loggers: kind ("wandb", "csv", …) -> logger.
+        hung: kinds that have not come to an end in time; shared by a stack, which then waits for none of that kind.
     """
 
-    def __init__(self, identity: str, loggers: Mapping[str, Any]) -> None:
+    def __init__(self, identity: str, loggers: Mapping[str, Any], hung: set[str]) -> None:
         self.identity = identity
         self.loggers = dict(loggers)
+        self.hung = hung
 
     def log(self, step: int, numbers: Mapping[str, float], gates: Sequence[GateHistogram] = ()) -> None:
         """Log numbers after a step, and how open the gates are: histograms to Weights & Biases, shares to all."""
         shares = {f"gates/{gate.name}/{share}": value for gate in gates for share, value in gate.shares().items()}
         finite = _finite({**numbers, **shares})
 
-        def log(kind: str, logger: Any) -> None:
-            histograms = _wandb_histograms(gates) if kind == "wandb" else {}
-            logger.log_metrics({**finite, **histograms}, step=step)
+        def log(logger: Any) -> None:
+            if isinstance(logger, WandbMirror):
+                logger.log(step, finite, gates)
+            else:
+                logger.log_metrics(finite, step=step)
 
         for kind, logger in tuple(self.loggers.items()):
-            if self._attempt(kind, log) is not None:
+            if kind in self.hung:
+                del self.loggers[kind]
+                _warn(kind, f"run {self.identity}", TimeoutError("that of another run of its stack does not answer"))
+            elif self._attempt(kind, log, logger.section.patience if isinstance(logger, WandbMirror) else None):
                 with suppress(Exception):  # it has had its line on stderr
-                    _within(IMPATIENCE, partial(_end, kind, logger, failed=True))
+                    within(IMPATIENCE, partial(_close, logger))
 
-    def finish(self, result: Result, seconds: float = PATIENCE) -> bool:
-        """Log the result and end every logger; return whether all came to their end within so many seconds."""
+    def finish(self, result: Result) -> None:
+        """Log the result and end every logger, in bounded time."""
         numbers = _finite(
             {
                 "best_step": result.best_step,
@@ -76,35 +83,37 @@ class Mirror:
             }
         )
 
-        def end(kind: str, logger: Any) -> None:
+        def finish(logger: Any) -> None:
+            if isinstance(logger, WandbMirror):
+                logger.finish(result, numbers)
+                return
             try:
-                if kind == "wandb":
-                    logger.experiment.summary.update({**numbers, "status": result.status, "path": result.path})
-                else:
-                    logger.log_metrics(numbers, step=result.steps)
+                logger.log_metrics(numbers, step=result.steps)
             finally:
-                _end(kind, logger, failed=False)
+                logger.finalize("success")
 
-        return self._end_all(end, seconds)
+        for kind, logger in tuple(self.loggers.items()):
+            patience = logger.section.patience if isinstance(logger, WandbMirror) else PATIENCE
+            self._attempt(kind, finish, IMPATIENCE if kind in self.hung else patience)
+        self.loggers = {}
 
     def close(self, seconds: float = PATIENCE) -> None:
         """End, as failed, what has not been ended: a W&B run left open would live as long as the process."""
-        self._end_all(partial(_end, failed=True), seconds)
-
-    def _end_all(self, end: Callable[[str, Any], None], seconds: float) -> bool:
-        errors = [self._attempt(kind, end, seconds) for kind in tuple(self.loggers)]
+        for kind in tuple(self.loggers):
+            self._attempt(kind, _close, IMPATIENCE if kind in self.hung else seconds)
         self.loggers = {}
-        return not any(isinstance(error, TimeoutError) for error in errors)
 
-    def _attempt(self, kind: str, action: Callable[[str, Any], None], seconds: float | None = None) -> Exception | None:
-        """Do something with a logger; one that fails or takes too long is dropped, and its error returned."""
+    def _attempt(self, kind: str, action: Callable[[Any], None], seconds: float | None) -> bool:
+        """Do something with a logger; one that fails or takes too long is dropped. Return whether it was."""
         try:
-            _within(seconds, partial(action, kind, self.loggers[kind]))
+            within(seconds, partial(action, self.loggers[kind]))
         except Exception as error:  # a mirror of any make may raise anything, and none of it may end a run
             del self.loggers[kind]
+            if isinstance(error, TimeoutError):
+                self.hung.add(kind)
             _warn(kind, f"run {self.identity}", error)
-            return error
-        return None
+            return True
+        return False
 
 
 def check_loggers(configuration: RunConfiguration) -> None:
@@ -128,6 +137,7 @@ def open_mirrors(
     """
     kinds = [kind for kind in _KINDS if getattr(configurations[0].logger, kind) is not None]
     mirrors: list[Mirror] = []
+    hung: set[str] = set()
     for configuration, folder in zip(configurations, folders, strict=True):
         loggers: dict[str, Any] = {}
         for kind in tuple(kinds):
@@ -136,25 +146,18 @@ def open_mirrors(
             except Exception as error:  # as in Mirror._attempt
                 kinds.remove(kind)
                 _warn(kind, f"run {configuration.identity} and of those after it in its stack", error)
-        mirrors.append(Mirror(configuration.identity, loggers))
+        mirrors.append(Mirror(configuration.identity, loggers, hung))
     return mirrors
 
 
 def finish_mirrors(mirrors: Sequence[Mirror], results: Sequence[Result]) -> None:
-    """Finish the mirror of every run; once one has not come to its end, the others are given less time."""
-    seconds = PATIENCE
-    for mirror, result in zip(mirrors, results, strict=True):
-        if not mirror.finish(result, seconds):
-            seconds = IMPATIENCE
+    """Finish the mirrors of all runs at once, so that together they take no longer than one may."""
+    together([partial(mirror.finish, result) for mirror, result in zip(mirrors, results, strict=True)])
 
 
 def close_mirrors(mirrors: Sequence[Mirror], seconds: float) -> None:
     """Close all mirrors at once, so that together they take no longer than so many seconds."""
-    threads = [threading.Thread(target=mirror.close, args=(seconds,)) for mirror in mirrors if mirror.loggers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together([partial(mirror.close, seconds) for mirror in mirrors if mirror.loggers])
 
 
 def mirror_comparison(
@@ -167,18 +170,20 @@ def mirror_comparison(
         sweep: the group.
         tables: name -> (columns, rows).
     """
-    if configuration.logger.wandb is None:
+    section = configuration.logger.wandb
+    if section is None:
         return
     try:
         import wandb
 
-        run = _start_wandb(configuration, "comparison", sweep, "comparison")
+        directory = Path(configuration.runs_dir)
+        run = start_run(section, directory, name="comparison", job_type="comparison", group=sweep)
         shown = {
             name: wandb.Table(columns=list(columns), data=[list(row) for row in rows])
             for name, (columns, rows) in tables.items()
         }
-        _within(PATIENCE, lambda: run.log(shown))
-        _within(PATIENCE, run.finish)
+        within(section.patience, lambda: run.log(shown))
+        within(section.patience, run.finish)
     except Exception as error:  # as in Mirror._attempt
         _warn("wandb", "the comparison", error)
 
@@ -186,7 +191,7 @@ def mirror_comparison(
 def _opened(kind: str, configuration: RunConfiguration, folder: Path, sweep: str | None) -> Any:
     match kind:
         case "wandb":
-            return _wandb(configuration, sweep)
+            return open_wandb(configuration, folder, sweep)
         case "csv":
             logger = _csv(folder)
         case "tensorboard":
@@ -195,45 +200,6 @@ def _opened(kind: str, configuration: RunConfiguration, folder: Path, sweep: str
             logger = _mlflow(configuration)
     logger.log_hyperparams(configuration.mapping())
     return logger
-
-
-def _wandb(configuration: RunConfiguration, sweep: str | None) -> Any:
-    from pytorch_lightning.loggers import WandbLogger
-
-    run = _start_wandb(configuration, _name(configuration), sweep, "train")
-    run.define_metric("trainer/global_step")
-    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    return WandbLogger(experiment=run)
-
-
-def _start_wandb(configuration: RunConfiguration, name: str, sweep: str | None, job_type: str) -> Any:
-    import wandb
-
-    section = configuration.logger.wandb
-    assert section is not None
-    directory = Path(configuration.runs_dir)
-    directory.mkdir(parents=True, exist_ok=True)
-    logging.getLogger("wandb").setLevel(logging.ERROR)
-    return wandb.init(
-        project=section.project,
-        entity=section.entity,
-        mode=section.mode,
-        name=name,
-        group=sweep,
-        job_type=job_type,
-        tags=[configuration.task.name, configuration.variant.name],
-        dir=directory,
-        config={**configuration.mapping(), "identity": configuration.identity},
-        # several runs of a stack are open at once, each with a history of its own
-        reinit="create_new",
-        settings=wandb.Settings(silent=True, console="off", init_timeout=PATIENCE),
-    )
-
-
-def _wandb_histograms(gates: Sequence[GateHistogram]) -> dict[str, Any]:
-    import wandb
-
-    return {f"gates/{gate.name}/histogram": wandb.Histogram(np_histogram=(gate.counts, gate.edges)) for gate in gates}
 
 
 def _csv(folder: Path) -> Any:
@@ -252,11 +218,8 @@ def _mlflow(configuration: RunConfiguration) -> Any:
     section = configuration.logger.mlflow
     assert section is not None
     address = section.tracking_uri or f"sqlite:///{Path(configuration.runs_dir).resolve()}/mlflow.db"
-    return MLFlowLogger(section.experiment, run_name=_name(configuration), tracking_uri=address)
-
-
-def _name(configuration: RunConfiguration) -> str:
-    return f"{configuration.label} seed {configuration.seed}"
+    name = f"{configuration.label} seed {configuration.seed}"
+    return MLFlowLogger(section.experiment, run_name=name, tracking_uri=address)
 
 
 def _emptied(folder: Path, name: str) -> Path:
@@ -271,34 +234,13 @@ def _finite(numbers: Mapping[str, float | None]) -> dict[str, float]:
     return {name: value for name, value in numbers.items() if value is not None and isfinite(value)}
 
 
-def _end(kind: str, logger: Any, *, failed: bool) -> None:
-    logger.finalize("failed" if failed else "success")
-    if kind == "wandb":
-        logger.experiment.finish(exit_code=int(failed))
-
-
-def _within(seconds: float | None, action: Callable[[], Any]) -> None:
-    """Do something in so many seconds, or raise TimeoutError and leave it behind; None is for ever, and no thread."""
-    if seconds is None:
-        action()
-        return
-    raised: list[BaseException] = []
-
-    def act() -> None:
-        try:
-            action()
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=act, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise TimeoutError(f"no end after {seconds:g} s")
-    if raised:
-        raise raised[0]
+def _close(logger: Any) -> None:
+    if isinstance(logger, WandbMirror):
+        logger.close()
+    else:
+        logger.finalize("failed")
 
 
 def _warn(kind: str, whose: str, error: Exception) -> None:
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
-    print(f"warning: the {kind} mirror of {whose} is dropped: {reason}", file=sys.stderr)
+    # one write, so that lines of several threads stay whole
+    sys.stderr.write(f"warning: the {kind} mirror of {whose} is dropped: {one_line(error)}\n")

@@ -1,0 +1,92 @@
+"""Log a written comparison to Weights & Biases: its table, and its page as an artifact."""
+
+import csv
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from gatelab.configuration.sections import WandbSection
+from gatelab.errors import UserError
+from gatelab.validation import check
+
+__all__ = ["log_report"]
+
+_PAGE, _TABLE = "index.html", "table.csv"
+_FILES = (_PAGE, _TABLE, "table.md", "table.tex", "runs.csv")
+
+
+def log_report(folder: Path, place: str, directory: Path) -> None:
+    """Log the table and the page in a folder to one run of job type "report"; print where it went.
+
+    The mode is that of the environment variable WANDB_MODE, and offline without it. Where W&B fails or does not come to
+    an end, that is a line on stderr: the report is written.
+
+    Args:
+        folder: where scripts/compare.py has written index.html and table.csv.
+        place: PROJECT or ENTITY/PROJECT.
+        directory: where W&B makes its folder, as for the runs that are compared: the folder of the runs.
+
+    Raises:
+        UserError: a place or a mode that W&B does not have, or a folder without page or table.
+    """
+    section = _section(place)
+    for name in (_PAGE, _TABLE):
+        if not (folder / name).is_file():
+            raise UserError(f"wandb={place}: {folder / name} is missing; needed are {_PAGE} and {_TABLE}")
+    from gatelab.training.wandb_runs import one_line
+
+    try:
+        path = _logged(folder, section, directory)
+    except Exception as error:  # W&B may raise anything, and none of it makes the report worse
+        print(f"warning: the report is not in W&B: {one_line(error)}", file=sys.stderr)
+        return
+    if path is not None:
+        print(f"W&B (offline): wandb sync {path}")
+
+
+def _section(place: str) -> WandbSection:
+    entity, _, project = place.rpartition("/")
+    mode = os.environ.get("WANDB_MODE") or "offline"
+    return check(WandbSection, {"project": project, "entity": entity or None, "mode": mode}, "wandb")
+
+
+def _logged(folder: Path, section: WandbSection, directory: Path) -> Path | None:
+    """Log the report; return the folder to sync, None if it is on the server or nowhere."""
+    # here, for they import torch, which takes seconds
+    import wandb
+
+    from gatelab.training.patience import within
+    from gatelab.training.wandb_runs import start_run
+
+    columns, rows = _read(folder / _TABLE)
+    run = start_run(section, directory, name=f"report {folder.resolve().name}", job_type="report", tags=["report"])
+
+    def log() -> None:
+        # a column may hold numbers and, where there is none, words
+        run.log({"comparison": wandb.Table(columns=columns, data=rows, allow_mixed_types=True)})
+        artifact = wandb.Artifact("comparison", type="report")
+        for name in _FILES:
+            if (folder / name).is_file():
+                artifact.add_file(str(folder / name), name=name)
+        run.log_artifact(artifact)
+        run.finish()
+
+    within(section.patience, log)
+    return Path(run.settings.sync_dir) if run.offline else None
+
+
+def _read(path: Path) -> tuple[list[str], list[list[Any]]]:
+    """Return columns and rows of a CSV; what is a finite number becomes one, what is empty or NaN becomes None."""
+    with path.open(encoding="utf-8", newline="") as file:
+        columns, *rows = csv.reader(file)
+    return columns, [[_value(cell) for cell in row] for row in rows]
+
+
+def _value(cell: str) -> float | str | None:
+    try:
+        number = float(cell)
+    except ValueError:
+        return cell or None
+    return number if math.isfinite(number) else None

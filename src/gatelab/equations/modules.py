@@ -1,0 +1,135 @@
+"""What is known, without a tensor library, of variants that are modules: shapes, costs, and the text of a paper.
+
+A memory that is a matrix or a stack cannot be written as equations between vectors. Such a variant is a class of
+:mod:`gatelab.recurrence.modules`; its file names it, and everything else that equations would tell stands here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gatelab.equations.parsing import Parameter
+from gatelab.errors import UserError, suggest
+
+__all__ = ["MODULES", "Module", "head_count", "known_module"]
+
+
+@dataclass(frozen=True)
+class Module:
+    """The facts of one module.
+
+    Attributes:
+        states: names that are carried from step to step, in the order in which a file lists them.
+        gates: name -> least and greatest value, of what a step can record; roles name these.
+        parameters: every learned tensor.
+        shapes: (input_size, hidden_size) -> shape of each parameter.
+        multiply_adds: (input_size, hidden_size) -> multiply-adds of one step, counted as
+            :func:`gatelab.equations.multiply_adds` says; of a matrix that is a state, one for each entry that a step
+            decays, writes or reads.
+        dependent_products: as :func:`gatelab.equations.dependent_products`.
+        step_values: hidden_size -> numbers that one step of one sequence keeps for the way back.
+        plain, latex: left and right side of each line, as a paper would print it.
+    """
+
+    states: tuple[str, ...]
+    gates: Mapping[str, tuple[float, float]]
+    parameters: tuple[Parameter, ...]
+    shapes: Callable[[int, int], dict[str, tuple[int, ...]]]
+    multiply_adds: Callable[[int, int], int]
+    dependent_products: int
+    step_values: Callable[[int], int]
+    plain: tuple[tuple[str, str], ...]
+    latex: tuple[tuple[str, str], ...]
+
+
+def known_module(name: object, where: str) -> Module:
+    """Return the facts of a module.
+
+    Raises:
+        UserError: the name is not in the list; ``where`` begins the message.
+    """
+    if not isinstance(name, str) or name not in MODULES:
+        raise UserError(f"{where}: unknown module '{name}'{suggest(str(name), MODULES)}; allowed: {', '.join(MODULES)}")
+    return MODULES[name]
+
+
+def head_count(hidden_size: int) -> int:
+    """Return the heads of an mLSTM: 4 if they divide the hidden size, otherwise 1."""
+    return 1 if hidden_size % 4 else 4
+
+
+_HEAD_GATES, _VECTORS = ("i", "f"), ("q", "k", "v", "o")
+
+
+def _mlstm_shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+    """A gate of a head is one number, everything else a vector of hidden size."""
+    rows = {**dict.fromkeys(_HEAD_GATES, head_count(hidden_size)), **dict.fromkeys(_VECTORS, hidden_size)}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, count in rows.items():
+        shapes |= {f"{name}_weight_x": (count, input_size), f"{name}_bias": (count,)}
+    return shapes
+
+
+def _memory(hidden_size: int) -> int:
+    """Return the entries of the memories of all heads."""
+    return hidden_size * hidden_size // head_count(hidden_size)
+
+
+def _mlstm_multiply_adds(input_size: int, hidden_size: int) -> int:
+    learned = (4 * hidden_size + 2 * head_count(hidden_size)) * input_size
+    # every entry of C is decayed, written and read
+    return learned + 3 * _memory(hidden_size)
+
+
+def _mlstm_step_values(hidden_size: int) -> int:
+    # C before and after the step, and some thirty vectors
+    return 2 * _memory(hidden_size) + 30 * hidden_size
+
+
+MODULES: dict[str, Module] = {
+    "mlstm": Module(
+        states=("C", "n", "m"),
+        gates={"i": (0.0, 1.0), "f": (0.0, 1.0), "o": (0.0, 1.0)},
+        parameters=tuple(
+            parameter
+            for name in (*_HEAD_GATES, *_VECTORS)
+            for parameter in (
+                Parameter(f"{name}_weight_x", name, "weight", None, "x"),
+                Parameter(f"{name}_bias", name, "bias", None, None),
+            )
+        ),
+        shapes=_mlstm_shapes,
+        multiply_adds=_mlstm_multiply_adds,
+        # the learned matrices see x alone; what is left to the step is C q
+        dependent_products=1,
+        step_values=_mlstm_step_values,
+        plain=(
+            ("i_log_t", "W_ix x_t + b_i"),
+            ("f_log_t", "log_sigmoid(W_fx x_t + b_f)"),
+            ("q_t", "W_qx x_t + b_q"),
+            ("k_t", "W_kx x_t / sqrt(d) + b_k"),
+            ("v_t", "W_vx x_t + b_v"),
+            ("o_t", "σ(W_ox x_t + b_o)"),
+            ("m_t", "max(f_log_t + m_{t-1}, i_log_t)"),
+            ("i_t", "exp(i_log_t - m_t)"),
+            ("f_t", "exp(f_log_t + m_{t-1} - m_t)"),
+            ("C_t", "f_t C_{t-1} + i_t v_t k_t^T"),
+            ("n_t", "f_t n_{t-1} + i_t k_t"),
+            ("h_t", "o_t ⊙ C_t q_t / max(abs(n_t^T q_t), exp(-m_t))"),
+        ),
+        latex=(
+            (r"\mathrm{i\_log}_t", "W_{ix} x_t + b_i"),
+            (r"\mathrm{f\_log}_t", r"\log \sigma(W_{fx} x_t + b_f)"),
+            ("q_t", "W_{qx} x_t + b_q"),
+            ("k_t", r"\frac{1}{\sqrt{d}} W_{kx} x_t + b_k"),
+            ("v_t", "W_{vx} x_t + b_v"),
+            ("o_t", r"\sigma(W_{ox} x_t + b_o)"),
+            ("m_t", r"\max(\mathrm{f\_log}_t + m_{t-1}, \mathrm{i\_log}_t)"),
+            ("i_t", r"\exp(\mathrm{i\_log}_t - m_t)"),
+            ("f_t", r"\exp(\mathrm{f\_log}_t + m_{t-1} - m_t)"),
+            ("C_t", r"f_t C_{t-1} + i_t v_t k_t^\top"),
+            ("n_t", "f_t n_{t-1} + i_t k_t"),
+            ("h_t", r"o_t \odot \frac{C_t q_t}{\max(|n_t^\top q_t|, \exp(-m_t))}"),
+        ),
+    ),
+}
+"""Module -> its facts: the names that a variant file may give."""

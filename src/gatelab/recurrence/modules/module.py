@@ -1,0 +1,130 @@
+"""A variant that is a module: the loop over time, padding and runs around one step written in PyTorch."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from gatelab.errors import UserError, suggest
+from gatelab.recurrence.layer import RecurrentLayer, Runner
+from gatelab.recurrence.paths import PATHS, Choice
+
+__all__ = ["ModuleLayer"]
+
+
+class ModuleLayer(RecurrentLayer):
+    """A layer whose step is written in PyTorch, for one run.
+
+    The runs of a stack go one after the other: slower than a stack of equations, and bit for bit each run alone.
+    """
+
+    @abstractmethod
+    def step(
+        self, weights: Mapping[str, Tensor], x: Tensor, states: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """Run one step of one run.
+
+        Args:
+            weights: parameter name -> tensor, without a run axis; not those of ``self``, which may have one.
+            x: (batch, input).
+            states: state -> (batch, size), whatever its shape within the step.
+
+        Returns:
+            output (batch, hidden), the new states, and every gate that can be recorded, (batch, size).
+        """
+
+    def runner(self) -> Runner:
+        self._check_path()
+        weights = self.learned()
+
+        def run(
+            inputs: Tensor,
+            states: Mapping[str, Tensor],
+            lengths: Tensor | None,
+            record: Sequence[str],
+            keep: Literal["tape", "nothing"] = "tape",
+        ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+            if inputs.dim() == 3:
+                return self._one_run(weights, inputs, states, lengths, record, keep)
+            count = len(inputs)
+            each = zip(
+                _of_runs(weights, count),
+                inputs.unbind(),
+                _of_runs(states, count),
+                (None,) * count if lengths is None else lengths.unbind(),
+                strict=True,
+            )
+            runs = [self._one_run(*arguments, record, keep) for arguments in each]
+            outputs, finals, recorded = zip(*runs, strict=True)
+            return torch.stack(outputs), _stacked(finals), _stacked(recorded)
+
+        return run
+
+    def choice(self, inputs: Tensor) -> Choice:
+        self._check_path()
+        return Choice("loop", "it is a module")
+
+    def _check_path(self) -> None:
+        if self.path not in PATHS:
+            raise UserError(f"path={self.path}: must be one of {', '.join(PATHS)}{suggest(self.path, PATHS)}")
+        if self.path not in ("auto", "loop"):
+            raise UserError(
+                f"path={self.path} cannot run: variant '{self.variant.name}' is a module; must be auto or loop"
+            )
+
+    def _one_run(
+        self,
+        weights: Mapping[str, Tensor],
+        inputs: Tensor,
+        states: Mapping[str, Tensor],
+        lengths: Tensor | None,
+        record: Sequence[str],
+        keep: str,
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        arguments = (weights, inputs, states, lengths, record)
+        if keep == "tape":
+            return self._steps(*arguments)
+        again: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]] = checkpoint(
+            self._steps, *arguments, use_reentrant=False
+        )
+        return again
+
+    def _steps(
+        self,
+        weights: Mapping[str, Tensor],
+        inputs: Tensor,
+        states: Mapping[str, Tensor],
+        lengths: Tensor | None,
+        record: Sequence[str],
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        current = dict(states)
+        outputs: list[Tensor] = []
+        recorded: dict[str, list[Tensor]] = {name: [] for name in record}
+        for number, x in enumerate(inputs.unbind()):
+            output, fresh, gates = self.step(weights, x, current)
+            if lengths is not None:
+                # a sequence that has ended keeps its states and puts out zeros
+                running = (number < lengths).unsqueeze(-1)
+                output = torch.where(running, output, 0.0)
+                fresh = {name: torch.where(running, value, current[name]) for name, value in fresh.items()}
+            current = fresh
+            outputs.append(output)
+            for name, values in recorded.items():
+                values.append(gates[name])
+        if not outputs:
+            empty = inputs.new_zeros(*inputs.shape[:-1], self.hidden_size)
+            return empty, current, dict.fromkeys(record, empty)
+        return torch.stack(outputs), current, {name: torch.stack(values) for name, values in recorded.items()}
+
+
+def _of_runs(values: Mapping[str, Tensor], count: int) -> list[dict[str, Tensor]]:
+    """Cut the run axis of all values, once for all runs."""
+    cut = {name: value.unbind() for name, value in values.items()}
+    return [{name: runs[index] for name, runs in cut.items()} for index in range(count)]
+
+
+def _stacked(runs: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([values[name] for values in runs]) for name in runs[0]}

@@ -1,0 +1,92 @@
+"""Runs of a variant and of the baseline, paired by seed."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gatelab.statistics.samples import Counts, Sample
+
+__all__ = ["Pairs", "pair_by_seed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """One pair for each seed that both sides have, in ascending order of seeds."""
+
+    seeds: tuple[int, ...]
+    """The seeds whose pair has both scores (after the policy for diverged runs)."""
+    scores: tuple[float, ...]
+    """Of the variant, in the unit of the score, one for each of ``seeds``."""
+    baseline: tuple[float, ...]
+    higher_is_better: bool
+    n: int
+    """Common seeds, those with a diverged run too."""
+    n_diverged: int
+    """Common seeds where the variant, the baseline or both diverged."""
+    n_diverged_scores: int
+    """Common seeds where the variant diverged."""
+    n_diverged_baseline: int
+    only_scores: int
+    """Seeds that only the variant has: counted, not used."""
+    only_baseline: int
+
+    @property
+    def differences(self) -> Sample:
+        """What the variant gains over the baseline at each seed: positive is better, whatever ``higher_is_better``."""
+        sign = 1.0 if self.higher_is_better else -1.0
+        values = sign * (np.array(self.scores, dtype=np.float64) - np.array(self.baseline, dtype=np.float64))
+        values.flags.writeable = False
+        return Sample(values, Counts(self.n, self.n_diverged, values.size))
+
+
+def pair_by_seed(
+    scores: Iterable[tuple[int, float]],
+    baseline: Iterable[tuple[int, float]],
+    *,
+    higher_is_better: bool,
+    diverged_as: float | None = None,
+) -> Pairs:
+    """Pair (seed, score) of a variant with those of the baseline on the same task; NaN or infinite: diverged.
+
+    ``diverged_as``: as in ``sample``; with None, a pair with a diverged run is left out and counted. Several runs of
+    one seed count as one, by their mean, which is diverged if one of them is (and None). Without common seeds n is 0.
+    """
+    ours, theirs = _by_seed(scores, diverged_as), _by_seed(baseline, diverged_as)
+    common = sorted(ours.keys() & theirs.keys())
+    whole = [seed for seed in common if math.isfinite(ours[seed].score) and math.isfinite(theirs[seed].score)]
+    return Pairs(
+        seeds=tuple(whole),
+        scores=tuple(ours[seed].score for seed in whole),
+        baseline=tuple(theirs[seed].score for seed in whole),
+        higher_is_better=higher_is_better,
+        n=len(common),
+        n_diverged=sum(ours[seed].diverged or theirs[seed].diverged for seed in common),
+        n_diverged_scores=sum(ours[seed].diverged for seed in common),
+        n_diverged_baseline=sum(theirs[seed].diverged for seed in common),
+        only_scores=len(ours.keys() - theirs.keys()),
+        only_baseline=len(theirs.keys() - ours.keys()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seed:
+    score: float
+    """NaN if it diverged and nothing stands for that."""
+    diverged: bool
+
+
+def _by_seed(scores: Iterable[tuple[int, float]], diverged_as: float | None) -> Mapping[int, _Seed]:
+    found: dict[int, list[float]] = {}
+    for seed, score in scores:
+        found.setdefault(seed, []).append(score)
+    stand_in = math.nan if diverged_as is None else diverged_as
+    return {
+        seed: _Seed(
+            # fsum is exact: the order of the runs changes nothing
+            math.fsum(score if math.isfinite(score) else stand_in for score in runs) / len(runs),
+            not all(math.isfinite(score) for score in runs),
+        )
+        for seed, runs in found.items()
+    }

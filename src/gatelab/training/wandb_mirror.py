@@ -1,0 +1,106 @@
+"""What Weights & Biases shows of a run: where it is filed, its numbers and gates, its result, its checkpoint."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gatelab.configuration import RunConfiguration
+from gatelab.configuration.sections import WandbSection
+from gatelab.probes import GateHistogram
+from gatelab.runs import Result
+from gatelab.training.wandb_runs import TAG, shortened, start_run
+
+__all__ = ["WandbMirror", "open_wandb"]
+
+STEP = "trainer/global_step"  # the name that Lightning's logger gives it
+
+
+class WandbMirror:
+    """One run in W&B.
+
+    Args:
+        run: as ``wandb.init`` returns it.
+        section: says which checkpoint is an artifact, and how long a call may take.
+        tags: that the run has from its beginning.
+        folder: of the run, whose checkpoints lie in checkpoint/.
+    """
+
+    def __init__(self, run: Any, section: WandbSection, tags: Sequence[str], folder: Path) -> None:
+        self.run, self.section, self.tags, self.folder = run, section, tuple(tags), folder
+        run.define_metric(STEP)
+        run.define_metric("*", step_metric=STEP, step_sync=True)
+        # a run that goes on is told its history again, and has the rows up to here
+        self._shown = int(run.summary.get(STEP, 0)) if run.resumed else 0
+
+    def log(self, step: int, numbers: Mapping[str, float], gates: Sequence[GateHistogram]) -> None:
+        """Log a row, with a histogram for each gate."""
+        import wandb
+
+        if step <= self._shown:
+            return
+        histograms = {
+            f"gates/{gate.name}/histogram": wandb.Histogram(np_histogram=(gate.counts, gate.edges)) for gate in gates
+        }
+        self.run.log({**numbers, **histograms, STEP: step})
+
+    def finish(self, result: Result, numbers: Mapping[str, float]) -> None:
+        """Write the result into summary and tags, keep the checkpoint if asked, and end the run."""
+        try:
+            self._tell(result.status, {**numbers, "path": result.path})
+            if self.section.checkpoints != "none":
+                self._keep_checkpoint(result)
+        finally:
+            self.run.finish(exit_code=0)
+
+    def close(self) -> None:
+        """End the run as one that has not come to its end."""
+        try:
+            self._tell("unfinished", {})
+        finally:
+            self.run.finish(exit_code=1)
+
+    def _tell(self, status: str, numbers: Mapping[str, Any]) -> None:
+        self.run.summary.update({**numbers, "status": status})
+        self.run.tags = tuple(shortened(tag, TAG) for tag in dict.fromkeys((*self.tags, status)))
+
+    def _keep_checkpoint(self, result: Result) -> None:
+        import wandb
+
+        which = self.section.checkpoints
+        file = self.folder / "checkpoint" / f"{which}.pt"
+        if not file.exists():  # diverged before the first validation: there is no best
+            return
+        step = result.best_step if which == "best" else result.steps
+        artifact = wandb.Artifact(
+            f"checkpoint-{result.identity}", type="model", metadata={"identity": result.identity, "step": step}
+        )
+        # a finished run's checkpoints do not change: neither a copy to upload from nor one to read again is needed
+        artifact.add_file(str(file), name=file.name, policy="immutable", skip_cache=True)
+        self.run.log_artifact(artifact, aliases=[which])
+
+
+def open_wandb(configuration: RunConfiguration, folder: Path, sweep: str | None) -> WandbMirror:
+    """Begin or go on with the run of W&B that has the run's identity as its id.
+
+    Args:
+        configuration: of the run; its scientific part becomes the config.
+        folder: of the run. A history in it says that the run goes on.
+        sweep: the group; None for a run of its own.
+    """
+    section = configuration.logger.wandb
+    assert section is not None
+    tags = (configuration.variant.name, configuration.task.name, configuration.opening.name)
+    history = folder / "metrics.jsonl"
+    run = start_run(
+        section,
+        Path(configuration.runs_dir),
+        name=f"{configuration.label} seed {configuration.seed}",
+        job_type=configuration.label,
+        group=sweep,
+        tags=tags,
+        # nested: W&B shows and filters optimizer.lr, and asks for names without dots
+        config={**configuration.science, "label": configuration.label, "identity": configuration.identity},
+        identity=configuration.identity,
+        resumed=history.exists() and history.stat().st_size > 0,
+    )
+    return WandbMirror(run, section, tags, folder)

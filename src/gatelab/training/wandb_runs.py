@@ -1,0 +1,187 @@
+"""Runs of Weights & Biases: begun in bounded time, offline where the server cannot be reached, and left at the exit."""
+
+import atexit
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gatelab.configuration.sections import WandbSection
+from gatelab.training.patience import within
+
+__all__ = ["one_line", "shortened", "start_run"]
+
+LEAVING = 5.0  # seconds that the service process has to end at the exit; every run of it has been ended by then
+NAME, TAG = 128, 64  # the longest name of a project and the longest tag, in characters: wandb/sdk/wandb_settings.py
+
+_answers: list[bool] = []  # whether the server answered; it is asked once in a process
+
+
+def start_run(
+    section: WandbSection,
+    directory: Path,
+    *,
+    name: str,
+    job_type: str,
+    group: str | None = None,
+    tags: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    identity: str | None = None,
+    resumed: bool = False,
+) -> Any:
+    """Begin a run of W&B beside others of this process, and return it.
+
+    Online becomes offline, with a line on stderr, where nobody is logged in or the server does not answer.
+
+    Args:
+        section: project, entity, mode and patience.
+        directory: where W&B makes its folder.
+        identity: the run's id in W&B; None for one that W&B draws. Inside an agent's sweep the agent has drawn it.
+        resumed: whether to go on in the run that has this id. Offline it begins anew: a run's files are never added to.
+
+    Raises:
+        TimeoutError: no answer in ``section.patience`` seconds.
+        Exception: whatever else W&B raises.
+    """
+    import wandb
+
+    directory.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("wandb").setLevel(logging.ERROR)
+    in_sweep = bool(os.environ.get("WANDB_SWEEP_ID"))
+
+    def begin(mode: str) -> Any:
+        return wandb.init(
+            project=section.project,
+            entity=section.entity,
+            mode=mode,  # type: ignore[arg-type]
+            id=None if in_sweep else identity,
+            resume="allow" if resumed and mode == "online" and not in_sweep else None,
+            name=shortened(name),
+            group=None if group is None else shortened(group),
+            job_type=shortened(job_type),
+            tags=[shortened(tag, TAG) for tag in dict.fromkeys(tags)],
+            dir=directory,
+            config=dict(config or {}),
+            # several runs of a stack are open at once, each with a history of its own
+            reinit="create_new",
+            # W&B adds 10 s of grace to its own limit, which should end before ours: it says what was wrong
+            settings=wandb.Settings(silent=True, console="off", init_timeout=section.patience / 2),
+        )
+
+    try:
+        mode = "offline" if section.mode == "online" and not _reached(section.patience) else section.mode
+        return _begun(section.patience, lambda: begin(mode))
+    finally:
+        _exit.come_first()
+
+
+def shortened(text: str, longest: int = NAME) -> str:
+    """Return a text that W&B takes for a name; what is too long ends with an ellipsis."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def one_line(error: Exception) -> str:
+    """Return the kind of an error and what it says."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _reached(seconds: float) -> bool:
+    """Say whether somebody is logged in and the server answers; the first time that it does not costs a line on stderr.
+
+    To begin a run online tells as much, but one that fails keeps its id from any other until the process ends.
+    """
+    import wandb
+
+    def ask() -> None:
+        _silence()
+        wandb.login(verify=True)
+
+    if not _answers:
+        try:
+            within(seconds, ask)
+        except Exception as error:
+            sys.stderr.write(f"warning: W&B is not reached, so runs are kept offline: {one_line(error)}\n")
+            _answers.append(False)
+        else:
+            _answers.append(True)
+    return _answers[0]
+
+
+def _silence() -> None:
+    """Keep W&B quiet in all of the process: its question for a key, which waits for ever, is then an error."""
+    import wandb
+
+    wandb.setup(wandb.Settings(silent=True))
+
+
+def _begun(seconds: float, begin: Callable[[], Any]) -> Any:
+    """Return the run that was begun; one that comes too late is ended, for nobody knows of it."""
+    runs: list[Any] = []
+    left = threading.Event()
+
+    def act() -> None:
+        _silence()
+        run = begin()
+        if left.is_set():
+            run.finish(exit_code=1)
+        runs.append(run)
+
+    try:
+        within(seconds, act)
+    except TimeoutError:
+        left.set()
+        raise
+    return runs[0]
+
+
+class _Exit:
+    """Ends the service process of W&B before W&B would, which waits for ever for one that hangs or uploads.
+
+    The thread is begun early: at the exit of an interpreter there may be no new ones.
+    """
+
+    def __init__(self) -> None:
+        self._asked, self._done = threading.Event(), threading.Event()
+        self._pid: int | None = None
+
+    def come_first(self) -> None:
+        """Be called at the exit before what W&B has registered so far."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            threading.Thread(target=self._end, daemon=True).start()
+        atexit.unregister(self._leave)
+        atexit.register(self._leave)
+
+    def _leave(self) -> None:
+        if self._pid != os.getpid():  # a fork has neither the thread nor the service
+            return
+        process = _service_process()
+        self._asked.set()
+        if not self._done.wait(LEAVING) and process is not None:
+            # it holds the terminal open; what it has not sent lies on disk, for `wandb sync`
+            process.kill()
+            print(f"warning: W&B has not ended after {LEAVING:g} s and was stopped", file=sys.stderr)
+
+    def _end(self) -> None:
+        import wandb
+
+        self._asked.wait()
+        with suppress(Exception, SystemExit):  # of a service that has died
+            wandb.teardown()
+        self._done.set()
+
+
+def _service_process() -> Any:
+    """Return the process that W&B has started, or None; wandb 0.31 has no public way to it."""
+    from wandb.sdk import wandb_setup
+
+    with suppress(AttributeError):
+        return wandb_setup.singleton()._connection._proc._process  # type: ignore[union-attr]
+    return None
+
+
+_exit = _Exit()
