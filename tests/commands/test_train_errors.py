@@ -220,7 +220,8 @@ def test_a_variant_file_cannot_do_anything(refusal, tmp_path):
         f"{file}, line 3: not YAML: expected ',' or ']', but got '<stream end>'\n"
     )
     assert refusal("--config-dir", str(tmp_path), "variant=mien") == (
-        f"unknown variant 'mien' (did you mean 'mine'?); `python scripts/catalogue.py` lists all {len(variant_files()) + 1}\n"
+        "unknown variant 'mien' (did you mean 'mine'?); "
+        f"`python scripts/catalogue.py` lists all {len(variant_files()) + 1}\n"
     )
 
 

@@ -58,7 +58,8 @@ def test_another_spelling_of_an_edited_equation_is_the_same_run():
 
 def test_the_order_of_equations_is_science():
     # the output gate sees the new cell in one and the old one in the other
-    of_paper, of_libraries = (composed([f"variant={name}", "task=adding"]) for name in ("peephole", "peephole_old_cell"))
+    names = ("peephole", "peephole_old_cell")
+    of_paper, of_libraries = (composed([f"variant={name}", "task=adding"]) for name in names)
     assert of_paper.variant.equations == of_libraries.variant.equations
     assert shape_key(of_paper) != shape_key(of_libraries)
     renamed = {**of_libraries.mapping(), "variant": {**of_libraries.variant.mapping(), "name": "peephole"}}

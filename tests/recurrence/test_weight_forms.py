@@ -69,9 +69,10 @@ def test_a_matrix_of_low_rank_is_a_product():
 
 def test_a_product_of_low_rank_starts_as_wide_as_a_plain_matrix():
     torch.manual_seed(0)
-    plain = Layer(variant_of("tanh(linear(x, h))"), 100, 400).h_weight_h.std().item()
+    plain = Layer(variant_of("tanh(linear(x, h))"), 100, 400).get_parameter("h_weight_h").std().item()
     factors = Layer(variant_of("tanh(linear(x, h, rank=20))"), 100, 400)
-    product = (factors.h_weight_h_left @ factors.h_weight_h_right).std().item()
+    left, right = (factors.get_parameter(f"h_weight_h_{side}") for side in ("left", "right"))
+    product = (left @ right).std().item()
     assert product == pytest.approx(plain, rel=0.05)
 
 
@@ -84,7 +85,7 @@ def test_tied_weights_are_one_tensor():
 
 def test_a_vector_starts_between_its_two_numbers():
     layer = Layer(variant_of("tanh(linear(x))*vector(2, 5)"), 3, 500)
-    start = layer.h_vector.detach()
+    start = layer.get_parameter("h_vector").detach()
     assert start.min() >= 2
     assert start.max() <= 5
     assert start.std().item() == pytest.approx(3 / 12**0.5, rel=0.1)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gatelab.randomness import generator
-from gatelab.tasks import TASKS, FiniteTask, GeneratedTask
+from gatelab.tasks import TASKS, FiniteTask, GeneratedTask, LengthTask
 from tests.tasks.examples import SMALL
 from tests.tasks.oracles import ORACLES
 
@@ -64,11 +64,12 @@ def test_with_the_answers_of_other_sequences_an_oracle_falls_to_chance(name):
 @pytest.mark.parametrize("name", sorted(name for name in TASKS if "test_length" in TASKS[name].model_fields))
 def test_a_length_of_its_own_for_the_test_alone(name):
     task = TASKS[name].model_validate(SMALL[name])
+    assert isinstance(task, LengthTask)
     longer = TASKS[name].model_validate({**SMALL[name], "test_length": 2 * task.length})
+    assert isinstance(longer, LengthTask)
     assert all(np.array_equal(a, b) for a, b in zip(task.validation(), longer.validation(), strict=True))
     assert all(
-        np.array_equal(a, b)
-        for a, b in zip(task.training_batch(0, 0, 4), longer.training_batch(0, 0, 4), strict=True)
+        np.array_equal(a, b) for a, b in zip(task.training_batch(0, 0, 4), longer.training_batch(0, 0, 4), strict=True)
     )
     assert longer.test().lengths.max() > task.test().lengths.max()
     outputs = ORACLES[name](longer.of_test(), longer.test())

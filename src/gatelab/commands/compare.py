@@ -1,25 +1,39 @@
-"""Compare stored runs: tables of variants and of runs, printed and written to a folder."""
+"""Compare stored runs: tables printed, and a report written: a page, its tables and its figures."""
 
+import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast
 
 from gatelab.commands.arguments import keyed
 from gatelab.errors import UserError, suggest
 from gatelab.reports import Table, runs_table, variants_table
-from gatelab.runs import Result, Store, write_atomically
+from gatelab.reports.evidence import Question, read_evidence
+from gatelab.runs import Result, Store
 
 __all__ = ["compare"]
 
 HELP = """\
 Compare stored runs.
 
-    python scripts/compare.py runs=runs/ baseline=lstm out=report/ task=adding,copy
+    python scripts/compare.py runs=runs/ baseline=lstm out=report/ task=adding,copying
 
     runs=FOLDER       where the runs lie (default runs/)
-    baseline=LABEL    the variant that the others are compared with, seed by seed (default none)
+    baseline=LABEL    the variant that the others are compared with, seed by seed (default none: nothing is tested)
     task=NAME,...     only these tasks (default all)
-    out=FOLDER        where table.md, table.csv and runs.csv are written (default report/); out= writes nothing
+    by=task,KEY,...   what makes a comparison of its own: the task, and settings such as model.hidden_size (default
+                      task); other settings that were varied count as searched: the best for each variant is reported
+    select=validation what the best setting is chosen by; nothing else is allowed
+    small=SHARE       gains below this share of the way from chance to perfect are too small to matter (default 0.01)
+    diverged=worst    a diverged run scores like the worst run of its task, or chance (default)
+             separate diverged runs are left out of every number but the counts
+    family=page       which tests are corrected together: all of the page (default)
+           task       those of each task
+    out=FOLDER        where the report is written (default report/): index.html, which needs nothing beside it,
+                      table.md, table.tex, table.csv, runs.csv, and every table and figure; out= writes nothing
+    wandb=PROJECT     or ENTITY/PROJECT: the table and the page go there as well (default none)
 """
 
 
@@ -29,29 +43,84 @@ class _Request:
     baseline: str = ""
     out: str = "report/"
     task: str = ""
+    by: str = "task"
+    select: str = "validation"
+    small: str = "0.01"
+    diverged: str = "worst"
+    family: str = "page"
+    wandb: str = ""
+
+    def question(self) -> Question:
+        """Return what is asked, checked.
+
+        Raises:
+            UserError: a value that is not allowed.
+        """
+        if self.select == "test":
+            raise UserError(
+                "select=test: refused, for a setting chosen by the scores that are then reported looks better than it"
+                " is; "
+                "allowed is validation"
+            )
+        if self.select != "validation":
+            raise UserError(f"select={self.select}: must be validation{suggest(self.select, ['validation'])}")
+        if self.wandb and not self.out:
+            raise UserError(f"wandb={self.wandb}: what goes there is what is written; out= must name a folder")
+        by = tuple(self.by.split(","))
+        if "task" not in by:
+            raise UserError(
+                f"by={self.by}: must name task, and may name settings beside it; scores of tasks do not mix"
+            )
+        return Question(self.baseline or None, by, self._share(), self._diverged(), self._family())
+
+    def _share(self) -> float:
+        try:
+            share = float(self.small)
+        except ValueError:
+            share = math.nan
+        if not 0 <= share < 1:
+            raise UserError(f"small={self.small}: must be a number of at least 0 and below 1")
+        return share
+
+    def _diverged(self) -> Literal["worst", "separate"]:
+        if self.diverged in ("worst", "separate"):
+            return cast(Literal["worst", "separate"], self.diverged)
+        near = suggest(self.diverged, ["worst", "separate"])
+        raise UserError(f"diverged={self.diverged}: must be worst or separate{near}")
+
+    def _family(self) -> Literal["page", "task"]:
+        if self.family in ("page", "task"):
+            return cast(Literal["page", "task"], self.family)
+        raise UserError(f"family={self.family}: must be page or task{suggest(self.family, ['page', 'task'])}")
+
+    def command(self) -> str:
+        """Return the command that asks the same, without the places that the answer was written to."""
+        standard = _Request()
+        names = [name for name in self.__dataclass_fields__ if name not in ("out", "wandb")]
+        given = [name for name in names if getattr(self, name) != getattr(standard, name)]
+        return shlex.join(["python", "scripts/compare.py", *(f"{name}={getattr(self, name)}" for name in given)])
 
 
 def compare(arguments: list[str]) -> int:
-    """Print the table of runs and the table of variants, write both, and return the exit status 0.
+    """Print the table of runs and the table of variants, write the report, and return the exit status 0.
 
     ``arguments`` are ``key=value`` strings, as ``--help`` explains. Raises UserError for an unknown key, task or
-    baseline, and for a folder without finished runs.
+    baseline, for a value that is not allowed, and for a folder without finished runs.
     """
     if {"--help", "-h"} & set(arguments):
         print(HELP, end="")
         return 0
     request = _Request(**keyed(arguments, _Request.__dataclass_fields__))
+    question = request.question()
     store = Store(request.runs)
     results = _of_tasks(store.results(), request)
     _check_baseline(results, request.baseline)
     runs, variants = runs_table(results), variants_table(results, request.baseline or None)
-    notes = _notes(results, store)
     print(f"{runs.text()}\n{variants.text()}")
-    for note in notes:
+    for note in _notes(results, store):
         print(note)
     if request.out:
-        for path in _write(Path(request.out), runs, variants, notes):
-            print(f"written: {path}")
+        _write(request, question, store, results, runs)
     return 0
 
 
@@ -88,14 +157,21 @@ def _notes(results: Sequence[Result], store: Store) -> list[str]:
     return notes
 
 
-def _write(folder: Path, runs: Table, variants: Table, notes: Sequence[str]) -> list[Path]:
-    listed = "".join(f"- {note}\n" for note in notes)
-    document = f"# Variants\n\n{variants.markdown()}\n{listed}\n# Runs\n\n{runs.markdown()}"
-    texts = {"table.md": document, "table.csv": variants.csv(), "runs.csv": runs.csv()}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            write_atomically(folder / name, text.encode("utf-8"))
-    except OSError as error:
-        raise UserError(f"out={folder}: the tables cannot be written: {error.strerror}") from error
-    return [folder / name for name in texts]
+def _write(request: _Request, question: Question, store: Store, results: Sequence[Result], runs: Table) -> None:
+    # imported here: matplotlib and optuna take seconds, and tables have no need of them
+    from gatelab.reports.report import build_report, write_report
+
+    report = build_report(read_evidence(store, question, results), request.command())
+    report.files["runs.csv"] = runs.csv().encode("utf-8")
+    for line in report.summary:
+        print(line)
+    folder = Path(request.out)
+    write_report(report, folder)
+    for name in report.files:
+        if "/" not in name:
+            print(f"written: {folder / name}")
+    print(f"written: {folder / 'tables'} and {folder / 'figures'}, each in every format")
+    if request.wandb:
+        from gatelab.commands.wandb_report import log_report
+
+        log_report(folder, request.wandb, Path(request.runs))

@@ -1,35 +1,71 @@
 """Which settings were varied among the runs that are shown: such runs are not seeds of one another."""
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gatelab.runs import Result
 
-__all__ = ["tasks_told_apart", "varied_settings"]
+__all__ = ["setting_text", "shortened", "tasks_told_apart", "varied_keys", "varied_settings"]
 
 
-def tasks_told_apart(results: Sequence[Result]) -> list[Result]:
-    """Return the results with the settings of a task that differ added to its name: ``adding length=200``."""
-    return [replace(result, task=" ".join([result.task, *_varied(result, results, "task.")])) for result in results]
+def tasks_told_apart(results: Sequence[Result], by: Collection[str] = ()) -> list[Result]:
+    """Return the results with the settings of a task that differ added to its name: ``adding length=200``.
+
+    ``by`` names further settings that are to make a task of their own where they differ.
+    """
+    varied = varied_keys(results)
+
+    def named(result: Result) -> str:
+        keys = [key for key in varied[result.task] if key.startswith("task.") or key in by]
+        return " ".join([result.task, *(_told(result.settings, key, "task.") for key in keys)])
+
+    return [replace(result, task=named(result)) for result in results]
 
 
 def varied_settings(results: Sequence[Result]) -> dict[str, str]:
     """Return identity -> the settings in which runs of the same task differ: ``optimizer.lr=0.01``, mostly nothing."""
-    return {result.identity: " ".join(_varied(result, results, "")) for result in results}
+    varied = varied_keys(results)
+    return {result.identity: setting_text(result.settings, varied[result.task]) for result in results}
 
 
-def _varied(result: Result, results: Sequence[Result], prefix: str) -> list[str]:
-    others = [other.settings for other in results if other.task == result.task]
-    keys = {key for settings in others for key in settings if key.startswith(prefix)}
-    varied = sorted(key for key in keys if len({_text(settings.get(key)) for settings in others}) > 1)
-    return [f"{_shortened(key, prefix)}={_text(result.settings.get(key))}" for key in varied]
+def varied_keys(results: Sequence[Result]) -> dict[str, tuple[str, ...]]:
+    """Return task -> the keys, in alphabetical order, whose values differ among the runs of the task."""
+    spellings: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    counts: dict[str, int] = defaultdict(int)
+    present: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for result in results:
+        counts[result.task] += 1
+        for key, value in result.settings.items():
+            spellings[result.task][key].add(_text(value))
+            present[result.task][key] += value is not None
+    # a key that some runs lack has for them the value null
+    return {
+        task: tuple(
+            sorted(
+                key
+                for key, texts in spellings[task].items()
+                if len(texts | ({_text(None)} if present[task][key] < count else set())) > 1
+            )
+        )
+        for task, count in counts.items()
+    }
 
 
-def _shortened(key: str, prefix: str) -> str:
-    # "opening.name" and its like say no more than "opening"
-    return key.removeprefix(prefix).removesuffix(".name").removesuffix("._target_")
+def setting_text(settings: Mapping[str, Any], keys: Collection[str]) -> str:
+    """Return settings as text: ``optimizer.lr=0.01 opening=one``."""
+    return " ".join(_told(settings, key, "") for key in keys)
+
+
+def shortened(key: str) -> str:
+    """Return a key without what says nothing: "opening.name" and its like say no more than "opening"."""
+    return key.removesuffix(".name").removesuffix("._target_")
+
+
+def _told(settings: Mapping[str, Any], key: str, prefix: str) -> str:
+    return f"{shortened(key.removeprefix(prefix))}={_text(settings.get(key))}"
 
 
 def _text(value: Any) -> str:

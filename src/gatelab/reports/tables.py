@@ -1,4 +1,4 @@
-"""A table of raw values, and its three spellings: aligned text, Markdown, CSV."""
+"""A table of raw values, and its spellings: aligned text, Markdown, LaTeX, CSV."""
 
 import csv
 import io
@@ -38,6 +38,8 @@ class Column:
     show: Callable[..., str] = plain
     """Called with the values of ``fields``, in order."""
     align: Literal["left", "right"] = "left"
+    strong: str | None = None
+    """Name of a field; where it is true, the cell is bold (not in aligned text)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,46 @@ class Table:
         """Return the table in the Markdown of GitHub; what Markdown would read as markup is escaped."""
         rule = ["---:" if column.align == "right" else ":---" for column in self.columns]
         headers = [_escaped(column.header) for column in self.columns]
-        body = [[_escaped(cell) for cell in line] for line in self._cells()]
+        body = [
+            [f"**{_escaped(cell)}**" if strong else _escaped(cell) for cell, strong in zip(line, bold, strict=True)]
+            for line, bold in zip(self._cells(), self.strong(), strict=True)
+        ]
         return "".join(f"| {' | '.join(line)} |\n" for line in [headers, rule, *body])
+
+    def latex(self, caption: str = "", label: str = "") -> str:
+        r"""Return the table as a LaTeX ``table`` for the package booktabs; what LaTeX reads as markup is escaped."""
+        rule = "".join("r" if column.align == "right" else "l" for column in self.columns)
+        lines = [" & ".join(_typeset(column.header) for column in self.columns)]
+        for line, bold in zip(self._cells(), self.strong(), strict=True):
+            cells = [_typeset(cell) for cell in line]
+            lines.append(
+                " & ".join(rf"\textbf{{{cell}}}" if strong else cell for cell, strong in zip(cells, bold, strict=True))
+            )
+        head, *body = [rf"    {line} \\" for line in lines]
+        return "\n".join(
+            [
+                r"% needs \usepackage{booktabs}",
+                r"\begin{table}",
+                r"  \centering",
+                *([rf"  \caption{{{_typeset(caption)}}}"] if caption else []),
+                *([rf"  \label{{{label}}}"] if label else []),
+                rf"  \begin{{tabular}}{{{rule}}}",
+                r"    \toprule",
+                head,
+                r"    \midrule",
+                *body,
+                r"    \bottomrule",
+                r"  \end{tabular}",
+                r"\end{table}",
+                "",
+            ]
+        )
+
+    def strong(self) -> list[list[bool]]:
+        """Return, for each row and column, whether the cell is bold."""
+        return [
+            [column.strong is not None and bool(row[column.strong]) for column in self.columns] for row in self.rows
+        ]
 
     def csv(self) -> str:
         """Return every field of every row, floats by repr (NaN is ``nan``), None as nothing; the first line names them.
@@ -98,3 +138,29 @@ def _escaped(cell: str) -> str:
     for letter in "\\|*`[":
         cell = cell.replace(letter, f"\\{letter}")
     return cell.replace("&", "&amp;").replace("<", "&lt;")
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "–": "--",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "∞": r"$\infty$",
+    "−": r"$-$",
+}
+
+
+def _typeset(cell: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in cell)
