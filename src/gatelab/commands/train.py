@@ -24,6 +24,7 @@ from gatelab.configuration import (
 from gatelab.errors import UserError
 from gatelab.locations import conf_directory
 from gatelab.runs import Result, Stopped
+from gatelab.statistics import plan_comparison
 from gatelab.sweeps import ExecutorOptions, Failure, Interrupted, execute, missing, plan
 from gatelab.sweeps.executors import Executor, open_executor
 from gatelab.sweeps.executors.inline import Inline
@@ -169,6 +170,8 @@ def train_points(
         # what goes wrong in a single run is no matter of a table
         return Inline(raising=True) if sweep is None else _session.executor(options, checked[0], folder)
 
+    if sweep is not None and tables:
+        _say_what_seeds_cannot_decide(checked)
     if any(point.get("plan_only") for point in points):
         _print_plan(checked, options, folder, check)
         raise PlanOnly
@@ -176,6 +179,19 @@ def train_points(
     outcomes = execute(checked, sweep, options, executor, check)
     _print_outcomes(outcomes, checked[0], sweep, new=new, with_tables=tables)
     return [outcome if isinstance(outcome, Failure) else outcome.validation.score for outcome in outcomes]
+
+
+def _say_what_seeds_cannot_decide(points: Sequence[RunConfiguration]) -> None:
+    """Say, before anything is trained, that a comparison of variants has too few seeds for any outcome to count."""
+    pending = missing(points)
+    seeds: dict[str, set[int]] = {}
+    for point in points:
+        seeds.setdefault(point.label, set()).add(point.seed)
+    if pending and len(seeds) > 1:
+        tasks = len({point.task.name for point in points})
+        planned = plan_comparison(min(map(len, seeds.values())), (len(seeds) - 1) * tasks)
+        if not planned.decides:
+            print(f"note: {planned.sentence}", file=sys.stderr)
 
 
 @contextlib.contextmanager

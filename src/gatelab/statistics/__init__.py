@@ -1,4 +1,7 @@
-"""What the numbers of many runs say; numpy and scipy only. A positive difference means: better than the baseline."""
+"""What the numbers of many runs say; numpy and scipy only. A positive difference means: better than the baseline.
+
+scipy takes half a second to import, so the functions that need it do so themselves.
+"""
 
 from gatelab.statistics.bootstrap import BootstrapMethod, bootstrap_difference, bootstrap_interval, bootstrap_paired
 from gatelab.statistics.budget import BudgetCurve, expected_best

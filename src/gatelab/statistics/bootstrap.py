@@ -5,7 +5,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from gatelab.statistics.intervals import Interval, point
 from gatelab.statistics.location import Statistic, StatisticName, statistic_named
@@ -188,6 +187,8 @@ def _corrected_tails(
 
     Source: Efron 1987, Better Bootstrap Confidence Intervals; several strata: Davison & Hinkley 1997, chapter 5.
     """
+    from scipy.special import ndtr, ndtri
+
     below = ((drawn < estimate).mean() + (drawn <= estimate).mean()) / 2
     if not 0 < below < 1:
         return None

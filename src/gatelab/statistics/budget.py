@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln
 
 from gatelab.statistics.samples import Counted, Counts
 
@@ -98,6 +97,8 @@ def _shared_among_ties(scores: NDArray[np.float64], tests: NDArray[np.float64]) 
 
 def _without_replacement(places: NDArray[np.int64], n: int) -> NDArray[np.float64]:
     """Return C(place - 1, n - 1) / C(N, n), shape (N,), by logarithms, which do not overflow."""
+    from scipy.special import gammaln
+
     total = places.size
     kept = places >= n
     inside = places[kept]

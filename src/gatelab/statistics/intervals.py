@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import stdtrit
 
 from gatelab.statistics.location import standard_deviation
 from gatelab.statistics.samples import Counted, Counts, Scores, as_sample
@@ -60,6 +59,8 @@ def student_interval(scores: Scores, *, confidence: float = 0.95) -> Interval:
     Its coverage is right from n = 2 on if scores are roughly normal, where the bootstrap's is too low.
     Degenerate for fewer than two values or a constant column. Source: Student 1908, The Probable Error of a Mean.
     """
+    from scipy.special import stdtrit
+
     given = as_sample(scores)
     n = given.values.size
     estimate = float(np.sort(given.values).mean()) if n else math.nan

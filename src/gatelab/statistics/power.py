@@ -3,10 +3,6 @@
 import math
 from typing import Literal
 
-from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri, stdtrit
-from scipy.stats import nct
-
 from gatelab.statistics.significance import smallest_p
 
 __all__ = ["Distribution", "power_of_t_test", "seeds_for_probability", "seeds_needed", "smallest_detectable_effect"]
@@ -32,6 +28,9 @@ def power_of_t_test(
     ``effect``: d_z if paired, d if not (standard deviations of the differences, or of the scores). n below 2: 0.
     Source: Cohen 1988, Statistical Power Analysis for the Behavioral Sciences, chapter 2.
     """
+    from scipy.special import ndtr, ndtri, stdtrit
+    from scipy.stats import nct
+
     if n < 2:
         return 0.0
     tail = alpha / comparisons / 2
@@ -61,6 +60,8 @@ def smallest_detectable_effect(
     differences (of the scores) it is in the unit of the score. ``comparisons``: size of the family, corrected by
     Bonferroni (Holm is at least as powerful).
     """
+    from scipy.optimize import brentq
+
     if n < 2 or (paired and smallest_p(n) * comparisons > alpha):
         return math.inf
 
@@ -117,6 +118,8 @@ def seeds_for_probability(
     Source: Noether 1987, Sample Size Determination for Some Common Nonparametric Tests, as Bouthillier et al. 2021 use
     it: one-sided, 0.75 with alpha = 0.05 and power = 0.95 gives 29. More than a million: None.
     """
+    from scipy.special import ndtri
+
     if probability == 0.5:
         return None
     quantiles = ndtri(1 - (alpha / 2 if two_sided else alpha)) + ndtri(power)
@@ -130,6 +133,8 @@ def _power(effect: float, n: int, alpha: float, comparisons: int, distribution: 
     The sign-flip test is nearly as powerful as the t test, except where so few patterns exist that only the two in
     which all signs agree are significant: then its power is the chance of those, of normal differences.
     """
+    from scipy.special import ndtr
+
     found = power_of_t_test(effect, n, paired=paired, alpha=alpha, comparisons=comparisons, distribution=distribution)
     if not paired or 2 * smallest_p(n) * comparisons <= alpha:
         return found

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtrc
-from scipy.stats import rankdata, studentized_range
 
 __all__ = ["FEWEST_TASKS", "Ranks", "Refusal", "rank_variants"]
 
@@ -56,6 +54,9 @@ def rank_variants(
     ``Refusal`` that says why. Raises ValueError for another shape. Source: Demšar 2006, Statistical Comparisons of
     Classifiers over Multiple Data Sets; Friedman 1937; Nemenyi 1963.
     """
+    from scipy.special import chdtrc
+    from scipy.stats import rankdata, studentized_range
+
     table = np.array(scores, dtype=np.float64)
     if table.ndim != 2 or table.shape[0] != len(variants):
         raise ValueError(f"scores of shape {table.shape} for {len(variants)} variants; allowed: (variants, tasks)")

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtr
-from scipy.stats import rankdata
 
 from gatelab.statistics.location import standard_deviation
 from gatelab.statistics.samples import ROUNDING, Counted, Scores, as_sample
@@ -79,6 +77,8 @@ def welch_test(scores: Scores, baseline: Scores, *, higher_is_better: bool) -> S
     that differ are not "significant": with no spread the t distribution has nothing to say.
     Source: Welch 1947; recommended for seeds by Colas et al. 2018.
     """
+    from scipy.special import stdtr
+
     ours, theirs = as_sample(scores), as_sample(baseline)
     n, m = ours.values.size, theirs.values.size
     spreads = standard_deviation(ours.values), standard_deviation(theirs.values)
@@ -109,6 +109,9 @@ def wilcoxon_test(differences: Scores) -> Significance:
     enumerated exactly over the sign patterns of these very ranks, ties too; beyond, it is normal with the variance of
     these ranks. ``degenerate``: no value but zeros. Source: Wilcoxon 1945, Individual Comparisons by Ranking Methods.
     """
+    from scipy.special import ndtr
+    from scipy.stats import rankdata
+
     given = as_sample(differences)
     sizes = np.abs(given.values)
     largest = float(sizes.max()) if sizes.size else 0.0
