@@ -65,7 +65,7 @@ KEYS = {
     "opening.value=3": "unknown key 'opening.value'; allowed in opening: name, source",
     "logger.csv.folder=a": "unknown key 'logger.csv.folder': this run has no logger csv; add logger=csv",
     "logger.wandb.modus=online": "unknown key 'logger.wandb.modus' (did you mean 'logger.wandb.mode'?); "
-    "allowed in logger.wandb: entity, mode, project",
+    "allowed in logger.wandb: checkpoints, entity, mode, patience, project",
     "variant.equations.k=1": "unknown key 'variant.equations.k'; "
     f"allowed in variant.equations: c, f, h, i, o, z{MORE}variant.equations.…",
     "hydra.foo=1": "unknown key 'hydra.foo'",

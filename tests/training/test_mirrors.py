@@ -1,6 +1,9 @@
 """The mirrors of a history: what they show, and that a run comes to its end without them."""
 
+import base64
 import csv
+import hashlib
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,8 @@ from typing import Any
 import pytest
 import wandb
 
-from gatelab.training import mirrors, train_stack
+from gatelab.errors import UserError
+from gatelab.training import Stop, Stopped, mirrors, train_stack, wandb_runs
 from tests.training.examples import configuration, outcome, rows
 from tests.training.wandb_files import records
 
@@ -120,3 +124,115 @@ def test_the_comparison_of_a_sweep_is_a_run_of_its_group_with_tables(tmp_path):
     assert (told["run_group"], told["job_type"]) == ("the sweep", "comparison")
     (table,) = file.parent.glob("files/media/table/variants*.json")
     assert json.loads(table.read_text()) == {"columns": ["variant", "score"], "data": [["lstm", 0.5], ["gru", 0.4]]}
+
+
+def stopped_between_validations(run):
+    """Train a run up to somewhere between its second and its last validation, as a signal would stop it."""
+    stop = Stop(lambda: next(asked) > 9)
+    asked = itertools.count()
+    with pytest.raises(Stopped):
+        train_stack([run], stop=stop)
+
+
+def steps_of(found):
+    return [record["item"]["trainer/global_step"] for record in found["history"]]
+
+
+def test_a_resumed_run_has_its_id_again_and_offline_its_whole_history(tmp_path):
+    run = configuration(tmp_path, logger={"wandb": {}})
+    stopped_between_validations(run)
+    train_stack([run])
+    found = [records(file) for file in sorted(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))]
+    first, second = sorted(found, key=lambda one: one["run"][0]["start_time"])
+    assert first["run"][0]["run_id"] == second["run"][0]["run_id"] == run.identity
+    assert first["run"][-1]["tags"] == ["lstm", "adding", "default", "unfinished"]
+    assert first["exit"][0]["exit_code"] == 1
+    assert steps_of(first) == [3, 6]
+    assert steps_of(second) == [3, 6, 8]
+    assert second["run"][-1]["tags"] == ["lstm", "adding", "default", "finished"]
+
+
+class Listening:
+    """What wandb.init returns online, as far as a mirror knows it."""
+
+    def __init__(self, shown=None):
+        self.resumed = shown is not None
+        self.summary = {} if shown is None else {"trainer/global_step": shown}
+        self.steps = []
+
+    def define_metric(self, *names, **options):
+        pass
+
+    def log(self, numbers):
+        self.steps.append(numbers["trainer/global_step"])
+
+    def finish(self, exit_code):
+        pass
+
+
+@pytest.fixture
+def online(monkeypatch):
+    """Train a run in two pieces with a server that has its rows up to some step; return settings and runs."""
+
+    def train(folder, shown):
+        begun, settings = [Listening(), Listening(shown)], []
+
+        def start(**given):
+            settings.append(given)
+            return begun[len(settings) - 1]
+
+        monkeypatch.setattr(wandb, "init", start)
+        monkeypatch.setattr(wandb, "login", lambda **given: True)
+        monkeypatch.setattr(wandb_runs, "_answers", [])
+        run = configuration(folder, logger={"wandb": {"mode": "online"}})
+        stopped_between_validations(run)
+        train_stack([run])
+        return run, settings, begun
+
+    return train
+
+
+@pytest.mark.parametrize("shown, again", [(6, [8]), (3, [6, 8]), (8, [])])
+def test_online_a_resumed_run_goes_on_in_the_same_run_where_that_stands(online, tmp_path, shown, again):
+    run, (first, second), (before, after) = online(tmp_path, shown)
+    assert [given["id"] for given in (first, second)] == [run.identity] * 2
+    assert [given["resume"] for given in (first, second)] == [None, "allow"]
+    assert (before.steps, after.steps) == ([3, 6], again)
+    assert after.tags == ("lstm", "adding", "default", "finished")
+
+
+def test_an_agents_sweep_keeps_the_id_that_the_agent_has_drawn(online, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
+    _, settings, _ = online(tmp_path, 6)
+    assert [(given["id"], given["resume"]) for given in settings] == [(None, None)] * 2
+
+
+@pytest.mark.parametrize("which, step", [("best", "best_step"), ("last", "steps")])
+def test_a_checkpoint_is_an_artifact_if_asked(tmp_path, which, step):
+    run = configuration(tmp_path, logger={"wandb": {"checkpoints": which}})
+    (result,) = train_stack([run])
+    (file,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    (artifact,) = records(file)["artifact"]
+    (content,) = artifact["manifest"]["contents"]
+    kept = tmp_path / run.identity / "checkpoint" / f"{which}.pt"
+    assert (artifact["name"], artifact["type"]) == (f"checkpoint-{run.identity}", "model")
+    assert which in artifact["aliases"]
+    assert json.loads(artifact["metadata"]) == {"identity": run.identity, "step": getattr(result, step)}
+    assert (content["path"], Path(content["local_path"])) == (kept.name, kept)
+    assert content["digest"] == base64.b64encode(hashlib.md5(kept.read_bytes()).digest()).decode()
+
+
+def test_there_are_no_artifacts_if_not_asked(mirrored):
+    assert all("artifact" not in found for _, _, found in mirrored)
+
+
+@pytest.mark.parametrize("project", ["", "a/b", "50%", "x" * 129])
+def test_a_project_that_wandb_refuses_is_refused_before_anything_is_trained(tmp_path, project):
+    line = f"logger.wandb.project={project[:40]}.*: must be 1 to 128 characters without / "
+    with pytest.raises(UserError, match=line):
+        configuration(tmp_path, logger={"wandb": {"project": project}})
+
+
+def test_long_names_are_shortened_to_what_wandb_takes():
+    assert wandb_runs.shortened("a" * 64, 64) == "a" * 64
+    assert wandb_runs.shortened("a" * 65, 64) == "a" * 63 + "…"

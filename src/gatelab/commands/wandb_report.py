@@ -65,7 +65,7 @@ def _logged(folder: Path, section: WandbSection, directory: Path) -> Path | None
 
     def log() -> None:
         # a column may hold numbers and, where there is none, words
-        run.log({"comparison": wandb.Table(columns=columns, data=rows, allow_mixed_types=True)})
+        run.log({"comparison": wandb.Table(columns=list(columns), data=rows, allow_mixed_types=True)})
         artifact = wandb.Artifact("comparison", type="report")
         for name in _FILES:
             if (folder / name).is_file():
