@@ -15,6 +15,8 @@ from gatelab.errors import UserError
 from gatelab.runs import Store
 from tests.runs.examples import diverged, example
 
+KEYS = ("runs", "baseline", "task", "by", "select", "small", "diverged", "family", "out", "wandb")
+WRITTEN = ["figures", "index.html", "runs.csv", "table.csv", "table.md", "table.tex", "tables"]
 SCRIPT = Path(__file__).parents[2] / "scripts" / "compare.py"
 
 
@@ -38,28 +40,35 @@ def test_tables_are_printed_and_written(runs, capsys):
     assert "mean difference to lstm, paired by seed" in printed
     assert "diverged at 40" in printed
     assert "4 runs: 3 finished, 1 diverged" in printed
-    assert "written: report/new/table.md" in printed
-    assert sorted(os.listdir("report/new")) == ["runs.csv", "table.csv", "table.md"]
+    assert "gru: no difference found on adding; not compared on copy." in printed
+    assert "1 paired seed cannot reach p < 0.05" in printed
+    assert "written: report/new/index.html" in printed
+    assert sorted(os.listdir("report/new")) == WRITTEN
     variants = list(csv.DictReader(io.StringIO(Path("report/new/table.csv").read_text())))
-    assert [(row["task"], row["variant"], row["difference"]) for row in variants] == [
+    assert [(row["task"], row["variant"], row["gain"]) for row in variants] == [
         ("adding", "lstm", ""),
         ("adding", "gru", "-0.25"),
         ("copy", "lstm", ""),
     ]
     assert len(Path("report/new/runs.csv").read_text().splitlines()) == 5
-    assert Path("report/new/table.md").read_text().startswith("# Variants\n\n| task | variant | runs |")
+    assert Path("report/new/table.md").read_text().startswith("# gru against lstm on 2 tasks\n\n- gru: no difference")
+    assert "python scripts/compare.py runs=runs/ baseline=lstm" not in Path("report/new/index.html").read_text()
+    assert "python scripts/compare.py baseline=lstm" in Path("report/new/index.html").read_text()
 
 
 def test_defaults(runs, capsys):
     assert compare([]) == 0
     assert "difference" not in capsys.readouterr().out
-    assert sorted(os.listdir("report")) == ["runs.csv", "table.csv", "table.md"]
+    assert sorted(os.listdir("report")) == WRITTEN
 
 
 def test_a_report_comes_out_the_same_again(runs):
     compare(["out=one"])
     compare(["out=two"])
-    assert Path("one/table.md").read_bytes() == Path("two/table.md").read_bytes()
+    files = sorted(path.relative_to("one") for path in Path("one").rglob("*.*"))
+    assert len(files) > 20
+    assert files == sorted(path.relative_to("two") for path in Path("two").rglob("*.*"))
+    assert [file for file in files if (Path("one") / file).read_bytes() != (Path("two") / file).read_bytes()] == []
 
 
 def test_nothing_is_written_without_a_folder(runs, capsys):
@@ -78,7 +87,7 @@ def test_one_task(runs, capsys):
 def test_help_lists_every_key(capsys):
     assert compare(["--help"]) == 0
     printed = capsys.readouterr().out
-    assert all(f"    {key}=" in printed for key in ("runs", "baseline", "task", "out"))
+    assert all(f"    {key}=" in printed for key in KEYS)
 
 
 def test_what_the_tables_hide_is_said(runs, capsys):
@@ -90,13 +99,24 @@ def test_what_the_tables_hide_is_said(runs, capsys):
 @pytest.mark.parametrize(
     "argument, message",
     [
-        ("baselin=lstm", r"unknown key 'baselin' \(did you mean 'baseline'\?\).*keys are runs, baseline, out, task"),
+        (
+            "baselin=lstm",
+            r"unknown key 'baselin' \(did you mean 'baseline'\?\).*keys are runs, baseline, out, task, by, ",
+        ),
         ("lstm", r"'lstm' is not of the form key=value"),
         ("baseline=lstn", r"unknown baseline 'lstn' \(did you mean 'lstm'\?\); known are gru, lstm"),
         ("task=ading", r"no runs of task 'ading' \(did you mean 'adding'\?\).*adding, copy"),
         ("runs=absent/", r"no runs in absent: No such file"),
         ("runs=empty/", r"no finished runs in empty/"),
-        ("out=runs/file/x", r"out=runs/file/x: the tables cannot be written: Not a directory"),
+        ("out=runs/file/x", r"out=runs/file/x: the report cannot be written: Not a directory"),
+        ("select=test", r"select=test: refused, .*looks better than it is; allowed is validation"),
+        ("select=valid", r"select=valid: must be validation \(did you mean 'validation'\?\)"),
+        ("by=model.hidden_size", r"by=model.hidden_size: must name task"),
+        ("by=task,model.width", r"by=model.width: no such setting; allowed are task and settings of the runs"),
+        ("small=1", r"small=1: must be a number of at least 0 and below 1"),
+        ("small=few", r"small=few: must be a number"),
+        ("diverged=wrst", r"diverged=wrst: must be worst or separate \(did you mean 'worst'\?\)"),
+        ("family=none", r"family=none: must be page or task"),
     ],
 )
 def test_mistakes_are_one_line(runs, argument, message):
@@ -104,6 +124,31 @@ def test_mistakes_are_one_line(runs, argument, message):
     Path("runs/file").write_text("")
     with pytest.raises(UserError, match=rf"^{message}[^\n]*$"):
         compare([argument])
+
+
+def test_what_goes_to_wandb_has_to_be_written(runs):
+    with pytest.raises(UserError, match=r"^wandb=gates: what goes there is what is written; out= must name a folder$"):
+        compare(["out=", "wandb=gates"])
+
+
+def test_what_is_written_goes_to_wandb_when_asked(runs, monkeypatch):
+    sent = []
+    monkeypatch.setattr("gatelab.commands.wandb_report.log_report", lambda *arguments: sent.append(arguments))
+    compare(["out=report", "wandb=me/gates"])
+    assert sent == [(Path("report"), "me/gates", Path("runs"))]
+    assert "wandb" not in Path("report/index.html").read_text()
+
+
+def test_settings_asked_for_are_comparisons_of_their_own(runs):
+    for identity, size in (("a" * 16, 8), ("b" * 16, 16)):
+        result = example(label="gru", task="copy", identity=identity, settings={"model.hidden_size": size})
+        runs.record(identity, {"seed": 0}).finish(result)
+    compare(["task=copy", "by=task,model.hidden_size", "out=report"])
+    rows = list(csv.DictReader(io.StringIO(Path("report/table.csv").read_text())))
+    assert [row["task"] for row in rows if row["variant"] == "gru"] == [
+        "copy model.hidden_size=16",
+        "copy model.hidden_size=8",
+    ]
 
 
 def test_a_key_given_twice(runs):

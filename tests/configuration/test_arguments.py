@@ -1,6 +1,7 @@
 """The command line before Hydra sees it: flags first, equations quoted, folders found."""
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from gatelab.configuration import added_directories, arranged, quote_equations
 from gatelab.errors import UserError
@@ -99,3 +100,29 @@ def test_added_directories(tmp_path):
     with pytest.raises(UserError) as refused:
         added_directories([f"--config-dir={tmp_path}/three"])
     assert str(refused.value) == f"--config-dir={tmp_path}/three: no such folder"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["-m", "task=adding,copying", "task.length=10"], ["-m", "task=adding,copying", "task.length=choice(10)"]),
+        (["-m", "task=adding", "task.length=10"], ["-m", "task=adding", "task.length=10"]),
+        (["task=adding", "task.length=10"], ["task=adding", "task.length=10"]),
+        (
+            ["-m", "task=glob(c*)", "task.length=10,20", "seed=3"],
+            ["-m", "task=glob(c*)", "task.length=10,20", "seed=3"],
+        ),
+        (
+            ["-m", "opening=one,chrono", "+opening.value=2", "model.hidden_size=3"],
+            ["-m", "opening=one,chrono", "+opening.value=2", "model.hidden_size=3"],
+        ),
+    ],
+)
+def test_a_key_below_a_group_that_is_swept_waits_for_its_choice(words, expected):
+    assert arranged(words) == expected
+
+
+def test_tasks_are_swept_with_a_key_that_all_of_them_have():
+    # what Hydra makes of a choice of one
+    parsed = OverridesParser.create().parse_override("task.length=choice(10)")
+    assert list(parsed.sweep_string_iterator()) == ["10"]

@@ -10,7 +10,7 @@ from typing import Literal, cast
 from gatelab.commands.arguments import keyed
 from gatelab.errors import UserError, suggest
 from gatelab.reports import Table, runs_table, variants_table
-from gatelab.reports.evidence import Question, read_evidence
+from gatelab.reports.evidence import Question, check_question, read_evidence
 from gatelab.runs import Result, Store
 
 __all__ = ["compare"]
@@ -114,7 +114,7 @@ def compare(arguments: list[str]) -> int:
     question = request.question()
     store = Store(request.runs)
     results = _of_tasks(store.results(), request)
-    _check_baseline(results, request.baseline)
+    check_question(question, results)
     runs, variants = runs_table(results), variants_table(results, request.baseline or None)
     print(f"{runs.text()}\n{variants.text()}")
     for note in _notes(results, store):
@@ -133,12 +133,6 @@ def _of_tasks(results: list[Result], request: _Request) -> list[Result]:
         if task not in known:
             raise UserError(f"no runs of task '{task}'{suggest(task, known)}; {request.runs} has {_listed(known)}")
     return [result for result in results if result.task in wanted]
-
-
-def _check_baseline(results: Sequence[Result], baseline: str) -> None:
-    known = {result.label for result in results}
-    if baseline and baseline not in known:
-        raise UserError(f"unknown baseline '{baseline}'{suggest(baseline, known)}; known are {_listed(known)}")
 
 
 def _listed(names: set[str]) -> str:

@@ -4,6 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import OverrideType
+from hydra.errors import HydraException
+
 from gatelab.equations.factors import FACTORS
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
@@ -43,7 +47,31 @@ def arranged(arguments: Sequence[str]) -> list[str]:
             flags.append(word)
         else:
             flags.append(_valued(word, waiting))
-    return [*flags, *quote_equations(overrides)]
+    quoted = quote_equations(overrides)
+    return [*flags, *(_with_their_choice(quoted) if {"-m", "--multirun"} & set(flags) else quoted)]
+
+
+def _with_their_choice(overrides: Sequence[str]) -> list[str]:
+    """Make ``task.length=10`` wait for the task of each point, where ``task=adding,copying`` is swept.
+
+    Hydra puts what is not swept into a configuration without the choices that are, and finds no such key there. As a
+    choice of one it goes where the choices go.
+    """
+    parser = OverridesParser.create()
+    try:
+        parsed = [parser.parse_override(override) for override in overrides]
+    except HydraException:
+        return list(overrides)  # Hydra says it better
+    swept = {
+        one.key_or_group for one in parsed if one.is_sweep_override() and (conf_directory() / one.key_or_group).is_dir()
+    }
+    deferred = []
+    for override, one in zip(overrides, parsed, strict=True):
+        key, equals, value = override.partition("=")
+        below = one.key_or_group.partition(".")[0] in swept and "." in one.key_or_group
+        waits = below and equals and not one.is_sweep_override() and one.type == OverrideType.CHANGE
+        deferred.append(f"{key}=choice({value})" if waits and not value.startswith(("[", "{")) else override)
+    return deferred
 
 
 def added_directories(arguments: Sequence[str]) -> tuple[Path, ...]:

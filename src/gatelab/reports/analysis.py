@@ -1,0 +1,209 @@
+"""What the statistics say about the evidence: every variant on every task, and each against the baseline."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gatelab.randomness import generator
+from gatelab.reports.evidence import Evidence, Run, Setting
+from gatelab.statistics import (
+    Family,
+    Interval,
+    Location,
+    Pairs,
+    Sample,
+    Significance,
+    diverged_score,
+    holm,
+    locate,
+    pair_by_seed,
+    plan_comparison,
+    probability_of_improvement_paired,
+    sample,
+    sign_flip_test,
+    student_interval,
+)
+
+__all__ = ["RESAMPLES", "Analysis", "Band", "Comparison", "Standing", "analyse", "compared", "corrected", "random"]
+
+RESAMPLES = 20_000
+
+
+def random(purpose: str, *indices: int) -> np.random.Generator:
+    """Return the generator of one thing on the page: the same page comes out of the same runs, bit for bit."""
+    return generator(0, f"report {purpose}", *indices)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The test scores of one variant on one task, at the setting that validation chose."""
+
+    task: str
+    label: str
+    setting: Setting
+    sample: Sample
+    location: Location
+    interval: Interval
+    """Of the mean, Student's: with few seeds the bootstrap's is too narrow (docs/statistics.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Gains too small to matter: from ``-width`` to ``width``, in the unit of the score; NaN where undefined."""
+
+    width: float
+
+    def holds(self, interval: Interval) -> bool:
+        """Whether an interval lies within the band."""
+        return not interval.degenerate and -self.width <= interval.low and interval.high <= self.width
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A variant against the baseline on one task, paired by seed; positive: better than the baseline."""
+
+    task: str
+    label: str
+    pairs: Pairs
+    gain: Interval
+    """Of the mean paired difference, in the unit of the score; Student's."""
+    better: Interval
+    """The probability of being better than the baseline at the same seed."""
+    test: Significance
+    p: float
+    """Corrected for its family."""
+    alpha: float
+    band: Band
+    comparisons: int
+    """Size of the family."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether the corrected test finds a difference."""
+        return not self.test.degenerate and self.p < self.alpha
+
+    @property
+    def verdict(self) -> str:
+        """``better``, ``worse`` or ``no difference found``."""
+        if not self.decided:
+            return "no difference found"
+        return "better" if self.gain.estimate > 0 else "worse"
+
+    @property
+    def decidable(self) -> bool:
+        """Whether so many pairs could have decided anything in so large a family."""
+        return plan_comparison(self.pairs.differences.counts.n_used, self.comparisons, alpha=self.alpha).decides
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The evidence with all that is computed once for several sections."""
+
+    evidence: Evidence
+    standings: Mapping[tuple[str, str], Standing]
+    comparisons: Mapping[tuple[str, str], Comparison]
+    """Task and label -> comparison with the baseline; empty without one."""
+    families: tuple[Family, ...]
+
+    def diverged_as(self, task: str) -> float | None:
+        """Return the score that stands for a diverged run of a task; None if such runs are left out."""
+        return _diverged_as(self.evidence, task)
+
+    def band(self, task: str) -> Band:
+        """Return which gains are too small to matter on a task."""
+        return _band(self.evidence, task)
+
+
+def analyse(evidence: Evidence) -> Analysis:
+    """Compute what several sections need."""
+    standings = {(task, label): _standing(evidence, task, label) for task, label in evidence.cells()}
+    baseline = evidence.question.baseline
+    found: list[Comparison] = []
+    if baseline is not None:
+        found = [
+            compared(evidence, task, label, baseline, place)
+            for place, (task, label) in enumerate(evidence.cells())
+            if label != baseline and (task, baseline) in evidence.settings
+        ]
+    groups = [found] if evidence.question.family == "page" else _by_task(found)
+    families: list[Family] = []
+    comparisons: dict[tuple[str, str], Comparison] = {}
+    for group in groups:
+        if group:
+            family, members = corrected(group, _family_name(evidence, group))
+            families.append(family)
+            comparisons |= {(member.task, member.label): member for member in members}
+    return Analysis(evidence, standings, comparisons, tuple(families))
+
+
+def compared(evidence: Evidence, task: str, label: str, baseline: str, place: int) -> Comparison:
+    """Compare two variants on one task; p is not yet corrected. ``place`` tells the random numbers apart."""
+    ours, theirs = evidence.chosen(task, label), evidence.chosen(task, baseline)
+    pairs = pair_by_seed(
+        [run.scored for run in ours.runs],
+        [run.scored for run in theirs.runs],
+        higher_is_better=evidence.of_task(task).higher_is_better,
+        diverged_as=_diverged_as(evidence, task),
+    )
+    test = sign_flip_test(pairs.differences, generator=random("sign flips", place))
+    return Comparison(
+        task=task,
+        label=label,
+        pairs=pairs,
+        gain=student_interval(pairs.differences),
+        better=probability_of_improvement_paired([pairs], generator=random("better", place), resamples=RESAMPLES),
+        test=test,
+        p=test.p,
+        alpha=evidence.question.alpha,
+        band=_band(evidence, task),
+        comparisons=1,
+    )
+
+
+def corrected(group: Sequence[Comparison], name: str) -> tuple[Family, list[Comparison]]:
+    """Return a family of comparisons, and its members with p corrected for it."""
+    family = holm([member.test.p for member in group], family=name)
+    members = [replace(member, p=p, comparisons=family.size) for member, p in zip(group, family.adjusted, strict=True)]
+    return family, members
+
+
+def _standing(evidence: Evidence, task: str, label: str) -> Standing:
+    setting = evidence.chosen(task, label)
+    scores = sample([run.scored[1] for run in setting.runs], diverged_as=_diverged_as(evidence, task))
+    return Standing(task, label, setting, scores, locate(scores), student_interval(scores))
+
+
+def _diverged_as(evidence: Evidence, task: str) -> float | None:
+    result = evidence.of_task(task)
+    shown = [run for label in evidence.labels for run in _runs(evidence, task, label)]
+    return diverged_score(
+        evidence.question.diverged,
+        [run.scored[1] for run in shown],
+        higher_is_better=result.higher_is_better,
+        chance=result.chance,
+    )
+
+
+def _runs(evidence: Evidence, task: str, label: str) -> tuple[Run, ...]:
+    return evidence.chosen(task, label).runs if (task, label) in evidence.settings else ()
+
+
+def _band(evidence: Evidence, task: str) -> Band:
+    result = evidence.of_task(task)
+    distance = abs(result.perfect - result.chance)
+    return Band(evidence.question.small * distance if math.isfinite(distance) and distance > 0 else math.nan)
+
+
+def _by_task(found: Sequence[Comparison]) -> list[list[Comparison]]:
+    groups: dict[str, list[Comparison]] = {}
+    for comparison in found:
+        groups.setdefault(comparison.task, []).append(comparison)
+    return list(groups.values())
+
+
+def _family_name(evidence: Evidence, group: Sequence[Comparison]) -> str:
+    labels, tasks = {member.label for member in group}, {member.task for member in group}
+    variants = f"{len(labels)} {'variant' if len(labels) == 1 else 'variants'} against {evidence.question.baseline}"
+    return f"{variants} on {next(iter(tasks)) if len(tasks) == 1 else f'{len(tasks)} tasks'}"

@@ -1,0 +1,138 @@
+"""The command that trains a stored run: what differs from conf/, as overrides."""
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gatelab.equations.library import variant_files
+from gatelab.equations.parsing import canonical_text
+from gatelab.errors import UserError
+from gatelab.locations import conf_directory
+from gatelab.runs import settings
+
+__all__ = ["overrides", "train_command"]
+
+_GROUPS = ("opening", "optimizer", "schedule", "task")
+_NAME = {"optimizer": "_target_"}  # the key that says which file of the group it was; elsewhere name
+
+
+def train_command(configuration: Mapping[str, Any], seeds: Sequence[int] = ()) -> str:
+    """Return the command that trains a frozen configuration, with its own seed or with several."""
+    words = [*overrides(configuration), _seeds(seeds or [configuration["seed"]])]
+    flags = ["-m"] if len(seeds) > 1 else []
+    return shlex.join(["python", "scripts/train.py", *flags, *words])
+
+
+def overrides(configuration: Mapping[str, Any]) -> list[str]:
+    """Return the overrides that give a configuration its science, the seed left out.
+
+    A variant that is no file of conf/ needs ``--config-dir`` beside them.
+    """
+    defaults = {key: value for key, value in _file("train.yaml").items() if key in ("model", "training")}
+    words = _variant(configuration["variant"])
+    standard = _standard_groups()
+    for group in _GROUPS:
+        section = configuration.get(group)
+        if section is None:  # of a version without it
+            continue
+        name, content = _option(group, section)
+        if name != standard[group]:
+            words.append(f"{group}={name}")
+        defaults[group] = content
+    flat = settings({**configuration, "variant": {}, "model": _matched(configuration.get("model", {}))})
+    known = settings({**defaults, "variant": {}, "seed": 0})
+    for key, value in flat.items():
+        if key.partition(".")[0] in defaults and not key.endswith((".name", "._target_")):
+            if key == "schedule.final" and configuration["schedule"]["name"] == "constant":
+                continue  # it is filled in, and says nothing
+            if key not in known:
+                words.append(f"+{key}={_word(value)}")
+            elif known[key] != value:
+                words.append(f"{key}={_word(value)}")
+    return words
+
+
+def _matched(model: Mapping[str, Any]) -> dict[str, Any]:
+    # the hidden size that was found stands in the configuration: it is asked for as it is
+    return {key: None if key == "match" else value for key, value in model.items()}
+
+
+def _variant(variant: Mapping[str, Any]) -> list[str]:
+    name = str(variant["name"])
+    file = variant_files().get(name)
+    original = _yaml(file).get("equations", {}) if file is not None else {}
+    spelled = {key: _canonical(str(text)) for key, text in original.items()}
+    changed = {
+        key: text for key, text in variant["equations"].items() if spelled.get(key, None if file else text) != text
+    }
+    return [
+        f"variant={name}",
+        *(f"{_new(key, spelled)}variant.equations.{key}={_quoted(text)}" for key, text in changed.items()),
+    ]
+
+
+def _new(key: str, known: Mapping[str, str]) -> str:
+    return "" if key in known else "+"
+
+
+def _canonical(text: str) -> str:
+    try:
+        return canonical_text(text)
+    except UserError:
+        return text
+
+
+def _option(group: str, section: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    key = _NAME.get(group, "name")
+    folder = conf_directory() / group
+    for file in sorted(folder.rglob("*.yaml")):
+        content = _yaml(file)
+        if content.get(key) == section[key] and (key != "name" or file.stem == section[key]):
+            return file.stem, content
+    return str(section[key]), {}
+
+
+def _standard_groups() -> dict[str, str]:
+    words: Iterable[Any] = _file("train.yaml").get("defaults", [])
+    found = dict.fromkeys(_GROUPS, "")
+    for word in words:
+        if isinstance(word, Mapping):
+            found |= {group: str(name) for group, name in word.items() if group in found}
+    return found
+
+
+def _file(name: str) -> dict[str, Any]:
+    return _yaml(conf_directory() / name)
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return content if isinstance(content, dict) else {}
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    ordered = sorted(set(seeds))
+    if len(ordered) > 1 and ordered == list(range(ordered[0], ordered[-1] + 1)):
+        return f"seed=range({ordered[0]},{ordered[-1] + 1})"
+    return f"seed={','.join(map(str, ordered))}"
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{','.join(map(_word, value))}]"
+    return _quoted(value) if isinstance(value, str) else repr(value)
+
+
+def _quoted(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z_][\w./-]*", text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

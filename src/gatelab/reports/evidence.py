@@ -1,0 +1,339 @@
+"""Everything that the comparison page is made of, read from a store once: results, histories, failures, provenance."""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from gatelab.errors import UserError, suggest
+from gatelab.reports.scores import worse
+from gatelab.reports.settings import setting_text, tasks_told_apart, varied_keys
+from gatelab.runs import Result, Store
+from gatelab.statistics import summarise
+
+__all__ = [
+    "Curve",
+    "Evidence",
+    "Failed",
+    "Gate",
+    "Provenance",
+    "Question",
+    "Run",
+    "Setting",
+    "check_question",
+    "read_evidence",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of the runs."""
+
+    baseline: str | None = None
+    """The label that the others are compared with."""
+    by: tuple[str, ...] = ("task",)
+    """What makes a comparison of its own: the task, and the settings named here. Other varied settings are searched."""
+    small: float = 0.01
+    """Differences below this share of the way from chance to perfect are too small to matter."""
+    diverged: Literal["worst", "separate"] = "worst"
+    """A diverged run scores like the worst run of its task (or chance), or is left out and counted."""
+    family: Literal["page", "task"] = "page"
+    """The comparisons that are corrected together."""
+    alpha: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The validation scores of a run over its steps."""
+
+    steps: tuple[int, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """How open a gate is over validation data, at the step that validation chose; shares in 0..1."""
+
+    mean: float
+    shut: float
+    """Share of values below 0.1."""
+    open: float
+    """Share of values above 0.9."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that has come to its end."""
+
+    number: int
+    """Its place in ``Evidence.runs``."""
+    result: Result
+    """``task`` is told apart by the settings that are asked for."""
+    setting: str
+    """The searched settings, such as ``optimizer.lr=0.01``; empty if none was."""
+    curve: Curve
+    gates: Mapping[str, Gate]
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its last step."""
+        return self.result.status == "finished"
+
+    @property
+    def scored(self) -> tuple[int, float]:
+        """Seed and test score; NaN for a run that diverged."""
+        return self.result.seed, self.result.test.score if self.finished else math.nan
+
+    @property
+    def judged(self) -> float:
+        """Best validation score; NaN for a run that diverged, whatever it had reached before."""
+        return self.result.validation.score if self.finished else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The runs of one variant on one task that differ in nothing but their seed."""
+
+    text: str
+    """Of the searched settings; empty if nothing was searched."""
+    values: Mapping[str, Any]
+    """Searched key -> value."""
+    runs: tuple[Run, ...]
+    validation: float
+    """Mean of the best validation scores of the finished runs; NaN without one."""
+
+    @property
+    def diverged(self) -> int:
+        """How many of the runs diverged."""
+        return sum(not run.finished for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A run without a result."""
+
+    identity: str
+    label: str
+    task: str
+    seed: int | None
+    reason: str
+    attempts: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the results come from: value -> how many runs have it."""
+
+    newest: str
+    """The date of the newest run, ISO 8601; empty if no run says."""
+    commits: Mapping[str, int]
+    versions: Mapping[str, Mapping[str, int]]
+    """Package -> version -> runs."""
+    platforms: Mapping[str, int]
+    devices: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a store says, for one question. Tasks are in alphabetical order, variants too, after the baseline."""
+
+    question: Question
+    runs: tuple[Run, ...]
+    tasks: tuple[str, ...]
+    labels: tuple[str, ...]
+    searched: Mapping[str, tuple[str, ...]]
+    """Task -> the keys that were searched."""
+    settings: Mapping[tuple[str, str], tuple[Setting, ...]]
+    """Task and label -> its settings, the one that validation chose first."""
+    failed: tuple[Failed, ...]
+    unfinished: tuple[str, ...]
+    """Identities of runs that were begun and neither ended nor failed."""
+    provenance: Provenance
+    configurations: Mapping[str, Mapping[str, Any]]
+    """Identity -> frozen configuration, of the first run of each chosen setting."""
+
+    def cells(self) -> list[tuple[str, str]]:
+        """Return every task and label that has runs, in order."""
+        return [(task, label) for task in self.tasks for label in self.labels if (task, label) in self.settings]
+
+    def chosen(self, task: str, label: str) -> Setting:
+        """Return the setting of a variant that validation chose."""
+        return self.settings[task, label][0]
+
+    def of_task(self, task: str) -> Result:
+        """Return a result of the task, for what all of them have in common: name and direction of the score."""
+        return next(self.chosen(task, label).runs[0].result for label in self.labels if (task, label) in self.settings)
+
+    @property
+    def search(self) -> bool:
+        """Whether any variant has several settings to choose from."""
+        return any(len(settings) > 1 for settings in self.settings.values())
+
+
+def read_evidence(store: Store, question: Question, results: Sequence[Result]) -> Evidence:
+    """Read everything about the given results of a store.
+
+    Raises UserError for a key of ``question.by`` that is no setting, for a baseline without runs, and for a damaged
+    history.
+    """
+    check_question(question, results)
+    results = tasks_told_apart(results, [key for key in question.by if key != "task"])
+    searched = {
+        task: tuple(key for key in keys if not key.startswith("task.") and key not in question.by)
+        for task, keys in varied_keys(results).items()
+    }
+    ordered = sorted(results, key=lambda result: (result.task, result.label, result.seed, result.identity))
+    runs = tuple(_run(number, result, searched, store) for number, result in enumerate(ordered))
+    labels = sorted({run.result.label for run in runs}, key=lambda label: (label != question.baseline, label))
+    settings = _settings(runs, searched)
+    failed, unfinished = _without_result(store, {result.task for result in results})
+    chosen = [of_variant[0].runs[0].result.identity for of_variant in settings.values()]
+    return Evidence(
+        question=question,
+        runs=runs,
+        tasks=tuple(sorted({run.result.task for run in runs})),
+        labels=tuple(labels),
+        searched=searched,
+        settings=settings,
+        failed=failed,
+        unfinished=unfinished,
+        provenance=_provenance(store, [run.result.identity for run in runs]),
+        configurations={name: store.configuration(name) for name in chosen if _has_configuration(store, name)},
+    )
+
+
+def check_question(question: Question, results: Sequence[Result]) -> None:
+    """Raise UserError for a key of ``question.by`` that is no setting, and for a baseline without runs."""
+    known = sorted({"task", *(key for result in results for key in result.settings)})
+    for key in question.by:
+        if key not in known:
+            raise UserError(
+                f"by={key}: no such setting{suggest(key, known)}; allowed are task and settings of the runs"
+            )
+    labels = {result.label for result in results}
+    if question.baseline is not None and question.baseline not in labels:
+        near = suggest(question.baseline, labels)
+        raise UserError(f"unknown baseline '{question.baseline}'{near}; known are {', '.join(sorted(labels))}")
+
+
+def _run(number: int, result: Result, searched: Mapping[str, tuple[str, ...]], store: Store) -> Run:
+    steps, scores = [], []
+    gates: dict[str, Gate] = {}
+    for row in store.history(result.identity):
+        if row["split"] == "validation" and "score" in row:
+            steps.append(row["step"])
+            scores.append(float(row["score"]))
+            if row["step"] == result.best_step:
+                gates = _gates(row)
+    setting = setting_text(result.settings, searched[result.task])
+    return Run(number, result, setting, Curve(tuple(steps), tuple(scores)), gates)
+
+
+_GATE = re.compile(r"gates/(.+)/mean")
+
+
+def _gates(row: Mapping[str, Any]) -> dict[str, Gate]:
+    names = [match[1] for key in row if (match := _GATE.fullmatch(key))]
+    return {
+        name: Gate(*(float(row.get(f"gates/{name}/{part}", math.nan)) for part in ("mean", "shut", "open")))
+        for name in names
+    }
+
+
+def _settings(
+    runs: Sequence[Run], searched: Mapping[str, tuple[str, ...]]
+) -> dict[tuple[str, str], tuple[Setting, ...]]:
+    groups: dict[tuple[str, str], dict[str, list[Run]]] = {}
+    for run in runs:
+        groups.setdefault((run.result.task, run.result.label), {}).setdefault(run.setting, []).append(run)
+    found: dict[tuple[str, str], tuple[Setting, ...]] = {}
+    for (task, label), by_text in groups.items():
+        settings = [_setting(text, members, searched[task]) for text, members in by_text.items()]
+        higher = settings[0].runs[0].result.higher_is_better
+        found[task, label] = tuple(sorted(settings, key=lambda setting: _rank(setting, higher_is_better=higher)))
+    return found
+
+
+def _setting(text: str, runs: list[Run], keys: Sequence[str]) -> Setting:
+    values = {key: runs[0].result.settings.get(key) for key in keys}
+    validation = summarise([run.judged for run in runs if run.finished]).mean
+    return Setting(text, values, tuple(runs), validation)
+
+
+def _rank(setting: Setting, *, higher_is_better: bool) -> tuple[int, int, float, str]:
+    # Settings with more seeds first: a final comparison over many seeds is not lost to one lucky trial of the search.
+    # A run that diverged puts its setting behind those without: the mean of the others would flatter it.
+    return (
+        -len({run.result.seed for run in setting.runs}),
+        setting.diverged,
+        worse(setting.validation, higher_is_better=higher_is_better),
+        setting.text,
+    )
+
+
+def _without_result(store: Store, tasks: set[str]) -> tuple[tuple[Failed, ...], tuple[str, ...]]:
+    failed, unfinished = [], []
+    plain = {task.split(" ")[0] for task in tasks}
+    for identity in store.unfinished():
+        failure = _failure(store.runs_dir / identity / "failed.json", identity)
+        if failure is None:
+            unfinished.append(identity)
+        elif failure.task in plain:
+            failed.append(failure)
+    return tuple(sorted(failed, key=lambda run: (run.task, run.label, run.seed or 0, run.identity))), tuple(unfinished)
+
+
+def _failure(path: Path, identity: str) -> Failed | None:
+    content = _json(path)
+    if not content:
+        return None
+    seed, attempts = content.get("seed"), content.get("attempts")
+    return Failed(
+        identity,
+        str(content.get("label", "")),
+        str(content.get("task", "")),
+        seed if isinstance(seed, int) else None,
+        str(content.get("reason", "no reason was recorded")),
+        attempts if isinstance(attempts, int) else None,
+    )
+
+
+def _provenance(store: Store, identities: Sequence[str]) -> Provenance:
+    newest = ""
+    commits: Counter[str] = Counter()
+    platforms: Counter[str] = Counter()
+    devices: Counter[str] = Counter()
+    versions: dict[str, Counter[str]] = {}
+    for identity in identities:
+        content = _json(store.runs_dir / identity / "provenance.json")
+        if not content:
+            continue
+        newest = max(newest, str(content.get("date", "")))
+        git = content.get("git")
+        if isinstance(git, dict) and git.get("commit"):
+            commits[f"{git['commit']}{' with changes' if git.get('dirty') else ''}"] += 1
+        for counter, key in ((platforms, "platform"), (devices, "device")):
+            if content.get(key):
+                counter[str(content[key])] += 1
+        known = content.get("versions")
+        for package, version in known.items() if isinstance(known, dict) else ():
+            if version is not None:
+                versions.setdefault(package, Counter())[str(version)] += 1
+    return Provenance(newest, commits, versions, platforms, devices)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """Return what a file says; nothing if it is absent or damaged: it is told beside the results, never one itself."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _has_configuration(store: Store, identity: str) -> bool:
+    return (store.runs_dir / identity / "config.yaml").exists()

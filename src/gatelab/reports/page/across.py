@@ -1,0 +1,199 @@
+"""Across tasks: performance profiles, who beats whom, and ranks where there are tasks enough."""
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from gatelab.reports.analysis import Analysis, random
+from gatelab.reports.page.drawing import INK, drawn, hook, left_margin, shortened_label
+from gatelab.reports.page.looks import Look
+from gatelab.reports.page.parts import Absent, Block, Figure, Figures, Section, Text
+from gatelab.reports.page.wording import p_value
+from gatelab.statistics import (
+    Profile,
+    Ranks,
+    Refusal,
+    Sample,
+    normalise,
+    performance_profile,
+    probability_of_improvement,
+    rank_variants,
+    sample,
+)
+
+__all__ = ["across"]
+
+_THRESHOLDS = np.linspace(0, 1, 101)
+_RESAMPLES = 200  # of the matrix, which shows no interval
+
+
+def across(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
+    """Return the section, over the tasks that every variant has runs of."""
+    title = "Across tasks"
+    evidence = analysis.evidence
+    labels = list(evidence.labels)
+    tasks = [task for task in evidence.tasks if all((task, label) in evidence.settings for label in labels)]
+    if len(labels) < 2:
+        return Absent(title, "there is only one variant")
+    if len(tasks) < 2:
+        return Absent(title, f"it needs two tasks that every variant has runs of; there is {len(tasks) or 'none'}")
+    blocks: list[Block] = [Figures(tuple(_figures(analysis, labels, tasks, looks)), _CAPTION)]
+    ranks = rank_variants(
+        labels,
+        [[_median(analysis, task, label) for task in tasks] for label in labels],
+        higher_is_better=[evidence.of_task(task).higher_is_better for task in tasks],
+        alpha=evidence.question.alpha,
+    )
+    if isinstance(ranks, Refusal):
+        blocks.append(Text.of(f"No ranks and no critical difference: {ranks.reason}.", kind="note"))
+    else:
+        blocks.append(Figures((_critical_difference(ranks, looks),), _ranks_words(ranks)))
+    return Section("across", title, tuple(blocks))
+
+
+_CAPTION = (
+    "Left: the share of runs, averaged over tasks, that score at least as much as the height on the axis, with chance"
+    " at"
+    " 0 and perfect at 1; bands are 95 % bootstrap intervals, and a diverged run reaches no height. Right: the"
+    " probability that a run of the row's variant beats a run of the column's, averaged over tasks; 0.50 is no"
+    " difference."
+)
+
+
+def _figures(analysis: Analysis, labels: list[str], tasks: list[str], looks: dict[str, Look]) -> list[Figure]:
+    scaled = [task for task in tasks if _scale(analysis, task) is not None]
+    profiles = {
+        label: performance_profile(
+            [_normalised(analysis, task, label) for task in scaled],
+            _THRESHOLDS,
+            generator=random("profile", place),
+            resamples=2_000,
+        )
+        for place, label in enumerate(labels)
+        if scaled
+    }
+    figures = [_profile_panel(profiles, looks)] if profiles else []
+    return [*figures, _matrix(analysis, labels, tasks)]
+
+
+def _scale(analysis: Analysis, task: str) -> tuple[float, float] | None:
+    result = analysis.evidence.of_task(task)
+    known = math.isfinite(result.chance) and math.isfinite(result.perfect) and result.chance != result.perfect
+    return (result.chance, result.perfect) if known else None
+
+
+def _normalised(analysis: Analysis, task: str, label: str) -> Sample:
+    result = analysis.evidence.of_task(task)
+    scores = [run.scored[1] for run in analysis.evidence.chosen(task, label).runs]
+    return sample(normalise(scores, chance=result.chance, perfect=result.perfect))
+
+
+def _median(analysis: Analysis, task: str, label: str) -> float:
+    return analysis.standings[task, label].location.median
+
+
+def _profile_panel(profiles: dict[str, Profile], looks: dict[str, Look]) -> Figure:
+    def draw(axes: Axes) -> None:
+        for label, profile in profiles.items():
+            look = looks[label]
+            if profile.low is not None and profile.high is not None:
+                axes.fill_between(
+                    profile.thresholds,
+                    profile.low,
+                    profile.high,
+                    color=look.colour,
+                    alpha=0.1,
+                    linewidth=0,
+                    gid=hook(look),
+                )
+            axes.plot(
+                profile.thresholds, profile.share, look.dash, color=look.colour, linewidth=1.8, label=label,
+                gid=hook(look), marker=look.marker, markevery=20, markersize=4.5, drawstyle="steps-post",
+            )  # fmt: skip
+        axes.set_xlim(0, 1)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_xlabel("height: 0 is chance, 1 is perfect")
+        axes.set_ylabel("share of runs at least as high")
+        if len(profiles) <= 8:
+            for text in axes.legend(handlelength=1.6, labelspacing=0.25).get_texts():
+                text.set_gid(hook(looks[text.get_text()]))
+
+    return drawn("profile", "Performance profile", draw, height=3.4)
+
+
+def _matrix(analysis: Analysis, labels: list[str], tasks: list[str]) -> Figure:
+    evidence = analysis.evidence
+    higher = [evidence.of_task(task).higher_is_better for task in tasks]
+    samples = {label: [analysis.standings[task, label].sample for task in tasks] for label in labels}
+    chances = np.full((len(labels), len(labels)), np.nan)
+    for row, one in enumerate(labels):
+        for column, other in enumerate(labels):
+            if row < column:
+                found = probability_of_improvement(
+                    samples[one],
+                    samples[other],
+                    higher_is_better=higher,
+                    generator=random("matrix", row, column),
+                    resamples=_RESAMPLES,
+                ).estimate
+                chances[row, column], chances[column, row] = found, 1 - found
+
+    def draw(axes: Axes) -> None:
+        # blue and vermillion of the palette at the ends, white in the middle
+        from matplotlib.colors import LinearSegmentedColormap
+
+        colours = LinearSegmentedColormap.from_list("wins", ["#D55E00", "#ffffff", "#0072B2"])
+        axes.grid(visible=False)
+        # cells as shapes, not as a picture: they stay sharp, and a picture would be the only one on the page
+        axes.pcolormesh(np.ma.masked_invalid(chances), cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=1)
+        for row in range(len(labels)):
+            for column in range(len(labels)):
+                value = chances[row, column]
+                text = "–" if math.isnan(value) else f"{value:.2f}"
+                strong = not math.isnan(value) and abs(value - 0.5) > 0.35
+                axes.text(
+                    column + 0.5, row + 0.5, text, ha="center", va="center", color="white" if strong else INK,
+                    fontsize=9 if len(labels) <= 8 else 7,
+                )  # fmt: skip
+        places = np.arange(len(labels)) + 0.5
+        axes.set_yticks(places, [shortened_label(label) for label in labels])
+        axes.set_xticks(places, [shortened_label(label) for label in labels], rotation=35, ha="right")
+        axes.tick_params(length=0)
+        axes.invert_yaxis()
+        axes.spines[["left", "bottom"]].set_visible(False)
+
+    bottom = 0.25 + 0.05 * max(len(shortened_label(label)) for label in labels)
+    height = 0.4 + bottom + 0.33 * len(labels)
+    return drawn(
+        "wins", "P(row beats column)", draw, height=max(2.2, height), left=left_margin(labels), bottom=bottom + 0.1
+    )
+
+
+def _critical_difference(ranks: Ranks, looks: dict[str, Look]) -> Figure:
+    order = sorted(range(len(ranks.variants)), key=lambda index: (ranks.average[index], ranks.variants[index]))
+    names = [ranks.variants[index] for index in order]
+
+    def draw(axes: Axes) -> None:
+        for place, index in enumerate(order):
+            look = looks[ranks.variants[index]]
+            axes.plot([ranks.average[index]], [place], look.marker, color=look.colour, markersize=7, gid=hook(look))
+        for number, group in enumerate(ranks.groups):
+            places = [names.index(name) for name in group]
+            averages = [ranks.average[order[place]] for place in places]
+            x = max(ranks.average) + 0.25 + 0.18 * number
+            axes.plot([x, x], [min(places) - 0.2, max(places) + 0.2], color=INK, linewidth=3, solid_capstyle="butt")
+            axes.plot([min(averages), max(averages)], [max(places) + 0.35] * 2, color="none")
+        axes.set_yticks(range(len(names)), [shortened_label(name) for name in names])
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel("average rank over tasks (1 is best)")
+
+    return drawn("ranks", "Ranks", draw, height=0.95 + 0.36 * len(names), left=left_margin(names))
+
+
+def _ranks_words(ranks: Ranks) -> str:
+    return (
+        f"Average rank of the median test score over {ranks.n} tasks. Friedman's test: p = {p_value(ranks.friedman_p)}."
+        f" Variants joined by a bar are within Nemenyi's critical difference of {ranks.critical_difference:.2f} ranks."
+    )

@@ -1,0 +1,80 @@
+"""Budget curves: what the best of n trials of a search is worth, the same n for all variants."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from gatelab.reports.analysis import Analysis
+from gatelab.reports.page.drawing import drawn, hook
+from gatelab.reports.page.looks import Look
+from gatelab.reports.page.parts import Absent, Figure, Figures, Section, Text
+from gatelab.reports.page.wording import file_names, listed
+from gatelab.reports.scores import shown_name
+from gatelab.statistics import BudgetCurve, diverged_score, expected_best
+
+__all__ = ["FEWEST_TRIALS", "budget", "budget_curves"]
+
+FEWEST_TRIALS = 4
+
+
+def budget(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
+    """Return the section, with one panel for each task on which variants were searched."""
+    title = "Best of n trials"
+    evidence = analysis.evidence
+    found = {task: curves for task in evidence.tasks if (curves := budget_curves(analysis, task))}
+    if not found:
+        return Absent(title, f"no variant has {FEWEST_TRIALS} settings or more to choose from")
+    names = file_names(evidence.tasks)
+    figures = tuple(_panel(analysis, task, curves, looks, names[task]) for task, curves in found.items())
+    caption = (
+        "Expected best validation score after n trials, for the same n of every variant and at most half of the trials"
+        " of the one with the fewest. Solid: trials drawn with replacement (Dodge et al. 2019), which is pessimistic"
+        " and steady; dotted: without (Tang et al. 2020), which is unbiased and noisy."
+    )
+    missing = [
+        f"{label} on {task}" for task in found for label in evidence.labels if label not in found[task]
+    ]  # fmt: skip
+    told = [Text.of(f"Too few trials: {listed(missing)}.", kind="note")] if missing else []
+    return Section("budget", title, (Figures(figures, caption), *told))
+
+
+def budget_curves(analysis: Analysis, task: str) -> dict[str, BudgetCurve]:
+    """Return label -> curve of the variants with enough trials: settings, each scored by the mean of its seeds."""
+    evidence = analysis.evidence
+    result = evidence.of_task(task)
+    trials = {
+        label: [float("nan") if setting.diverged else setting.validation for setting in evidence.settings[task, label]]
+        for label in evidence.labels
+        if len(evidence.settings.get((task, label), ())) >= FEWEST_TRIALS
+    }
+    stand_in = diverged_score(
+        evidence.question.diverged,
+        [score for scores in trials.values() for score in scores],
+        higher_is_better=result.higher_is_better,
+        chance=result.chance,
+    )
+    return {
+        label: expected_best(scores, higher_is_better=result.higher_is_better, diverged_as=stand_in)
+        for label, scores in trials.items()
+    }
+
+
+def _panel(analysis: Analysis, task: str, curves: dict[str, BudgetCurve], looks: dict[str, Look], name: str) -> Figure:
+    most = max(1, min(curve.recommended for curve in curves.values()))
+
+    def draw(axes: Axes) -> None:
+        for label, curve in curves.items():
+            look, trials = looks[label], curve.trials[:most]
+            axes.plot(trials, curve.unbiased[:most], ":", color=look.colour, linewidth=1.2, gid=hook(look))
+            axes.plot(
+                trials, curve.biased[:most], "-", color=look.colour, linewidth=1.8, gid=hook(look), marker=look.marker,
+                markevery=max(1, most // 6), markersize=4.5, label=f"{label} ({curve.n})",
+            )  # fmt: skip
+        axes.set_xlabel("trials n")
+        axes.set_ylabel(f"validation {shown_name(analysis.evidence.of_task(task))}")
+        axes.set_xticks(np.unique(np.linspace(1, most, min(most, 6)).round()))
+        if len(curves) <= 8:
+            legend = axes.legend(title="variant (trials)", handlelength=1.6, labelspacing=0.25)
+            for text, label in zip(legend.get_texts(), curves, strict=True):
+                text.set_gid(hook(looks[label]))
+
+    return drawn(f"budget-{name}", task, draw)

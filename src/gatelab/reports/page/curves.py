@@ -1,0 +1,189 @@
+"""Learning curves over steps and over time, and how fast each variant learns."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from gatelab.reports.analysis import Analysis
+from gatelab.reports.evidence import Run
+from gatelab.reports.page.drawing import drawn, hook, plain_ticks, spans_decades
+from gatelab.reports.page.looks import Look
+from gatelab.reports.page.parts import Absent, Figure, Figures, Section, Tabular
+from gatelab.reports.page.wording import file_names
+from gatelab.reports.scores import shown_name
+from gatelab.reports.tables import Column, Table, significant
+from gatelab.statistics import area_under_curve, locate, survive, time_to_threshold
+
+__all__ = ["curves", "speed_table", "thinned"]
+
+_POINTS = 60_000  # of all thin lines of a page together
+_FEWEST, _MOST = 24, 160  # of one line; a panel is about 400 pixels wide
+
+
+def curves(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
+    """Return the section: panels over steps, the same over seconds, and a table."""
+    title = "Learning curves"
+    evidence = analysis.evidence
+    shown = {task: _shown(analysis, task) for task in evidence.tasks}
+    runs = sum(len(members) for groups in shown.values() for members in groups.values())
+    if not runs:
+        return Absent(title, "no run has a validation in its history")
+    most = min(_MOST, max(_FEWEST, _POINTS // (2 * runs)))
+    names = file_names(evidence.tasks)
+    figures = tuple(
+        _panel(analysis, task, groups, looks, names[task], most, view)
+        for view in ("steps", "seconds")
+        for task, groups in shown.items()
+        if groups
+    )
+    caption = (
+        "Validation score. Thick: the median over seeds, where at least half of them are still learning; band: the"
+        " middle half; thin: each seed. A cross is where a run diverged. Seconds are a run's share of its stack's wall"
+        " time, spread evenly over its steps."
+    )
+    speed = (
+        "How fast it is learnt: the mean height of the validation curve, and the steps until validation first reaches"
+        f" {_threshold_words(analysis)}. Runs that never do count as still waiting (Kaplan–Meier); a run that diverged"
+        " waits for ever."
+    )
+    return Section(
+        "curves", title, (Figures(figures, caption), Tabular("learning-speed", speed, speed_table(analysis)))
+    )
+
+
+def thinned(count: int, most: int) -> NDArray[np.int64]:
+    """Return which of ``count`` points to draw: at most ``most``, evenly spaced, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def speed_table(analysis: Analysis) -> Table:
+    """Return a row for each task and variant: area under the curve, and time to a threshold with censored runs."""
+    columns = [
+        Column("task", ("task",)),
+        Column("variant", ("variant",)),
+        Column("mean height, mean over runs", ("height",), significant, "right"),
+        Column("threshold", ("threshold",), significant, "right"),
+        Column("median steps to it", ("median",), _steps, "right"),
+        Column("never reached it", ("never", "runs"), lambda never, runs: f"{never} of {runs}", "right"),
+    ]
+    rows = []
+    for task, label in analysis.evidence.cells():
+        runs = analysis.evidence.chosen(task, label).runs
+        higher = analysis.evidence.of_task(task).higher_is_better
+        threshold = _threshold(analysis, task)
+        heights = [area_under_curve(run.curve.steps, run.curve.scores) for run in runs if run.curve.steps]
+        reached = [
+            time_to_threshold(run.curve.steps, run.curve.scores, threshold, higher_is_better=higher) for run in runs
+        ]
+        account = survive(reached, [run.result.steps for run in runs], diverged=[not run.finished for run in runs])
+        row = {
+            "task": task,
+            "variant": label,
+            "height": locate(heights).mean,
+            "threshold": threshold,
+            "median": account.median,
+            "never": sum(not math.isfinite(step) for step in reached),
+            "runs": len(runs),
+        }
+        rows.append(row)
+    return Table(columns, rows)
+
+
+def _threshold_words(analysis: Analysis) -> str:
+    baseline = analysis.evidence.question.baseline
+    return "half of the way from chance to perfect" if baseline is None else f"the median best validation of {baseline}"
+
+
+def _threshold(analysis: Analysis, task: str) -> float:
+    evidence = analysis.evidence
+    baseline = evidence.question.baseline
+    if baseline is not None and (task, baseline) in evidence.settings:
+        return locate([run.judged for run in evidence.chosen(task, baseline).runs]).median
+    result = evidence.of_task(task)
+    return (result.chance + result.perfect) / 2
+
+
+def _steps(step: float) -> str:
+    return "not seen" if math.isinf(step) else f"{step:.0f}"
+
+
+def _shown(analysis: Analysis, task: str) -> dict[str, list[Run]]:
+    evidence = analysis.evidence
+    groups = {
+        label: [run for run in evidence.chosen(task, label).runs if run.curve.steps]
+        for label in evidence.labels
+        if (task, label) in evidence.settings
+    }
+    return {label: runs for label, runs in groups.items() if runs}
+
+
+def _panel(
+    analysis: Analysis,
+    task: str,
+    groups: dict[str, list[Run]],
+    looks: dict[str, Look],
+    name: str,
+    most: int,
+    view: str,
+) -> Figure:
+    result = analysis.evidence.of_task(task)
+
+    def draw(axes: Axes) -> None:
+        for label, runs in groups.items():
+            _lines(axes, runs, looks[label], most, view)
+        for label, runs in groups.items():
+            _middle(axes, runs, looks[label], label, view)
+        if spans_decades([score for runs in groups.values() for run in runs for score in run.curve.scores]):
+            axes.set_yscale("log")
+            plain_ticks(axes.yaxis)
+        axes.set_xlabel(view)
+        axes.set_ylabel(f"validation {shown_name(result)}")
+        axes.margins(x=0.02)
+        if len(groups) <= 8:
+            for text in axes.legend(handlelength=1.6, labelspacing=0.25, borderaxespad=0.2).get_texts():
+                text.set_gid(hook(looks[text.get_text()]))
+
+    return drawn(f"curves-{name}-{view}", task, draw, view=view)
+
+
+def _lines(axes: Axes, runs: Sequence[Run], look: Look, most: int, view: str) -> None:
+    for run in runs:
+        kept = thinned(len(run.curve.steps), most)
+        x = np.array(run.curve.steps, dtype=np.float64)[kept] * _scale(run, view)
+        y = np.array(run.curve.scores)[kept]
+        axes.plot(x, y, look.dash, color=look.colour, linewidth=0.7, alpha=0.3, gid=hook(look, run.number), zorder=2)
+        if not run.finished:
+            end = (run.result.diverged_at or run.curve.steps[-1]) * _scale(run, view)
+            last = y[np.isfinite(y)]
+            if last.size:
+                axes.plot([end], [last[-1]], "x", color=look.colour, markersize=7, gid=hook(look, run.number), zorder=5)
+
+
+def _middle(axes: Axes, runs: Sequence[Run], look: Look, label: str, view: str) -> None:
+    steps = sorted({step for run in runs for step in run.curve.steps})
+    scores = np.full((len(runs), len(steps)), np.nan)
+    places = {step: place for place, step in enumerate(steps)}
+    for row, run in zip(scores, runs, strict=True):
+        row[[places[step] for step in run.curve.steps]] = run.curve.scores
+    scores[~np.isfinite(scores)] = np.nan
+    learning = np.isfinite(scores).sum(axis=0)
+    enough = np.flatnonzero(2 * learning >= len(runs))
+    if not enough.size:
+        return
+    enough = enough[thinned(enough.size, _MOST)]
+    quartiles = np.quantile if np.isfinite(scores[:, enough]).all() else np.nanquantile  # which is much slower
+    low, middle, high = quartiles(scores[:, enough], [0.25, 0.5, 0.75], axis=0)
+    scale = float(np.median([_scale(run, view) for run in runs]))
+    x = np.array(steps, dtype=np.float64)[enough] * scale
+    if len(runs) > 2:
+        axes.fill_between(x, low, high, color=look.colour, alpha=0.12, linewidth=0, gid=hook(look), zorder=3)
+    axes.plot(x, middle, look.dash, color=look.colour, linewidth=2, label=label, gid=hook(look), zorder=4)
+    marked = thinned(x.size, 6)
+    axes.plot(x[marked], middle[marked], look.marker, color=look.colour, markersize=4.5, gid=hook(look), zorder=4)
+
+
+def _scale(run: Run, view: str) -> float:
+    return run.result.seconds / max(1, run.result.steps) if view == "seconds" else 1.0

@@ -1,0 +1,92 @@
+"""Every run as a dot over a box, task by task."""
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from gatelab.reports.analysis import Analysis
+from gatelab.reports.evidence import Run
+from gatelab.reports.page.drawing import GREY, drawn, hook, left_margin, plain_ticks, shortened_label, spans_decades
+from gatelab.reports.page.looks import Look
+from gatelab.reports.page.parts import Figure, Figures, Section
+from gatelab.reports.page.wording import file_names
+from gatelab.reports.scores import shown_name
+
+__all__ = ["dots"]
+
+
+def dots(analysis: Analysis, looks: dict[str, Look]) -> Section:
+    """Return the section."""
+    names = file_names(analysis.evidence.tasks)
+    figures = tuple(_panel(analysis, task, looks, names[task]) for task in analysis.evidence.tasks)
+    caption = (
+        "Test score of each run at the step that validation chose; the box holds the middle half, its line is the"
+        " median. A cross at the margin is a run that diverged. Dotted: chance; dashed: a network without mistakes."
+    )
+    return Section("runs", "Every run", (Figures(figures, caption),))
+
+
+def _panel(analysis: Analysis, task: str, looks: dict[str, Look], name: str) -> Figure:
+    evidence = analysis.evidence
+    result = evidence.of_task(task)
+    labels = [label for label in evidence.labels if (task, label) in evidence.settings]
+    groups = [evidence.chosen(task, label).runs for label in labels]
+    scores = [run.scored[1] for runs in groups for run in runs if math.isfinite(run.scored[1])]
+
+    def draw(axes: Axes) -> None:
+        low, high = _reach(scores)
+        if spans_decades(scores):
+            axes.set_xscale("log")
+            low, high = min(scores) / 1.4, max(scores) * 1.4
+        axes.set_xlim(low, high)
+        if axes.get_xscale() == "log":
+            plain_ticks(axes.xaxis)
+        for line, style in ((result.chance, ":"), (result.perfect, "--")):
+            if low <= line <= high:
+                axes.axvline(line, color=GREY, linestyle=style, linewidth=1, zorder=1)
+        for place, (label, runs) in enumerate(zip(labels, groups, strict=True)):
+            _row(axes, place, runs, looks[label], 0.015 if result.higher_is_better else 0.985)
+        axes.set_yticks(range(len(labels)), [shortened_label(label) for label in labels])
+        for tick, label in zip(axes.get_yticklabels(), labels, strict=True):
+            tick.set_gid(hook(looks[label]))
+        axes.set_ylim(len(labels) - 0.4, -0.6)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel(f"test {shown_name(result)}")
+
+    return drawn(f"runs-{name}", task, draw, height=0.95 + 0.4 * len(labels), left=left_margin(labels))
+
+
+def _reach(scores: list[float]) -> tuple[float, float]:
+    low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
+    margin = 0.08 * (high - low) or 0.05 * abs(high) or 0.05
+    return low - margin, high + margin
+
+
+def _row(axes: Axes, place: int, runs: tuple[Run, ...], look: Look, margin: float) -> None:
+    finished = [run.scored[1] for run in runs if math.isfinite(run.scored[1])]
+    if len(finished) > 2:
+        low, middle, high = np.quantile(finished, [0.25, 0.5, 0.75])
+        box = ([low, high, high, low], [place - 0.26, place - 0.26, place + 0.26, place + 0.26])
+        axes.fill(*box, facecolor=look.colour, alpha=0.13, linewidth=0, gid=hook(look))
+        axes.plot([middle, middle], [place - 0.26, place + 0.26], color=look.colour, linewidth=2, gid=hook(look))
+    for position, run in enumerate(runs):
+        # spread over the height of the box, the same way each time
+        height = place + 0.2 * (((position * 0.618034) % 1) * 2 - 1)
+        score = run.scored[1]
+        diverged = not math.isfinite(score)
+        axes.plot(
+            [margin if diverged else score],
+            [height],
+            "x" if diverged else look.marker,
+            color=look.colour,
+            markersize=6 if diverged else 4.5,
+            markeredgewidth=1.6 if diverged else 0.5,
+            markeredgecolor=look.colour if diverged else "white",
+            gid=hook(look, run.number),
+            # a run that diverged has no place on the axis: its cross stands at the worse end of the panel
+            transform=axes.get_yaxis_transform() if diverged else axes.transData,
+            clip_on=False,
+            zorder=3,
+        )

@@ -1,0 +1,161 @@
+"""Drawings by matplotlib: one as SVG and as PDF, the same bytes each time, with hooks for the script of the page."""
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from gatelab.reports.page.fonts import families
+from gatelab.reports.page.looks import Look
+from gatelab.reports.page.parts import Figure
+
+__all__ = [
+    "GREY",
+    "INK",
+    "WIDTH",
+    "canvas",
+    "drawn",
+    "hook",
+    "left_margin",
+    "plain_ticks",
+    "shortened_label",
+    "spans_decades",
+]
+
+WIDTH = 4.7
+"""Inches; about 450 pixels on the page. A phone shows it a little smaller, a desktop two beside each other."""
+INK, GREY = "#222222", "#8a8a8a"
+
+_STYLE: Any = {
+    "svg.fonttype": "none",  # text stays text: small, searchable, in the font of the page
+    "pdf.fonttype": 42,  # TrueType, which can be edited and which journals ask for
+    "text.parse_math": False,  # a label is not mathematics, whatever it contains
+    "path.simplify": True,
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # known, or matplotlib lays every axis out once more to find it
+    "axes.labelsize": 9.5,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.2,
+}
+
+
+def drawn(
+    name: str,
+    title: str,
+    draw: Callable[[Axes], None],
+    *,
+    height: float = 3.2,
+    width: float = WIDTH,
+    left: float = 0.75,
+    bottom: float = 0.52,
+    right: float = 0.14,
+    view: str = "",
+) -> Figure:
+    """Draw one set of axes and return it in both formats; sizes and margins in inches."""
+    # the style holds only here: a program that imports gatelab keeps its own
+    fonts = list(families())  # those that come with matplotlib: the same drawing on every machine
+    with matplotlib.rc_context({**_STYLE, "font.sans-serif": fonts, "svg.hashsalt": name}), warnings.catch_warnings():
+        # a label may have letters that matplotlib's font lacks; the browser's has them
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure, axes = canvas(width, height, left=left, bottom=bottom, right=right, top=0.32)
+        axes.set_title(title)
+        draw(axes)
+        svg, pdf = io.StringIO(), io.BytesIO()
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
+        FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return Figure(name, title, _cleaned(svg.getvalue(), name, title), pdf.getvalue(), view)
+
+
+def canvas(width: float, height: float, *, left: float, bottom: float, right: float, top: float) -> tuple[Canvas, Axes]:
+    """Return a figure with one set of axes inside of margins in inches (a layout engine draws everything twice)."""
+    figure = Canvas(figsize=(width, height))
+    box = (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)
+    return figure, figure.add_axes(box)
+
+
+def hook(look: Look, run: int | None = None) -> str:
+    """Return the id of an artist that belongs to a variant, and to a run: ``v3`` or ``v3.r17``."""
+    return look.hook if run is None else f"{look.hook}.r{run}"
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Label a logarithmic axis with numbers; matplotlib's powers of ten are mathematics, which is switched off."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    low, high = sorted(axis.get_view_interval())
+    if high < 30 * low:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def spans_decades(scores: Sequence[float]) -> bool:
+    """Say whether scores are spread so far that only a logarithmic scale tells the good ones apart."""
+    finite = [score for score in scores if math.isfinite(score)]
+    return bool(finite) and min(finite) > 0 and max(finite) > 30 * min(finite)
+
+
+def left_margin(labels: list[str]) -> float:
+    """Return the inches that labels left of the axes need."""
+    return 0.3 + 0.072 * max(map(len, map(shortened_label, labels)), default=0)
+
+
+def shortened_label(label: str) -> str:
+    """Return a label that leaves room for the drawing."""
+    return label if len(label) <= 24 else f"{label[:23]}…"
+
+
+_HOOKED = re.compile(r'<g id="(v\d+)(?:\.r(\d+))?">')
+_IDENTITY = re.compile(r' id="([^"]*)"')
+_USED = re.compile(r'(?:url\(#|href="#)([^)"]*)')
+_FONTS = re.compile(r"(?:'(?:gatelab drawing|DejaVu Sans)', )+sans-serif")
+_PLACES = re.compile(r' (?:d|x|y|transform)="[^"]*"')
+_DIGITS = re.compile(r"(\.\d\d)\d+")
+
+
+def _cleaned(svg: str, name: str, title: str) -> str:
+    """Return the ``<svg>`` element, fit to stand beside others in one page: no id twice, hooks as classes."""
+    svg = svg[svg.index("<svg") :].strip()
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = _HOOKED.sub(_class_of, svg)
+    used = set(_USED.findall(svg))
+    svg = _IDENTITY.sub(lambda match: f' id="{name}.{match[1]}"' if match[1] in used else "", svg)
+    svg = _USED.sub(lambda match: match[0].replace(f"#{match[1]}", f"#{name}.{match[1]}"), svg)
+    svg = _FONTS.sub("sans-serif", svg)
+    # a hundredth of a point is less than any screen or printer shows
+    svg = _PLACES.sub(lambda match: _DIGITS.sub(r"\1", match[0]).replace(" \n", " "), svg)
+    label = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+
+
+def _class_of(match: re.Match[str]) -> str:
+    run = f' data-run="{match[2]}"' if match[2] else ""
+    return f'<g class="{match[1]}"{run}>'

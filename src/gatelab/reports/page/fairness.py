@@ -1,0 +1,109 @@
+"""The fairness table: what was held equal between the variants, and every deviation."""
+
+from collections.abc import Callable, Iterator
+
+from gatelab.reports.analysis import Analysis
+from gatelab.reports.evidence import Run
+from gatelab.reports.page.parts import Section, Tabular
+from gatelab.reports.page.wording import counted, listed
+from gatelab.reports.settings import setting_text, shortened, varied_keys
+from gatelab.reports.tables import Column, Table
+
+__all__ = ["fairness", "fairness_table"]
+
+_TOLERANCE = 0.02  # of parameters
+_STOPPING = ("training.max_steps", "training.patience", "training.validate_every")
+_DATA = ("task.", "training.batch_size")
+
+
+def fairness(analysis: Analysis) -> Section:
+    """Return the section."""
+    caption = (
+        "What a difference between variants could come from beside the gates. The same seed and batch size give the"
+        " same"
+        " sequences in the same order; the test split is looked at once a run, at the step that validation chose."
+    )
+    return Section("fairness", "Fairness", (Tabular("fairness", caption, fairness_table(analysis)),))
+
+
+def fairness_table(analysis: Analysis) -> Table:
+    """Return a row for each check and answer to it: whether it holds, on which tasks, and what deviates."""
+    columns = [
+        Column("held equal", ("check",)),
+        Column("", ("held",), lambda held: "yes" if held else "NO", strong="deviates"),
+        Column("on", ("tasks",)),
+        Column("in detail", ("detail",)),
+    ]
+    tasks = analysis.evidence.tasks
+    found: dict[str, dict[tuple[bool, str], list[str]]] = {}
+    for task in tasks:
+        for check, answer in _checks(analysis, task):
+            found.setdefault(check, {}).setdefault(answer, []).append(task)
+    rows = [
+        {
+            "check": check,
+            "held": held,
+            "tasks": "all tasks" if len(members) == len(tasks) > 1 else listed(members),
+            "detail": detail,
+            "deviates": not held,
+        }
+        for check, answers in found.items()
+        for (held, detail), members in answers.items()
+    ]
+    return Table(columns, rows)
+
+
+def _checks(analysis: Analysis, task: str) -> Iterator[tuple[str, tuple[bool, str]]]:
+    evidence = analysis.evidence
+    labels = [label for label in evidence.labels if (task, label) in evidence.settings]
+    chosen = {label: evidence.chosen(task, label).runs for label in labels}
+    yield "parameters, within 2 %", _parameters(chosen)
+    yield "seeds", _same(labels, lambda label: _seeds(chosen[label]))
+    yield (
+        "settings tried",
+        _same(labels, lambda label: counted(len(evidence.settings[task, label]), "setting")),
+    )
+    varied = varied_keys([runs[0].result for runs in chosen.values()])[task]
+    for check, keys in (
+        ("data and their order", [key for key in varied if key.startswith(_DATA)]),
+        ("stopping rule", [key for key in varied if key in _STOPPING]),
+        ("other settings", [key for key in varied if not key.startswith(_DATA) and key not in _STOPPING]),
+    ):
+        searched = set(evidence.searched[task])
+        differing = [key for key in keys if key not in searched]
+        by_validation = [shortened(key) for key in keys if key in searched]
+        told = f"chosen by validation: {listed(by_validation)}" if by_validation else "the same for all"
+        yield check, (not differing, _differing(chosen, differing) if differing else told)
+    yield "path of computation", _same(labels, lambda label: listed(sorted({run.result.path for run in chosen[label]})))
+
+
+def _parameters(chosen: dict[str, tuple[Run, ...]]) -> tuple[bool, str]:
+    sizes = {label: runs[0].result.parameters for label, runs in chosen.items()}
+    low, high = min(sizes.values()), max(sizes.values())
+    held = high - low <= _TOLERANCE * low
+    shown = f"{low}" if low == high else f"{low} ({_named(sizes, low)}) to {high} ({_named(sizes, high)})"
+    return held, shown
+
+
+def _named(sizes: dict[str, int], size: int) -> str:
+    return listed(label for label, own in sizes.items() if own == size)
+
+
+def _seeds(runs: tuple[Run, ...]) -> str:
+    seeds = sorted({run.result.seed for run in runs})
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return listed(map(str, seeds))
+
+
+def _same(labels: list[str], told: Callable[[str], str]) -> tuple[bool, str]:
+    groups: dict[str, list[str]] = {}
+    for label in labels:
+        groups.setdefault(told(label), []).append(label)
+    if len(groups) == 1:
+        return True, next(iter(groups))
+    return False, "; ".join(f"{text}: {listed(members)}" for text, members in groups.items())
+
+
+def _differing(chosen: dict[str, tuple[Run, ...]], keys: list[str]) -> str:
+    return "; ".join(f"{label}: {setting_text(runs[0].result.settings, keys)}" for label, runs in chosen.items())

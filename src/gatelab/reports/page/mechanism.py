@@ -1,0 +1,133 @@
+"""The mechanism strip: what the gates of the same checkpoints do."""
+
+import math
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+
+from gatelab.reports.analysis import Analysis
+from gatelab.reports.evidence import Run
+from gatelab.reports.page.drawing import drawn, hook, left_margin, shortened_label
+from gatelab.reports.page.looks import Look
+from gatelab.reports.page.parts import Absent, Figure, Figures, Section, Tabular
+from gatelab.reports.page.wording import file_names
+from gatelab.reports.tables import Column, Table
+from gatelab.statistics import locate
+
+__all__ = ["longest_time_scale", "mechanism", "mechanism_table"]
+
+
+def mechanism(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
+    """Return the section: a strip for each task, and the numbers."""
+    title = "What the gates do"
+    table = mechanism_table(analysis)
+    if not table.rows:
+        return Absent(title, "no history tells the values of gates at the step that validation chose")
+    names = file_names(analysis.evidence.tasks)
+    tasks = list(dict.fromkeys(str(row["task"]) for row in table.rows))
+    figures = tuple(
+        _strip([row for row in table.rows if row["task"] == task], task, looks, names[task]) for task in tasks
+    )
+    caption = (
+        "Gates over validation sequences at the step that validation chose, the mean over runs. Dark: the share of"
+        " values"
+        " below 0.1 (shut); light: above 0.9 (open); between them neither. The diamond is the mean value. These are"
+        " correlations: whether a gate is needed only an ablation says, and the shares depend on their thresholds."
+        " The time scale of a gate that retains, in the table, is an upper bound from its mean over units and steps."
+    )
+    return Section(
+        "gates", title, (Figures(figures, caption), Tabular("gates", "The same in numbers.", table, folded=True))
+    )
+
+
+def mechanism_table(analysis: Analysis) -> Table:
+    """Return a row for each task, variant and gate: mean, shares shut and open, time scale of what retains."""
+    columns = [
+        Column("task", ("task",)),
+        Column("variant", ("variant",)),
+        Column("gate", ("gate",)),
+        Column("role", ("role",)),
+        Column("mean", ("mean",), _two, "right"),
+        Column("below 0.1", ("shut",), _percent, "right"),
+        Column("above 0.9", ("open",), _percent, "right"),
+        Column("time scale, at most", ("time_scale",), _time_scale, "right"),
+        Column("runs", ("runs",), align="right"),
+    ]
+    evidence = analysis.evidence
+    rows: list[Mapping[str, object]] = []
+    for task, label in evidence.cells():
+        runs = [run for run in evidence.chosen(task, label).runs if run.gates]
+        roles = _roles(analysis, evidence.chosen(task, label).runs[0])
+        for gate in dict.fromkeys(name for run in runs for name in run.gates):
+            shown = [run.gates[gate] for run in runs if gate in run.gates]
+            role, mean = roles.get(gate.rpartition(".")[2], ""), locate([each.mean for each in shown]).mean
+            rows.append(
+                {
+                    "task": task,
+                    "variant": label,
+                    "gate": gate,
+                    "role": role,
+                    "mean": mean,
+                    "shut": locate([each.shut for each in shown]).mean,
+                    "open": locate([each.open for each in shown]).mean,
+                    "time_scale": longest_time_scale(mean) if role == "retain" else None,
+                    "runs": len(shown),
+                }
+            )
+    return Table(columns, rows)
+
+
+def _roles(analysis: Analysis, run: Run) -> dict[str, str]:
+    section = analysis.evidence.configurations.get(run.result.identity, {}).get("variant")
+    roles = section.get("roles") if isinstance(section, Mapping) else None
+    if not isinstance(roles, Mapping):
+        return {}
+    return {str(equation): str(role) for role, equation in roles.items() if role != "opening"}
+
+
+def _strip(rows: list[Mapping[str, object]], task: str, looks: dict[str, Look], name: str) -> Figure:
+    words = [f"{shortened_label(str(row['variant']))}  {row['gate']}" for row in rows]
+
+    def draw(axes: Axes) -> None:
+        for place, row in enumerate(rows):
+            look = looks[str(row["variant"])]
+            shut, mean, opened = (_number(row[key]) for key in ("shut", "mean", "open"))
+            axes.barh([place], [1], height=0.62, color="#f4f4f4", gid=hook(look))
+            axes.barh([place], [shut], height=0.62, color=look.colour, alpha=0.85, gid=hook(look))
+            axes.barh([place], [opened], left=1 - opened, height=0.62, color=look.colour, alpha=0.3, gid=hook(look))
+            axes.plot([mean], [place], "D", color="white", markeredgecolor="black", markersize=5, gid=hook(look))
+        axes.set_yticks(range(len(rows)), words)
+        for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
+            tick.set_gid(hook(looks[str(row["variant"])]))
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_xlim(0, 1)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("share shut, from the left · share open, from the right · mean")
+
+    return drawn(f"gates-{name}", task, draw, height=0.95 + 0.26 * len(rows), left=left_margin(words))
+
+
+def longest_time_scale(mean: float) -> float | None:
+    """Return the most steps that a state can be kept by a gate of this mean value; None outside 0..1.
+
+    The time scale of a gate f is −1/E[log f]: what is kept multiplies from step to step, so that logarithms are added.
+    As E[log f] ≤ log E[f] (Jensen), −1/log E[f], which the mean alone gives, is an upper bound.
+    """
+    return -1 / math.log(mean) if 0 < mean < 1 else None
+
+
+def _time_scale(steps: float | None) -> str:
+    return "–" if steps is None else f"{steps:.3g} steps"
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
+
+
+def _two(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"
+
+
+def _percent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.0f} %"

@@ -1,0 +1,104 @@
+"""Text for a Methods section, and the references of what was used."""
+
+from collections.abc import Sequence
+
+from gatelab.reports.analysis import RESAMPLES, Analysis
+from gatelab.reports.page.parts import Code, Section, Text
+from gatelab.reports.page.references import bibtex
+from gatelab.reports.page.wording import counted, listed, p_value
+
+__all__ = ["methods"]
+
+
+def methods(analysis: Analysis, sections: Sequence[str]) -> Section:
+    """Return the section; ``sections`` are the keys of those on the page, which decide what is cited."""
+    sentences, keys = _text(analysis, sections)
+    introduction = Text.of(
+        "What was done, as text to edit, and the references of what was used. Add what the page cannot know: why these"
+        " variants, tasks and settings.",
+        kind="note",
+    )
+    blocks = (introduction, Code("Methods", " ".join(sentences)), Code("BibTeX", bibtex(keys)))
+    return Section("methods", "Text for a Methods section", blocks)
+
+
+def _text(analysis: Analysis, sections: Sequence[str]) -> tuple[list[str], list[str]]:
+    evidence = analysis.evidence
+    seeds = sorted({len({run.result.seed for run in evidence.chosen(*cell).runs}) for cell in evidence.cells()})
+    number = counted(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+    sentences = [
+        f"We trained {counted(len(evidence.labels), 'variant')} on {counted(len(evidence.tasks), 'task')} with"
+        f" {number} each"
+        f" ({counted(len(evidence.runs), 'run')})."
+    ]
+    keys: list[str] = []
+    if evidence.search:
+        sentences.append(
+            "The hyperparameters of each variant were chosen on each task by the mean validation score, and the test"
+            " split"
+            " was not looked at for that."
+        )
+    sentences.append(
+        "A run is judged by its test score at the step with the best validation score. We report means with"
+        " Student's intervals (95 %) \\citep{student1908}, medians, and interquartile means \\citep{agarwal2021}."
+    )
+    keys += ["student1908", "agarwal2021"]
+    sentences.append(_diverged(analysis))
+    if analysis.comparisons:
+        sentences += _comparisons(analysis)
+        keys += ["fisher1935", "holm1979", "bouthillier2021", "efron1993"]
+        if any(not comparison.test.exact for comparison in analysis.comparisons.values()):
+            keys.append("phipson2010")
+    if "curves" in sections:
+        sentences.append("Times to a threshold are Kaplan--Meier medians \\citep{kaplan1958}.")
+        keys.append("kaplan1958")
+    if "across" in sections:
+        sentences.append("Performance profiles and probabilities of improvement follow \\citet{agarwal2021}.")
+    if "budget" in sections:
+        sentences.append("Expected best-of-n curves follow \\citet{dodge2019} and \\citet{tang2020}.")
+        keys += ["dodge2019", "tang2020"]
+    if "importance" in sections:
+        sentences.append(
+            "Hyperparameter importance is that of PED-ANOVA \\citep{watanabe2023} on the best tenth of settings and of"
+            " fANOVA"
+            " \\citep{hutter2014}, both as in Optuna \\citep{akiba2019}."
+        )
+        keys += ["watanabe2023", "hutter2014", "akiba2019"]
+    if "best-tenth" in sections:
+        sentences.append(
+            "The best tenths of the settings, as in \\citet{greff2017}, are compared by Welch's test"
+            " \\citep{welch1947}."
+        )
+        keys += ["greff2017", "welch1947"]
+    if "ranks" in sections:
+        sentences.append("Ranks over tasks are compared by Friedman's and Nemenyi's tests \\citep{demsar2006}.")
+        keys.append("demsar2006")
+    return sentences, keys
+
+
+def _diverged(analysis: Analysis) -> str:
+    count = sum(not run.finished for run in analysis.evidence.runs)
+    if not count:
+        return "No run diverged."
+    told = {
+        "worst": "each scores like the worst finished run of its task, or like chance if that is worse",
+        "separate": "they are left out of the numbers and counted beside them",
+    }
+    return f"{counted(count, 'run')} diverged; {told[analysis.evidence.question.diverged]}."
+
+
+def _comparisons(analysis: Analysis) -> list[str]:
+    question = analysis.evidence.question
+    tests = listed(sorted({comparison.test.test for comparison in analysis.comparisons.values()}))
+    families = listed(f"{counted(family.size, 'comparison')} ({family.name})" for family in analysis.families)
+    smallest = max(comparison.test.smallest_p for comparison in analysis.comparisons.values())
+    return [
+        f"Every variant was compared with {question.baseline} by the mean of the differences at equal seeds, with a"
+        f" two-sided"
+        f" test that flips their signs ({tests}) \\citep{{fisher1935}}, at $\\alpha = {question.alpha:g}$ after Holm's"
+        f" correction"
+        f" \\citep{{holm1979}} over {families}; the smallest p such a test could have reached is"
+        f" {p_value(smallest)} before correction. The probability of being better is estimated over the same pairs"
+        f" \\citep{{bouthillier2021}}, with percentile bootstrap intervals ({RESAMPLES:,} resamples)"
+        f" \\citep{{efron1993}}."
+    ]

@@ -1,0 +1,67 @@
+"""The power note: what so many seeds could have seen, and how many would settle what is open."""
+
+import math
+
+from gatelab.reports.analysis import Analysis
+from gatelab.reports.page.parts import Absent, Section, Tabular
+from gatelab.reports.page.wording import p_value, signed
+from gatelab.reports.tables import Column, Table, significant
+from gatelab.statistics import cohens_dz, seeds_needed, smallest_detectable_effect, summarise
+
+__all__ = ["power", "power_table"]
+
+POWER = 0.8
+
+
+def power(analysis: Analysis) -> Section | Absent:
+    """Return the section."""
+    title = "What so many seeds can see"
+    if not analysis.comparisons:
+        return Absent(title, "nothing was compared with a baseline")
+    caption = (
+        "The smallest gain that so many pairs find four times out of five, by a t test at α over the size of the"
+        " family and"
+        " with the spread of these very pairs; a smaller one may be there and stay unseen. The last column is the"
+        " number"
+        " of seeds that would find a gain as large as the one observed; it is as uncertain as that gain is."
+    )
+    return Section("power", title, (Tabular("power", caption, power_table(analysis)),))
+
+
+def power_table(analysis: Analysis) -> Table:
+    """Return a row for each comparison."""
+    columns = [
+        Column("task", ("task",)),
+        Column("variant", ("variant",)),
+        Column("pairs", ("pairs",), align="right"),
+        Column("smallest p possible (Holm)", ("smallest_p",), p_value, "right"),
+        Column("sd of the differences", ("spread",), lambda value: significant(value, 3), "right"),
+        Column("smallest gain found in 4 of 5", ("smallest",), lambda value: significant(value, 3), "right"),
+        Column("observed gain", ("gain",), signed, "right"),
+        Column("verdict", ("verdict",)),
+        Column("seeds to settle it", ("needed",), lambda value: "–" if value is None else str(value), "right"),
+    ]
+    rows = []
+    for (task, label), comparison in analysis.comparisons.items():
+        differences = comparison.pairs.differences
+        pairs, family = differences.counts.n_used, comparison.comparisons
+        spread = summarise(differences.values.tolist()).standard_deviation
+        effect = smallest_detectable_effect(pairs, paired=True, power=POWER, alpha=comparison.alpha, comparisons=family)
+        observed = cohens_dz(differences).value
+        needed = None
+        if not comparison.decided and math.isfinite(observed) and observed != 0:
+            needed = seeds_needed(abs(observed), paired=True, power=POWER, alpha=comparison.alpha, comparisons=family)
+        rows.append(
+            {
+                "task": task,
+                "variant": label,
+                "pairs": pairs,
+                "smallest_p": min(1.0, comparison.test.smallest_p * family),
+                "spread": spread,
+                "smallest": effect * spread if math.isfinite(effect) else math.nan,
+                "gain": comparison.gain.estimate,
+                "verdict": comparison.verdict,
+                "needed": needed,
+            }
+        )
+    return Table(columns, rows)

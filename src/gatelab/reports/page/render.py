@@ -1,0 +1,172 @@
+"""Sections to HTML, by a template that escapes everything that is not drawn or written here."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from gatelab.reports.evidence import Evidence
+from gatelab.reports.page.looks import Look
+from gatelab.reports.page.parts import Figure, Section, Tabular
+from gatelab.reports.page.verdict import Verdict
+from gatelab.reports.settings import setting_text, varied_keys
+from gatelab.reports.tables import significant
+
+__all__ = ["render"]
+
+# The markers of matplotlib that looks.py uses, in a box from -6 to 6.
+_SHAPES = {
+    "o": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0",
+    "s": "M-4.5 -4.5H4.5V4.5H-4.5Z",
+    "^": "M0 -5.5L5.5 4.5H-5.5Z",
+    "D": "M0 -5.8L5.8 0L0 5.8L-5.8 0Z",
+    "v": "M0 5.5L5.5 -4.5H-5.5Z",
+    "P": "M-2 -5.5H2V-2H5.5V2H2V5.5H-2V2H-5.5V-2H-2Z",
+    "X": "M-5 -2.4L-2.4 -5L0 -2.6L2.4 -5L5 -2.4L2.6 0L5 2.4L2.4 5L0 2.6L-2.4 5L-5 2.4L-2.6 0Z",
+    "<": "M-5.5 0L4.5 -5.5V5.5Z",
+}
+
+_KINDS = {"better": "better", "worse": "worse", "no difference found": "open", "not compared": "none"}
+
+_LONG = 18  # letters from which a cell may break into lines
+
+
+def render(verdict: Verdict, sections: Sequence[Section], looks: Mapping[str, Look], evidence: Evidence) -> str:
+    """Return the page."""
+    # what is data is escaped, wherever it stands; drawings, style and script come from here
+    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    template = environment.from_string(_resource("page.html"))
+
+    def mark(label: str) -> Markup:
+        look = looks.get(label)
+        if look is None:
+            return Markup("")
+        return Markup('<svg class="mark" aria-hidden="true"><use href="#mark{}"/></svg>').format(look.number)
+
+    return template.render(
+        verdict=verdict,
+        sections=sections,
+        looks=looks,
+        baseline=evidence.question.baseline,
+        shapes=_SHAPES,
+        kinds=_KINDS,
+        style=Markup(_resource("page.css")),
+        script=Markup(_resource("page.js")),
+        runs=Markup(_json(_runs(evidence))),
+        mark=mark,
+        kind_of=lambda block: type(block).__name__,
+        drawing=_drawing,
+        shown=lambda block: _shown(block, looks),
+    )
+
+
+def _resource(name: str) -> str:
+    return files("gatelab.reports.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _drawing(figure: Figure) -> Markup:
+    # matplotlib has escaped the texts in it, and drawing.py the title
+    return Markup(figure.svg)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    text: str
+    attributes: Markup
+    strong: bool
+    marked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    attributes: Markup
+    cells: list[_Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    header: str
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    columns: list[_Heading]
+    rows: list[_Row]
+
+
+def _shown(block: Tabular, looks: Mapping[str, Look]) -> _Shown:
+    table = block.table
+    _, cells = table.cells()
+    rows = []
+    before: object = None
+    for row, line, bold in zip(table.rows, cells, table.strong(), strict=True):
+        label, group = row.get("variant"), row.get("task")
+        classes = [looks[label].hook] if isinstance(label, str) and label in looks else []
+        # a rule between tasks
+        classes += ["first"] if before is not None and group != before else []
+        before = group
+        attributes = Markup(' class="{}"').format(" ".join(classes)) if classes else Markup("")
+        shown = [
+            _Cell(text, _cell_attributes(text, row[column.fields[0]], column.align), strong, column.header == "variant")
+            for text, column, strong in zip(line, table.columns, bold, strict=True)
+        ]
+        rows.append(_Row(attributes, shown))
+    return _Shown([_Heading(column.header, column.align == "right") for column in table.columns], rows)
+
+
+def _cell_attributes(text: str, value: object, align: str) -> Markup:
+    classes = ["right"] if align == "right" else ["long"] if len(text) > _LONG else []
+    attributes = Markup(' class="{}"').format(classes[0]) if classes else Markup("")
+    if isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value):
+        attributes += Markup(' data-sort="{}"').format("Infinity" if value == math.inf else repr(value))
+    return attributes
+
+
+def _json(value: Any) -> str:
+    # "<" could end the element that the text stands in
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+_NAMES = ("run", "status", "setting", "best step", "validation", "test", "parameters", "time", "configuration")
+
+
+def _runs(evidence: Evidence) -> dict[str, Any]:
+    """Return what the page tells of a run under the pointer; its configuration is what differs on the page."""
+    varied = varied_keys([run.result for run in evidence.runs])
+    rows = []
+    for run in evidence.runs:
+        result = run.result
+        settings = [key for key in varied[result.task] if key not in evidence.searched[result.task]]
+        fixed = [key for key in _TOLD if key in result.settings and key not in varied[result.task]]
+        rows.append(
+            [
+                f"{result.label} on {result.task}, seed {result.seed}",
+                result.identity,
+                "finished" if run.finished else f"diverged at step {result.diverged_at}",
+                run.setting,
+                result.best_step,
+                significant(result.validation.score),
+                significant(result.test.score),
+                result.parameters,
+                f"{result.seconds:.1f} s for {result.steps} steps, {result.path}",
+                setting_text(result.settings, [*settings, *fixed]),
+            ]
+        )
+    return {"names": _NAMES, "runs": rows}
+
+
+_TOLD = (
+    "model.hidden_size",
+    "model.num_layers",
+    "opening.name",
+    "optimizer._target_",
+    "optimizer.lr",
+    "training.batch_size",
+)

@@ -1,0 +1,130 @@
+"""The whole report of a comparison: one page, its tables in three formats, its figures in two."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gatelab.errors import UserError
+from gatelab.reports.analysis import Analysis, analyse
+from gatelab.reports.evidence import Evidence
+from gatelab.reports.page.across import across
+from gatelab.reports.page.budget import budget
+from gatelab.reports.page.curves import curves
+from gatelab.reports.page.dots import dots
+from gatelab.reports.page.fairness import fairness
+from gatelab.reports.page.forest import forest
+from gatelab.reports.page.headline import headline
+from gatelab.reports.page.hyperparameters import hyperparameters
+from gatelab.reports.page.ladder import ladder
+from gatelab.reports.page.leftovers import leftovers
+from gatelab.reports.page.looks import Look, looks
+from gatelab.reports.page.mechanism import mechanism
+from gatelab.reports.page.methods import methods
+from gatelab.reports.page.parts import Absent, Figures, Section, Tabular
+from gatelab.reports.page.power import power
+from gatelab.reports.page.render import render
+from gatelab.reports.page.verdict import verdict
+from gatelab.runs import write_atomically
+
+__all__ = ["Report", "build_report", "write_report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report, before it is written."""
+
+    files: dict[str, bytes]
+    """Path below its folder -> content."""
+    summary: tuple[str, ...]
+    """The answer in words, a line for each variant, and what stands in its way."""
+
+
+# The order of the page.
+_DRAWN: tuple[Callable[[Analysis, dict[str, Look]], Section | Absent], ...] = (
+    forest,
+    dots,
+    curves,
+    budget,
+    across,
+    hyperparameters,
+)
+
+
+def build_report(evidence: Evidence, command: str) -> Report:
+    """Return the report; ``command`` is what made it, as the page tells it. The same evidence gives the same bytes."""
+    analysis = analyse(evidence)
+    appearance = dict(looks(evidence.labels))
+    parts: list[Section | Absent] = [
+        headline(analysis),
+        *(make(analysis, appearance) for make in _DRAWN),
+        ladder(analysis),
+        mechanism(analysis, appearance),
+        fairness(analysis),
+        power(analysis),
+    ]
+    sections = [part for part in parts if isinstance(part, Section)]
+    sections.append(leftovers(analysis, [part for part in parts if isinstance(part, Absent)]))
+    names = [*(section.key for section in sections), *(block.name for block in _tables(sections)),
+             *(figure.name for group in _figures(sections) for figure in group.figures)]  # fmt: skip
+    sections.append(methods(analysis, names))
+    head = verdict(analysis, command)
+    page = render(head, sections, appearance, evidence)
+    summary = (*(f"{label}: {words}" for label, words in head.answers), *head.flags)
+    tables = list(_tables(sections))
+    first = next(block for block in tables if block.name == "headline")
+    contents = {
+        "index.html": page,
+        "table.md": _markdown(head.title, [*summary, *head.notes], tables),
+        "table.tex": "\n".join(_latex(block) for block in tables if not block.folded),
+        "table.csv": first.table.csv(),
+    }
+    for block in tables:
+        contents |= {
+            f"tables/{block.name}.md": block.table.markdown(),
+            f"tables/{block.name}.tex": _latex(block),
+            f"tables/{block.name}.csv": block.table.csv(),
+        }
+    written = {name: text.encode("utf-8") for name, text in contents.items()}
+    for group in _figures(sections):
+        for figure in group.figures:
+            written[f"figures/{figure.name}.svg"] = f'<?xml version="1.0" encoding="utf-8"?>\n{figure.svg}\n'.encode()
+            written[f"figures/{figure.name}.pdf"] = figure.pdf
+    return Report(written, summary)
+
+
+def write_report(report: Report, folder: Path) -> list[Path]:
+    """Write the files of a report and return where they lie; each appears whole or not at all.
+
+    Figures and tables of an earlier report in the same folder that this one does not have are removed.
+    Raises UserError if the folder cannot be written.
+    """
+    try:
+        for name in ("figures", "tables"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            for old in (folder / name).iterdir():
+                if old.suffix in (".svg", ".pdf", ".md", ".tex", ".csv") and f"{name}/{old.name}" not in report.files:
+                    old.unlink()
+        for name, content in report.files.items():
+            write_atomically(folder / name, content, durable=False)
+    except OSError as error:
+        raise UserError(f"out={folder}: the report cannot be written: {error.strerror}") from error
+    return [folder / name for name in report.files]
+
+
+def _tables(sections: list[Section]) -> Iterator[Tabular]:
+    return (block for section in sections for block in section.blocks if isinstance(block, Tabular))
+
+
+def _figures(sections: list[Section]) -> Iterator[Figures]:
+    return (block for section in sections for block in section.blocks if isinstance(block, Figures))
+
+
+def _markdown(title: str, sentences: list[str], tables: list[Tabular]) -> str:
+    listed = "".join(f"- {sentence}\n" for sentence in sentences)
+    parts = [f"# {title}\n\n{listed}"]
+    parts += [f"## {block.name}\n\n{block.caption}\n\n{block.table.markdown()}" for block in tables]
+    return "\n".join(parts)
+
+
+def _latex(block: Tabular) -> str:
+    return block.table.latex(block.caption, f"tab:{block.name}")

@@ -1,0 +1,107 @@
+"""What is read of a store: which setting is reported, what is apart, what failed, where it all comes from."""
+
+import pytest
+
+from gatelab.errors import UserError
+from gatelab.reports.evidence import Gate, Question, read_evidence
+from gatelab.runs import Store
+from tests.reports.made import add, fail
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "runs")
+
+
+def read(store, **question):
+    return read_evidence(store, Question(**question), store.results())
+
+
+def test_tasks_and_variants_are_in_order_with_the_baseline_first(store):
+    for label, task in (("gru", "b"), ("cifg", "a"), ("lstm", "b"), ("lstm", "a")):
+        add(store, label=label, task=task)
+    evidence = read(store, baseline="lstm")
+    assert (evidence.tasks, evidence.labels) == (("a", "b"), ("lstm", "cifg", "gru"))
+    assert evidence.cells() == [("a", "lstm"), ("a", "cifg"), ("b", "lstm"), ("b", "gru")]
+    assert [run.number for run in evidence.runs] == [0, 1, 2, 3]
+
+
+def rate(store, value, seeds, validation, test=0.5, **more):
+    for seed in seeds:
+        add(store, seed=seed, validation=validation, test=test, settings={"optimizer.lr": value}, **more)
+
+
+def test_the_setting_is_chosen_by_validation_and_never_by_test(store):
+    rate(store, 0.1, [0, 1], validation=0.6, test=0.9)
+    rate(store, 0.01, [0, 1], validation=0.7, test=0.1)
+    evidence = read(store)
+    chosen = evidence.chosen("adding", "lstm")
+    assert chosen.text == "optimizer.lr=0.01"
+    assert chosen.values == {"optimizer.lr": 0.01}
+    assert [run.scored for run in chosen.runs] == [(0, 0.1), (1, 0.1)]
+    assert evidence.search
+
+
+def test_a_lucky_trial_does_not_beat_a_comparison_over_many_seeds(store):
+    rate(store, 0.1, [0], validation=0.9)
+    rate(store, 0.01, [0, 1, 2], validation=0.7)
+    assert read(store).chosen("adding", "lstm").text == "optimizer.lr=0.01"
+
+
+def test_a_setting_with_a_run_that_diverged_comes_after_those_without(store):
+    rate(store, 0.1, [0], validation=0.9)
+    rate(store, 0.1, [1], validation=0.9, failed=True)
+    rate(store, 0.01, [0, 1], validation=0.2)
+    assert read(store).chosen("adding", "lstm").text == "optimizer.lr=0.01"
+
+
+def test_a_setting_asked_for_makes_a_task_of_its_own(store):
+    for size in (8, 16):
+        add(store, settings={"model.hidden_size": size})
+    assert read(store).tasks == ("adding",)
+    evidence = read(store, by=("task", "model.hidden_size"))
+    assert evidence.tasks == ("adding model.hidden_size=16", "adding model.hidden_size=8")
+    assert not evidence.search
+
+
+def test_gates_are_those_of_the_step_that_validation_chose(store):
+    add(store, best_step=50)
+    add(store, seed=1, best_step=60)  # not in the history
+    first, second = read(store).runs
+    assert first.gates == {"f": Gate(mean=0.75, shut=0.125, open=0.5)}
+    assert second.gates == {}
+    assert first.curve.steps == (50, 100)
+
+
+def test_runs_without_a_result_are_told_apart(store):
+    add(store)
+    failed = fail(store, label="gru", reason="no memory")
+    fail(store, task="copying")
+    store.record("e" * 16, {"seed": 0})
+    evidence = read(store)
+    assert [(run.identity, run.label, run.reason) for run in evidence.failed] == [(failed, "gru", "no memory")]
+    assert evidence.unfinished == ("e" * 16,)
+
+
+def test_where_the_results_come_from(store):
+    for seed in range(3):
+        add(store, seed=seed)
+    (store.runs_dir / f"{0:016x}" / "provenance.json").write_text("damaged")
+    known = read(store).provenance
+    assert known.newest == "2026-01-03T00:00:00+00:00"
+    assert known.commits == {"c" * 40: 2}
+    assert known.versions["torch"] == {"2.13.0": 2}
+    assert known.devices == {"cpu": 2}
+
+
+@pytest.mark.parametrize(
+    "question, message",
+    [
+        ({"by": ("task", "model.hiden_size")}, r"by=model.hiden_size: no such setting \(did you mean 'model.hidden"),
+        ({"baseline": "gur"}, r"unknown baseline 'gur' \(did you mean 'gru'\?\); known are gru"),
+    ],
+)
+def test_mistakes_are_one_line(store, question, message):
+    add(store, label="gru", settings={"model.hidden_size": 8})
+    with pytest.raises(UserError, match=rf"^{message}[^\n]*$"):
+        read(store, **question)
