@@ -42,9 +42,7 @@ def network_cost(variant: Variant, task: Task, model: ModelSection, what: str) -
     return total + task.output_size * (seen + (what == "parameters"))
 
 
-def matched(
-    variant: Variant, task: Task, model: ModelSection, directories: Iterable[str | Path] = ()
-) -> ModelSection:
+def matched(variant: Variant, task: Task, model: ModelSection, directories: Iterable[str | Path] = ()) -> ModelSection:
     """Return the model with the hidden size that ``match`` asks for, the nearest from below or above.
 
     Raises:
