@@ -1,8 +1,8 @@
-"""Where the configuration folder lies: beside the sources in a checkout, inside the package in a wheel."""
+"""Where conf/ and experiments/ lie: beside the sources in a checkout; conf/ inside the package in a wheel."""
 
 from pathlib import Path
 
-__all__ = ["conf_directory"]
+__all__ = ["conf_directory", "experiments_directory"]
 
 
 def conf_directory() -> Path:
@@ -13,3 +13,8 @@ def conf_directory() -> Path:
     package = Path(__file__).resolve().parent
     checkout = package.parents[1] / "conf"
     return checkout if (checkout / "variant").is_dir() else package / "conf"
+
+
+def experiments_directory() -> Path:
+    """Return the absolute path of experiments/, beside conf/; only a checkout has one."""
+    return conf_directory().parent / "experiments"

@@ -10,6 +10,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "train": "train a run, or with -m a sweep",
     "compare": "tables of stored runs",
+    "reproduce": "a paper's numbers and claims beside our runs",
     "catalogue": "every variant, task and opening",
     "benchmark": "every variant timed beside torch.nn.LSTM and GRU",
     "wandb-sweep": "a W&B sweep file and its agent's command",
@@ -39,6 +40,10 @@ def _command(arguments: list[str]) -> int:
         from gatelab.commands.compare import compare
 
         return compare(rest)
+    if name == "reproduce":
+        from gatelab.commands.reproduce import reproduce
+
+        return reproduce(rest)
     if name == "benchmark":
         from gatelab.commands.benchmark import benchmark
 

@@ -1,0 +1,163 @@
+"""Reproduce a paper's ablation: train what is missing, and print the paper's numbers beside ours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gatelab.commands.arguments import keyed
+from gatelab.errors import UserError, suggest
+from gatelab.experiments import (
+    PAPER,
+    SCALED_DOWN,
+    Experiment,
+    compare_with_paper,
+    experiment_names,
+    experiments_named,
+    grid,
+    load_experiment,
+    read_trials,
+    stored_verdicts,
+    write_results,
+)
+from gatelab.reports import Column, Table
+from gatelab.runs import Store
+
+__all__ = ["reproduce"]
+
+HELP = """\
+Reproduce a paper: train what is missing, and print the paper's numbers and claims beside what our runs say.
+
+    python scripts/reproduce.py experiment=weiss_2018 profile=quick
+
+    experiment=NAME   an experiment, all those of a paper, or all; without it they are listed
+    profile=paper     the protocol as published (default)
+            quick     the same shape in minutes
+    runs=FOLDER       where the runs lie (default runs/); what is there is not trained again
+    train=false       train nothing, compare what is there (default true)
+    plan=true         print what would be trained and what it would cost, and nothing else (default false)
+    workers=NUMBER    processes that train (default as in a sweep)
+    write=true        write the results into the experiment's folder (default false)
+    check=true        end with status 1 if a verdict is not that of the results in the folder (default false)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    experiment: str = ""
+    profile: str = "paper"
+    runs: str = "runs/"
+    train: str = "true"
+    plan: str = "false"
+    workers: str = ""
+    write: str = "false"
+    check: str = "false"
+
+    def __post_init__(self) -> None:
+        for name in ("train", "plan", "write", "check"):
+            if getattr(self, name) not in ("true", "false"):
+                near = suggest(getattr(self, name), ["true", "false"])
+                raise UserError(f"{name}={getattr(self, name)}: must be true or false{near}")
+        if self.workers and not (self.workers.isdecimal() and int(self.workers) > 0):
+            raise UserError(f"workers={self.workers}: must be an integer of at least 1")
+
+
+def reproduce(arguments: list[str]) -> int:
+    """Do what ``--help`` explains, and return the exit status.
+
+    Returns:
+        0; 1 if a run failed or, with ``check=true``, a verdict has changed; 130 or 143 if a signal has stopped it.
+
+    Raises:
+        UserError: an unknown key, experiment or profile, a value that is not allowed, a damaged file of an experiment.
+    """
+    if {"--help", "-h"} & set(arguments):
+        print(HELP, end="")
+        return 0
+    request = _Request(**keyed(arguments, _Request.__dataclass_fields__))
+    if not request.experiment:
+        print(_listing().text(), end="")
+        return 0
+    experiments = experiments_named(request.experiment)
+    # what is wrong with the last folder shows before the first one trains for hours
+    for experiment in experiments:
+        experiment.option(request.profile)
+        _ = experiment.claims, experiment.published
+    worst = 0
+    for experiment in experiments:
+        status = _reproduce(experiment, request)
+        if status > 1:
+            return status
+        worst = max(worst, status)
+    return worst
+
+
+def _reproduce(experiment: Experiment, request: _Request) -> int:
+    option = experiment.option(request.profile)
+    planned = grid(option)
+    # nobody knows beforehand what a search asks for: all runs of a folder of its own are the search's
+    runs_dir = Path(request.runs) if planned is not None else Path(request.runs) / option.replace("/", "_")
+    print(f"{experiment.name}, profile {request.profile}")
+    status = 0
+    if request.train == "true" or request.plan == "true":
+        status = _train(option, runs_dir, request)
+        if status > 1 or request.plan == "true":
+            return status
+    store = Store(runs_dir)
+    identities = None if planned is None else [run.identity for run in planned]
+    trials = read_trials(store, identities, experiment.claims.solved)
+    comparison = compare_with_paper(experiment, trials)
+    if request.profile != PAPER:
+        print(SCALED_DOWN)
+    print(f"{comparison.numbers.text()}\n{comparison.claims.text()}")
+    wanted = len(set(identities or ()))
+    if len(trials.trials) < wanted:
+        print(f"{wanted - len(trials.trials)} of {wanted} runs are missing")
+    if request.write == "true":
+        for path in write_results(experiment, request.profile, store, trials, comparison):
+            print(f"written: {path}")
+    if request.check == "true":
+        before = stored_verdicts(experiment, request.profile)
+        changed = [
+            f"changed: {says}: {before.get(says, 'no verdict')} before, now {verdict.word}"
+            for says, verdict in comparison.verdicts
+            if before.get(says) != verdict.word
+        ]
+        print("\n".join(changed) or "every verdict is that of the results in the folder")
+        status = max(status, bool(changed))
+    return status
+
+
+def _train(option: str, runs_dir: Path, request: _Request) -> int:
+    # imported here: a comparison of what is there has no need of it
+    from gatelab.commands.train import train
+
+    words = ["-m", f"+experiment={option}", f"runs_dir={runs_dir}", "logger=none"]
+    words += [f"hydra.launcher.workers={request.workers}"] if request.workers else []
+    words += ["plan_only=true"] if request.plan == "true" else []
+    return train(words)
+
+
+def _listing() -> Table:
+    columns = [
+        Column("experiment", ("name",)),
+        Column("profiles", ("profiles",), _listed),
+        Column("measured", ("measured",), _listed),
+        Column("claims", ("claims",), align="right"),
+    ]
+    experiments = [load_experiment(name) for name in experiment_names()]
+    return Table(
+        columns,
+        [
+            {
+                "name": experiment.name,
+                "profiles": experiment.profiles,
+                "measured": [each for each in experiment.profiles if (experiment.folder / "results" / each).is_dir()],
+                "claims": len(experiment.claims.claims),
+            }
+            for experiment in experiments
+        ],
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "–"

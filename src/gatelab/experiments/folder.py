@@ -1,0 +1,138 @@
+"""An experiment as a folder: experiments/<author_year>/<task>/ with experiment.yaml and what lies beside it.
+
+    experiment.yaml   the protocol as published, a Hydra experiment: profile=paper
+    quick.yaml        the same in minutes: profile=quick; any further .yaml is a further profile
+    published.csv     the paper's numbers
+    claims.yaml       its statements, and what counts as solved
+    README.md         claim, command, cost, deviations
+    results/<profile>/  what we measured
+
+The name of an experiment is the path of its folder below experiments/.
+"""
+
+import csv
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gatelab.errors import UserError, suggest
+from gatelab.experiments.claims import Claims
+from gatelab.experiments.published import COLUMNS, Published
+from gatelab.locations import experiments_directory
+from gatelab.validation import check
+
+__all__ = ["PAPER", "Experiment", "experiment_names", "experiments_named", "load_experiment"]
+
+_FILE = "experiment.yaml"
+_NOT_PROFILES = (_FILE, "claims.yaml")
+PAPER = "paper"
+"""The profile of experiment.yaml itself."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which ``on`` is a word: the argument of a check, which YAML 1.1 takes for true."""
+
+
+_BOOLEAN = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOLEAN]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"true|false"), list("tf"))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment.
+
+    Attributes:
+        name: such as ``weiss_2018/counting``.
+        folder: where its files lie.
+    """
+
+    name: str
+    folder: Path
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The names of its profiles, that of the paper first."""
+        files = sorted(file.stem for file in self.folder.glob("*.yaml") if file.name not in _NOT_PROFILES)
+        return (PAPER, *files)
+
+    def option(self, profile: str) -> str:
+        """Return what ``+experiment=`` is given for a profile.
+
+        Raises UserError for a profile that the experiment does not have.
+        """
+        if profile not in self.profiles:
+            near, known = suggest(profile, self.profiles), ", ".join(self.profiles)
+            raise UserError(f"profile={profile}: experiment '{self.name}' has no such profile{near}; it has {known}")
+        return self.name if profile == PAPER else f"{self.name}/{profile}"
+
+    @cached_property
+    def published(self) -> tuple[Published, ...]:
+        """The numbers of published.csv. Raises UserError for a file that is absent or breaks the schema."""
+        path = self.folder / "published.csv"
+        rows = list(csv.DictReader(_read(path).splitlines()))
+        numbers = []
+        for line, row in enumerate(rows, start=2):
+            where = f"{_shown(path)}, line {line}"
+            for column in row:
+                if column not in COLUMNS:
+                    raise UserError(f"{where}: unknown column '{column}'{suggest(str(column), COLUMNS)}")
+            numbers.append(check(Published, {key: value for key, value in row.items() if value}, where))
+        if not numbers:
+            raise UserError(f"{_shown(path)}: no numbers; at least one row is needed")
+        return tuple(numbers)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """The content of claims.yaml. Raises UserError for a file that is absent or breaks the schema."""
+        path = self.folder / "claims.yaml"
+        try:
+            content: Any = _Loader(_read(path)).get_single_data()
+        except yaml.YAMLError as error:
+            raise UserError(f"{_shown(path)}: not YAML: {' '.join(str(error).split())}") from error
+        return check(Claims, content, _shown(path))
+
+
+def experiment_names() -> list[str]:
+    """Return the names of all experiments, sorted."""
+    root = experiments_directory()
+    return sorted(file.parent.relative_to(root).as_posix() for file in root.rglob(_FILE))
+
+
+def experiments_named(name: str) -> list[Experiment]:
+    """Return the experiment of a name, those of a paper (``weiss_2018``) or ``all``.
+
+    Raises UserError for an unknown name.
+    """
+    known = experiment_names()
+    found = [each for each in known if name in ("all", each) or each.startswith(f"{name}/")]
+    if not found:
+        papers = {each.split("/")[0] for each in known}
+        raise UserError(
+            f"unknown experiment '{name}'{suggest(name, [*known, *papers])}; allowed: all, {', '.join(known)}"
+        )
+    return [load_experiment(each) for each in found]
+
+
+def load_experiment(name: str) -> Experiment:
+    """Return the experiment of exactly this name; its files are read when they are asked for."""
+    return Experiment(name, experiments_directory() / name)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{_shown(path)}: cannot be read: {error.strerror}") from error
+
+
+def _shown(path: Path) -> str:
+    root = experiments_directory()
+    return f"experiments/{path.relative_to(root).as_posix()}" if path.is_relative_to(root) else str(path)

@@ -1,0 +1,118 @@
+"""results/<profile>/ of an experiment: what was measured, written only when asked, and what its claims then were."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from gatelab.errors import UserError
+from gatelab.experiments.comparison import Comparison
+from gatelab.experiments.folder import PAPER, Experiment
+from gatelab.experiments.trials import Trials
+from gatelab.reports import Table, runs_table, variants_table
+from gatelab.runs import Result, Store, write_atomically
+
+__all__ = ["SCALED_DOWN", "stored_verdicts", "write_results"]
+
+_VERDICTS = "verdicts.csv"
+
+SCALED_DOWN = (
+    "This is not the protocol as published: numbers are compared only where settings agree, and a verdict speaks of "
+    "the smaller question."
+)
+"""What is said of every profile but the paper's."""
+
+
+def write_results(
+    experiment: Experiment, profile: str, store: Store, trials: Trials, comparison: Comparison
+) -> list[Path]:
+    """Write runs.csv, comparison.md, numbers.csv, verdicts.csv and about.yaml; return where they lie.
+
+    Raises UserError if the folder cannot be written, or if there is no run.
+    """
+    results = [trial.result for trial in trials.trials]
+    if not results:
+        raise UserError(f"write=true: no finished run of {experiment.name}, profile={profile}; nothing was measured")
+    folder = experiment.folder / "results" / profile
+    contents = {
+        "runs.csv": runs_table(results).csv(),
+        "numbers.csv": comparison.numbers.csv(),
+        _VERDICTS: _verdicts_csv(comparison),
+        "comparison.md": _page(experiment, profile, comparison, variants_table(results)),
+        "about.yaml": yaml.safe_dump(_about(profile, store, results), sort_keys=False, allow_unicode=True, width=120),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in contents.items():
+            write_atomically(folder / name, text.encode("utf-8"), durable=False)
+    except OSError as error:
+        raise UserError(f"write=true: {folder} cannot be written: {error.strerror}") from error
+    return [folder / name for name in contents]
+
+
+def stored_verdicts(experiment: Experiment, profile: str) -> dict[str, str]:
+    """Return claim -> verdict of the results in the experiment's folder.
+
+    Raises UserError if there are none.
+    """
+    path = experiment.folder / "results" / profile / _VERDICTS
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    except OSError as error:
+        raise UserError(f"check=true: {experiment.name} has no results of profile={profile}") from error
+    return {row["claim"]: row["verdict"] for row in rows}
+
+
+def _verdicts_csv(comparison: Comparison) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["claim", "verdict", "because"])
+    writer.writerows([says, verdict.word, verdict.why] for says, verdict in comparison.verdicts)
+    return text.getvalue()
+
+
+def _page(experiment: Experiment, profile: str, comparison: Comparison, variants: Table) -> str:
+    scaled = [SCALED_DOWN] if profile != PAPER else []
+    parts = [
+        f"# {experiment.name}, profile {profile}",
+        *scaled,
+        f"## Numbers\n\n{comparison.numbers.markdown()}",
+        f"## Claims\n\n{comparison.claims.markdown()}",
+        f"## Our runs\n\n{variants.markdown()}",
+    ]
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def _about(profile: str, store: Store, results: Sequence[Result]) -> dict[str, object]:
+    """Say when, where and from which code the runs come; several values where they differ."""
+    origins = [_origin(store, result.identity) for result in results]
+    commits = {_commit(origin) for origin in origins}
+    return {
+        "profile": profile,
+        "date": max(str(origin.get("date", "")) for origin in origins)[:10],
+        "commit": sorted(commits),
+        "machine": sorted({f"{origin.get('platform')}, {origin.get('cpu_count')} cores" for origin in origins}),
+        "device": sorted({str(origin.get("device")) for origin in origins}),
+        "versions": origins[0].get("versions", {}),
+        "runs": len(results),
+        "diverged": sum(result.status == "diverged" for result in results),
+        "core_hours": round(sum(result.seconds for result in results) / 3600, 4),
+    }
+
+
+def _origin(store: Store, identity: str) -> dict[str, object]:
+    path = store.runs_dir / identity / "provenance.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise UserError(f"write=true: {path}: cannot be read, so that nobody knows where the run comes from") from error
+
+
+def _commit(origin: dict[str, object]) -> str:
+    git = origin.get("git")
+    if not isinstance(git, dict) or not git.get("commit"):
+        return "unknown"
+    return f"{git['commit']}{' with changes' if git.get('dirty') else ''}"

@@ -1,0 +1,108 @@
+"""The runs of an experiment: their results, and the step at which each had solved its task."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gatelab.runs import Result, Store
+from gatelab.statistics import diverged_score, time_to_threshold
+
+__all__ = ["Group", "Trial", "Trials", "read_trials"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Which runs are meant."""
+
+    variant: str
+    """Their label, such as ``lstm`` or ``lstm f=1``."""
+    where: Mapping[str, Any] = field(default_factory=dict)
+    """Dotted setting -> value, compared as text: ``optimizer.lr`` -> 0.1."""
+    best: float = 1.0
+    """Only this share of them, those with the best validation scores."""
+
+    def __str__(self) -> str:
+        settings = [f"{key}={value}" for key, value in self.where.items()]
+        share = [f"(best {self.best:.0%} by validation)"] if self.best < 1 else []
+        return " ".join([self.variant, *settings, *share])
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One run that has come to its end."""
+
+    result: Result
+    solved: bool
+    """Whether its test score, at the step that validation chose, is good enough; never of a diverged run."""
+    sequences: float
+    """Training sequences until a validation first had such a score; infinite if none had."""
+
+    @property
+    def score(self) -> float:
+        """Test score; NaN if the run diverged."""
+        return self.result.test.score if self.result.status == "finished" else math.nan
+
+    @property
+    def validation(self) -> float:
+        """Best validation score; NaN if the run diverged."""
+        return self.result.validation.score if self.result.status == "finished" else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """All runs of one profile of an experiment; runs of several tasks are told apart by ``task.…`` in a group."""
+
+    trials: tuple[Trial, ...]
+
+    def of(self, group: Group) -> list[Trial]:
+        """Return the runs that are meant, in order of seed."""
+        found = [trial for trial in self.trials if _meant(trial.result, group)]
+        if group.best < 1 and found:
+            # diverged runs come last; ties go to the smaller seed, so that the answer is always the same
+            sign = -1 if found[0].result.higher_is_better else 1
+            ranked = sorted(found, key=lambda trial: (math.isnan(trial.validation), sign * trial.validation,
+                                                      trial.result.seed, trial.result.identity))  # fmt: skip
+            found = ranked[: max(1, math.ceil(group.best * len(ranked)))]
+        return sorted(found, key=lambda trial: (trial.result.seed, trial.result.identity))
+
+    def stand_in(self, group: Sequence[Trial]) -> float | None:
+        """Return the score that stands for a diverged run: the worst of all runs of the task, or chance."""
+        result = group[0].result
+        scores = [trial.score for trial in self.trials if trial.result.task == result.task]
+        return diverged_score("worst", scores, higher_is_better=result.higher_is_better, chance=result.chance)
+
+
+def read_trials(store: Store, identities: Iterable[str] | None, solved: float) -> Trials:
+    """Return the finished runs of a store.
+
+    Args:
+        store: where they lie.
+        identities: the runs that are wanted; None for all of the store.
+        solved: the score from which a run has solved its task.
+    """
+    if identities is None:
+        results = store.results()
+    else:
+        found = (store.finished(identity) for identity in dict.fromkeys(identities))
+        results = [result for result in found if result is not None]
+    return Trials(tuple(_trial(store, result, solved) for result in results))
+
+
+def _trial(store: Store, result: Result, solved: float) -> Trial:
+    rows = [row for row in store.history(result.identity) if row["split"] == "validation" and "score" in row]
+    step = time_to_threshold(
+        [row["step"] for row in rows],
+        [float(row["score"]) for row in rows],
+        solved,
+        higher_is_better=result.higher_is_better,
+    )
+    better = result.test.score >= solved if result.higher_is_better else result.test.score <= solved
+    size = int(result.settings.get("training.batch_size", 1))
+    return Trial(result, result.status == "finished" and better, step * size)
+
+
+def _meant(result: Result, group: Group) -> bool:
+    return result.label == group.variant and all(
+        str(result.settings.get(key)) == str(value) for key, value in group.where.items()
+    )

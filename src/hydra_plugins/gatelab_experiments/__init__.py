@@ -1,0 +1,1 @@
+"""Hydra finds the experiments in experiments/, each by the path of its folder."""

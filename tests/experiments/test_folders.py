@@ -1,0 +1,144 @@
+"""Every folder of experiments/: its profiles compose, plan and train a batch, its files keep to their schema."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gatelab.commands.reproduce import reproduce
+from gatelab.commands.train import train
+from gatelab.experiments import CHECKS, experiment_names, grid, load_experiment
+from gatelab.runs import Store
+from gatelab.sweeps import missing, plan
+
+ROOT = Path(__file__).parents[2]
+NAMES = experiment_names()
+PROFILES = [(name, profile) for name in NAMES for profile in load_experiment(name).profiles]
+READMES = sorted((ROOT / "experiments").rglob("README.md"))
+PAGES = [*READMES, ROOT / "docs" / "papers.md"]
+# one batch of the smallest data; the shapes of the question stay
+SHORT = ["training.max_steps=1", "training.validate_every=1", "training.batch_size=2", "logger=none", "seed=0",
+         "progress=false", "hydra.launcher.executor=inline"]  # fmt: skip
+FEW = ["task.validation_size=4", "task.test_size=4"]
+SMALL = {"anbn": ["task.largest=3", "task.validation_largest=4", "task.test_largest=5", "task.training_size=4"]}
+
+
+def commands(page):
+    return re.findall(r"^    (python scripts/\S+\.py.*?)(?:  #.*)?$", page.read_text(), re.MULTILINE)
+
+
+COMMANDS = [(page, line) for page in PAGES for line in commands(page)]
+
+
+def points(option, overrides=()):
+    """Return the runs of a grid; a search would have none to look at."""
+    runs = grid(option, overrides)
+    assert runs is not None
+    return runs
+
+
+def test_the_papers_are_there():
+    assert {name.split("/")[0] for name in NAMES} >= {"hochreiter_1997", "weiss_2018"}
+
+
+@pytest.mark.parametrize(("name", "profile"), PROFILES)
+def test_a_profile_composes_and_plans(tmp_path, monkeypatch, name, profile):
+    monkeypatch.chdir(tmp_path)
+    runs = points(load_experiment(name).option(profile))
+    assert len({run.identity for run in runs}) == len(runs) > 1
+    assert len(missing(runs)) == len(runs)
+    # the seeds of a variant train together
+    assert len(plan(runs).stacks) < len(runs)
+
+
+@pytest.mark.parametrize(("name", "profile"), PROFILES)
+def test_a_profile_trains_a_batch(tmp_path, monkeypatch, capsys, name, profile):
+    monkeypatch.chdir(tmp_path)
+    option = load_experiment(name).option(profile)
+    words = [*SHORT, *SMALL.get(points(option)[0].task.name, FEW)]
+    assert train(["-m", f"+experiment={option}", *words]) == 0
+    # what reproduce takes for the points of the sweep are those that the sweep trains
+    identities = {run.identity for run in points(option, words)}
+    assert {result.identity for result in Store("runs").results()} == identities
+    assert "finished" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quick_asks_the_same_of_the_same_variants(name):
+    experiment = load_experiment(name)
+    paper, quick = (points(experiment.option(profile)) for profile in ("paper", "quick"))
+    assert {run.label for run in quick} == {run.label for run in paper}
+    assert {run.task.name for run in quick} == {run.task.name for run in paper}
+    assert len(quick) <= len(paper)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_files_keep_to_their_schema(name):
+    experiment = load_experiment(name)
+    labels = {run.label for run in points(experiment.option("paper"))}
+    for number in experiment.published:
+        assert number.evidence in "VSM"
+        assert len(number.source) > 10
+        assert number.variant in labels | {""}
+    for claim in experiment.claims.claims:
+        assert claim.evidence in "VSMX"
+        assert claim.source.startswith("our question") == (claim.evidence == "X")
+        groups = claim.check.groups if claim.check is not None else ()
+        assert {group.variant for group in groups} <= labels
+    assert len({claim.says for claim in experiment.claims.claims}) == len(experiment.claims.claims)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_folder_must_hold(name):
+    folder = ROOT / "experiments" / name
+    text = (folder / "README.md").read_text()
+    for heading in ("## Claim", "## Command", "## Cost", "## Deviations", "## Results"):
+        assert heading in text, f"{name}: {heading}"
+    assert "core-hours" in text
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "experiments").glob("*/*/results/*")), ids=str)
+def test_results_say_where_they_come_from(folder):
+    about = yaml.safe_load((folder / "about.yaml").read_text())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", about["date"])
+    assert about["machine"]
+    assert all(re.match(r"[0-9a-f]{40}|unknown", commit) for commit in about["commit"])
+    rows = (folder / "runs.csv").read_text().splitlines()[1:]
+    assert len(rows) == about["runs"]
+    name = folder.parents[1].relative_to(ROOT / "experiments").as_posix()
+    identities = {run.identity for run in points(load_experiment(name).option(folder.name))}
+    assert {row.split(",")[0] for row in rows} == identities, "the profile has changed since: measure it again"
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=[line for _, line in COMMANDS])
+def test_a_command_parses(tmp_path, monkeypatch, capsys, page, line):
+    monkeypatch.chdir(tmp_path)
+    _, script, *words = shlex.split(line)
+    assert (ROOT / script).exists()
+    if script == "scripts/train.py":
+        assert words[0] == "-m"
+        option = next(word for word in words if word.startswith("+experiment=")).removeprefix("+experiment=")
+        assert points(option, [word for word in words[1:] if not word.startswith("+experiment=")])
+    else:
+        assert script == "scripts/reproduce.py"
+        # nothing is trained and nothing written: only words and folders are looked at
+        kept = [word for word in words if word.split("=")[0] in ("experiment", "profile")]
+        (tmp_path / "runs").mkdir()
+        assert reproduce([*kept, *(["train=false"] if kept else [])]) == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), f"{page}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_checks_and_folders_that_are_named_exist(page):
+    text = page.read_text()
+    for path in re.findall(r"`((?:experiments|src|docs|conf)/[\w./-]+)`", text):
+        assert (ROOT / path).exists(), path
+    if page.name == "papers.md":
+        assert set(CHECKS) <= set(re.findall(r"`(\w+)`", text))
