@@ -12,7 +12,7 @@ from gatelab.errors import UserError
 from gatelab.experiments import folder as folders
 from gatelab.experiments import grid
 from gatelab.runs import Store
-from hydra_plugins.gatelab_experiments import experiments as plugin
+from hydra_plugins.gatelab_sources import experiments as plugin
 from tests.runs.examples import example
 
 EXPERIMENT = """\

@@ -2,11 +2,9 @@
 
 import numpy as np
 
+from tests.equations.stepping import sigma
+
 __all__ = ["TRANSCRIPTIONS"]
-
-
-def sigma(u):
-    return 1 / (1 + np.exp(-u))
 
 
 def scan(coefficients, inputs):

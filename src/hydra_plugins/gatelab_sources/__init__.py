@@ -1,0 +1,1 @@
+"""Groups of configurations that Hydra finds by name and not by folder: variants and experiments."""

@@ -1,1 +1,0 @@
-"""Hydra finds a variant by its name alone, whatever folder of conf/variant/ it lies in."""
