@@ -33,14 +33,14 @@ less than 0.49 from the set of legal symbols.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from gatelab.tasks.measures import set_accuracy, set_cross_entropy, so_far
-from gatelab.tasks.task import Batch, LengthTask
+from gatelab.tasks.task import Batch, LengthTask, RangeTask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -122,7 +122,7 @@ class Reber(LengthTask):
         return right if self.judged == "outer" else so_far(right)
 
 
-class EmbeddedReber(Reber):
+class EmbeddedReber(RangeTask, Reber):
     """One string of the embedded Reber grammar."""
 
     name: Literal["embedded_reber"] = "embedded_reber"
@@ -132,18 +132,6 @@ class EmbeddedReber(Reber):
     """The fewest symbols of a string."""
 
     source: ClassVar[str] = "Hochreiter & Schmidhuber 1997, experiment 1 (after Smith & Zipser 1989)"
-
-    @model_validator(mode="after")
-    def _strings_exist(self) -> Self:
-        if self.shortest > self.length:
-            raise ValueError(f"shortest={self.shortest} must be at most length={self.length}")
-        return self
-
-    def of_test(self) -> Self:
-        if self.test_length is None or self.test_length <= self.length:
-            return super().of_test()
-        changes: dict[str, Any] = {"length": self.test_length, "shortest": self.length + 1, "test_length": None}
-        return type(self).model_validate({**self.model_dump(), **changes})
 
     def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
         """Draw strings of the lengths that are allowed."""

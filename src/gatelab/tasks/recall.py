@@ -16,12 +16,12 @@ github.com/cybertronai/schmidhuber-problems, fast-weights-unknown-delay.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from gatelab.tasks.task import Batch, LengthTask
+from gatelab.tasks.task import Batch, RangeTask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["UnknownDelayRecall"]
 
 
-class UnknownDelayRecall(LengthTask):
+class UnknownDelayRecall(RangeTask):
     """A pattern to recall: inputs (time, batch, bits + 2) = pattern, store, recall; targets (batch, bits) of ±1."""
 
     name: Literal["unknown_delay_recall"] = "unknown_delay_recall"
@@ -48,18 +48,6 @@ class UnknownDelayRecall(LengthTask):
     chance_meaning: ClassVar[str] = "guessing each bit"
     perfect: ClassVar[float] = 1.0
     source: ClassVar[str] = "Schmidhuber 1992, in the form of cybertronai/schmidhuber-problems"
-
-    @model_validator(mode="after")
-    def _delays_exist(self) -> Self:
-        if self.shortest > self.length:
-            raise ValueError(f"shortest={self.shortest} must be at most length={self.length}")
-        return self
-
-    def of_test(self) -> Self:
-        if self.test_length is None or self.test_length <= self.length:
-            return super().of_test()
-        changes: dict[str, Any] = {"length": self.test_length, "shortest": self.length + 1, "test_length": None}
-        return type(self).model_validate({**self.model_dump(), **changes})
 
     @property
     def input_size(self) -> int:

@@ -16,7 +16,7 @@ from gatelab.randomness import generator
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Batch", "FiniteTask", "GeneratedTask", "LengthTask", "Task"]
+__all__ = ["Batch", "FiniteTask", "GeneratedTask", "LengthTask", "RangeTask", "Task"]
 
 
 class Batch(NamedTuple):
@@ -195,6 +195,25 @@ class LengthTask(GeneratedTask):
         if self.test_length is None:
             return self
         return type(self).model_validate({**self.model_dump(), "length": self.test_length, "test_length": None})
+
+
+class RangeTask(LengthTask):
+    """A task whose sequences are of any length from ``shortest`` to ``length``; a longer test is all beyond it."""
+
+    shortest: int
+
+    @model_validator(mode="after")
+    def _lengths_exist(self) -> Self:
+        if self.shortest > self.length:
+            raise ValueError(f"shortest={self.shortest} must be at most length={self.length}")
+        return self
+
+    def of_test(self) -> Self:
+        """Return the same task with the lengths of the test sequences: all beyond those of training, if longer."""
+        if self.test_length is None or self.test_length <= self.length:
+            return super().of_test()
+        changes: dict[str, Any] = {"length": self.test_length, "shortest": self.length + 1, "test_length": None}
+        return type(self).model_validate({**self.model_dump(), **changes})
 
 
 class FiniteTask(Task):
