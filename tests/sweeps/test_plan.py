@@ -66,6 +66,13 @@ STACKED = {
     "schedule": [["schedule=constant"], ["schedule=cosine"], ["schedule=linear", "schedule.warmup_steps=2"]],
     "training.clip_norm": [["training.clip_norm=1"], ["training.clip_norm=null"]],
     "training.patience": [["training.patience=null"], ["training.patience=2"]],
+    "optimizer.normalize_momentum": [
+        ["optimizer=sgd", f"optimizer.normalize_momentum={on}"] for on in ("true", "false")
+    ],
+    "training.input_noise": [["training.input_noise=0"], ["training.input_noise=0.5"]],
+    "training.weight_noise": [["training.weight_noise=0"], ["training.weight_noise=0.075"]],
+    "model.initial": [[], ["model.initial=normal", "model.initial_scale=0.1"]],
+    "model.initial_scale": [["model.initial=uniform", f"model.initial_scale={scale}"] for scale in (0.1, 0.2)],
     "model.dropout": [["model.dropout=0"], ["model.dropout=0.5"]],
 }
 

@@ -157,7 +157,7 @@ def test_a_stack_that_dies_leaves_no_run_open_and_says_that_it_failed(tmp_path, 
         return opened[-1]
 
     monkeypatch.setattr(wandb, "init", start)
-    monkeypatch.setattr("gatelab.training.fit.fit", lambda *arguments: fail())
+    monkeypatch.setattr("gatelab.training.stack_fit.fit", lambda *arguments: fail())
     with pytest.raises(ConnectionError):
         train_stack([configuration(tmp_path, seed=seed, logger={"wandb": {}}) for seed in (0, 1)])
     assert [run.called[-1] for run in opened] == [1, 1]

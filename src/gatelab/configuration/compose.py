@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gatelab.configuration.arguments import added_directories, quote_equations
+from gatelab.configuration.resolvers import register
 from gatelab.configuration.run import RunConfiguration, run_configuration
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
@@ -22,6 +23,8 @@ from gatelab.locations import conf_directory
 __all__ = ["composed", "plain", "translated"]
 
 _SHOWN = 20  # options that an error lists
+
+register()
 
 
 def composed(overrides: Sequence[str] = ()) -> RunConfiguration:
@@ -49,6 +52,8 @@ def translated(overrides: Sequence[str] = ()) -> Iterator[None]:
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
+        if found := _of_ours(error):
+            raise found from None
         raise UserError(_sentence(error, overrides)) from error
     except yaml.MarkedYAMLError as error:
         raise UserError(_not_yaml(error)) from error
@@ -58,6 +63,13 @@ def translated(overrides: Sequence[str] = ()) -> Iterator[None]:
         if not innermost[0].f_globals.get("__name__", "").startswith("hydra."):
             raise
         raise UserError(_not_a_name(overrides) or " ".join(str(error).split())) from error
+
+
+def _of_ours(error: BaseException | None) -> UserError | None:
+    """Return the UserError of a resolver of ours, which OmegaConf has put into one of its own."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _sentence(error: Exception, overrides: Sequence[str]) -> str:

@@ -199,6 +199,11 @@ def _check_together(configuration: RunConfiguration) -> None:
             f"model.bidirectional=true: variant '{variant.name}' mixes x with hidden vectors element by element, and a "
             "second layer would read twice as many; must be false, or model.num_layers=1"
         )
+    if configuration.training.input_noise and task.reads_tokens:
+        raise UserError(
+            f"training.input_noise={configuration.training.input_noise:g}: task '{task.name}' reads tokens, to which "
+            "nothing can be added; must be 0"
+        )
     _check_forms(variant, embedding or task.input_size, model.hidden_size)
     if model.num_layers > 1:
         _check_forms(variant, model.hidden_size * (2 if model.bidirectional else 1), model.hidden_size)

@@ -3,7 +3,7 @@
 import math
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 __all__ = [
     "LoggerSection",
@@ -42,6 +42,19 @@ class ModelSection(_Section):
     match_to: str = "lstm"
     match_size: int | None = Field(default=None, ge=1, le=2**16)
     """Null for what hidden_size says."""
+    initial: Literal["default", "uniform", "normal"] = "default"
+    """How weights, biases and the readout start: uniform in ±1/√(features read) as torch's do, uniform in
+    ±initial_scale, or normal with that standard deviation. What an equation or an opening sets, it sets afterwards."""
+    initial_scale: float | None = Field(default=None, gt=0)
+    """Null where initial is default."""
+
+    @model_validator(mode="after")
+    def _has_a_scale(self) -> "ModelSection":
+        if self.initial == "default" and self.initial_scale is not None:
+            raise ValueError(f"initial_scale={self.initial_scale:g}: initial=default has none; must be null")
+        if self.initial != "default" and self.initial_scale is None:
+            raise ValueError(f"initial={self.initial}: needs initial_scale, a number above 0")
+        return self
 
     @field_validator("embedding", mode="before")
     @classmethod
@@ -60,6 +73,10 @@ class TrainingSection(_Section):
     clip_norm: float | None = Field(gt=0)
     validate_every: int = Field(ge=1)
     patience: int | None = Field(ge=1)
+    input_noise: float = Field(default=0.0, ge=0)
+    """Standard deviation of the normal noise on every input of training, drawn anew at every step."""
+    weight_noise: float = Field(default=0.0, ge=0)
+    """Likewise on every learned number: gradients are those at the noisy weights, and the clean ones are stepped."""
 
 
 class ScheduleSection(_Section):
@@ -100,6 +117,9 @@ class OptimizerSection(_Section):
     target: str = Field(alias="_target_")
     lr: float = Field(ge=0)
     weight_decay: float = Field(default=0.0, ge=0)
+    normalize_momentum: bool = False
+    """Whether steps are multiplied by 1 - momentum, so that lr says how far a constant gradient leads, whatever the
+    momentum; of SGD alone."""
 
     @field_validator("target")
     @classmethod
@@ -112,6 +132,17 @@ class OptimizerSection(_Section):
     def kind(self) -> str:
         """Name of the class in torch.optim."""
         return self.target.removeprefix("torch.optim.")
+
+    @property
+    def rate(self) -> float:
+        """What the bare update is multiplied with: lr, normalised if so asked for."""
+        return self.lr * (1 - float(self.arguments.get("momentum", 0.0))) if self.normalize_momentum else self.lr
+
+    @model_validator(mode="after")
+    def _normalizes_its_own(self) -> "OptimizerSection":
+        if self.normalize_momentum and self.kind != "SGD":
+            raise ValueError(f"normalize_momentum=true: is for torch.optim.SGD, not for torch.optim.{self.kind}")
+        return self
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
 
 from gatelab.configuration import RunConfiguration, plain, run_configuration, translated
 from gatelab.locations import conf_directory
@@ -39,15 +39,17 @@ def grid(option: str, overrides: Sequence[str] = ()) -> list[RunConfiguration] |
 
 
 def _runs(points: Sequence[Sequence[str]]) -> Iterator[RunConfiguration]:
-    known: dict[tuple[str, ...], dict[str, Any]] = {}
+    known: dict[tuple[str, ...], DictConfig] = {}
     for words in points:
         # seeds change no file that is read: the rest is composed once for all of them
         seeds = [word for word in words if word.startswith("seed=")]
         others = tuple(word for word in words if word not in seeds)
         if others not in known:
-            known[others] = plain(compose("train", overrides=list(others)))
-        seed = {"seed": int(seeds[-1].removeprefix("seed="))} if seeds else {}
-        yield run_configuration({**known[others], **seed}, with_torch=False)
+            known[others] = compose("train", overrides=list(others))
+        if seeds:
+            OmegaConf.update(known[others], "seed", int(seeds[-1].removeprefix("seed=")))
+        # only now: what is drawn at random follows from the seed
+        yield run_configuration(plain(known[others]), with_torch=False)
 
 
 def _points(words: list[str]) -> list[tuple[str, ...]]:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from gatelab.equations import Variant
 from gatelab.errors import UserError
 from gatelab.models.rnn import RNN
+from gatelab.recurrence import RecurrentLayer
 
 __all__ = ["Network"]
 
@@ -69,6 +70,22 @@ class Network(nn.Module):
             elif self.embedding is not None:
                 features = 1 / self.embedding.shape[0] ** 0.5
                 self.embedding.uniform_(-features, features, generator=generator)
+
+    @torch.no_grad()
+    def spread_parameters(self, generator: torch.Generator, kind: Literal["uniform", "normal"], scale: float) -> None:
+        """Draw all initial weights anew from one distribution, biases and readout as well.
+
+        Uniform in ±scale, or normal with that standard deviation. What an equation says of its learned vectors and
+        numbers stays, and what a form leaves of a matrix is drawn as if it were one.
+        """
+        own = {id(layer.get_parameter(part)) for layer in self.rnn.layers for part in _set_by_equations(layer)}
+        for parameter in self.parameters():
+            if id(parameter) in own:
+                continue
+            if kind == "uniform":
+                parameter.uniform_(-scale, scale, generator=generator)
+            else:
+                parameter.normal_(0.0, scale, generator=generator)
 
     def draw_masks(self, random: np.random.Generator, rate: float, steps: int, batch: int) -> list[Tensor]:
         """Draw the dropout between layers for one batch of one run.
@@ -137,6 +154,11 @@ class Network(nn.Module):
         # numbers must not depend on its neighbours: so a column of zeros goes along.
         pair = torch.cat([weight, torch.zeros_like(weight)], -2)
         return torch.baddbmm(torch.cat([bias, torch.zeros_like(bias)], -1), rows, pair.mT)[..., :1]
+
+
+def _set_by_equations(layer: RecurrentLayer) -> list[str]:
+    """Return the learned tensors of a layer that start as an equation says."""
+    return [part for one in layer.variant.parameters if one.initial is not None for part in one.parts]
 
 
 def _rows_times(rows: Tensor, matrix: Tensor) -> Tensor:

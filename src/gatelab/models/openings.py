@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gatelab.equations import Variant
 from gatelab.equations.tree import Read, walk
@@ -20,6 +20,7 @@ __all__ = [
     "OPENINGS",
     "Chrono",
     "Default",
+    "Given",
     "One",
     "Opening",
     "Uniform",
@@ -137,9 +138,56 @@ class Uniform(_GateOpening):
         return np.log(share) - np.log1p(-share)
 
 
+class Given(Opening):
+    """Biases of gates as they are listed for each role, dealt out to the units in turn; all others stay as drawn.
+
+    Papers give blocks of cells staggered biases, so that they come into use one after the other.
+    """
+
+    name: Literal["given"]
+    retain: tuple[float, ...] | None = Field(default=None, min_length=1)
+    write: tuple[float, ...] | None = Field(default=None, min_length=1)
+    expose: tuple[float, ...] | None = Field(default=None, min_length=1)
+
+    @field_validator("retain", "write", "expose", mode="before")
+    @classmethod
+    def _numbers(cls, value: object) -> object:
+        """Take a list, as YAML has them, and a single number for all units."""
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return (float(value),)
+        return tuple(value) if isinstance(value, list) else value
+
+    def check(self, variant: Variant) -> None:
+        """Raise a UserError if nothing is listed, or if something is for a role that no gate with a bias has.
+
+        A variant without any role has no gates: it stays as drawn, and can be swept beside others.
+        """
+        if not self._listed:
+            raise UserError("opening=given: needs numbers for at least one of opening.retain, .write and .expose")
+        for role in self._listed if variant.roles else ():
+            if not _own(variant, variant.roles.get(role)):
+                raise UserError(
+                    f"opening.{role}: variant '{variant.name}' has no {role} gate with a bias; must be null"
+                )
+
+    @property
+    def _listed(self) -> dict[str, tuple[float, ...]]:
+        roles = {"retain": self.retain, "write": self.write, "expose": self.expose}
+        return {role: values for role, values in roles.items() if values is not None}
+
+    def apply(self, rnn: "RNN", random: np.random.Generator) -> None:
+        """Set the biases of the roles that are listed."""
+        self.check(rnn.variant)
+        for layer in rnn.layers:
+            for role, values in self._listed.items():
+                for name in _own(rnn.variant, rnn.variant.roles.get(role)):
+                    layer.set_parameter(name, np.resize(np.array(values), layer.get_parameter(name).numel()))
+
+
 OPENINGS: dict[str, type[Opening]] = {
     "chrono": Chrono,
     "default": Default,
+    "given": Given,
     "one": One,
     "uniform": Uniform,
     "zero": Zero,

@@ -68,7 +68,7 @@ class StackData(LightningDataModule):
     def batch(self, step: int) -> StackBatch:
         """Return the training batches of a step, counted from 0: each a function of its run's seed and the step."""
         size = self.batch_size
-        batches = [self.task.training_batch(configuration.seed, step, size) for configuration in self.configurations]
+        batches = [_batch(configuration, step, size) for configuration in self.configurations]
         stacked = Batch(*(np.stack(arrays) for arrays in zip(*batches, strict=True)))
         return _tensors(stacked)._replace(masks=self._masks(step, stacked.inputs.shape[1]))
 
@@ -81,6 +81,20 @@ class StackData(LightningDataModule):
             for configuration, rate in zip(self.configurations, rates, strict=True)
         ]
         return [torch.stack(masks) for masks in zip(*drawn, strict=True)]
+
+
+def _batch(configuration: RunConfiguration, step: int, size: int) -> Batch:
+    """Return the training batch of one run, with the noise on its inputs; what follows a sequence's end stays zero."""
+    batch, deviation = (
+        configuration.task.training_batch(configuration.seed, step, size),
+        configuration.training.input_noise,
+    )
+    if not deviation:
+        return batch
+    random = generator(configuration.seed, "input noise", step)
+    noise = random.standard_normal(batch.inputs.shape, np.float32) * np.float32(deviation)
+    noise[np.arange(len(noise))[:, None] >= batch.lengths] = 0
+    return batch._replace(inputs=batch.inputs + noise)
 
 
 class _Training(IterableDataset[StackBatch]):

@@ -54,7 +54,7 @@ class Stopping(Callback):
 
 
 def fit(module: StackModule, data: StackData, callbacks: Sequence[Callback], stop: Stop, device: str) -> None:
-    """Train the runs of a stack from where they stand to their end.
+    """Train the runs of a stack from where they stand to their end, or until most of them have come to theirs.
 
     A Trainer counts from 0, and validates after every so many of its own steps: in a stack that is resumed between two
     validations the first Trainer goes to the next one, and the second from there.
@@ -62,7 +62,7 @@ def fit(module: StackModule, data: StackData, callbacks: Sequence[Callback], sto
     training = module.configurations[0].training
     used = [Stopping(stop), *callbacks]
     with _quiet(stop):
-        while module.active:
+        while module.active and not module.sparse:
             if module.due:
                 _trainer(device, callbacks=used).validate(module, data, verbose=False)
                 continue

@@ -7,6 +7,7 @@ from functools import cached_property
 from math import isfinite
 from typing import Any
 
+import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch.func import functional_call, vmap
 
 from gatelab.configuration import RunConfiguration
 from gatelab.models.network import Network
+from gatelab.randomness import generator
 from gatelab.runs import ClaimLost
 from gatelab.training.data import StackBatch
 from gatelab.training.optimizer import StackOptimizer
@@ -118,7 +120,7 @@ class StackModule(LightningModule):
         return StackOptimizer(
             self.weights(),
             self.configurations[0].optimizer,
-            [configuration.optimizer.lr for configuration in self.configurations],
+            [configuration.optimizer.rate for configuration in self.configurations],
             [configuration.optimizer.weight_decay for configuration in self.configurations],
             [configuration.training.clip_norm for configuration in self.configurations],
             [configuration.optimizer.arguments for configuration in self.configurations],
@@ -128,6 +130,12 @@ class StackModule(LightningModule):
     def active(self) -> bool:
         """Whether any run still learns."""
         return any(progress.active for progress in self.progress)
+
+    @property
+    def sparse(self) -> bool:
+        """Whether half of the runs, or more, no longer learn: the others are faster among themselves."""
+        learning = sum(progress.active for progress in self.progress)
+        return 0 < 2 * learning <= len(self.progress)
 
     @property
     def due(self) -> bool:
@@ -141,7 +149,9 @@ class StackModule(LightningModule):
 
         A batch without run axis is shown to every run.
         """
-        weights = self.weights()
+        return self._predicted(self.weights(), batch)
+
+    def _predicted(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
         inputs, lengths = batch.inputs, batch.lengths
         if inputs.dim() == (2 if self.template.tokens else 3):
             runs = len(self.configurations)
@@ -157,7 +167,7 @@ class StackModule(LightningModule):
         # not the index, which begins at 0 in a run that is resumed too
         factors = [c.schedule.factor(self.taken, max_steps) for c in self.configurations]
         optimizer.factors = torch.tensor(factors, dtype=torch.float32, device=optimizer.factors.device)
-        losses = vmap(self.task.losses)(self(batch), batch.targets)
+        losses = vmap(self.task.losses)(self._predicted(self._noisy(), batch), batch.targets)
         means = torch.stack([_mean(*pair) for pair in zip(losses, batch.loss_weights, strict=True)])
         for weight in self.stacked:
             weight.grad = None
@@ -168,6 +178,23 @@ class StackModule(LightningModule):
         self.training_losses.append(means.detach())
         self.taken += 1
         self._freeze_diverged(means.detach())
+
+    def _noisy(self) -> dict[str, Tensor]:
+        """Return the weights at which this step's gradients are taken: parameter name -> (runs, …)."""
+        deviations = [configuration.training.weight_noise for configuration in self.configurations]
+        weights = self.weights()
+        if not any(deviations):
+            return weights
+        sizes = [weight[0].numel() for weight in self.stacked]
+        rows = np.zeros((len(deviations), sum(sizes)), np.float32)
+        for row, configuration, deviation in zip(rows, self.configurations, deviations, strict=True):
+            if deviation:
+                generator(configuration.seed, "weight noise", self.taken).standard_normal(out=row, dtype=np.float32)
+                row *= np.float32(deviation)
+        noise = torch.from_numpy(rows).to(self.device).split(sizes, 1)
+        return {
+            name: weight + part.view_as(weight) for (name, weight), part in zip(weights.items(), noise, strict=True)
+        }
 
     def _freeze_diverged(self, losses: Tensor) -> None:
         # the update is looked at as well: one that is not finite would spoil the weights before the next loss shows it
@@ -224,6 +251,8 @@ class StackModule(LightningModule):
         self.judged = [run for run, progress in enumerate(self.progress) if progress.active]
         for run in self.judged:
             self._judge(run, *self.measured[run])
+        if self.sparse and self._trainer is not None:
+            self._trainer.should_stop = True
 
     def _judge(self, run: int, loss: float, score: float) -> None:
         progress, patience = self.progress[run], self.configurations[run].training.patience

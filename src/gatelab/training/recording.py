@@ -136,7 +136,7 @@ class Recording(Callback):
         factor = configuration.schedule.factor(module.taken - 1, configuration.training.max_steps)
         return {
             "loss": float(torch.stack([losses[run] for losses in module.training_losses]).mean()),
-            "learning_rate": configuration.optimizer.lr * factor,
+            "learning_rate": configuration.optimizer.rate * factor,
             "gradient_norm": float(module.stack_optimizer.gradient_norms[run]),
         }
 

@@ -22,10 +22,15 @@ STACKABLE: tuple[str, ...] = (
     "optimizer.alpha",
     "optimizer.rho",
     "optimizer.eps",
+    "optimizer.normalize_momentum",
     "schedule",
     "training.clip_norm",
     "training.patience",
+    "training.input_noise",
+    "training.weight_noise",
     "model.dropout",
+    "model.initial",
+    "model.initial_scale",
 )
 """Dotted keys in which the runs of one stack may differ. A difference in any other key splits stacks."""
 
@@ -64,12 +69,15 @@ def network(configuration: RunConfiguration) -> Network:
 def initial_weights(configurations: Sequence[RunConfiguration], template: Network) -> dict[str, Tensor]:
     """Return the stacked initial weights: parameter name -> (runs, …).
 
-    Each run's depend on its own seed and opening only.
+    Each run's depend on its own seed, its spread and its opening only.
     """
     each: list[Mapping[str, Tensor]] = []
     for configuration in configurations:
         draw = torch.Generator().manual_seed(int(generator(configuration.seed, "weights").integers(2**63)))
         template.reset_parameters(draw)
+        if configuration.model.initial != "default":
+            assert configuration.model.initial_scale is not None
+            template.spread_parameters(draw, configuration.model.initial, configuration.model.initial_scale)
         configuration.opening.apply(template.rnn, generator(configuration.seed, "opening"))
         each.append({name: parameter.detach().clone() for name, parameter in template.named_parameters()})
     return {name: torch.stack([weights[name] for weights in each]) for name in each[0]}

@@ -58,6 +58,37 @@ class BlockText:
             + "".join(f"    {line}\n" for line in lines) + "    }\n}\n"
         )  # fmt: skip
 
+    def ended(self) -> str:
+        """Write the step count after which all sequences of a tile have ended, and what such a step leaves behind.
+
+        The tape is cleared: the way back multiplies it with deltas that are zero, which must not meet a NaN.
+        """
+        lines = []
+        for state, size in self.at.states.items():
+            new, old = (self.at.row(Place(kind, state)) for kind in ("next", "previous"))
+            lines.append(f"memcpy({new}, {old}, sizeof(R) * {self.at.padded(size)});")
+        if self.at.plan.slot_count:
+            lines.append(f"memset({self.at.row(Place('slot', number=0))}, 0, sizeof(R) * L);")
+        for number in range(len(self.at.plan.stages.outputs)):
+            size = self.at.place_size(Place("output", number=number))
+            to = f"f->output_{number} + ((run * f->steps + t) * f->batch + b) * f->{size}"
+            lines.append(f"if (f->output_{number}) memset({to}, 0, sizeof(R) * f->{size});")
+        return (
+            "static long last_step(const struct frame *f, long run, long from, long rows) {\n"
+            "    if (!f->lengths) return f->steps;\n"
+            "    long last = 0;\n"
+            "    for (long b = from; b < from + rows; b++) {\n"
+            "        const long length = (long)f->lengths[run * f->batch + b];\n"
+            "        last = length > last ? length : last;\n"
+            "    }\n"
+            "    return last < f->steps ? last : f->steps;\n"
+            "}\n\n"
+            "static void ended(const struct frame *f, long run, long t, long from, long rows) {\n"
+            f"{self.at.declared_width}"
+            "    for (long b = from; b < from + rows; b++) {\n"
+            + "".join(f"        {line}\n" for line in lines) + "    }\n}\n"
+        )  # fmt: skip
+
     def _declared(self, place: Place, name: str, *, back: bool) -> str:
         """Declare the row pointer of a place."""
         if place.kind == "output":

@@ -63,7 +63,7 @@ class _Emitter:
             parts += [products.forward(stage), blocks.block(stage, back=False)]
         for stage in range(len(self.at.plan.backward)):
             parts += [blocks.block(stage, back=True), products.backward(stage)]
-        parts += [GradientText(self.at).gradients(), self._forward(), self._backward()]
+        parts += [blocks.ended(), GradientText(self.at).gradients(), self._forward(), self._backward()]
         outputs = tuple(filled(self.at.sizes_of[value]) for value in self.at.plan.stages.outputs)
         return Source("\n".join(parts), self.at.names, self.at.buffers, outputs)
 
@@ -117,8 +117,10 @@ void forward(const long *n, void *const *p) {{
     for (long task = 0; task < f->runs * tiles; task++) {{
         const long run = task / tiles, from = task % tiles * f->tile;
         const long rows = f->batch - from < f->tile ? f->batch - from : f->tile;
-        for (long t = 0; t < f->steps; t++) {{
+        const long end = last_step(f, run, from, rows);
+        for (long t = 0; t < end; t++) {{
 {steps}        }}
+        for (long t = end; t < f->steps; t++) ended(f, run, t, from, rows);
     }}
 }}
 """
@@ -127,7 +129,7 @@ void forward(const long *n, void *const *p) {{
         sums = f"f->batch * {len(self.at.sums)} * f->WP"
         steps = "".join(
             f"            block_back_{stage}(f, run, t, from, rows);\n"
-            f"            products_back_{stage}(f, run, t, from, rows);\n"
+            f"            if (t < end) products_back_{stage}(f, run, t, from, rows);\n"
             for stage in range(len(self.at.plan.backward) - 1, -1, -1)
         )
         return f"""
@@ -144,6 +146,7 @@ void backward(const long *n, void *const *p) {{
     for (long task = 0; task < f->runs * tiles; task++) {{
         const long run = task / tiles, from = task % tiles * f->tile;
         const long rows = f->batch - from < f->tile ? f->batch - from : f->tile;
+        const long end = last_step(f, run, from, rows);
         for (long t = f->steps - 1; t >= 0; t--) {{
 {steps}        }}
     }}

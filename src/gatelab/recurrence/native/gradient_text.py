@@ -41,8 +41,9 @@ class GradientText:
                 "        const long run = task / tasks, v = task % tasks * 8;",
                 f"        const struct source s[] = {{{', '.join(sources)}}};",
                 f"        R *to = f->gradients + run * each + {before};",
-                f"        weight_gradient({delta}, L, f->steps * f->batch, f->batch, s, {len(sources)}, v * LANES, "
-                f"panels - v < 8 ? panels - v : 8, to, to + {self.at.depth(group.sources)} * {width}, "
+                f"        weight_gradient({delta}, L, last_step(f, run, 0, f->batch) * f->batch, f->batch, "
+                f"s, {len(sources)}, v * LANES, panels - v < 8 ? panels - v : 8, "
+                f"to, to + {self.at.depth(group.sources)} * {width}, "
                 f"f->space + omp_get_thread_num() * {self.at.space()});",
                 "    }",
                 "    }",

@@ -1,0 +1,103 @@
+"""Settings that follow from others: drawn at random for each seed, or looked up for each variant.
+
+``optimizer.lr=${draw:log_uniform,1e-6,1e-2}`` is a function of the run's seed and the setting's key. So a random search
+is a sweep over seeds: its points are known beforehand, and at each seed every variant meets the same settings, which
+pairs the trials of a comparison.
+
+``model.hidden_size=${by_variant:lstm,36,gru,46}`` gives each variant of a sweep a value of its own.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from omegaconf import Container, Node, OmegaConf
+
+from gatelab.errors import UserError, suggest
+from gatelab.randomness import generator
+
+__all__ = ["DRAWS", "register"]
+
+
+def _uniform(random: np.random.Generator, low: float, high: float) -> float:
+    return float(f"{random.uniform(low, high):.6g}")
+
+
+def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
+    return float(f"{np.exp(random.uniform(np.log(low), np.log(high))):.6g}")
+
+
+def _integer(random: np.random.Generator, low: int, high: int) -> int:
+    return int(random.integers(low, high, endpoint=True))
+
+
+def _log_integer(random: np.random.Generator, low: int, high: int) -> int:
+    # every integer has the share of the scale that lies between it and the next
+    return min(high, int(np.exp(random.uniform(np.log(low), np.log(high + 1)))))
+
+
+def _one_minus_log_uniform(random: np.random.Generator, low: float, high: float) -> float:
+    return float(f"{1 - _log_uniform(random, low, high):.6g}")
+
+
+def _choice(random: np.random.Generator, *values: Any) -> Any:
+    return values[int(random.integers(len(values)))]
+
+
+DRAWS: dict[str, Callable[..., Any]] = {
+    "uniform": _uniform,
+    "log_uniform": _log_uniform,
+    "one_minus_log_uniform": _one_minus_log_uniform,
+    "integer": _integer,
+    "log_integer": _log_integer,
+    "choice": _choice,
+}
+"""Distribution -> how a value is drawn; both ends of an interval are numbers, and integers include them."""
+
+
+def _draw(kind: str, *arguments: Any, _root_: Container, _node_: Node) -> Any:
+    key = _node_._get_full_key(None)
+    where = f"{key}=${{draw:{','.join(str(word) for word in (kind, *arguments))}}}"
+    if kind not in DRAWS:
+        raise UserError(
+            f"{where}: unknown distribution '{kind}'{suggest(str(kind), DRAWS)}; allowed: {', '.join(DRAWS)}"
+        )
+    if kind == "choice":
+        if not arguments:
+            raise UserError(f"{where}: needs at least one value")
+    else:
+        _check_interval(kind, arguments, where)
+    seed = OmegaConf.select(_root_, "seed")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UserError(f"seed={seed}: must be an integer of at least 0")
+    return DRAWS[kind](generator(seed, f"draw {key}"), *arguments)
+
+
+def _check_interval(kind: str, arguments: tuple[Any, ...], where: str) -> None:
+    kinds, words = (int, "two integers") if kind.endswith("integer") else (int | float, "two numbers")
+    numbers = [one for one in arguments if isinstance(one, kinds) and not isinstance(one, bool) and np.isfinite(one)]
+    if len(arguments) != 2 or len(numbers) != 2:
+        raise UserError(f"{where}: needs {words}, the lower and the upper end")
+    low, high = numbers
+    if not low < high:
+        raise UserError(f"{where}: the first end must be below the second")
+    if "log" in kind and low <= 0:
+        raise UserError(f"{where}: a logarithmic scale needs a lower end above 0")
+
+
+def _by_variant(*pairs: Any, _root_: Container, _node_: Node) -> Any:
+    key = _node_._get_full_key(None)
+    where = f"{key}=${{by_variant:{','.join(map(str, pairs))}}}"
+    if len(pairs) % 2 or not pairs:
+        raise UserError(f"{where}: needs pairs of a variant's name and its value")
+    values = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    name = OmegaConf.select(_root_, "variant.name")
+    if name not in values:
+        raise UserError(f"{where}: has no value for variant={name}; it has {', '.join(map(str, values))}")
+    return values[name]
+
+
+def register() -> None:
+    """Make ``${draw:…}`` and ``${by_variant:…}`` known to OmegaConf."""
+    OmegaConf.register_new_resolver("by_variant", _by_variant, replace=True)
+    OmegaConf.register_new_resolver("draw", _draw, replace=True)
