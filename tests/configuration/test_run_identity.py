@@ -106,6 +106,7 @@ DIFFERENT = [
     ["training.clip_norm=null"],
     ["training.validate_every=7"],
     ["training.patience=3"],
+    ["training.stop_at=0.9"],
     ["training.input_noise=0.1"],
     ["training.weight_noise=0.1"],
     ["model.initial=normal", "model.initial_scale=0.1"],

@@ -69,6 +69,7 @@ STACKED = {
     "optimizer.normalize_momentum": [
         ["optimizer=sgd", f"optimizer.normalize_momentum={on}"] for on in ("true", "false")
     ],
+    "training.stop_at": [["training.stop_at=null"], ["training.stop_at=0.9"]],
     "training.input_noise": [["training.input_noise=0"], ["training.input_noise=0.5"]],
     "training.weight_noise": [["training.weight_noise=0"], ["training.weight_noise=0.075"]],
     "model.initial": [[], ["model.initial=normal", "model.initial_scale=0.1"]],

@@ -73,6 +73,8 @@ class TrainingSection(_Section):
     clip_norm: float | None = Field(gt=0)
     validate_every: int = Field(ge=1)
     patience: int | None = Field(ge=1)
+    stop_at: float | None = None
+    """A run stops at the first validation with this score or a better one; null for never."""
     input_noise: float = Field(default=0.0, ge=0)
     """Standard deviation of the normal noise on every input of training, drawn anew at every step."""
     weight_noise: float = Field(default=0.0, ge=0)

@@ -1,4 +1,4 @@
-"""How open the gates are: histograms of gate values over units, steps and sequences."""
+"""How open the gates are: histograms of gate values over units, steps and sequences, and how long units remember."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ __all__ = ["GateHistogram", "gate_histograms"]
 
 BINS = 20
 SHUT, OPEN = 0.1, 0.9  # the thresholds of Karpathy, Johnson & Fei-Fei 2015
+LEAST = 1e-6  # a gate below this forgets everything; its logarithm would be all that a mean shows
+QUANTILES = (0.1, 0.5, 0.9)  # of units
 
 
 @dataclass(frozen=True)
@@ -28,21 +30,25 @@ class GateHistogram:
             outermost.
         edges: (21,) borders of the bins, from 0 to 1.
         mean: of all values.
+        decay: of a gate that retains, the 10, 50 and 90 % quantiles over units of −E[log f], in nats a step: a unit
+            forgets with the time scale 1/decay, in steps. Negative where an exponential gate lets a state grow.
     """
 
     name: str
     counts: NDArray[np.int64]
     edges: NDArray[np.float64]
     mean: float
+    decay: tuple[float, float, float] | None = None
 
     def shares(self) -> dict[str, float]:
-        """Return the mean and the shares of values below 0.1 (shut) and above 0.9 (open)."""
+        """Return the mean, the shares of values below 0.1 (shut) and above 0.9 (open), and how fast it forgets."""
         total = max(1, int(self.counts.sum()))
         width = len(self.counts) // 10
         return {
             "mean": self.mean,
             "shut": float(self.counts[:width].sum() / total),
             "open": float(self.counts[-width:].sum() / total),
+            **{f"decay_{100 * part:.0f}": rate for part, rate in zip(QUANTILES, self.decay or (), strict=False)},
         }
 
 
@@ -75,7 +81,10 @@ def gate_histograms(
         place = f"{index // directions}.{index % directions}." if len(records) > 1 else ""
         for name in names:
             for run, values in enumerate(record[name].cpu().numpy()):
-                found[run].append(_histogram(place + name, values if keep is None else values[keep]))
+                kept = values.reshape(-1, values.shape[-1]) if keep is None else values[keep]
+                found[run].append(
+                    _histogram(place + name, kept, retains=name == network.rnn.variant.roles.get("retain"))
+                )
     return found
 
 
@@ -91,8 +100,19 @@ class _Recorder(torch.nn.Module):
         return self.network.rnn.run(self.network.embedded(inputs), None, lengths, record=self.names)[2]
 
 
-def _histogram(name: str, values: NDArray[np.float32]) -> GateHistogram:
+def _histogram(name: str, values: NDArray[np.float32], *, retains: bool) -> GateHistogram:
     finite = values[np.isfinite(values)]
     counts, _ = np.histogram(finite.clip(0, 1), bins=BINS, range=(0.0, 1.0))
     edges = np.linspace(0, 1, BINS + 1)
-    return GateHistogram(name, counts, edges, float(finite.mean()) if finite.size else float("nan"))
+    mean = float(finite.mean()) if finite.size else float("nan")
+    return GateHistogram(name, counts, edges, mean, _decay(values) if retains else None)
+
+
+def _decay(values: NDArray[np.float32]) -> tuple[float, float, float] | None:
+    """Return quantiles over units of −E[log f]; what is kept multiplies from step to step, so that logarithms add."""
+    finite = values[:, np.isfinite(values).all(0)]
+    if not finite.size:
+        return None
+    rates = -np.log(np.maximum(finite.astype(np.float64), LEAST)).mean(0)
+    low, middle, high = np.quantile(rates, QUANTILES).tolist()
+    return low, middle, high

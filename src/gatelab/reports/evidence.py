@@ -5,7 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,6 +63,12 @@ class Gate:
     """Share of values below 0.1."""
     open: float
     """Share of values above 0.9."""
+    decay_10: float = math.nan
+    """Of a gate that retains: the rate of forgetting of its slowest tenth of units, in nats a step."""
+    decay_50: float = math.nan
+    """Of its median unit."""
+    decay_90: float = math.nan
+    """Of its fastest tenth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +245,7 @@ _GATE = re.compile(r"gates/(.+)/mean")
 def _gates(row: Mapping[str, Any]) -> dict[str, Gate]:
     names = [match[1] for key in row if (match := _GATE.fullmatch(key))]
     return {
-        name: Gate(*(float(row.get(f"gates/{name}/{part}", math.nan)) for part in ("mean", "shut", "open")))
+        name: Gate(**{part.name: float(row.get(f"gates/{name}/{part.name}", math.nan)) for part in fields(Gate)})
         for name in names
     }
 

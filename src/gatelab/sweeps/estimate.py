@@ -66,7 +66,7 @@ def measure(runs: Sequence[RunConfiguration]) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="gatelab-trial-") as folder:
 
         def seconds(name: str, steps: int, every: int) -> float:
-            changes = {"max_steps": steps, "validate_every": every, "patience": None}
+            changes = {"max_steps": steps, "validate_every": every, "patience": None, "stop_at": None}
             stack = [
                 replace(
                     run,

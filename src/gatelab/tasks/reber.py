@@ -166,11 +166,28 @@ def _walk(
     """
     steps = len(first_branch)
     numbers = random.random((steps, batch_size))
+    if batch_size == 1:
+        return _walk_alone(numbers[:, 0].tolist(), following, first_branch)
     states, branches = np.full((steps + 1, batch_size), _START), np.empty((steps, batch_size), np.int64)
     for step in range(steps):
         branches[step] = numbers[step] >= first_branch[step].take(states[step])
         states[step + 1] = following.take(2 * states[step] + branches[step])
     return _EMITTED[states[:-1], branches], states[1:]
+
+
+def _walk_alone(
+    numbers: list[float], following: NDArray[np.int64], first_branch: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Walk as :func:`_walk` does, one sequence without arrays: online training draws millions of them."""
+    states, symbols = np.full((len(numbers), 1), _END), np.full((len(numbers), 1), len(_SYMBOLS))
+    state = _START
+    for step, number in enumerate(numbers):
+        branch = int(number >= first_branch[step, state])
+        symbols[step] = _EMITTED[state, branch]
+        states[step] = state = int(following[state, branch])
+        if state == _END:
+            break
+    return symbols, states
 
 
 @lru_cache(maxsize=8)

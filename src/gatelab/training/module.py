@@ -30,7 +30,7 @@ class Progress:
     Attributes:
         steps: optimisation steps taken.
         diverged_at: the step (from 1) whose loss or gradient was not finite; None while all is well.
-        stopped: patience has run out.
+        stopped: patience has run out, or the score that was to be reached has been.
         lost: another process has taken the run over.
         best_step: the step after which the validation score was best; None before the first validation.
         best: validation (loss, score) at that step.
@@ -255,16 +255,17 @@ class StackModule(LightningModule):
             self._trainer.should_stop = True
 
     def _judge(self, run: int, loss: float, score: float) -> None:
-        progress, patience = self.progress[run], self.configurations[run].training.patience
+        progress, training = self.progress[run], self.configurations[run].training
         sign = 1 if self.task.higher_is_better else -1
         if not (isfinite(loss) and isfinite(score)):
             progress.diverged_at = self.taken
         elif progress.best_step is None or sign * score > sign * progress.best[1]:
             progress.best_step, progress.best, progress.stale = self.taken, (loss, score), 0
             progress.best_weights = self.run_weights(run)
+            progress.stopped = training.stop_at is not None and sign * score >= sign * training.stop_at
         else:
             progress.stale += 1
-            progress.stopped = patience is not None and progress.stale >= patience
+            progress.stopped = training.patience is not None and progress.stale >= training.patience
         if not progress.active:
             self._freeze(run)
 

@@ -26,6 +26,7 @@ STACKABLE: tuple[str, ...] = (
     "schedule",
     "training.clip_norm",
     "training.patience",
+    "training.stop_at",
     "training.input_noise",
     "training.weight_noise",
     "model.dropout",

@@ -12,7 +12,7 @@ from gatelab.reports.tables import Column, Table
 __all__ = ["fairness", "fairness_table"]
 
 _TOLERANCE = 0.02  # of parameters
-_STOPPING = ("training.max_steps", "training.patience", "training.validate_every")
+_STOPPING = ("training.max_steps", "training.patience", "training.stop_at", "training.validate_every")
 _DATA = ("task.", "training.batch_size")
 
 

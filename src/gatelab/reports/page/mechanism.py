@@ -7,18 +7,21 @@ from matplotlib.axes import Axes
 
 from gatelab.reports.analysis import Analysis
 from gatelab.reports.evidence import Run
-from gatelab.reports.page.drawing import drawn, hook, left_margin, shortened_label
+from gatelab.reports.page.drawing import drawn, hook, left_margin, plain_ticks, shortened_label
 from gatelab.reports.page.looks import Look
 from gatelab.reports.page.parts import Absent, Figure, Figures, Section, Tabular
 from gatelab.reports.page.wording import file_names
 from gatelab.reports.tables import Column, Table
 from gatelab.statistics import locate
 
-__all__ = ["longest_time_scale", "mechanism", "mechanism_table"]
+__all__ = ["mechanism", "mechanism_table", "time_scale"]
+
+
+_SPAN = ("decay_50", "decay_90", "decay_10")
 
 
 def mechanism(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
-    """Return the section: a strip for each task, and the numbers."""
+    """Return the section: a strip of saturation and one of time scales for each task, and the numbers."""
     title = "What the gates do"
     table = mechanism_table(analysis)
     if not table.rows:
@@ -28,16 +31,28 @@ def mechanism(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
     figures = tuple(
         _strip([row for row in table.rows if row["task"] == task], task, looks, names[task]) for task in tasks
     )
-    caption = (
-        "Gates over validation sequences at the step that validation chose, the mean over runs. Dark: the share of"
-        " values"
-        " below 0.1 (shut); light: above 0.9 (open); between them neither. The diamond is the mean value. These are"
-        " correlations: whether a gate is needed only an ablation says, and the shares depend on their thresholds."
-        " The time scale of a gate that retains, in the table, is an upper bound from its mean over units and steps."
+    shown: tuple[Figures, ...] = (Figures(figures, _SATURATION),)
+    spectra = tuple(
+        _spectrum(kept, task, looks, names[task])
+        for task in tasks
+        if (kept := [row for row in table.rows if row["task"] == task and _span(row)])
     )
-    return Section(
-        "gates", title, (Figures(figures, caption), Tabular("gates", "The same in numbers.", table, folded=True))
-    )
+    if spectra:
+        shown = (*shown, Figures(spectra, _SPECTRA))
+    return Section("gates", title, (*shown, Tabular("gates", "The same in numbers.", table, folded=True)))
+
+
+_SATURATION = (
+    "Gates over validation sequences at the step that validation chose, the mean over runs. Dark: the share of"
+    " values"
+    " below 0.1 (shut); light: above 0.9 (open); between them neither. The diamond is the mean value. These are"
+    " correlations: whether a gate is needed only an ablation says, and the shares depend on their thresholds."
+)
+_SPECTRA = (
+    "How long the units of the gate that retains remember, at the same checkpoints: the time scale of a unit is"
+    " −1/E[log f] steps, over steps and sequences. The mark is the median unit, the bar reaches from the fastest tenth"
+    " to the slowest; each is the median over runs. It is the memory of a unit that nothing is written to."
+)
 
 
 def mechanism_table(analysis: Analysis) -> Table:
@@ -50,7 +65,7 @@ def mechanism_table(analysis: Analysis) -> Table:
         Column("mean", ("mean",), _two, "right"),
         Column("below 0.1", ("shut",), _percent, "right"),
         Column("above 0.9", ("open",), _percent, "right"),
-        Column("time scale, at most", ("time_scale",), _time_scale, "right"),
+        Column("time scale of units (steps): median [fastest tenth, slowest]", _SPAN, _times, "right"),
         Column("runs", ("runs",), align="right"),
     ]
     evidence = analysis.evidence
@@ -70,7 +85,7 @@ def mechanism_table(analysis: Analysis) -> Table:
                     "mean": mean,
                     "shut": locate([each.shut for each in shown]).mean,
                     "open": locate([each.open for each in shown]).mean,
-                    "time_scale": longest_time_scale(mean) if role == "retain" else None,
+                    **{key: time_scale(locate([getattr(each, key) for each in shown]).median) for key in _SPAN},
                     "runs": len(shown),
                 }
             )
@@ -108,17 +123,49 @@ def _strip(rows: list[Mapping[str, object]], task: str, looks: dict[str, Look], 
     return drawn(f"gates-{name}", task, draw, height=0.95 + 0.26 * len(rows), left=left_margin(words))
 
 
-def longest_time_scale(mean: float) -> float | None:
-    """Return the most steps that a state can be kept by a gate of this mean value; None outside 0..1.
+def _spectrum(rows: list[Mapping[str, object]], task: str, looks: dict[str, Look], name: str) -> Figure:
+    words = [f"{shortened_label(str(row['variant']))}  {row['gate']}" for row in rows]
 
-    The time scale of a gate f is −1/E[log f]: what is kept multiplies from step to step, so that logarithms are added.
-    As E[log f] ≤ log E[f] (Jensen), −1/log E[f], which the mean alone gives, is an upper bound.
+    def draw(axes: Axes) -> None:
+        for place, row in enumerate(rows):
+            look = looks[str(row["variant"])]
+            middle, fast, slow = _span(row)
+            axes.plot([fast, slow], [place, place], color=look.colour, linewidth=6, alpha=0.35, gid=hook(look))
+            axes.plot([middle], [place], look.marker, color=look.colour, markersize=6, gid=hook(look))
+        axes.set_xscale("log")
+        plain_ticks(axes.xaxis)
+        axes.set_yticks(range(len(rows)), words)
+        for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
+            tick.set_gid(hook(looks[str(row["variant"])]))
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("time scale of units, steps")
+
+    return drawn(f"time-scales-{name}", task, draw, height=0.95 + 0.26 * len(rows), left=left_margin(words))
+
+
+def time_scale(decay: float) -> float:
+    """Return the steps after which 1/e is left of a state that decays with so many nats a step.
+
+    Infinite where it does not decay, or grows; NaN of NaN.
     """
-    return -1 / math.log(mean) if 0 < mean < 1 else None
+    if math.isnan(decay):
+        return math.nan
+    return 1 / decay if decay > 0 else math.inf
 
 
-def _time_scale(steps: float | None) -> str:
-    return "–" if steps is None else f"{steps:.3g} steps"
+def _span(row: Mapping[str, object]) -> tuple[float, ...]:
+    """Return median, fastest and slowest time scale of a row, or nothing if it has none that can be drawn."""
+    steps = tuple(value for key in _SPAN if isinstance(value := row[key], float) and math.isfinite(value))
+    return steps if len(steps) == len(_SPAN) else ()
+
+
+def _times(middle: float, fast: float, slow: float) -> str:
+    if math.isnan(middle):
+        return "–"
+    words = ["no end" if math.isinf(steps) else f"{steps:.3g}" for steps in (middle, fast, slow)]
+    return f"{words[0]} [{words[1]}, {words[2]}]"
 
 
 def _number(value: object) -> float:
