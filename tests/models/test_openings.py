@@ -55,6 +55,24 @@ def test_a_coupled_gate_lends_itself_the_bias_below_it():
     assert opened_biases(reversed_cifg) == ((), ("i_bias",))
 
 
+def test_given_numbers_are_dealt_out_in_turn():
+    before, after = opened("default", "lstm"), opened({"name": "given", "expose": [-1, -2], "retain": 3}, "lstm")
+    for drawn, layer in zip(before.layers, after.layers, strict=True):
+        assert biases(layer)["o_bias"].tolist() == [-1, -2, -1, -2, -1]
+        assert biases(layer)["f_bias"].tolist() == [3] * HIDDEN
+        for name in ("i_bias", "z_bias"):
+            np.testing.assert_array_equal(biases(layer)[name], biases(drawn)[name])
+
+
+def test_given_numbers_need_a_gate_and_leave_a_variant_without_roles_alone():
+    with pytest.raises(UserError, match=r"opening\.write: variant 'gru' has no write gate with a bias; must be null"):
+        opened({"name": "given", "write": [1]}, "gru")
+    with pytest.raises(UserError, match=r"opening=given: needs numbers for at least one"):
+        opened("given", "lstm")
+    before, after = opened("default", "elman"), opened({"name": "given", "write": [1]}, "elman")
+    assert all(torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True))
+
+
 @pytest.mark.parametrize("variant", GATED)
 def test_one(variant):
     retaining, writing = OPENED[variant]
@@ -126,7 +144,8 @@ def test_only_biases_change(opening, variant):
     before = rnn.state_dict()
     others = [p.name for p in rnn.variant.parameters if p.kind not in ("bias", "vector")]
     assert others
-    after = opened(opening, variant).layers[0]
+    retain = {"name": "given", "retain": [1.0]} if opened_biases(rnn.variant)[0] else {"name": "given", "write": [1.0]}
+    after = opened(retain if opening == "given" else opening, variant).layers[0]
     for name in others:
         torch.testing.assert_close(after.get_parameter(name).data, before[f"layers.0.{name}"], rtol=0, atol=0)
 

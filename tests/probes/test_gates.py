@@ -37,6 +37,7 @@ def test_gates_that_are_open_shut_and_half_open():
     assert [counts(gate) for gate in first] == [{0: everything}, {19: everything}, {10: everything}]
     assert [counts(gate) for gate in second] == [{10: everything}, {10: everything}, {19: everything}]
     shut, opened, half = (gate.shares() for gate in first)
+    opened = {name: share for name, share in opened.items() if not name.startswith("decay")}
     assert shut == {"mean": pytest.approx(1 / (1 + math.exp(10)), abs=1e-7), "shut": 1.0, "open": 0.0}
     assert opened == {"mean": pytest.approx(1 / (1 + math.exp(-10)), abs=1e-6), "shut": 0.0, "open": 1.0}
     assert half == {"mean": 0.5, "shut": 0.0, "open": 0.0}
@@ -51,7 +52,38 @@ def test_units_are_counted_one_by_one():
     each = TIME * BATCH
     # sigmoid(±2) = 0.881, 0.119
     assert counts(update) == {0: each, 2: each, 10: each, 17: each, 19: each}
-    assert update.shares() == {"mean": pytest.approx(0.5, abs=1e-6), "shut": 0.2, "open": 0.2}
+    shares = {name: share for name, share in update.shares().items() if not name.startswith("decay")}
+    assert shares == {"mean": pytest.approx(0.5, abs=1e-6), "shut": 0.2, "open": 0.2}
+
+
+def test_how_fast_a_gate_that_retains_forgets():
+    """A gate of 0.9 leaves 1/e after 9.49 steps; of five units the 10 and 90 % quantiles lie between the outer two."""
+    forgets = torch.tensor([0.9, 0.9, 0.9, 0.5, 0.99])
+    network, weights = stack("lstm", {"f_bias": torch.log(forgets / (1 - forgets))})
+    _, forget, _ = gate_histograms(network, weights, torch.zeros(TIME, BATCH, INPUT), None)[0]
+    rates = -np.log([0.99, 0.9, 0.9, 0.9, 0.5])
+    expected = [rates[0] + 0.4 * (rates[1] - rates[0]), rates[2], rates[3] + 0.6 * (rates[4] - rates[3])]
+    assert [forget.shares()[f"decay_{part}"] for part in (10, 50, 90)] == pytest.approx(expected, abs=1e-6)
+    assert 1 / forget.shares()["decay_50"] == pytest.approx(9.49, abs=0.005)
+
+
+def test_a_gate_that_is_shut_forgets_at_once_and_one_that_writes_has_no_memory():
+    network, weights = stack("lstm", {"f_bias": -1000.0})
+    write, forget, _ = gate_histograms(network, weights, torch.zeros(TIME, BATCH, INPUT), None)[0]
+    assert forget.decay == pytest.approx((math.log(1e6),) * 3, abs=1e-9)
+    assert write.decay is None
+
+
+def test_time_scales_are_means_of_logarithms_over_valid_steps():
+    network, weights = stack("lstm", {})
+    weights["rnn.layers.0.f_weight_x"][:, :, 0] = 1.0
+    x = torch.zeros(TIME, BATCH, INPUT)
+    x[:2, :, 0] = torch.tensor([[2.0], [-1.0]])
+    x[2:, :, 0] = -50.0  # beyond the end
+    lengths = torch.full((BATCH,), 2)
+    forget = gate_histograms(network, weights, x, lengths)[0][1]
+    expected = (math.log1p(math.exp(-2)) + math.log1p(math.exp(1))) / 2
+    assert forget.decay == pytest.approx((expected,) * 3, abs=1e-6)
 
 
 def test_padding_is_not_counted():

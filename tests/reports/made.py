@@ -53,6 +53,7 @@ def add(
     for step, score in (curve or {50: test / 2, 100: test}).items():
         if not failed or step <= 40:
             gates = {"gates/f/mean": 0.75, "gates/f/shut": 0.125, "gates/f/open": 0.5}
+            gates |= {"gates/f/decay_10": 0.02, "gates/f/decay_50": 0.1, "gates/f/decay_90": 0.5}
             record.append(step, "validation", {"loss": 1 - score, "score": score, **gates})
     record.write_provenance(
         {

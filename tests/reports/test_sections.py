@@ -17,7 +17,7 @@ from gatelab.reports.page.headline import headline_table
 from gatelab.reports.page.ladder import RUNGS, ladder, rung, rungs
 from gatelab.reports.page.leftovers import leftovers, without_score
 from gatelab.reports.page.looks import looks
-from gatelab.reports.page.mechanism import longest_time_scale, mechanism, mechanism_table
+from gatelab.reports.page.mechanism import mechanism, mechanism_table, time_scale
 from gatelab.reports.page.methods import methods
 from gatelab.reports.page.parts import Absent, Code, Figures, Section
 from gatelab.reports.page.power import power, power_table
@@ -133,14 +133,16 @@ def test_gates_are_averaged_over_runs_with_their_roles(tmp_path):
         "open": 0.5,
         "runs": 2,
     }
-    # a gate of 0.75 leaves 1/e of a state after −1/log 0.75 steps
-    assert 0.75 ** first["time_scale"] == pytest.approx(math.exp(-1), abs=1e-12)
-    assert list(drawn(mechanism(analysis, seen(analysis)))) == ["gates-adding"]
+    # the rates of the made-up histories: 0.5, 0.1 and 0.02 nats a step
+    assert [first[key] for key in ("time_scale_fast", "time_scale", "time_scale_slow")] == pytest.approx([2.0, 10.0, 50.0], abs=1e-12)
+    assert r"| 10 \[2, 50] |" in mechanism_table(analysis).markdown()
+    assert list(drawn(mechanism(analysis, seen(analysis)))) == ["gates-adding", "time-scales-adding"]
 
 
 def test_the_time_scale_of_a_gate():
-    assert longest_time_scale(0.9) == pytest.approx(9.49, abs=0.005)
-    assert (longest_time_scale(1.0), longest_time_scale(0.0), longest_time_scale(math.nan)) == (None, None, None)
+    assert time_scale(-math.log(0.9)) == pytest.approx(9.49, abs=0.005)
+    assert (time_scale(0.0), time_scale(-1.0)) == (math.inf, math.inf)
+    assert math.isnan(time_scale(math.nan))
 
 
 def test_unfairness_is_listed(tmp_path):

@@ -117,6 +117,44 @@ def test_a_run_whose_patience_has_run_out(same):
     )
 
 
+def test_a_stack_that_grows_smaller_and_smaller(same):
+    """Of five runs one goes on after each of some validations, and the last to its last step."""
+    rates, steps = [3.0, 0.03, 2.0, 0.01, 0.003], {"validate_every": 2, "max_steps": 14}
+    same(
+        [
+            {"seed": 1, "optimizer": {**ADAM, "lr": rate}, "training": {**steps, "patience": number}}
+            for rate, number in zip(rates, [1, 2, 1, None, 4], strict=True)
+        ]
+    )
+
+
+def test_scores_at_which_runs_stop(same):
+    steps = {"validate_every": 1, "max_steps": 12}
+    same([{"seed": 1, "training": {**steps, "stop_at": score}} for score in (None, 0.3, 1.0, 0.2)])
+
+
+def test_noise_on_inputs_and_weights(same, tmp_path):
+    task = chorales(tmp_path)
+    noise = [(0.0, 0.0), (0.5, 0.0), (0.0, 0.1), (0.3, 0.05)]
+    same(
+        [
+            {"task": task, "seed": 4, "training": {"batch_size": 2, "input_noise": inputs, "weight_noise": weights}}
+            for inputs, weights in noise
+        ]
+    )
+
+
+def test_distributions_of_initial_weights(same):
+    spreads = [{"initial": "default"}, {"initial": "normal", "initial_scale": 0.1}]
+    spreads += [{"initial": "uniform", "initial_scale": scale} for scale in (0.1, 0.2)]
+    same([{"model": spread, "opening": {"name": "given", "retain": [1.0, -1.0]}} for spread in spreads])
+
+
+def test_normalised_momentum(same):
+    sgd = {"_target_": "torch.optim.SGD", "lr": 0.1}
+    same([{"optimizer": {**sgd, "momentum": m, "normalize_momentum": on}} for m in (0.0, 0.9) for on in (True, False)])
+
+
 @pytest.mark.parametrize("validate_every", [2, 5, 50])
 def test_a_run_that_diverges(same, validate_every):
     """A learning rate of 1e30 gives a finite step and an infinite loss after it; one of 1e39 no finite step at all."""

@@ -63,6 +63,13 @@ def test_the_best_step_is_the_first_with_the_best_score(tmp_path, scores, best_s
     assert checkpoint(tmp_path, result.identity, "best.pt")["step"] == best_step
 
 
+@pytest.mark.parametrize("stop_at, steps", [(2.0, 3), (1.9, 4), (0.5, 5), (None, 5)])
+def test_a_run_stops_where_it_has_reached_its_score(tmp_path, stop_at, steps):
+    result = judged(tmp_path, [4.0, 3.0, 2.0, 1.0, 1.5], stop_at=stop_at)
+    assert (result.steps, result.status) == (steps, "finished")
+    assert result.best_step == min(steps, 4)
+
+
 @pytest.mark.parametrize(
     "patience, steps, best_step", [(1, 3, 2), (2, 6, 4), (3, 8, 7), (None, 8, 7)], ids=["one", "two", "three", "none"]
 )

@@ -17,7 +17,7 @@ from gatelab.statistics import locate
 __all__ = ["mechanism", "mechanism_table", "time_scale"]
 
 
-_SPAN = ("decay_50", "decay_90", "decay_10")
+_SPAN = {"time_scale": "decay_50", "time_scale_fast": "decay_90", "time_scale_slow": "decay_10"}
 
 
 def mechanism(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
@@ -65,7 +65,7 @@ def mechanism_table(analysis: Analysis) -> Table:
         Column("mean", ("mean",), _two, "right"),
         Column("below 0.1", ("shut",), _percent, "right"),
         Column("above 0.9", ("open",), _percent, "right"),
-        Column("time scale of units (steps): median [fastest tenth, slowest]", _SPAN, _times, "right"),
+        Column("time scale of units (steps): median [fastest tenth, slowest]", tuple(_SPAN), _times, "right"),
         Column("runs", ("runs",), align="right"),
     ]
     evidence = analysis.evidence
@@ -85,7 +85,10 @@ def mechanism_table(analysis: Analysis) -> Table:
                     "mean": mean,
                     "shut": locate([each.shut for each in shown]).mean,
                     "open": locate([each.open for each in shown]).mean,
-                    **{key: time_scale(locate([getattr(each, key) for each in shown]).median) for key in _SPAN},
+                    **{
+                        key: time_scale(locate([getattr(each, rate) for each in shown]).median)
+                        for key, rate in _SPAN.items()
+                    },
                     "runs": len(shown),
                 }
             )
