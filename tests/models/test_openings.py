@@ -144,8 +144,10 @@ def test_only_biases_change(opening, variant):
     before = rnn.state_dict()
     others = [p.name for p in rnn.variant.parameters if p.kind not in ("bias", "vector")]
     assert others
-    retain = {"name": "given", "retain": [1.0]} if opened_biases(rnn.variant)[0] else {"name": "given", "write": [1.0]}
-    after = opened(retain if opening == "given" else opening, variant).layers[0]
+    role = {"mgu": "write", "ur_lstm": "expose", "janet": None}.get(variant, "retain")
+    if opening == "given":
+        opening = {"name": "given", role: [1.0]} if role else "zero"
+    after = opened(opening, variant).layers[0]
     for name in others:
         torch.testing.assert_close(after.get_parameter(name).data, before[f"layers.0.{name}"], rtol=0, atol=0)
 

@@ -68,7 +68,7 @@ def test_gates_are_those_of_the_step_that_validation_chose(store):
     add(store, best_step=50)
     add(store, seed=1, best_step=60)  # not in the history
     first, second = read(store).runs
-    assert first.gates == {"f": Gate(mean=0.75, shut=0.125, open=0.5)}
+    assert first.gates == {"f": Gate(0.75, 0.125, 0.5, decay_10=0.02, decay_50=0.1, decay_90=0.5)}
     assert second.gates == {}
     assert first.curve.steps == (50, 100)
 

@@ -9,9 +9,10 @@ from gatelab.reports.analysis import analyse
 from gatelab.reports.command import overrides, train_command
 from gatelab.reports.evidence import Question, read_evidence
 from gatelab.reports.importance import FEWEST_TRIALS, importances
-from gatelab.reports.page.hyperparameters import best_tenth, best_tenth_table, edges, hyperparameters
+from gatelab.reports.page.hyperparameters import edges, hyperparameters
 from gatelab.reports.page.looks import looks
 from gatelab.reports.page.parts import Absent, Figures, Section, Tabular
+from gatelab.reports.page.tenths import best_tenth, best_tenth_table
 from gatelab.runs import Store
 from tests.reports.made import add, paired
 

@@ -134,7 +134,9 @@ def test_gates_are_averaged_over_runs_with_their_roles(tmp_path):
         "runs": 2,
     }
     # the rates of the made-up histories: 0.5, 0.1 and 0.02 nats a step
-    assert [first[key] for key in ("time_scale_fast", "time_scale", "time_scale_slow")] == pytest.approx([2.0, 10.0, 50.0], abs=1e-12)
+    assert [first[key] for key in ("time_scale_fast", "time_scale", "time_scale_slow")] == pytest.approx(
+        [2.0, 10.0, 50.0], abs=1e-12
+    )
     assert r"| 10 \[2, 50] |" in mechanism_table(analysis).markdown()
     assert list(drawn(mechanism(analysis, seen(analysis)))) == ["gates-adding", "time-scales-adding"]
 

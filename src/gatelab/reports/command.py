@@ -49,6 +49,8 @@ def overrides(configuration: Mapping[str, Any]) -> list[str]:
         if key.partition(".")[0] in defaults and not key.endswith((".name", "._target_")):
             if key == "schedule.final" and configuration["schedule"]["name"] == "constant":
                 continue  # it is filled in, and says nothing
+            if key == "optimizer.normalize_momentum" and key not in known and not value:
+                continue  # likewise, where the optimiser has no momentum
             if key not in known:
                 words.append(f"+{key}={_word(value)}")
             elif known[key] != value:
