@@ -80,6 +80,13 @@ def test_a_value_for_each_variant():
     assert [composed([f"variant={name}", words]).model.hidden_size for name in ("lstm", "gru")] == [36, 46]
 
 
+def test_a_number_for_the_opening_that_has_it():
+    words = "+opening.max_time=${by_opening:chrono,750}"
+    chrono = composed(["opening=chrono", words.removeprefix("+")]).opening
+    assert chrono.model_dump()["max_time"] == 750
+    assert composed(["opening=one", words]).identity == composed(["opening=one"]).identity
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -6,9 +6,9 @@ import pytest
 
 from gatelab.errors import UserError
 from gatelab.experiments import CHECKS, read_trials
-from gatelab.experiments.checks import SignificantlyWorse
 from gatelab.experiments.claims import Claims
 from gatelab.experiments.measures import measured
+from gatelab.experiments.testing import SignificantlyWorse
 from gatelab.experiments.trials import Group
 from gatelab.validation import check
 from tests.experiments.made_up import store_of, trials_of
@@ -221,3 +221,53 @@ def test_a_wrong_claim_is_told_in_one_line(change, told):
 
 def test_a_right_claim_is_taken():
     assert len(check(Claims, {"solved": 1, "claims": [CLAIM]}, "claims.yaml").claims) == 1
+
+
+def test_groups_that_differ_in_settings_alone(tmp_path):
+    store_of(tmp_path, {"lstm": [0.9, 0.95, 0.92, 0.93]}, settings={"opening.name": "chrono"})
+    trials = trials_of(tmp_path, {"lstm": [0.1, 0.15, 0.12, 0.11]}, settings={"opening.name": "one"})
+    chrono, one = {"opening.name": "chrono"}, {"opening.name": "one"}
+    arguments = {"variant": "lstm", "where": chrono, "than": "lstm", "than_where": one, "test": "welch"}
+    found = verdict(trials, "significantly_better", **arguments)
+    assert found.word == "reproduced"
+    assert "lstm opening.name=chrono 0.925 against lstm opening.name=one 0.12" in found.why
+    both = {"variant": "lstm", "where": chrono, "other": "lstm", "other_where": one, "at_least": 0.5}
+    assert verdict(trials, "solves_and_other_does_not", **both).word == "reproduced"
+
+
+def test_a_star_is_every_variant(tmp_path):
+    trials = trials_of(tmp_path, {"lstm": [0.5, 0.6], "gru": [0.9]})
+    assert len(trials.of(Group("*"))) == 3
+    assert measured("best_score", trials.of(Group("*"))).value == 0.9
+    assert str(Group("*", best=0.1)) == "all (best 10% by validation)"
+
+
+def searched(folder, score):
+    """Forty runs whose score is a function of two settings, of which the second has no part in it."""
+    for seed in range(40):
+        rate, noise = (seed * 0.618034) % 1, (seed * 0.754878) % 1
+        settings = {"optimizer.lr": rate, "training.input_noise": noise}
+        # one run of each label, so that each has the settings of its own
+        trials = trials_of(folder, {"lstm": [score(rate)]}, settings=settings)
+    return trials
+
+
+def test_importance_of_a_setting_that_decides_everything(tmp_path):
+    trials = searched(tmp_path, lambda rate: rate)
+    found = verdict(trials, "importance_between", variant="lstm", setting="optimizer.lr", low=0.9)
+    assert found.word == "reproduced"
+    assert found.why.startswith("fANOVA over 40 trials: optimizer.lr ")
+    low = verdict(trials, "importance_between", variant="lstm", setting="training.input_noise", high=0.1)
+    assert low.word == "reproduced"
+    assert (
+        verdict(trials, "importance_between", variant="lstm", setting="optimizer.lr", high=0.1).word == "not reproduced"
+    )
+    near = verdict(trials, "importance_between", variant="lstm", setting="optimizer.lr", low=1.0)
+    assert near.word in ("partly", "reproduced")
+
+
+def test_importance_needs_trials_and_a_setting_that_varies(tmp_path):
+    trials = trials_of(tmp_path, {"lstm": [0.1, 0.2]})
+    found = verdict(trials, "importance_between", variant="lstm", setting="optimizer.lr", low=0.9)
+    assert found.word == "not comparable"
+    assert "needs 20 trials" in found.why

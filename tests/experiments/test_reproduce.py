@@ -71,6 +71,12 @@ def someone(tmp_path, monkeypatch):
     return folder
 
 
+def test_a_name_in_one_word_is_found():
+    assert [each.name for each in folders.experiments_named("weiss_2018_single_edits")] == ["weiss_2018/single_edits"]
+    one, other = grid("weiss_2018_counting/quick"), grid("weiss_2018/counting/quick")
+    assert one and [run.identity for run in one] == [run.identity for run in other]
+
+
 def test_it_trains_what_is_missing_compares_and_writes(someone, capsys):
     assert reproduce(["experiment=someone_2026", "write=true"]) == 0
     assert len(Store("runs").results()) == 4
@@ -81,8 +87,12 @@ def test_it_trains_what_is_missing_compares_and_writes(someone, capsys):
     assert "not comparable: there is no other" in printed
     results = someone / "results" / "paper"
     assert sorted(file.name for file in results.iterdir()) == [
-        "about.yaml", "comparison.md", "numbers.csv", "runs.csv", "verdicts.csv"
+        "about.yaml", "comparison.md", "figures", "numbers.csv", "runs.csv", "verdicts.csv"
     ]  # fmt: skip
+    figures = sorted(file.name for file in (results / "figures").iterdir())
+    assert figures == ["curves-adding-steps.svg", "runs-adding.svg"]
+    page = (results / "comparison.md").read_text()
+    assert all(f"](figures/{name})" in page for name in figures)
     about = yaml.safe_load((results / "about.yaml").read_text())
     assert (about["runs"], about["diverged"]) == (4, 0)
     verdicts = list(csv.DictReader((results / "verdicts.csv").read_text().splitlines()))

@@ -7,6 +7,7 @@ import threading
 import time
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import datasets
 import pytest
@@ -74,6 +75,18 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     file.write_bytes(content)
     task = Chorales(path=str(file), sha256=hashlib.sha256(content).hexdigest())
     assert "not a complete JSON file" in refusal(task.training)
+
+
+def test_a_copy_below_the_users_folder_of_data_is_found_by_name(written, tmp_path, monkeypatch):
+    file = written(json.dumps(TINY_CHORALES))
+    copies = tmp_path / "copies" / "music"
+    copies.mkdir(parents=True)
+    (copies / "jsb-chorales-quarter.json").write_bytes(Path(file.path).read_bytes())
+    monkeypatch.setenv("GATELAB_DATA", str(tmp_path / "nowhere"))
+    assert refusal(Chorales(sha256=file.sha256).training).startswith(f"GATELAB_DATA={tmp_path}/nowhere: no such folder")
+    monkeypatch.setenv("GATELAB_DATA", str(tmp_path / "copies"))
+    assert len(Chorales(sha256=file.sha256).test().lengths) == len(TINY_CHORALES["test"])
+    assert "its sha256 is" in refusal(Chorales().test)
 
 
 class Home:
@@ -184,4 +197,4 @@ def check_fetch_refusal():
     line = refusal(lambda: pianoroll.load_chorales(None, pianoroll.PUBLIC_SHA256))
     assert time.monotonic() - started < 5
     assert line.startswith(f"task=chorales: cannot fetch {pianoroll.PUBLIC_URL} (0.4 MB): ")
-    assert line.endswith("; fetch it elsewhere and give task.path=FILE")
+    assert line.endswith("; fetch it elsewhere and give task.path=FILE, or its folder as GATELAB_DATA")

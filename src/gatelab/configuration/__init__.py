@@ -1,7 +1,7 @@
 """conf/ composed, checked and turned into the configuration of a run."""
 
 from gatelab.configuration.arguments import added_directories, arranged, quote_equations
-from gatelab.configuration.compose import composed, plain, translated
+from gatelab.configuration.compose import composed, ours, plain, translated
 from gatelab.configuration.matching import embedding_size
 from gatelab.configuration.run import RunConfiguration, check_optimizer, run_configuration
 
@@ -12,6 +12,7 @@ __all__ = [
     "check_optimizer",
     "composed",
     "embedding_size",
+    "ours",
     "plain",
     "quote_equations",
     "run_configuration",

@@ -20,7 +20,7 @@ from gatelab.configuration.run import RunConfiguration, run_configuration
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
 
-__all__ = ["composed", "plain", "translated"]
+__all__ = ["composed", "ours", "plain", "translated"]
 
 _SHOWN = 20  # options that an error lists
 
@@ -40,10 +40,18 @@ def composed(overrides: Sequence[str] = ()) -> RunConfiguration:
 
 def plain(configuration: DictConfig) -> dict[str, Any]:
     """Return a composed configuration as nested plain values, interpolations resolved."""
-    # Hydra's own part has values that only its launchers fill in
-    ours = OmegaConf.masked_copy(configuration, [str(key) for key in configuration if key != "hydra"])
-    content: Any = OmegaConf.to_container(ours, resolve=True, throw_on_missing=True)
+    content: Any = OmegaConf.to_container(ours(configuration), resolve=True, throw_on_missing=True)
     return dict(content)
+
+
+def ours(configuration: DictConfig) -> DictConfig:
+    """Return a configuration without Hydra's own part, which has values that only its launchers fill in."""
+    keys = [str(key) for key in configuration]
+    return (
+        OmegaConf.masked_copy(configuration, [key for key in keys if key != "hydra"])
+        if "hydra" in keys
+        else configuration
+    )
 
 
 @contextmanager

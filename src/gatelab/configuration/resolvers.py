@@ -4,7 +4,8 @@
 is a sweep over seeds: its points are known beforehand, and at each seed every variant meets the same settings, which
 pairs the trials of a comparison.
 
-``model.hidden_size=${by_variant:lstm,36,gru,46}`` gives each variant of a sweep a value of its own.
+``model.hidden_size=${by_variant:lstm,36,gru,46}`` gives each variant of a sweep a value of its own, and
+``opening.max_time=${by_opening:chrono,750}`` one to an opening that has such a number, and null to the others.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import numpy as np
 from omegaconf import Container, Node, OmegaConf
 
 from gatelab.errors import UserError, suggest
+from gatelab.models.openings import OPENINGS
 from gatelab.randomness import generator
 
 __all__ = ["DRAWS", "register"]
@@ -86,18 +88,31 @@ def _check_interval(kind: str, arguments: tuple[Any, ...], where: str) -> None:
 
 
 def _by_variant(*pairs: Any, _root_: Container, _node_: Node) -> Any:
-    key = _node_._get_full_key(None)
-    where = f"{key}=${{by_variant:{','.join(map(str, pairs))}}}"
-    if len(pairs) % 2 or not pairs:
-        raise UserError(f"{where}: needs pairs of a variant's name and its value")
-    values = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    where, values = _table("variant", pairs, _node_)
     name = OmegaConf.select(_root_, "variant.name")
     if name not in values:
         raise UserError(f"{where}: has no value for variant={name}; it has {', '.join(map(str, values))}")
     return values[name]
 
 
+def _by_opening(*pairs: Any, _root_: Container, _node_: Node) -> Any:
+    where, values = _table("opening", pairs, _node_)
+    name = OmegaConf.select(_root_, "opening.name")
+    for known in values:
+        if known not in OPENINGS:
+            raise UserError(f"{where}: unknown opening '{known}'{suggest(str(known), OPENINGS)}")
+    return values.get(name)
+
+
+def _table(group: str, pairs: tuple[Any, ...], node: Node) -> tuple[str, dict[Any, Any]]:
+    where = f"{node._get_full_key(None)}=${{by_{group}:{','.join(map(str, pairs))}}}"
+    if len(pairs) % 2 or not pairs:
+        raise UserError(f"{where}: needs pairs of a {group}'s name and its value")
+    return where, dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+
 def register() -> None:
-    """Make ``${draw:…}`` and ``${by_variant:…}`` known to OmegaConf."""
+    """Make ``${draw:…}``, ``${by_variant:…}`` and ``${by_opening:…}`` known to OmegaConf."""
     OmegaConf.register_new_resolver("by_variant", _by_variant, replace=True)
+    OmegaConf.register_new_resolver("by_opening", _by_opening, replace=True)
     OmegaConf.register_new_resolver("draw", _draw, replace=True)

@@ -1,6 +1,7 @@
 """Variants by name: the files of conf/variant/ and of the folders a user adds."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def edited_variant(mapping: Mapping[str, Any], directories: Iterable[str | Path]
 def _content(file: Path) -> dict[str, Any]:
     where = _shown(file)
     try:
-        content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = _parsed(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{where}: cannot be read: {error}") from None
     except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:
@@ -82,6 +83,12 @@ def _content(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{where}: must hold the keys name, state and equations")
     return content
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Any:
+    # by content, so that a file that changes is read anew: a sweep asks for the same few files at each of its points
+    return yaml.safe_load(text)
 
 
 def load_variant(name: str, directories: Iterable[str | Path] = ()) -> Variant:

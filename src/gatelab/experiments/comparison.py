@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gatelab.experiments.checks import Test
 from gatelab.experiments.claims import Claim
 from gatelab.experiments.folder import Experiment
 from gatelab.experiments.measures import Measured, measured
 from gatelab.experiments.published import Published
+from gatelab.experiments.testing import Test
 from gatelab.experiments.trials import Trials
 from gatelab.experiments.verdicts import EVIDENCE, Verdict
 from gatelab.reports import Column, Table
@@ -127,4 +127,9 @@ def _plain(value: float) -> str:
 def _ours(value: float, low: float, high: float, not_comparable: str) -> str:
     if not_comparable:
         return f"not comparable: {not_comparable}"
-    return significant(value) if math.isnan(low) else f"{significant(value)} [{significant(low)}, {significant(high)}]"
+    return _short(value) if math.isnan(low) else f"{_short(value)} [{_short(low)}, {_short(high)}]"
+
+
+def _short(value: float) -> str:
+    # numbers of sequences and of weights are whole, and large
+    return f"{value:.0f}" if abs(value) >= 1000 else significant(value)

@@ -107,12 +107,12 @@ def experiment_names() -> list[str]:
 
 
 def experiments_named(name: str) -> list[Experiment]:
-    """Return the experiment of a name, those of a paper (``weiss_2018``) or ``all``.
+    """Return the experiment of a name (or ``weiss_2018_counting``), those of a paper (``weiss_2018``) or ``all``.
 
     Raises UserError for an unknown name.
     """
     known = experiment_names()
-    found = [each for each in known if name in ("all", each) or each.startswith(f"{name}/")]
+    found = [each for each in known if name in ("all", each, each.replace("/", "_")) or each.startswith(f"{name}/")]
     if not found:
         papers = {each.split("/")[0] for each in known}
         raise UserError(

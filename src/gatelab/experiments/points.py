@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from gatelab.configuration import RunConfiguration, plain, run_configuration, translated
+from gatelab.configuration import RunConfiguration, ours, plain, run_configuration, translated
 from gatelab.locations import conf_directory
 
 __all__ = ["grid"]
@@ -45,7 +45,7 @@ def _runs(points: Sequence[Sequence[str]]) -> Iterator[RunConfiguration]:
         seeds = [word for word in words if word.startswith("seed=")]
         others = tuple(word for word in words if word not in seeds)
         if others not in known:
-            known[others] = compose("train", overrides=list(others))
+            known[others] = ours(compose("train", overrides=list(others)))
         if seeds:
             OmegaConf.update(known[others], "seed", int(seeds[-1].removeprefix("seed=")))
         # only now: what is drawn at random follows from the seed

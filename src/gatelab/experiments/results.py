@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +12,17 @@ import yaml
 from gatelab.errors import UserError
 from gatelab.experiments.comparison import Comparison
 from gatelab.experiments.folder import PAPER, Experiment
+from gatelab.experiments.testing import Test
 from gatelab.experiments.trials import Trials
 from gatelab.reports import Table, runs_table, variants_table
+from gatelab.reports.evidence import Question, read_evidence
+from gatelab.reports.report import build_report
 from gatelab.runs import Result, Store, write_atomically
 
 __all__ = ["SCALED_DOWN", "stored_verdicts", "write_results"]
 
 _VERDICTS = "verdicts.csv"
+_SHOWN = ("runs-", "curves-", "best-tenth-", "marginal-")
 
 SCALED_DOWN = (
     "This is not the protocol as published: numbers are compared only where settings agree, and a verdict speaks of "
@@ -29,7 +34,7 @@ SCALED_DOWN = (
 def write_results(
     experiment: Experiment, profile: str, store: Store, trials: Trials, comparison: Comparison
 ) -> list[Path]:
-    """Write runs.csv, comparison.md, numbers.csv, verdicts.csv and about.yaml; return where they lie.
+    """Write runs.csv, comparison.md, numbers.csv, verdicts.csv, about.yaml and figures/; return where they lie.
 
     Raises UserError if the folder cannot be written, or if there is no run.
     """
@@ -37,20 +42,40 @@ def write_results(
     if not results:
         raise UserError(f"write=true: no finished run of {experiment.name}, profile={profile}; nothing was measured")
     folder = experiment.folder / "results" / profile
+    figures = _figures(experiment, store, results)
     contents = {
         "runs.csv": runs_table(results).csv(),
         "numbers.csv": comparison.numbers.csv(),
         _VERDICTS: _verdicts_csv(comparison),
-        "comparison.md": _page(experiment, profile, comparison, variants_table(results)),
+        "comparison.md": _page(experiment, profile, comparison, variants_table(results), sorted(figures)),
         "about.yaml": yaml.safe_dump(_about(profile, store, results), sort_keys=False, allow_unicode=True, width=120),
     }
+    written = {name: text.encode("utf-8") for name, text in contents.items()} | figures
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in contents.items():
-            write_atomically(folder / name, text.encode("utf-8"), durable=False)
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        for old in (folder / "figures").glob("*.svg"):
+            if f"figures/{old.name}" not in figures:
+                old.unlink()
+        for name, content in written.items():
+            write_atomically(folder / name, content, durable=False)
     except OSError as error:
         raise UserError(f"write=true: {folder} cannot be written: {error.strerror}") from error
-    return [folder / name for name in contents]
+    return [folder / name for name in written]
+
+
+def _figures(experiment: Experiment, store: Store, results: Sequence[Result]) -> dict[str, bytes]:
+    """Return the figures of the comparison page of these runs that a paper would show: path -> SVG."""
+    # whoever the claims compare most variants with
+    labels = {result.label for result in results}
+    checks = [claim.check for claim in experiment.claims.claims if isinstance(claim.check, Test)]
+    baselines = Counter(check.than for check in checks if check.than in labels)
+    baseline = next((label for label, _ in baselines.most_common(1)), None)
+    report = build_report(read_evidence(store, Question(baseline=baseline), results), "scripts/reproduce.py")
+    return {
+        name: content
+        for name, content in report.files.items()
+        if name.endswith(".svg") and name.removeprefix("figures/").startswith(_SHOWN) and "-seconds" not in name
+    }
 
 
 def stored_verdicts(experiment: Experiment, profile: str) -> dict[str, str]:
@@ -74,7 +99,7 @@ def _verdicts_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def _page(experiment: Experiment, profile: str, comparison: Comparison, variants: Table) -> str:
+def _page(experiment: Experiment, profile: str, comparison: Comparison, variants: Table, figures: Sequence[str]) -> str:
     scaled = [SCALED_DOWN] if profile != PAPER else []
     parts = [
         f"# {experiment.name}, profile {profile}",
@@ -82,6 +107,8 @@ def _page(experiment: Experiment, profile: str, comparison: Comparison, variants
         f"## Numbers\n\n{comparison.numbers.markdown()}",
         f"## Claims\n\n{comparison.claims.markdown()}",
         f"## Our runs\n\n{variants.markdown()}",
+        "## Figures",
+        *(f"![{Path(name).stem}]({name})" for name in figures),
     ]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 

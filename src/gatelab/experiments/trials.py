@@ -16,7 +16,7 @@ class Group:
     """Which runs are meant."""
 
     variant: str
-    """Their label, such as ``lstm`` or ``lstm f=1``."""
+    """Their label, such as ``lstm`` or ``lstm f=1``; ``*`` for all."""
     where: Mapping[str, Any] = field(default_factory=dict)
     """Dotted setting -> value, compared as text: ``optimizer.lr`` -> 0.1."""
     best: float = 1.0
@@ -25,7 +25,7 @@ class Group:
     def __str__(self) -> str:
         settings = [f"{key}={value}" for key, value in self.where.items()]
         share = [f"(best {self.best:.0%} by validation)"] if self.best < 1 else []
-        return " ".join([self.variant, *settings, *share])
+        return " ".join(["all" if self.variant == "*" else self.variant, *settings, *share])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,6 @@ def _trial(store: Store, result: Result, solved: float) -> Trial:
 
 
 def _meant(result: Result, group: Group) -> bool:
-    return result.label == group.variant and all(
+    return group.variant in ("*", result.label) and all(
         str(result.settings.get(key)) == str(value) for key, value in group.where.items()
     )

@@ -207,7 +207,9 @@ def opening_from_mapping(mapping: Mapping[str, object]) -> Opening:
     name = mapping["name"]
     if not isinstance(name, str) or name not in OPENINGS:
         raise UserError(f"unknown opening '{name}'{suggest(str(name), OPENINGS)}; allowed: {', '.join(OPENINGS)}")
-    return check(OPENINGS[name], mapping, "opening")
+    # null for a number that the opening does not have says nothing: in a sweep over openings another one has it
+    known = OPENINGS[name].model_fields
+    return check(OPENINGS[name], {k: v for k, v in mapping.items() if v is not None or k in known}, "opening")
 
 
 def opened_biases(variant: Variant) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 __all__ = ["PublicDataset", "PublicFile", "check_content", "load_public", "read_file", "read_own_file"]
+
+DATA_VARIABLE = "GATELAB_DATA"
+"""The environment variable that names a folder with copies of public files."""
 
 SILENT_SECONDS = 4.0
 """How long a connection may stay silent. A silent one is tried twice, so that giving up takes twice as long."""
@@ -46,10 +50,13 @@ class PublicDataset(NamedTuple):
 def read_file(file: PublicFile, path: str | None, sha256: str) -> bytes:
     """Return the content of a local copy of a public file, or of the file itself, fetched into the cache of datasets.
 
+    Without a path the folder that GATELAB_DATA names is looked through for a file of its name, before it is fetched.
+
     Raises :class:`UserError` in one line if it is missing, cannot be read or fetched, or has another hash.
     """
     if path is None:
-        location, advice = _fetch(file), "; delete the file to fetch it again"
+        at_hand = _at_hand(file)
+        location, advice = at_hand or _fetch(file), "" if at_hand else "; delete the file to fetch it again"
         named = str(location)
     else:
         location, advice, named = Path(path).expanduser(), "", f"task.path={path}"
@@ -128,6 +135,16 @@ def _content(location: Path, named: str) -> bytes:
         raise UserError(f"{named}: cannot be read ({error.strerror})") from error
 
 
+def _at_hand(file: PublicFile) -> Path | None:
+    """Return the file of this name below the user's folder of data, if there is one."""
+    folder = os.environ.get(DATA_VARIABLE)
+    if not folder:
+        return None
+    if not Path(folder).expanduser().is_dir():
+        raise UserError(f"{DATA_VARIABLE}={folder}: no such folder; it must hold copies of public files, or be unset")
+    return min(Path(folder).expanduser().rglob(file.url.rsplit("/", 1)[-1]), default=None)
+
+
 def _fetch(file: PublicFile) -> Path:
     """Return the file in the cache of datasets, after fetching it if need be."""
     import aiohttp
@@ -147,7 +164,7 @@ def _fetch(file: PublicFile) -> Path:
         # fsspec calls every failure "file not found" and keeps what happened as the cause
         raise UserError(
             f"task={file.task}: cannot fetch {file.url} ({file.size}): {_words(error.__cause__ or error)}; "
-            "fetch it elsewhere and give task.path=FILE"
+            f"fetch it elsewhere and give task.path=FILE, or its folder as {DATA_VARIABLE}"
         ) from error
 
 

@@ -1,5 +1,5 @@
 """``+experiment=weiss_2018/counting`` stands for experiments/weiss_2018/counting/experiment.yaml, and
-``+experiment=weiss_2018/counting/quick`` for quick.yaml beside it.
+``+experiment=weiss_2018/counting/quick`` for quick.yaml beside it; ``weiss_2018_counting`` is the same in one word.
 
 Hydra loads this file at every start: nothing heavy here.
 """
@@ -40,6 +40,11 @@ class ExperimentSource(NamedSource):
         return config_path in ("", self.group) or any(
             f"{self.group}/{name}/".startswith(f"{config_path}/") for name in self.options()
         )
+
+    def _file(self, config_path: str) -> Path | None:
+        group, _, option = config_path.removesuffix(".yaml").partition("/")
+        in_one_word = {name.replace("/", "_", 1): file for name, file in self.options().items()}
+        return super()._file(config_path) or (in_one_word.get(option) if group == self.group else None)
 
     def options(self) -> dict[str, Path]:
         """Return experiment, or experiment/profile -> file."""

@@ -1,0 +1,58 @@
+"""What a check is: runs turned into a verdict of fixed words.
+
+A check says *reproduced* if the runs show what is claimed, *not reproduced* if they show that it is not so, *partly* if
+they point the way of the claim and fall short of it, and *not comparable* if there are too few runs to say anything.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gatelab.experiments.trials import Group, Trials
+from gatelab.experiments.verdicts import Verdict
+
+__all__ = ["ALPHA", "Check", "absent"]
+
+ALPHA = 0.05
+"""Tests of one page are corrected together (Holm) and held against this."""
+
+
+class Check(BaseModel, ABC):
+    """What a claim is tied to; its fields are the arguments in claims.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    where: Mapping[str, Any] = Field(default_factory=dict)
+    """Settings that pick out runs: ``{optimizer.lr: 0.1}``."""
+    best: float = Field(default=1.0, gt=0, le=1)
+    """Of each variant only this share of the runs, those with the best validation scores."""
+
+    def group(self, variant: str, where: Mapping[str, Any] | None = None) -> Group:
+        """Return the runs of a label that the check speaks of; ``where`` adds to its own settings, or replaces them."""
+        return Group(variant, {**self.where, **(where or {})}, self.best)
+
+    @property
+    @abstractmethod
+    def groups(self) -> tuple[Group, ...]:
+        """All runs that are needed."""
+
+    @abstractmethod
+    def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
+        """Return what the runs say.
+
+        Args:
+            trials: all runs of the experiment.
+            p: of a test, corrected for the others of the page.
+        """
+
+
+def absent(check: Check, trials: Trials, least: int = 1) -> Verdict | None:
+    """Return that nothing can be said if a group has fewer runs than ``least``."""
+    for group in check.groups:
+        found = len(trials.of(group))
+        if found < least:
+            few = "no run" if found == 0 else "one run only"
+            return Verdict("not comparable", f"{few} of {group}")
+    return None
