@@ -262,8 +262,6 @@ def test_importance_of_a_setting_that_decides_everything(tmp_path):
     assert (
         verdict(trials, "importance_between", variant="lstm", setting="optimizer.lr", high=0.1).word == "not reproduced"
     )
-    near = verdict(trials, "importance_between", variant="lstm", setting="optimizer.lr", low=1.0)
-    assert near.word in ("partly", "reproduced")
 
 
 def test_importance_needs_trials_and_a_setting_that_varies(tmp_path):

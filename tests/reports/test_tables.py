@@ -8,6 +8,7 @@ import pytest
 
 from gatelab.reports import Column, Table, runs_table, variants_table
 from gatelab.reports.tables import significant
+from gatelab.runs import Performance
 from tests.runs.examples import diverged, example
 
 TABLE = Table(
@@ -156,3 +157,28 @@ def test_tasks_with_different_scores_name_them_in_a_column():
 
 def test_one_run_shows_a_dash_for_its_spread():
     assert "0.7500 ± –" in variants_table([example()]).text()
+
+
+def searched(label, count, **fields):
+    """Runs at as many rates, the better on test the worse on validation."""
+    return [
+        example(
+            label=label,
+            seed=seed,
+            identity=f"{label}{seed:012d}",
+            test_score=0.5 + 0.01 * seed,
+            validation=Performance(0.25, 0.9 - 0.01 * seed),
+            settings={"optimizer.lr": 0.1 / (1 + seed)},
+            **fields,
+        )
+        for seed in range(count)
+    ]
+
+
+def test_a_long_search_is_told_by_the_setting_that_validation_chose():
+    lost = diverged(label="lstm", seed=99, identity="lost", settings={"optimizer.lr": 9.0})
+    table = variants_table([*searched("lstm", 13), lost, *searched("gru", 12)])
+    assert column(table, "variant").count("gru") == 12
+    (row,) = [row for row in table.rows if row["variant"] == "lstm"]
+    assert row["settings"] == "best of 14 by validation: optimizer.lr=0.1"
+    assert (row["n"], row["mean"]) == (1, 0.5)

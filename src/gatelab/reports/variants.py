@@ -1,5 +1,6 @@
 """The table of variants: a row for each variant on each task, over its seeds."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,8 @@ def variants_table(results: Sequence[Result], baseline: str | None = None) -> Ta
     Ordered by task, then best mean first; the row of the ``baseline`` label comes before the others of its task, and
     every other row then tells its mean difference to the baseline of the same settings (variant minus baseline, over
     the seeds that finished in both). ``±`` is followed by the sample standard deviation over runs. Mean seconds are
-    those of all runs of the row, diverged ones too.
+    those of all runs of the row, diverged ones too. Of a variant with more than a dozen settings only the one that
+    validation chose is told.
     """
     score = score_header(results)
     results = tasks_told_apart(results)
@@ -47,6 +49,7 @@ def variants_table(results: Sequence[Result], baseline: str | None = None) -> Ta
     return Table(columns, rows)
 
 
+_MOST = 12  # settings of a variant that have a row each
 _Key = tuple[str, str]  # variant label, varied settings
 
 
@@ -54,8 +57,16 @@ def _rows_of_task(results: Sequence[Result], settings: Mapping[str, str], baseli
     groups: dict[_Key, list[Result]] = {}
     for result in sorted(results, key=lambda result: (result.label, settings[result.identity])):
         groups.setdefault((result.label, settings[result.identity]), []).append(result)
-    rows = [_row(key, group, baseline, groups) for key, group in groups.items()]
     higher = results[0].higher_is_better
+    rows = [_row(key, group, baseline, groups) for key, group in groups.items()]
+    for label in dict.fromkeys(label for label, _ in groups):
+        tried = [row for row in rows if row["variant"] == label]
+        if len(tried) > _MOST:
+            chosen = min(
+                tried, key=lambda row: worse(_validation(groups[label, row["settings"]]), higher_is_better=higher)
+            )
+            chosen["settings"] = f"best of {len(tried)} by validation: {chosen['settings']}"
+            rows = [row for row in rows if row["variant"] != label or row is chosen]
     return sorted(
         rows,
         key=lambda row: (
@@ -65,6 +76,13 @@ def _rows_of_task(results: Sequence[Result], settings: Mapping[str, str], baseli
             row["settings"],
         ),
     )
+
+
+def _validation(group: Sequence[Result]) -> float:
+    """Return the mean of the best validation scores; NaN if a run diverged, which nobody would choose."""
+    if any(result.status != "finished" for result in group):
+        return math.nan
+    return math.fsum(result.validation.score for result in group) / len(group)
 
 
 def _row(

@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,6 +35,8 @@ __all__ = [
 
 WIDTH = 4.7
 """Inches; about 450 pixels on the page. A phone shows it a little smaller, a desktop two beside each other."""
+_LETTERS, _LINE = 13, 0.16
+"""Letters of a label to the inch, and inches from line to line."""
 INK, GREY = "#222222", "#8a8a8a"
 
 _STYLE: Any = {
@@ -89,10 +92,24 @@ def drawn(
         figure, axes = canvas(width, height, left=left, bottom=bottom, right=right, top=0.32)
         axes.set_title(title)
         draw(axes)
+        _wrap_labels(axes, width, height)
         svg, pdf = io.StringIO(), io.BytesIO()
         FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
         FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
     return Figure(name, title, _cleaned(svg.getvalue(), name, title), pdf.getvalue(), view)
+
+
+def _wrap_labels(axes: Axes, width: float, height: float) -> None:
+    """Make a label below that would run out of the drawing smaller; break one on the left, which moves the axes."""
+    room = _LETTERS * 0.85 * width / max(1, len(axes.get_xlabel()))
+    if room < 1:
+        axes.xaxis.label.set_fontsize(_STYLE["axes.labelsize"] * room)
+    lines = textwrap.wrap(axes.get_ylabel(), int(_LETTERS * 0.9 * height))
+    if len(lines) > 1:
+        axes.set_ylabel("\n".join(lines))
+        box = axes.get_position()
+        more = _LINE * (len(lines) - 1) / width
+        axes.set_position((box.x0 + more, box.y0, box.width - more, box.height))
 
 
 def canvas(width: float, height: float, *, left: float, bottom: float, right: float, top: float) -> tuple[Canvas, Axes]:

@@ -121,7 +121,7 @@ def _strip(rows: list[Mapping[str, object]], task: str, looks: dict[str, Look], 
         axes.set_xlim(0, 1)
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("share shut, from the left · share open, from the right · mean")
+        axes.set_xlabel("share shut, from the left; open, from the right")
 
     return drawn(f"gates-{name}", task, draw, height=0.95 + 0.26 * len(rows), left=left_margin(words))
 
