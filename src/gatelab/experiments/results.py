@@ -121,13 +121,20 @@ def _about(profile: str, store: Store, results: Sequence[Result]) -> dict[str, o
         "profile": profile,
         "date": max(str(origin.get("date", "")) for origin in origins)[:10],
         "commit": sorted(commits),
-        "machine": sorted({f"{origin.get('platform')}, {origin.get('cpu_count')} cores" for origin in origins}),
+        "machine": sorted({_machine(origin) for origin in origins}),
         "device": sorted({str(origin.get("device")) for origin in origins}),
         "versions": origins[0].get("versions", {}),
         "runs": len(results),
         "diverged": sum(result.status == "diverged" for result in results),
         "core_hours": round(sum(result.seconds for result in results) / 3600, 4),
     }
+
+
+def _machine(origin: dict[str, object]) -> str:
+    """Return system, architecture and cores; which kernel it was changes no number."""
+    words = str(origin.get("platform", "unknown"))
+    architecture = next((name for name in ("x86_64", "aarch64", "arm64", "AMD64") if name in words), "")
+    return f"{words.partition('-')[0]} {architecture}".strip() + f", {origin.get('cpu_count')} cores"
 
 
 def _origin(store: Store, identity: str) -> dict[str, object]:
