@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gatelab.experiments.trials import Group, Trials
 from gatelab.experiments.verdicts import Verdict
 
-__all__ = ["ALPHA", "Check", "absent"]
+__all__ = ["ALPHA", "Check", "OneVariantCheck", "absent"]
 
 ALPHA = 0.05
 """Tests of one page are corrected together (Holm) and held against this."""
@@ -46,6 +46,16 @@ class Check(BaseModel, ABC):
             trials: all runs of the experiment.
             p: of a test, corrected for the others of the page.
         """
+
+
+class OneVariantCheck(Check):
+    """A check of the runs of one variant."""
+
+    variant: str
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return (self.group(self.variant),)
 
 
 def absent(check: Check, trials: Trials, least: int = 1) -> Verdict | None:

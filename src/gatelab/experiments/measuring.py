@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from pydantic import ConfigDict, Field, field_validator
 
-from gatelab.experiments.check import Check, absent
+from gatelab.experiments.check import Check, OneVariantCheck, absent
 from gatelab.experiments.measures import MEASURES, Measured, measured
 from gatelab.experiments.trials import Group, Trial, Trials
 from gatelab.experiments.verdicts import Verdict
@@ -15,10 +15,9 @@ from gatelab.reports.importance import FEWEST_TRIALS, importances
 __all__ = ["ImportanceBetween", "InOrder", "MeasureBetween"]
 
 
-class MeasureBetween(Check):
+class MeasureBetween(OneVariantCheck):
     """A measure of a group lies between two numbers. *Partly*: its 95 % interval reaches them."""
 
-    variant: str
     measure: str
     low: float = -math.inf
     high: float = math.inf
@@ -32,10 +31,6 @@ class MeasureBetween(Check):
         if measure not in MEASURES:
             raise ValueError(f"must be one of {', '.join(MEASURES)}")
         return measure
-
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        return (self.group(self.variant),)
 
     def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
         if few := absent(self, trials):
@@ -83,21 +78,16 @@ class InOrder(Check):
         return Verdict("partly" if signed[0] > signed[-1] else "not reproduced", f"{self.measure}: {words}")
 
 
-class ImportanceBetween(Check):
+class ImportanceBetween(OneVariantCheck):
     """The share of the variance of test scores that a setting explains alone (fANOVA) lies between two numbers.
 
     *Partly*: it does not, but the setting is the most important one where a least share is claimed, or the least
     important one where a greatest is.
     """
 
-    variant: str
     setting: str
     low: float = Field(default=0.0, ge=0, le=1)
     high: float = Field(default=1.0, ge=0, le=1)
-
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        return (self.group(self.variant),)
 
     def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
         if few := absent(self, trials):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from gatelab.experiments.check import Check, absent
+from gatelab.experiments.check import Check, OneVariantCheck, absent
 from gatelab.experiments.trials import Group, Trial, Trials
 from gatelab.experiments.verdicts import Verdict
 
@@ -18,15 +18,10 @@ def _solved(trials: list[Trial]) -> tuple[int, str]:
     return solved, f"{solved} of {len(trials)} runs solved it"
 
 
-class _FractionSolved(Check):
+class _FractionSolved(OneVariantCheck):
     """A share of a variant's runs solve the task."""
 
-    variant: str
     fraction: float = Field(ge=0, le=1)
-
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        return (self.group(self.variant),)
 
     def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
         if few := absent(self, trials):
