@@ -136,7 +136,9 @@ def _panel(
             _lines(axes, runs, looks[label], most, view)
         for label, runs in groups.items():
             _middle(axes, runs, looks[label], label, view)
-        if spans_decades([score for runs in groups.values() for run in runs for score in run.curve.scores]):
+        scores = [score for runs in groups.values() for run in runs for score in run.curve.scores]
+        # a share of what is right is told apart at its upper end, an error at its lower one
+        if not result.higher_is_better and spans_decades(scores):
             axes.set_yscale("log")
             plain_ticks(axes.yaxis)
         axes.set_xlabel(view)
