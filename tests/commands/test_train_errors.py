@@ -48,13 +48,15 @@ def refusal(tmp_path, monkeypatch, capsys):
 
 KEYS = {
     "model.hiden_size=3": "unknown key 'model.hiden_size' (did you mean 'model.hidden_size'?); "
-    "allowed in model: bidirectional, dropout, embedding, hidden_size, match, match_size, match_to, num_layers",
+    "allowed in model: bidirectional, dropout, embedding, hidden_size, initial, initial_scale, match, match_size, "
+    "match_to, num_layers",
     "hiden_size=3": f"unknown key 'hiden_size' (did you mean 'model.hidden_size'?); allowed: {TOP}",
     "modle.hidden_size=3": "unknown key 'modle.hidden_size' (did you mean 'model.hidden_size'?)",
     "sede=3": f"unknown key 'sede' (did you mean 'seed'?); allowed: {TOP}",
     "foo=1": f"unknown key 'foo'; allowed: {TOP}",
     "+model.foo=1": "unknown key 'model.foo'; "
-    "allowed: hidden_size, num_layers, dropout, bidirectional, embedding, match, match_to, match_size",
+    "allowed: hidden_size, num_layers, dropout, bidirectional, embedding, match, match_to, match_size, initial, "
+    "initial_scale",
     "+model.hidden_size=3": "+model.hidden_size: the key is there already and needs no +",
     "task=adding task.lenght=3": "unknown key 'task.lenght' (did you mean 'task.length'?); "
     "allowed in task: data_seed, length, name, test_length, test_size, validation_size",
@@ -81,7 +83,7 @@ NAMES = {
     "variant=conf/variant/lstm.yaml": f"unknown variant 'conf/variant/lstm.yaml'; {VARIANTS}",
     "variant=~/mine": f"variant=~/mine: {UNREADABLE}",
     "task=addding": f"unknown task 'addding' (did you mean 'adding'?); {TASK_NAMES}",
-    "opening=ones": "unknown opening 'ones' (did you mean 'one'?); allowed: chrono, default, one, uniform, zero",
+    "opening=ones": "unknown opening 'ones' (did you mean 'one'?); allowed: chrono, default, given, one, uniform, zero",
     "optimizer=adm": "unknown optimizer 'adm' (did you mean 'adam'?); allowed: adam, adamw, rmsprop, sgd",
     "schedule=cosin": "unknown schedule 'cosin' (did you mean 'cosine'?); allowed: constant, cosine, linear",
     "logger=wandbb": "unknown logger 'wandbb' (did you mean 'wandb'?); allowed: csv, mlflow, none, tensorboard, wandb",

@@ -158,12 +158,10 @@ class Given(Opening):
         return tuple(value) if isinstance(value, list) else value
 
     def check(self, variant: Variant) -> None:
-        """Raise a UserError if nothing is listed, or if something is for a role that no gate with a bias has.
+        """Raise a UserError if a number is for a role that no gate with a bias has.
 
         A variant without any role has no gates: it stays as drawn, and can be swept beside others.
         """
-        if not self._listed:
-            raise UserError("opening=given: needs numbers for at least one of opening.retain, .write and .expose")
         for role in self._listed if variant.roles else ():
             if not _own(variant, variant.roles.get(role)):
                 raise UserError(
