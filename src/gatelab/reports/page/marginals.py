@@ -63,7 +63,8 @@ def _marginal(
             # the middle of what was found decides what is shown: a few settings that blew up would flatten the rest
             low, high = _window(known, result.chance, higher_is_better=result.higher_is_better)
             axes.set_ylim(low, high)
-            if not result.higher_is_better and spans_decades(known):
+            shown = [score for score in known if low <= score <= high]
+            if not result.higher_is_better and spans_decades(shown):
                 axes.set_yscale("log")
                 axes.set_ylim(min(known) / 1.3, high)
                 plain_ticks(axes.yaxis)
