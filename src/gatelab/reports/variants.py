@@ -21,7 +21,7 @@ def variants_table(results: Sequence[Result], baseline: str | None = None) -> Ta
     Ordered by task, then best mean first; the row of the ``baseline`` label comes before the others of its task, and
     every other row then tells its mean difference to the baseline of the same settings (variant minus baseline, over
     the seeds that finished in both). ``±`` is followed by the sample standard deviation over runs. Mean seconds are
-    those of all runs of the row, diverged ones too. Of a variant with more than a dozen settings only the one that
+    those of all runs of the row, diverged ones too. Of a variant with more than nine settings only the one that
     validation chose is told.
     """
     score = score_header(results)
@@ -49,7 +49,7 @@ def variants_table(results: Sequence[Result], baseline: str | None = None) -> Ta
     return Table(columns, rows)
 
 
-_MOST = 12  # settings of a variant that have a row each
+_MOST = 9  # settings of a variant that have a row each
 _Key = tuple[str, str]  # variant label, varied settings
 
 
