@@ -59,7 +59,9 @@ def test_the_history_has_training_and_validation_with_the_shares_of_every_gate(t
         assert row["gradient_norm"] > 0
     for row in rows(tmp_path, run.identity, "validation"):
         gates = [f"gates/{gate}/{share}" for gate in ("r", "u") for share in ("mean", "shut", "open")]
-        assert sorted(row) == sorted(["step", "split", "loss", "score", *gates])
+        decays = [f"gates/u/decay_{part}" for part in (10, 50, 90)]  # of the gate that retains
+        assert sorted(row) == sorted(["step", "split", "loss", "score", *gates, *decays])
+        assert 0 < row["gates/u/decay_10"] <= row["gates/u/decay_50"] <= row["gates/u/decay_90"]
         assert all(0 <= row[gate] <= 1 for gate in gates)
 
 

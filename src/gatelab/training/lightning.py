@@ -62,7 +62,7 @@ def fit(module: StackModule, data: StackData, callbacks: Sequence[Callback], sto
     training = module.configurations[0].training
     used = [Stopping(stop), *callbacks]
     with _quiet(stop):
-        while module.active and not module.sparse:
+        while module.active and not module.divides:
             if module.due:
                 _trainer(device, callbacks=used).validate(module, data, verbose=False)
                 continue

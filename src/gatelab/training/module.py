@@ -132,10 +132,14 @@ class StackModule(LightningModule):
         return any(progress.active for progress in self.progress)
 
     @property
-    def sparse(self) -> bool:
-        """Whether half of the runs, or more, no longer learn: the others are faster among themselves."""
+    def divides(self) -> bool:
+        """Whether half of the runs, or more, no longer learn: the others are faster among themselves.
+
+        Only after a validation, and before the last step: what is due must not be left out.
+        """
         learning = sum(progress.active for progress in self.progress)
-        return 0 < 2 * learning <= len(self.progress)
+        between = self.validated_at == self.taken < self.configurations[0].training.max_steps
+        return between and 0 < 2 * learning <= len(self.progress)
 
     @property
     def due(self) -> bool:
@@ -251,7 +255,7 @@ class StackModule(LightningModule):
         self.judged = [run for run, progress in enumerate(self.progress) if progress.active]
         for run in self.judged:
             self._judge(run, *self.measured[run])
-        if self.sparse and self._trainer is not None:
+        if self.divides and self._trainer is not None:
             self._trainer.should_stop = True
 
     def _judge(self, run: int, loss: float, score: float) -> None:
