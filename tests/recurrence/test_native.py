@@ -290,3 +290,16 @@ def test_functions_are_accurate_over_the_whole_range(name, dtype):
 @pytest.mark.parametrize("name", [name for name in ONE if name != "step"])
 def test_a_nan_that_comes_in_goes_out(name):
     assert bool(of_function(name, torch.full((5,), float("nan"))).isnan().all())
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_steps_after_the_last_end_leave_nothing_of_the_memory_behind(name, monkeypatch):
+    """Memory is full of NaN, and no sequence reaches the last steps: of one run, of one tile, of the whole stack."""
+
+    def spoiled(self, shape, dtype):
+        return torch.full(shape, float("nan"), dtype=dtype)
+
+    monkeypatch.setattr(pools.Pool, "tensor", spoiled)
+    lengths = torch.tensor([[2, 0, 1], [4, 3, 1], [0, 0, 0]])
+    arguments = (load_variant(name), 6, 3, 3, 5, torch.float64, 3, lengths)
+    assert_same(results(run_native, *arguments), results(run_loop, *arguments), torch.float64)

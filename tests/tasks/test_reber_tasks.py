@@ -10,7 +10,7 @@ import torch
 
 from gatelab.errors import UserError
 from gatelab.randomness import generator
-from gatelab.tasks import ContinualReber, EmbeddedReber, task_from_mapping
+from gatelab.tasks import ContinualReber, EmbeddedReber, reber, task_from_mapping
 from tests.tasks.oracles import ORACLES
 from tests.tasks.oracles.reber import SYMBOLS, legal_after, letters
 
@@ -65,6 +65,26 @@ def inner_strings(longest):
         for middle in itertools.product("TPSXV", repeat=length - 2):
             if re.fullmatch(INNER, f"B{''.join(middle)}E"):
                 yield f"B{''.join(middle)}E"
+
+
+def test_one_sequence_is_walked_as_many_are():
+    numbers = np.random.default_rng(0).random((40, 50))
+
+    class Given:
+        """Gives the numbers of some columns."""
+
+        def __init__(self, columns):
+            self.columns = columns
+
+        def random(self, shape):
+            return numbers[:, self.columns]
+
+    following, chances = reber._FOLLOWING, reber._first_branch(9, 40)
+    symbols, states = reber._walk(Given(slice(None)), 50, following, chances)
+    for column in range(50):
+        alone = reber._walk(Given(slice(column, column + 1)), 1, following, chances)
+        np.testing.assert_array_equal(alone[0][:, 0], symbols[:, column])
+        np.testing.assert_array_equal(alone[1][:, 0], states[:, column])
 
 
 def test_the_mean_length_of_a_string_is_twelve():

@@ -31,7 +31,7 @@ Reproduce a paper: train what is missing, and print the paper's numbers and clai
 
     experiment=NAME   an experiment, all those of a paper, or all; without it they are listed
     profile=paper     the protocol as published (default)
-            quick     the same shape in minutes
+            quick     the same shape in minutes; some have further ones, which the list shows
     runs=FOLDER       where the runs lie (default runs/); what is there is not trained again
     train=false       train nothing, compare what is there (default true)
     plan=true         print what would be trained and what it would cost, and nothing else (default false)

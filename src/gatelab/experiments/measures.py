@@ -3,11 +3,14 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from gatelab.experiments.trials import Trial
 from gatelab.statistics import student_interval, summarise
 
-__all__ = ["MEASURES", "Measured", "measured"]
+__all__ = ["MEASURES", "MeasureName", "Measured", "measured"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,16 @@ MEASURES: dict[str, Callable[[Sequence[Trial]], Measured]] = {
     "parameters": _parameters,
 }
 """Name -> measure of at least one run."""
+
+
+def _known(name: str) -> str:
+    if name not in MEASURES:
+        raise ValueError(f"must be one of {', '.join(MEASURES)}")
+    return name
+
+
+MeasureName = Annotated[str, AfterValidator(_known)]
+"""The name of a measure, where a file of an experiment gives one."""
 
 
 def measured(name: str, trials: Sequence[Trial]) -> Measured:

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field
 
 from gatelab.experiments.check import Check, OneVariantCheck, absent
-from gatelab.experiments.measures import MEASURES, Measured, measured
+from gatelab.experiments.measures import Measured, MeasureName, measured
 from gatelab.experiments.trials import Group, Trial, Trials
 from gatelab.experiments.verdicts import Verdict
 from gatelab.reports.importance import FEWEST_TRIALS, importances
@@ -18,19 +18,12 @@ __all__ = ["ImportanceBetween", "InOrder", "MeasureBetween"]
 class MeasureBetween(OneVariantCheck):
     """A measure of a group lies between two numbers. *Partly*: its 95 % interval reaches them."""
 
-    measure: str
+    measure: MeasureName
     low: float = -math.inf
     high: float = math.inf
 
     # the open ends are infinite, which is else refused
     model_config = ConfigDict(allow_inf_nan=True)
-
-    @field_validator("measure")
-    @classmethod
-    def _known(cls, measure: str) -> str:
-        if measure not in MEASURES:
-            raise ValueError(f"must be one of {', '.join(MEASURES)}")
-        return measure
 
     def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
         if few := absent(self, trials):
@@ -51,19 +44,12 @@ class InOrder(Check):
     """The measures of several variants fall (or rise) in this order. *Partly*: the first and the last do."""
 
     variants: tuple[str, ...] = Field(min_length=2)
-    measure: str = "mean_score"
+    measure: MeasureName = "mean_score"
     falling: bool = True
 
     @property
     def groups(self) -> tuple[Group, ...]:
         return tuple(self.group(variant) for variant in self.variants)
-
-    @field_validator("measure")
-    @classmethod
-    def _known(cls, measure: str) -> str:
-        if measure not in MEASURES:
-            raise ValueError(f"must be one of {', '.join(MEASURES)}")
-        return measure
 
     def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
         if few := absent(self, trials):

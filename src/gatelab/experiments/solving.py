@@ -1,8 +1,7 @@
 """Checks of how many runs solve a task."""
 
-from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -21,6 +20,9 @@ def _solved(trials: list[Trial]) -> tuple[int, str]:
 class _FractionSolved(OneVariantCheck):
     """A share of a variant's runs solve the task."""
 
+    at_least: ClassVar[bool]
+    """Whether the share is the smallest that is claimed, or the greatest."""
+
     fraction: float = Field(ge=0, le=1)
 
     def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
@@ -28,52 +30,24 @@ class _FractionSolved(OneVariantCheck):
             return few
         runs = trials.of(self.groups[0])
         solved, words = _solved(runs)
-        if self.met(solved, len(runs)):
+        limit = self.fraction * len(runs)
+        if solved >= limit if self.at_least else solved <= limit:
             return Verdict("reproduced", words)
-        return Verdict(
-            "partly" if self.near(solved, len(runs)) else "not reproduced", f"{words}, claimed is {self.claimed}"
-        )
-
-    @property
-    @abstractmethod
-    def claimed(self) -> str:
-        """The share, in words."""
-
-    @abstractmethod
-    def met(self, solved: int, runs: int) -> bool:
-        """Whether so many of the runs are what is claimed."""
-
-    @abstractmethod
-    def near(self, solved: int, runs: int) -> bool:
-        """Whether so many, which are not what is claimed, point its way."""
+        words += f", claimed is {'' if self.at_least else 'at most '}{self.fraction:.0%}"
+        points_its_way = solved > 0 if self.at_least else solved < len(runs)
+        return Verdict("partly" if points_its_way else "not reproduced", words)
 
 
 class FractionSolvedAtLeast(_FractionSolved):
     """At least this share of a variant's runs solve the task. *Partly*: some do, and too few."""
 
-    @property
-    def claimed(self) -> str:
-        return f"{self.fraction:.0%}"
-
-    def met(self, solved: int, runs: int) -> bool:
-        return solved >= self.fraction * runs
-
-    def near(self, solved: int, runs: int) -> bool:
-        return solved > 0
+    at_least = True
 
 
 class FractionSolvedAtMost(_FractionSolved):
     """At most this share of a variant's runs solve the task. *Partly*: more do, and not all."""
 
-    @property
-    def claimed(self) -> str:
-        return f"at most {self.fraction:.0%}"
-
-    def met(self, solved: int, runs: int) -> bool:
-        return solved <= self.fraction * runs
-
-    def near(self, solved: int, runs: int) -> bool:
-        return solved < runs
+    at_least = False
 
 
 class SolvesAndOtherDoesNot(Check):

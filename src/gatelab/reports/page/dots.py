@@ -7,7 +7,16 @@ from matplotlib.axes import Axes
 
 from gatelab.reports.analysis import Analysis
 from gatelab.reports.evidence import Run
-from gatelab.reports.page.drawing import GREY, drawn, hook, left_margin, plain_ticks, shortened_label, spans_decades
+from gatelab.reports.page.drawing import (
+    GREY,
+    drawn,
+    hook,
+    left_margin,
+    name_rows,
+    plain_ticks,
+    shortened_label,
+    spans_decades,
+)
 from gatelab.reports.page.looks import Look
 from gatelab.reports.page.parts import Figure, Figures, Section
 from gatelab.reports.page.wording import file_names
@@ -47,12 +56,7 @@ def _panel(analysis: Analysis, task: str, looks: dict[str, Look], name: str) -> 
                 axes.axvline(line, color=GREY, linestyle=style, linewidth=1, zorder=1)
         for place, (label, runs) in enumerate(zip(labels, groups, strict=True)):
             _row(axes, place, runs, looks[label], 0.015 if result.higher_is_better else 0.985)
-        axes.set_yticks(range(len(labels)), [shortened_label(label) for label in labels])
-        for tick, label in zip(axes.get_yticklabels(), labels, strict=True):
-            tick.set_gid(hook(looks[label]))
-        axes.set_ylim(len(labels) - 0.4, -0.6)
-        axes.grid(axis="y", visible=False)
-        axes.tick_params(axis="y", length=0)
+        name_rows(axes, [shortened_label(label) for label in labels], [looks[label] for label in labels])
         axes.set_xlabel(f"test {shown_name(result)}")
 
     return drawn(f"runs-{name}", task, draw, height=0.95 + 0.4 * len(labels), left=left_margin(labels))

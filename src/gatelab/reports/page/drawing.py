@@ -28,6 +28,7 @@ __all__ = [
     "drawn",
     "hook",
     "left_margin",
+    "name_rows",
     "plain_ticks",
     "shortened_label",
     "spans_decades",
@@ -122,6 +123,16 @@ def canvas(width: float, height: float, *, left: float, bottom: float, right: fl
 def hook(look: Look, run: int | None = None) -> str:
     """Return the id of an artist that belongs to a variant, and to a run: ``v3`` or ``v3.r17``."""
     return look.hook if run is None else f"{look.hook}.r{run}"
+
+
+def name_rows(axes: Axes, names: Sequence[str], looks: Sequence[Look]) -> None:
+    """Name the rows of a drawing at 0, 1, … from the top, each hidden and shown with its variant."""
+    axes.set_yticks(range(len(names)), list(names))
+    for tick, look in zip(axes.get_yticklabels(), looks, strict=True):
+        tick.set_gid(hook(look))
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
 
 
 def plain_ticks(axis: Axis) -> None:

@@ -5,7 +5,7 @@ import math
 from matplotlib.axes import Axes
 
 from gatelab.reports.analysis import Analysis, Comparison
-from gatelab.reports.page.drawing import GREY, INK, drawn, hook, left_margin, shortened_label
+from gatelab.reports.page.drawing import GREY, INK, drawn, hook, left_margin, name_rows, shortened_label
 from gatelab.reports.page.looks import Look
 from gatelab.reports.page.parts import Absent, Figure, Figures, Section
 from gatelab.reports.page.wording import file_names
@@ -45,12 +45,7 @@ def _panel(analysis: Analysis, task: str, members: list[Comparison], looks: dict
         axes.axvline(0, color=GREY, linewidth=1, zorder=1)
         for place, member in enumerate(members):
             _row(axes, place, member, looks[member.label])
-        axes.set_yticks(range(len(members)), [shortened_label(label) for label in labels])
-        for tick, label in zip(axes.get_yticklabels(), labels, strict=True):
-            tick.set_gid(hook(looks[label]))
-        axes.set_ylim(len(members) - 0.4, -0.6)
-        axes.grid(axis="y", visible=False)
-        axes.tick_params(axis="y", length=0)
+        name_rows(axes, [shortened_label(label) for label in labels], [looks[label] for label in labels])
         axes.set_xlabel(f"gain, {shown_name(analysis.evidence.of_task(task))[:-2]} (right: better)")
 
     height = 0.95 + 0.36 * len(members)

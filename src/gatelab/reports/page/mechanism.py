@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from gatelab.reports.analysis import Analysis
 from gatelab.reports.evidence import Run
-from gatelab.reports.page.drawing import drawn, hook, left_margin, plain_ticks, shortened_label
+from gatelab.reports.page.drawing import drawn, hook, left_margin, name_rows, plain_ticks, shortened_label
 from gatelab.reports.page.looks import Look
 from gatelab.reports.page.parts import Absent, Figure, Figures, Section, Tabular
 from gatelab.reports.page.wording import file_names
@@ -114,13 +114,8 @@ def _strip(rows: list[Mapping[str, object]], task: str, looks: dict[str, Look], 
             axes.barh([place], [shut], height=0.62, color=look.colour, alpha=0.85, gid=hook(look))
             axes.barh([place], [opened], left=1 - opened, height=0.62, color=look.colour, alpha=0.3, gid=hook(look))
             axes.plot([mean], [place], "D", color="white", markeredgecolor="black", markersize=5, gid=hook(look))
-        axes.set_yticks(range(len(rows)), words)
-        for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
-            tick.set_gid(hook(looks[str(row["variant"])]))
-        axes.set_ylim(len(rows) - 0.4, -0.6)
+        name_rows(axes, words, [looks[str(row["variant"])] for row in rows])
         axes.set_xlim(0, 1)
-        axes.grid(axis="y", visible=False)
-        axes.tick_params(axis="y", length=0)
         axes.set_xlabel("share shut, from the left; open, from the right")
 
     return drawn(f"gates-{name}", task, draw, height=0.95 + 0.26 * len(rows), left=left_margin(words))
@@ -137,12 +132,7 @@ def _spectrum(rows: list[Mapping[str, object]], task: str, looks: dict[str, Look
             axes.plot([middle], [place], look.marker, color=look.colour, markersize=6, gid=hook(look))
         axes.set_xscale("log")
         plain_ticks(axes.xaxis)
-        axes.set_yticks(range(len(rows)), words)
-        for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
-            tick.set_gid(hook(looks[str(row["variant"])]))
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.grid(axis="y", visible=False)
-        axes.tick_params(axis="y", length=0)
+        name_rows(axes, words, [looks[str(row["variant"])] for row in rows])
         axes.set_xlabel("time scale of units, steps")
 
     return drawn(f"time-scales-{name}", task, draw, height=0.95 + 0.26 * len(rows), left=left_margin(words))

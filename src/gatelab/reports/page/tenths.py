@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from gatelab.reports.analysis import Analysis
 from gatelab.reports.evidence import Run
 from gatelab.reports.importance import FEWEST_TRIALS, TENTH
-from gatelab.reports.page.drawing import drawn, hook, left_margin, shortened_label
+from gatelab.reports.page.drawing import drawn, hook, left_margin, name_rows, shortened_label
 from gatelab.reports.page.looks import Look
 from gatelab.reports.page.parts import Block, Figure, Figures, Tabular
 from gatelab.reports.page.trials import by_validation, settings_of
@@ -94,12 +94,7 @@ def tenth_panel(analysis: Analysis, task: str, looks: dict[str, Look], name: str
                     height = place + 0.16 * (((position * 0.618034) % 1) * 2 - 1)
                     axes.plot([run.scored[1]], [height], look.marker, color=look.colour, markersize=4,
                               gid=hook(look, run.number))  # fmt: skip
-        axes.set_yticks(range(len(tenths)), [shortened_label(label) for label in tenths])
-        for tick, label in zip(axes.get_yticklabels(), tenths, strict=True):
-            tick.set_gid(hook(looks[label]))
-        axes.set_ylim(len(tenths) - 0.4, -0.6)
-        axes.grid(axis="y", visible=False)
-        axes.tick_params(axis="y", length=0)
+        name_rows(axes, [shortened_label(label) for label in tenths], [looks[label] for label in tenths])
         axes.set_xlabel(f"test {shown_name(analysis.evidence.of_task(task))}")
 
     height = 0.95 + 0.4 * len(tenths)
