@@ -168,6 +168,38 @@ def test_open_ends(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (3.0, math.inf, "reproduced"),
+        (1.0, 3.0, "reproduced"),
+        (7.0, math.inf, "partly"),
+        (-math.inf, 0.5, "not reproduced"),
+        (0.5, 2.0, "not reproduced"),
+    ],
+)
+def test_ratio_between(tmp_path, low, high, word):
+    # (0.8 + 1.0) / 2 over (0.1 + 0.5) / 2
+    trials = trials_of(tmp_path, {"a": [0.8, 1.0], "b": [0.1, 0.5]})
+    found = verdict(trials, "ratio_between", variant="a", than="b", measure="mean_score", low=low, high=high)
+    assert found.word == word
+    assert "0.9 of a (2 of 2 runs) over 0.3 of b (2 of 2 runs) = 3" in found.why
+
+
+def test_a_ratio_below_one_that_is_not_as_small_as_claimed(tmp_path):
+    trials = trials_of(tmp_path, {"a": [0.4], "b": [0.8]})
+    assert verdict(trials, "ratio_between", variant="a", than="b", measure="mean_score", high=0.25).word == "partly"
+
+
+def test_a_ratio_of_measures_that_are_missing_or_zero(tmp_path):
+    trials = trials_of(tmp_path, {"a": [1.0], "b": [0.0]}, solved=0.9)
+    solve = {"measure": "sequences_to_solve", "low": 1.0}
+    found = verdict(trials, "ratio_between", variant="a", than="b", **solve)
+    assert (found.word, found.why) == ("not comparable", "no run of b has a sequences_to_solve")
+    assert verdict(trials, "ratio_between", variant="a", than="c", **solve).word == "not comparable"
+    assert verdict(trials, "ratio_between", variant="a", than="b", measure="mean_score").word == "not comparable"
+
+
+@pytest.mark.parametrize(
     ("order", "word"),
     [(["a", "b", "c"], "reproduced"), (["b", "a", "c"], "partly"), (["c", "b", "a"], "not reproduced")],
 )
@@ -269,3 +301,33 @@ def test_importance_needs_trials_and_a_setting_that_varies(tmp_path):
     found = verdict(trials, "importance_between", variant="lstm", setting="optimizer.lr", low=0.9)
     assert found.word == "not comparable"
     assert "needs 20 trials" in found.why
+
+
+@pytest.mark.parametrize(
+    ("setting", "score", "word"),
+    [
+        ("optimizer.lr", lambda rate: rate, "not reproduced"),
+        ("optimizer.lr", lambda rate: -rate, "reproduced"),
+        ("training.input_noise", lambda rate: rate, "reproduced"),
+    ],
+)
+def test_does_not_help(tmp_path, setting, score, word):
+    assert verdict(searched(tmp_path, score), "does_not_help", variant="lstm", setting=setting).word == word
+
+
+def test_a_smaller_error_is_help(tmp_path):
+    for seed in range(20):
+        settings = {"optimizer.lr": float(seed)}
+        trials = trials_of(tmp_path, {"lstm": [1 / (1 + seed)]}, settings=settings, higher_is_better=False)
+    found = verdict(trials, "does_not_help", variant="lstm", setting="optimizer.lr")
+    assert found.word == "not reproduced"
+    assert "= +1.00 (one-sided p that it helps = 0)" in found.why
+
+
+def test_a_correlation_needs_trials_and_numbers(tmp_path):
+    few = trials_of(tmp_path / "few", {"lstm": [0.1, 0.2]})
+    assert "needs 20 trials" in verdict(few, "does_not_help", variant="lstm", setting="optimizer.lr").why
+    for seed in range(20):
+        words = trials_of(tmp_path / "words", {"lstm": [float(seed)]}, settings={"opening.name": f"kind{seed}"})
+    assert verdict(words, "does_not_help", variant="lstm", setting="opening.name").word == "not comparable"
+    assert verdict(words, "does_not_help", variant="lstm", setting="optimizer.lr").word == "not comparable"

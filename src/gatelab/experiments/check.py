@@ -4,6 +4,7 @@ A check says *reproduced* if the runs show what is claimed, *not reproduced* if 
 they point the way of the claim and fall short of it, and *not comparable* if there are too few runs to say anything.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gatelab.experiments.trials import Group, Trials
 from gatelab.experiments.verdicts import Verdict
 
-__all__ = ["ALPHA", "Check", "OneVariantCheck", "absent"]
+__all__ = ["ALPHA", "Check", "OneVariantCheck", "TwoVariantsCheck", "absent", "between"]
 
 ALPHA = 0.05
 """Tests of one page are corrected together (Holm) and held against this."""
@@ -58,6 +59,19 @@ class OneVariantCheck(Check):
         return (self.group(self.variant),)
 
 
+class TwoVariantsCheck(Check):
+    """A check that holds the runs of one variant against those of another, or of the same with other settings."""
+
+    variant: str
+    than: str
+    than_where: Mapping[str, Any] = Field(default_factory=dict)
+    """Settings of the runs that are compared with, where they differ from ``where``."""
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        return self.group(self.variant), self.group(self.than, self.than_where)
+
+
 def absent(check: Check, trials: Trials, least: int = 1) -> Verdict | None:
     """Return that nothing can be said if a group has fewer runs than ``least``."""
     for group in check.groups:
@@ -66,3 +80,10 @@ def absent(check: Check, trials: Trials, least: int = 1) -> Verdict | None:
             few = "no run" if found == 0 else "one run only"
             return Verdict("not comparable", f"{few} of {group}")
     return None
+
+
+def between(low: float, high: float) -> str:
+    """Return a range in words."""
+    if low == -math.inf:
+        return f"at most {high:g}"
+    return f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"

@@ -1,7 +1,8 @@
 """The checks that a claim can be tied to, by name."""
 
 from gatelab.experiments.check import Check
-from gatelab.experiments.measuring import ImportanceBetween, InOrder, MeasureBetween
+from gatelab.experiments.measuring import InOrder, MeasureBetween, RatioBetween
+from gatelab.experiments.searching import DoesNotHelp, ImportanceBetween
 from gatelab.experiments.solving import FractionSolvedAtLeast, FractionSolvedAtMost, SolvesAndOtherDoesNot
 from gatelab.experiments.testing import NotSignificantlyDifferent, SignificantlyBetter, SignificantlyWorse
 
@@ -15,7 +16,9 @@ CHECKS: dict[str, type[Check]] = {
     "significantly_better": SignificantlyBetter,
     "not_significantly_different": NotSignificantlyDifferent,
     "measure_between": MeasureBetween,
+    "ratio_between": RatioBetween,
     "importance_between": ImportanceBetween,
+    "does_not_help": DoesNotHelp,
     "in_order": InOrder,
 }
 """Name in claims.yaml -> check."""

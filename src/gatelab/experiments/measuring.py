@@ -1,22 +1,20 @@
 """Checks of numbers that are measured of groups of runs."""
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 
 from pydantic import ConfigDict, Field
 
-from gatelab.experiments.check import Check, OneVariantCheck, absent
+from gatelab.experiments.check import Check, OneVariantCheck, TwoVariantsCheck, absent, between
 from gatelab.experiments.measures import Measured, MeasureName, measured
-from gatelab.experiments.trials import Group, Trial, Trials
+from gatelab.experiments.trials import Group, Trials
 from gatelab.experiments.verdicts import Verdict
-from gatelab.reports.importance import FEWEST_TRIALS, importances
 
-__all__ = ["ImportanceBetween", "InOrder", "MeasureBetween"]
+__all__ = ["InOrder", "MeasureBetween", "RatioBetween"]
 
 
-class MeasureBetween(OneVariantCheck):
-    """A measure of a group lies between two numbers. *Partly*: its 95 % interval reaches them."""
+class _RangeOfMeasure(Check):
+    """What a check of a measure is given."""
 
     measure: MeasureName
     low: float = -math.inf
@@ -25,19 +23,50 @@ class MeasureBetween(OneVariantCheck):
     # the open ends are infinite, which is else refused
     model_config = ConfigDict(allow_inf_nan=True)
 
+
+class MeasureBetween(OneVariantCheck, _RangeOfMeasure):
+    """A measure of a group lies between two numbers. *Partly*: its 95 % interval reaches them."""
+
     def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
         if few := absent(self, trials):
             return few
         ours = measured(self.measure, trials.of(self.groups[0]))
         if math.isnan(ours.value):
-            return Verdict("not comparable", f"no run of {self.groups[0]} has a {self.measure}")
-        words = f"{self.measure} = {ours.value:.4g}, claimed is {_between(self.low, self.high)}"
+            return _unmeasured(self.groups[0], self.measure)
+        words = f"{self.measure} = {ours.value:.4g}, claimed is {between(self.low, self.high)}"
         if self.low <= ours.value <= self.high:
             return Verdict("reproduced", words)
         return Verdict("partly" if self._reached(ours) else "not reproduced", words)
 
     def _reached(self, ours: Measured) -> bool:
         return ours.low <= self.high and self.low <= ours.high
+
+
+class RatioBetween(TwoVariantsCheck, _RangeOfMeasure):
+    """A measure of one group, divided by that of another, lies between two numbers.
+
+    *Partly*: it does not, but the larger of the two is the one that is claimed to be.
+    """
+
+    def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
+        if few := absent(self, trials):
+            return few
+        both = [measured(self.measure, trials.of(group)) for group in self.groups]
+        for group, each in zip(self.groups, both, strict=True):
+            if math.isnan(each.value):
+                return _unmeasured(group, self.measure)
+        ratio = both[0].value / both[1].value if both[1].value else math.nan
+        over = " over ".join(
+            f"{each.value:.4g} of {group} ({each.runs} of {len(trials.of(group))} runs)"
+            for group, each in zip(self.groups, both, strict=True)
+        )
+        words = f"{self.measure}: {over} = {ratio:.3g}, claimed is {between(self.low, self.high)}"
+        if math.isnan(ratio):
+            return Verdict("not comparable", words)
+        if self.low <= ratio <= self.high:
+            return Verdict("reproduced", words)
+        same_side = (self.low >= 1 and ratio > 1) or (self.high <= 1 and ratio < 1)
+        return Verdict("partly" if same_side else "not reproduced", words)
 
 
 class InOrder(Check):
@@ -64,47 +93,5 @@ class InOrder(Check):
         return Verdict("partly" if signed[0] > signed[-1] else "not reproduced", f"{self.measure}: {words}")
 
 
-class ImportanceBetween(OneVariantCheck):
-    """The share of the variance of test scores that a setting explains alone (fANOVA) lies between two numbers.
-
-    *Partly*: it does not, but the setting is the most important one where a least share is claimed, or the least
-    important one where a greatest is.
-    """
-
-    setting: str
-    low: float = Field(default=0.0, ge=0, le=1)
-    high: float = Field(default=1.0, ge=0, le=1)
-
-    def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
-        if few := absent(self, trials):
-            return few
-        runs = trials.of(self.groups[0])
-        shares = _shares(runs, trials)
-        if self.setting not in shares:
-            why = f"fANOVA needs {FEWEST_TRIALS} trials whose scores and {self.setting} differ"
-            return Verdict("not comparable", f"{why}; here are {len(runs)} of {self.groups[0]}")
-        ranked = sorted(shares, key=lambda key: (-shares[key], key))
-        words = ", ".join(f"{key} {shares[key]:.0%}" for key in ranked)
-        words = f"fANOVA over {len(runs)} trials: {words}; claimed is {_between(self.low, self.high)}"
-        if self.low <= shares[self.setting] <= self.high:
-            return Verdict("reproduced", words)
-        expected = ranked[0] if self.low > 0 else ranked[-1]
-        return Verdict("partly" if self.setting == expected else "not reproduced", words)
-
-
-def _shares(runs: Sequence[Trial], trials: Trials) -> dict[str, float]:
-    """Return setting -> share of the variance of test scores, of every setting that was varied."""
-    stand_in = trials.stand_in(runs)
-    scored = [(run.result.settings, stand_in if math.isnan(run.score) else run.score) for run in runs]
-    known = [(settings, score) for settings, score in scored if score is not None]
-    varied = [key for key in known[0][0] if len({repr(settings.get(key)) for settings, _ in known}) > 1]
-    values = [{key: settings.get(key) for key in varied} for settings, _ in known]
-    higher = runs[0].result.higher_is_better
-    found = importances(values, [score for _, score in known], higher_is_better=higher)
-    return {each.key: each.fanova for each in found}
-
-
-def _between(low: float, high: float) -> str:
-    if low == -math.inf:
-        return f"at most {high:g}"
-    return f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
+def _unmeasured(group: Group, measure: str) -> Verdict:
+    return Verdict("not comparable", f"no run of {group} has a {measure}")

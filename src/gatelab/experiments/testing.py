@@ -1,14 +1,11 @@
 """Checks that are statistical tests of two groups of runs."""
 
 import math
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from gatelab.experiments.check import ALPHA, Check, absent
+from gatelab.experiments.check import ALPHA, TwoVariantsCheck, absent
 from gatelab.experiments.measures import measured
-from gatelab.experiments.trials import Group, Trials
+from gatelab.experiments.trials import Trials
 from gatelab.experiments.verdicts import Verdict
 from gatelab.randomness import generator
 from gatelab.statistics import Significance, pair_by_seed, sample, sign_flip_test, welch_test
@@ -16,23 +13,15 @@ from gatelab.statistics import Significance, pair_by_seed, sample, sign_flip_tes
 __all__ = ["NotSignificantlyDifferent", "SignificantlyBetter", "SignificantlyWorse", "Test"]
 
 
-class Test(Check):
+class Test(TwoVariantsCheck):
     """A test of two variants' scores; a diverged run scores like the worst run of the task, or chance."""
 
     __test__: ClassVar[bool] = False  # no test of pytest's
 
-    variant: str
-    than: str
-    than_where: Mapping[str, Any] = Field(default_factory=dict)
-    """Settings of the runs that are compared with, where they differ from ``where``."""
     on: Literal["score"] = "score"
     """The test score."""
     test: Literal["paired", "welch"] = "paired"
     """Sign flips of the differences at each seed, or Welch's t of independent runs."""
-
-    @property
-    def groups(self) -> tuple[Group, ...]:
-        return self.group(self.variant), self.group(self.than, self.than_where)
 
     def significance(self, trials: Trials) -> Significance | None:
         """Return the test, uncorrected, positive where ``variant`` is better; None without two runs on each side."""
