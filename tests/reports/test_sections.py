@@ -10,7 +10,7 @@ from gatelab.reports.analysis import analyse
 from gatelab.reports.evidence import Question, read_evidence
 from gatelab.reports.page.across import across
 from gatelab.reports.page.budget import budget, budget_curves
-from gatelab.reports.page.curves import curves, speed_table, thinned
+from gatelab.reports.page.curves import curves, median_curve, speed_table, thinned
 from gatelab.reports.page.fairness import fairness_table
 from gatelab.reports.page.forest import forest
 from gatelab.reports.page.headline import headline_table
@@ -112,6 +112,37 @@ def test_how_fast_it_is_learnt(tmp_path):
     assert lstm["height"] == pytest.approx(0.4, abs=1e-12)
     assert (lstm["threshold"], lstm["median"], lstm["never"]) == (0.5, 20.0, 0)
     assert (gru["never"], gru["runs"]) == (1, 2)
+
+
+def test_heights_are_compared_over_the_same_steps(tmp_path):
+    store = Store(tmp_path)
+    add(store, seed=0, curve={10: 0.0, 20: 1.0}, steps=20)
+    add(store, label="gru", seed=0, curve={10: 0.0, 20: 0.0, 30: 0.0, 40: 0.5, 50: 0.5}, steps=50)
+    lstm, gru = speed_table(analysed(store)).rows
+    # solved at step 20 and ended there: (10 * 0.5 + 30 * 1.0) / 40, and not 0.5
+    assert lstm["height"] == pytest.approx(0.875, abs=1e-12)
+    assert gru["height"] == pytest.approx((10 * 0.25 + 10 * 0.5) / 40, abs=1e-12)
+
+
+def test_a_run_that_has_ended_stays_in_the_median(tmp_path):
+    store = Store(tmp_path)
+    add(store, seed=0, curve={10: 0.2, 20: 1.0}, steps=20)
+    add(store, seed=1, curve={10: 0.2, 20: 0.4, 30: 1.0}, steps=30)
+    add(store, seed=2, curve={10: 0.2, 20: 0.2, 30: 0.2, 40: 0.2}, steps=40)
+    steps, (low, middle, high) = median_curve(analysed(store).evidence.runs)
+    assert steps.tolist() == [10, 20, 30, 40]
+    assert middle.tolist() == [0.2, 0.4, 1.0, 1.0]
+    assert low == pytest.approx([0.2, 0.3, 0.6, 0.6], abs=1e-12)
+    assert high == pytest.approx([0.2, 0.7, 1.0, 1.0], abs=1e-12)
+
+
+def test_a_diverged_run_leaves_the_median(tmp_path):
+    store = Store(tmp_path)
+    add(store, seed=0, failed=True, curve={10: 0.9, 30: 0.9})
+    add(store, seed=1, failed=True, curve={10: 0.9, 30: 0.9})
+    add(store, seed=2, curve={10: 0.1, 30: 0.2, 60: 0.3})
+    steps, (_, middle, _) = median_curve(analysed(store).evidence.runs)
+    assert (steps.tolist(), middle.tolist()) == ([10, 30], [0.9, 0.9])
 
 
 def test_thin_curves_keep_their_ends():

@@ -17,7 +17,7 @@ from gatelab.reports.scores import shown_name
 from gatelab.reports.tables import Column, Table, significant
 from gatelab.statistics import area_under_curve, locate, survive, time_to_threshold
 
-__all__ = ["curves", "speed_table", "thinned"]
+__all__ = ["curves", "median_curve", "speed_table", "thinned"]
 
 _POINTS = 60_000  # of all thin lines of a page together
 _FEWEST, _MOST = 24, 160  # of one line; a panel is about 400 pixels wide
@@ -40,12 +40,13 @@ def curves(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
         if groups
     )
     caption = (
-        "Validation score. Thick: the median over seeds, where at least half of them are still learning; band: the"
-        " middle half; thin: each seed. A cross is where a run diverged. Seconds are a run's share of its stack's wall"
-        " time, spread evenly over its steps."
+        "Validation score. Thick: the median over seeds, of which one that has ended counts with its last score; band:"
+        " the middle half; thin: each seed. A cross is where a run diverged, after which it counts no more. Seconds are"
+        " a run's share of its stack's wall time, spread evenly over its steps."
     )
     speed = (
-        "How fast it is learnt: the mean height of the validation curve, and the steps until validation first reaches"
+        "How fast it is learnt: the mean height of the validation curve, up to the last step of the longest run of the"
+        " task (a curve that ends before goes on with its last score), and the steps until validation first reaches"
         f" {_threshold_words(analysis)}. Runs that never do count as still waiting (Kaplan–Meier); a run that diverged"
         " waits for ever."
     )
@@ -69,12 +70,14 @@ def speed_table(analysis: Analysis) -> Table:
         Column("median steps to it", ("median",), _steps, "right"),
         Column("never reached it", ("never", "runs"), lambda never, runs: f"{never} of {runs}", "right"),
     ]
+    ends = {task: _last_step(analysis, task) for task in analysis.evidence.tasks}
     rows = []
     for task, label in analysis.evidence.cells():
         runs = analysis.evidence.chosen(task, label).runs
         higher = analysis.evidence.of_task(task).higher_is_better
         threshold = _threshold(analysis, task)
-        heights = [area_under_curve(run.curve.steps, run.curve.scores) for run in runs if run.curve.steps]
+        until = ends[task]
+        heights = [area_under_curve(run.curve.steps, run.curve.scores, until=until) for run in runs if run.curve.steps]
         reached = [
             time_to_threshold(run.curve.steps, run.curve.scores, threshold, higher_is_better=higher) for run in runs
         ]
@@ -90,6 +93,11 @@ def speed_table(analysis: Analysis) -> Table:
         }
         rows.append(row)
     return Table(columns, rows)
+
+
+def _last_step(analysis: Analysis, task: str) -> float:
+    """Return the last validated step of all runs that are shown of a task; NaN where there is none."""
+    return max((run.curve.steps[-1] for runs in _shown(analysis, task).values() for run in runs), default=math.nan)
 
 
 def _threshold_words(analysis: Analysis) -> str:
@@ -148,7 +156,8 @@ def _panel(
             for text in axes.legend(handlelength=1.6, labelspacing=0.25, borderaxespad=0.2).get_texts():
                 text.set_gid(hook(looks[text.get_text()]))
 
-    return drawn(f"curves-{name}-{view}", task, draw, view=view)
+    # numbers of steps are long, and the last of them is at the end of the axis
+    return drawn(f"curves-{name}-{view}", task, draw, right=0.24, view=view)
 
 
 def _lines(axes: Axes, runs: Sequence[Run], look: Look, most: int, view: str) -> None:
@@ -164,22 +173,36 @@ def _lines(axes: Axes, runs: Sequence[Run], look: Look, most: int, view: str) ->
                 axes.plot([end], [last[-1]], "x", color=look.colour, markersize=7, gid=hook(look, run.number), zorder=5)
 
 
-def _middle(axes: Axes, runs: Sequence[Run], look: Look, label: str, view: str) -> None:
+def median_curve(runs: Sequence[Run]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the median curve of runs with its band.
+
+    A run that ended before the others counts with its last score: runs end early because they have learnt the task, and
+    without them the median would be one of those that have not. A diverged run counts up to its last validation, and
+    the curve ends where less than half of the runs count.
+
+    Returns:
+        Steps, shape (points,), and the quartiles of the scores, shape (3, points).
+    """
     steps = sorted({step for run in runs for step in run.curve.steps})
     scores = np.full((len(runs), len(steps)), np.nan)
     places = {step: place for place, step in enumerate(steps)}
     for row, run in zip(scores, runs, strict=True):
         row[[places[step] for step in run.curve.steps]] = run.curve.scores
+        if run.finished:
+            row[places[run.curve.steps[-1]] :] = run.curve.scores[-1]
     scores[~np.isfinite(scores)] = np.nan
-    learning = np.isfinite(scores).sum(axis=0)
-    enough = np.flatnonzero(2 * learning >= len(runs))
-    if not enough.size:
-        return
-    enough = enough[thinned(enough.size, _MOST)]
+    known = np.isfinite(scores).sum(axis=0)
+    enough = np.flatnonzero(2 * known >= len(runs))
+    enough = enough[thinned(enough.size, _MOST)] if enough.size else enough
     quartiles = np.quantile if np.isfinite(scores[:, enough]).all() else np.nanquantile  # which is much slower
-    low, middle, high = quartiles(scores[:, enough], [0.25, 0.5, 0.75], axis=0)
-    scale = float(np.median([_scale(run, view) for run in runs]))
-    x = np.array(steps, dtype=np.float64)[enough] * scale
+    return np.array(steps, dtype=np.float64)[enough], quartiles(scores[:, enough], [0.25, 0.5, 0.75], axis=0)
+
+
+def _middle(axes: Axes, runs: Sequence[Run], look: Look, label: str, view: str) -> None:
+    steps, (low, middle, high) = median_curve(runs)
+    if not steps.size:
+        return
+    x = steps * float(np.median([_scale(run, view) for run in runs]))
     if len(runs) > 2:
         axes.fill_between(x, low, high, color=look.colour, alpha=0.12, linewidth=0, gid=hook(look), zorder=3)
     axes.plot(x, middle, look.dash, color=look.colour, linewidth=2, label=label, gid=hook(look), zorder=4)
