@@ -10,7 +10,7 @@ import yaml
 
 from gatelab.commands.reproduce import reproduce
 from gatelab.commands.train import train
-from gatelab.experiments import CHECKS, experiment_names, grid, load_experiment
+from gatelab.experiments import CHECKS, experiment_names, grid, load_experiment, overview_page
 from gatelab.runs import Store
 from gatelab.sweeps import missing, plan
 from tests.tasks.local_data import music
@@ -132,6 +132,11 @@ def test_results_say_where_they_come_from(folder):
     name = folder.parents[1].relative_to(ROOT / "experiments").as_posix()
     identities = {run.identity for run in points(load_experiment(name).option(folder.name))}
     assert {row.split(",")[0] for row in rows} == identities, "the profile has changed since: measure it again"
+
+
+def test_the_overview_is_that_of_the_results():
+    text = (ROOT / "experiments" / "README.md").read_text()
+    assert text == overview_page(), "write it: scripts/reproduce.py … train=false write=true"
 
 
 @pytest.mark.parametrize(("page", "line"), COMMANDS, ids=[line for _, line in COMMANDS])

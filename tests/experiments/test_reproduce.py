@@ -10,7 +10,7 @@ from hydra.core.plugins import Plugins
 from gatelab.commands.reproduce import reproduce
 from gatelab.errors import UserError
 from gatelab.experiments import folder as folders
-from gatelab.experiments import grid
+from gatelab.experiments import grid, overview
 from gatelab.runs import Store
 from hydra_plugins.gatelab_sources import experiments as plugin
 from tests.runs.examples import example
@@ -65,7 +65,7 @@ def someone(tmp_path, monkeypatch):
     for name, text in contents.items():
         (folder / name).write_text(text)
     Plugins.instance()  # Hydra loads the plugins anew when it first looks for them
-    for module in (folders, plugin):
+    for module in (folders, overview, plugin):
         monkeypatch.setattr(module, "experiments_directory", lambda: root)
     monkeypatch.chdir(tmp_path)
     return folder
@@ -99,6 +99,12 @@ def test_it_trains_what_is_missing_compares_and_writes(someone, capsys):
     assert [row["verdict"] for row in verdicts] == ["not reproduced", "not comparable"]
     assert verdicts[1]["because"] == "no pigs"
 
+    overall = (someone.parent / "README.md").read_text()
+    assert "| someone_2026 | paper, quick | paper | 4 | 0.00 | 0 | 0 | 1 | 1 |" in overall
+    assert "](someone_2026/results/paper/comparison.md)" in overall
+    assert "| weights of the LSTM | weights | 51 | paper \\[V] | 43.00 |" in overall
+    assert "| the LSTM is as large as was said | paper (unverified) \\[M] | **not reproduced** |" in overall
+
     # the second time nothing is trained, and the verdicts are those of the folder
     times = {file: file.stat().st_mtime_ns for file in sorted((someone.parents[1] / "runs").glob("*/result.json"))}
     assert reproduce(["experiment=someone_2026", "check=true"]) == 0
@@ -127,6 +133,31 @@ def test_a_profile_has_runs_of_its_own(someone, capsys):
     assert "This is not" not in capsys.readouterr().out
 
 
+def test_the_list_tells_what_was_measured(someone, capsys):
+    assert reproduce([]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["someone_2026", "paper,", "quick", *["–"] * 7]
+    assert overview.overview_page().count("##") == 0
+    assert reproduce(["experiment=someone_2026", "profile=quick", "write=true"]) == 0
+    capsys.readouterr()
+    assert reproduce([]) == 0
+    listed = capsys.readouterr().out.splitlines()[-1].split()
+    assert listed == ["someone_2026", "paper,", "quick", "quick", "2", "0.00", "0", "0", "1", "1"]
+    assert "This is not the protocol as published" in overview.overview_page()
+    # what is no longer claimed has no verdict
+    path = someone / "claims.yaml"
+    path.write_text(path.read_text().replace("pigs can fly", "cows can fly"))
+    assert reproduce([]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[-4:] == ["0", "0", "1", "0"]
+    assert "fly" not in overview.overview_page()
+
+
+def test_results_that_lack_a_file(someone, capsys):
+    assert reproduce(["experiment=someone_2026", "profile=quick", "write=true"]) == 0
+    (someone / "results" / "quick" / "about.yaml").unlink()
+    with pytest.raises(UserError, match=r"about\.yaml: cannot be read: No such file"):
+        reproduce([])
+
+
 def test_what_is_missing_is_told(someone, capsys):
     (someone.parents[1] / "runs").mkdir()
     assert reproduce(["experiment=someone_2026", "train=false"]) == 0
@@ -140,13 +171,6 @@ def test_a_plan_trains_nothing(someone, capsys):
     assert reproduce(["experiment=someone_2026", "plan=true"]) == 0
     assert "4 are to be trained in 2 stacks" in capsys.readouterr().out
     assert not list((someone.parents[1]).glob("runs/*/result.json"))
-
-
-def test_without_an_experiment_it_lists(someone, capsys):
-    assert reproduce([]) == 0
-    assert capsys.readouterr().out.splitlines()[2].split() == ["someone_2026", "paper,", "quick", "–", "2"]
-    assert reproduce(["--help"]) == 0
-    assert "profile=paper" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

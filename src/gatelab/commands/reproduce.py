@@ -1,6 +1,5 @@
 """Reproduce a paper's ablation: train what is missing, and print the paper's numbers beside ours."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +10,14 @@ from gatelab.experiments import (
     SCALED_DOWN,
     Experiment,
     compare_with_paper,
-    experiment_names,
     experiments_named,
     grid,
-    load_experiment,
+    overview_table,
     read_trials,
-    stored_verdicts,
+    stored_results,
+    write_overview,
     write_results,
 )
-from gatelab.reports import Column, Table
 from gatelab.runs import Store
 
 __all__ = ["reproduce"]
@@ -75,7 +73,7 @@ def reproduce(arguments: list[str]) -> int:
         return 0
     request = _Request(**keyed(arguments, _Request.__dataclass_fields__))
     if not request.experiment:
-        print(_listing().text(), end="")
+        print(overview_table().text(), end="")
         return 0
     experiments = experiments_named(request.experiment)
     # what is wrong with the last folder shows before the first one trains for hours
@@ -115,12 +113,15 @@ def _reproduce(experiment: Experiment, request: _Request) -> int:
     if request.write == "true":
         for path in write_results(experiment, request.profile, store, trials, comparison):
             print(f"written: {path}")
+        print(f"written: {write_overview()}")
     if request.check == "true":
-        before = stored_verdicts(experiment, request.profile)
+        stored = stored_results(experiment, request.profile)
+        if stored is None:
+            raise UserError(f"check=true: {experiment.name} has no results of profile={request.profile}")
         changed = [
-            f"changed: {says}: {before.get(says, 'no verdict')} before, now {verdict.word}"
+            f"changed: {says}: {stored.verdicts.get(says, 'no verdict')} before, now {verdict.word}"
             for says, verdict in comparison.verdicts
-            if before.get(says) != verdict.word
+            if stored.verdicts.get(says) != verdict.word
         ]
         print("\n".join(changed) or "every verdict is that of the results in the folder")
         status = max(status, bool(changed))
@@ -135,29 +136,3 @@ def _train(option: str, runs_dir: Path, request: _Request) -> int:
     words += [f"hydra.launcher.workers={request.workers}"] if request.workers else []
     words += ["plan_only=true"] if request.plan == "true" else []
     return train(words)
-
-
-def _listing() -> Table:
-    columns = [
-        Column("experiment", ("name",)),
-        Column("profiles", ("profiles",), _listed),
-        Column("measured", ("measured",), _listed),
-        Column("claims", ("claims",), align="right"),
-    ]
-    experiments = [load_experiment(name) for name in experiment_names()]
-    return Table(
-        columns,
-        [
-            {
-                "name": experiment.name,
-                "profiles": experiment.profiles,
-                "measured": [each for each in experiment.profiles if (experiment.folder / "results" / each).is_dir()],
-                "claims": len(experiment.claims.claims),
-            }
-            for experiment in experiments
-        ],
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) or "–"

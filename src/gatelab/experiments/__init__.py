@@ -3,8 +3,9 @@
 from gatelab.experiments.checks import CHECKS
 from gatelab.experiments.comparison import Comparison, compare_with_paper
 from gatelab.experiments.folder import PAPER, Experiment, experiment_names, experiments_named, load_experiment
+from gatelab.experiments.overview import overview_page, overview_table, write_overview
 from gatelab.experiments.points import grid
-from gatelab.experiments.results import SCALED_DOWN, stored_verdicts, write_results
+from gatelab.experiments.results import SCALED_DOWN, stored_results, write_results
 from gatelab.experiments.trials import Trials, read_trials
 from gatelab.experiments.verdicts import Verdict
 
@@ -21,7 +22,10 @@ __all__ = [
     "experiments_named",
     "grid",
     "load_experiment",
+    "overview_page",
+    "overview_table",
     "read_trials",
-    "stored_verdicts",
+    "stored_results",
+    "write_overview",
     "write_results",
 ]

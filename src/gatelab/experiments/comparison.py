@@ -16,7 +16,7 @@ from gatelab.reports import Column, Table
 from gatelab.reports.tables import significant
 from gatelab.statistics import holm
 
-__all__ = ["Comparison", "compare_with_paper"]
+__all__ = ["Comparison", "compare_with_paper", "evidence_words", "our_number", "plain_number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ def _numbers(published: Sequence[Published], trials: Trials) -> Table:
         Column("number", ("says",)),
         Column("our runs", ("runs",)),
         Column("unit", ("unit",)),
-        Column("published", ("published",), _plain, "right"),
-        Column("evidence", ("evidence",), lambda mark: f"{EVIDENCE[mark]} [{mark}]"),
+        Column("published", ("published",), plain_number, "right"),
+        Column("evidence", ("evidence",), evidence_words),
         Column("ours", ("ours", "low", "high", "not_comparable"), _ours, "right"),
         Column("of runs", ("n",), lambda n: str(n) if n else "–", "right"),
         Column("source", ("source",)),
@@ -101,7 +101,7 @@ def _number(number: Published, trials: Trials) -> dict[str, Any]:
 def _claims(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> Table:
     columns = [
         Column("claim", ("claim",)),
-        Column("evidence", ("evidence",), lambda mark: f"{EVIDENCE[mark]} [{mark}]"),
+        Column("evidence", ("evidence",), evidence_words),
         Column("verdict", ("verdict",), strong="strong"),
         Column("because", ("why",)),
         Column("source", ("source",)),
@@ -120,14 +120,23 @@ def _claims(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> Table:
     return Table(columns, rows)
 
 
-def _plain(value: float) -> str:
+def evidence_words(mark: str) -> str:
+    """Return how a number or a statement with a mark is introduced, and the mark."""
+    return f"{EVIDENCE[mark]} [{mark}]"
+
+
+def plain_number(value: float) -> str:
+    """Return a published number as the paper prints it."""
     return f"{value:.12g}"
 
 
-def _ours(value: float, low: float, high: float, not_comparable: str) -> str:
-    if not_comparable:
-        return f"not comparable: {not_comparable}"
+def our_number(value: float, low: float, high: float) -> str:
+    """Return a measured number, with its interval if it has one."""
     return _short(value) if math.isnan(low) else f"{_short(value)} [{_short(low)}, {_short(high)}]"
+
+
+def _ours(value: float, low: float, high: float, not_comparable: str) -> str:
+    return f"not comparable: {not_comparable}" if not_comparable else our_number(value, low, high)
 
 
 def _short(value: float) -> str:

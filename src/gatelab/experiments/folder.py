@@ -25,12 +25,13 @@ from gatelab.experiments.published import COLUMNS, Published
 from gatelab.locations import experiments_directory
 from gatelab.validation import check
 
-__all__ = ["PAPER", "Experiment", "experiment_names", "experiments_named", "load_experiment"]
+__all__ = ["PAPER", "Experiment", "experiment_names", "experiments_named", "load_experiment", "read_file"]
 
 _FILE = "experiment.yaml"
 _NOT_PROFILES = (_FILE, "claims.yaml")
 PAPER = "paper"
 """The profile of experiment.yaml itself."""
+_QUICK = "quick"
 
 
 class _Loader(yaml.SafeLoader):
@@ -59,9 +60,9 @@ class Experiment:
 
     @property
     def profiles(self) -> tuple[str, ...]:
-        """The names of its profiles, that of the paper first."""
-        files = sorted(file.stem for file in self.folder.glob("*.yaml") if file.name not in _NOT_PROFILES)
-        return (PAPER, *files)
+        """The names of its profiles, that of the paper first and the quick one last."""
+        files = {file.stem for file in self.folder.glob("*.yaml") if file.name not in _NOT_PROFILES}
+        return (PAPER, *sorted(files, key=lambda name: (name == _QUICK, name)))
 
     def option(self, profile: str) -> str:
         """Return what ``+experiment=`` is given for a profile.
@@ -77,7 +78,7 @@ class Experiment:
     def published(self) -> tuple[Published, ...]:
         """The numbers of published.csv. Raises UserError for a file that is absent or breaks the schema."""
         path = self.folder / "published.csv"
-        rows = list(csv.DictReader(_read(path).splitlines()))
+        rows = list(csv.DictReader(read_file(path).splitlines()))
         numbers = []
         for line, row in enumerate(rows, start=2):
             where = f"{_shown(path)}, line {line}"
@@ -94,7 +95,7 @@ class Experiment:
         """The content of claims.yaml. Raises UserError for a file that is absent or breaks the schema."""
         path = self.folder / "claims.yaml"
         try:
-            content: Any = _Loader(_read(path)).get_single_data()
+            content: Any = _Loader(read_file(path)).get_single_data()
         except yaml.YAMLError as error:
             raise UserError(f"{_shown(path)}: not YAML: {' '.join(str(error).split())}") from error
         return check(Claims, content, _shown(path))
@@ -126,7 +127,8 @@ def load_experiment(name: str) -> Experiment:
     return Experiment(name, experiments_directory() / name)
 
 
-def _read(path: Path) -> str:
+def read_file(path: Path) -> str:
+    """Return the text of a file of an experiment. Raises UserError if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

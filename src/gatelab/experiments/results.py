@@ -1,17 +1,19 @@
-"""results/<profile>/ of an experiment: what was measured, written only when asked, and what its claims then were."""
+"""results/<profile>/ of an experiment: what was measured, written only when asked, and read again."""
 
 import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from gatelab.errors import UserError
 from gatelab.experiments.comparison import Comparison
-from gatelab.experiments.folder import PAPER, Experiment
+from gatelab.experiments.folder import PAPER, Experiment, read_file
 from gatelab.experiments.testing import Test
 from gatelab.experiments.trials import Trials
 from gatelab.reports import Table, runs_table, variants_table
@@ -19,9 +21,9 @@ from gatelab.reports.evidence import Question, read_evidence
 from gatelab.reports.report import build_report
 from gatelab.runs import Result, Store, write_atomically
 
-__all__ = ["SCALED_DOWN", "stored_verdicts", "write_results"]
+__all__ = ["SCALED_DOWN", "Stored", "stored_results", "write_results"]
 
-_VERDICTS = "verdicts.csv"
+_NUMBERS, _VERDICTS, _ABOUT = "numbers.csv", "verdicts.csv", "about.yaml"
 _SHOWN = ("runs-", "curves-", "best-tenth-", "marginal-")
 
 SCALED_DOWN = (
@@ -45,10 +47,10 @@ def write_results(
     figures = _figures(experiment, store, results)
     contents = {
         "runs.csv": runs_table(results).csv(),
-        "numbers.csv": comparison.numbers.csv(),
+        _NUMBERS: comparison.numbers.csv(),
         _VERDICTS: _verdicts_csv(comparison),
         "comparison.md": _page(experiment, profile, comparison, variants_table(results), sorted(figures)),
-        "about.yaml": yaml.safe_dump(_about(profile, store, results), sort_keys=False, allow_unicode=True, width=120),
+        _ABOUT: yaml.safe_dump(_about(profile, store, results), sort_keys=False, allow_unicode=True, width=120),
     }
     written = {name: text.encode("utf-8") for name, text in contents.items()} | figures
     try:
@@ -78,17 +80,31 @@ def _figures(experiment: Experiment, store: Store, results: Sequence[Result]) ->
     }
 
 
-def stored_verdicts(experiment: Experiment, profile: str) -> dict[str, str]:
-    """Return claim -> verdict of the results in the experiment's folder.
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The results in an experiment's folder, of one profile."""
 
-    Raises UserError if there are none.
-    """
-    path = experiment.folder / "results" / profile / _VERDICTS
-    try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    except OSError as error:
-        raise UserError(f"check=true: {experiment.name} has no results of profile={profile}") from error
-    return {row["claim"]: row["verdict"] for row in rows}
+    profile: str
+    about: Mapping[str, Any]
+    """Of about.yaml."""
+    numbers: Sequence[Mapping[str, str]]
+    """The rows of numbers.csv."""
+    verdicts: Mapping[str, str]
+    """Claim -> word."""
+
+
+def stored_results(experiment: Experiment, profile: str) -> Stored | None:
+    """Return the results of a profile, or None if there are none. Raises UserError if a file of theirs is missing."""
+    folder = experiment.folder / "results" / profile
+    if not folder.is_dir():
+        return None
+    verdicts = csv.DictReader(read_file(folder / _VERDICTS).splitlines())
+    return Stored(
+        profile,
+        about=yaml.safe_load(read_file(folder / _ABOUT)),
+        numbers=list(csv.DictReader(read_file(folder / _NUMBERS).splitlines())),
+        verdicts={row["claim"]: row["verdict"] for row in verdicts},
+    )
 
 
 def _verdicts_csv(comparison: Comparison) -> str:
