@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gatelab.reports.analysis import Analysis, random
-from gatelab.reports.page.drawing import INK, drawn, hook, left_margin, shortened_label
+from gatelab.reports.page.drawing import INK, add_legend, drawn, hook, left_margin, shortened_label
 from gatelab.reports.page.looks import Look
 from gatelab.reports.page.parts import Absent, Block, Figure, Figures, Section, Text
 from gatelab.reports.page.wording import p_value
@@ -115,9 +115,7 @@ def _profile_panel(profiles: dict[str, Profile], looks: dict[str, Look]) -> Figu
         axes.set_ylim(-0.02, 1.02)
         axes.set_xlabel("height: 0 is chance, 1 is perfect")
         axes.set_ylabel("share of runs at least as high")
-        if len(profiles) <= 8:
-            for text in axes.legend(handlelength=1.6, labelspacing=0.25).get_texts():
-                text.set_gid(hook(looks[text.get_text()]))
+        add_legend(axes, looks)
 
     return drawn("profile", "Performance profile", draw, height=3.4)
 

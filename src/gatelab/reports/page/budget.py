@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gatelab.reports.analysis import Analysis
-from gatelab.reports.page.drawing import drawn, hook
+from gatelab.reports.page.drawing import add_legend, drawn, hook
 from gatelab.reports.page.looks import Look
 from gatelab.reports.page.parts import Absent, Figure, Figures, Section, Text
 from gatelab.reports.page.wording import file_names, listed
@@ -72,9 +72,6 @@ def _panel(analysis: Analysis, task: str, curves: dict[str, BudgetCurve], looks:
         axes.set_xlabel("trials n")
         axes.set_ylabel(f"validation {shown_name(analysis.evidence.of_task(task))}")
         axes.set_xticks(np.unique(np.linspace(1, most, min(most, 6)).round()))
-        if len(curves) <= 8:
-            legend = axes.legend(title="variant (trials)", handlelength=1.6, labelspacing=0.25)
-            for text, label in zip(legend.get_texts(), curves, strict=True):
-                text.set_gid(hook(looks[label]))
+        add_legend(axes, {f"{label} ({curve.n})": looks[label] for label, curve in curves.items()}, "variant (trials)")
 
     return drawn(f"budget-{name}", task, draw)

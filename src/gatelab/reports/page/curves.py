@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gatelab.reports.analysis import Analysis
 from gatelab.reports.evidence import Run
-from gatelab.reports.page.drawing import drawn, hook, plain_ticks, spans_decades
+from gatelab.reports.page.drawing import add_legend, drawn, hook, plain_ticks, spans_decades
 from gatelab.reports.page.looks import Look
 from gatelab.reports.page.parts import Absent, Figure, Figures, Section, Tabular
 from gatelab.reports.page.wording import file_names
@@ -152,9 +152,7 @@ def _panel(
         axes.set_xlabel(view)
         axes.set_ylabel(f"validation {shown_name(result)}")
         axes.margins(x=0.02)
-        if len(groups) <= 8:
-            for text in axes.legend(handlelength=1.6, labelspacing=0.25, borderaxespad=0.2).get_texts():
-                text.set_gid(hook(looks[text.get_text()]))
+        add_legend(axes, looks)
 
     # numbers of steps are long, and the last of them is at the end of the axis
     return drawn(f"curves-{name}-{view}", task, draw, right=0.24, view=view)

@@ -5,7 +5,7 @@ import math
 import re
 import textwrap
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -24,6 +24,7 @@ __all__ = [
     "GREY",
     "INK",
     "WIDTH",
+    "add_legend",
     "canvas",
     "drawn",
     "hook",
@@ -38,6 +39,8 @@ WIDTH = 4.7
 """Inches; about 450 pixels on the page. A phone shows it a little smaller, a desktop two beside each other."""
 _LETTERS, _LINE = 13, 0.16
 """Letters of a label to the inch, and inches from line to line."""
+_INSIDE, _MOST_NAMED = 4, 24
+"""Names that find room between the curves, and those beyond which a legend would be larger than its drawing."""
 INK, GREY = "#222222", "#8a8a8a"
 
 _STYLE: Any = {
@@ -133,6 +136,33 @@ def name_rows(axes: Axes, names: Sequence[str], looks: Sequence[Look]) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
+
+
+def add_legend(axes: Axes, looks: Mapping[str, Look], title: str = "") -> None:
+    """Name the labelled lines of a drawing, each name hidden and shown with its variant; ``looks`` is by label.
+
+    A few names stand between the curves, more of them below the axes, for which the drawing becomes higher: a legend
+    of eight would hide what it explains.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    if not 0 < len(labels) <= _MOST_NAMED:
+        return
+    names = [shortened_label(label) for label in labels]
+    lay: dict[str, Any] = {"handlelength": 1.6, "labelspacing": 0.25, "borderaxespad": 0.2, "title": title or None}
+    if len(labels) > _INSIDE:
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        width, height = figure.get_size_inches()
+        columns = max(1, int((width - 0.1) / (0.4 + 0.068 * max(map(len, names)))))
+        more = _LINE * (math.ceil(len(labels) / columns) + bool(title)) + 0.14
+        box, scale = axes.get_position(), height / (height + more)
+        figure.set_size_inches(width, height + more)
+        axes.set_position((box.x0, 1 - (1 - box.y0) * scale, box.width, box.height * scale))
+        lay |= {"loc": "upper left", "bbox_to_anchor": (0.02, 1 - scale), "bbox_transform": figure.transFigure}
+        lay |= {"ncols": columns, "columnspacing": 1.2, "alignment": "left"}
+    legend = axes.legend(handles, names, **lay)
+    for text, label in zip(legend.get_texts(), labels, strict=True):
+        text.set_gid(hook(looks[label]))
 
 
 def plain_ticks(axis: Axis) -> None:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from gatelab.reports.analysis import Analysis
 from gatelab.reports.evidence import Setting
 from gatelab.reports.importance import logarithmic
-from gatelab.reports.page.drawing import drawn, hook, plain_ticks, spans_decades
+from gatelab.reports.page.drawing import add_legend, drawn, hook, plain_ticks, spans_decades
 from gatelab.reports.page.looks import Look
 from gatelab.reports.page.parts import Figure, Figures
 from gatelab.reports.page.trials import is_number, settings_of
@@ -75,10 +75,7 @@ def _marginal(
             plain_ticks(axes.xaxis)
         axes.set_xlabel(shortened(key))
         axes.set_ylabel(f"validation {shown_name(result)}")
-        handles, labels = axes.get_legend_handles_labels()
-        if 0 < len(labels) <= 8:
-            for text in axes.legend(handles, labels, handlelength=1.4, labelspacing=0.25).get_texts():
-                text.set_gid(hook(looks[text.get_text()]))
+        add_legend(axes, looks)
 
     return drawn(name, f"{task}: {shortened(key)}", draw)
 
