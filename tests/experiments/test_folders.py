@@ -25,6 +25,8 @@ PAGES = [*READMES, ROOT / "docs" / "papers.md"]
 SHORT = ["training.max_steps=1", "training.validate_every=1", "training.batch_size=2", "logger=none", "seed=0",
          "progress=false", "hydra.launcher.executor=inline"]  # fmt: skip
 FIRST = "seed=0"
+# a search has hundreds; of thirty whose sizes are drawn some can be stacked
+SEEDS = "seed=range(30)"
 FEW = ["task.validation_size=4", "task.test_size=4"]
 SMALL = {"anbn": ["task.largest=3", "task.validation_largest=4", "task.test_largest=5", "task.training_size=4"]}
 
@@ -67,7 +69,7 @@ def test_the_papers_are_there():
 def test_a_profile_composes_and_plans(tmp_path, monkeypatch, name, profile):
     monkeypatch.chdir(tmp_path)
     option = load_experiment(name).option(profile)
-    runs = points(option, *made_up_data(tmp_path, option))
+    runs = points(option, SEEDS, *made_up_data(tmp_path, option))
     assert len({run.identity for run in runs}) == len(runs) > 1
     assert len(missing(runs)) == len(runs)
     # the seeds of a variant train together
