@@ -117,7 +117,8 @@ def run_configuration(
     if not isinstance(mapping["variant"], Mapping):
         raise UserError(f"variant={mapping['variant']}: must be a mapping with the keys of a variant file")
     directories = tuple(directories)
-    variant = Variant.from_mapping(mapping["variant"]) if frozen else edited_variant(mapping["variant"], directories)
+    files = {} if frozen else variant_files(directories)
+    variant = Variant.from_mapping(mapping["variant"]) if frozen else edited_variant(mapping["variant"], files)
     optimizer = check(OptimizerSection, mapping["optimizer"], "optimizer")
     task = task_from_mapping(mapping["task"])
     model = check(ModelSection, mapping["model"], "model")
@@ -126,7 +127,7 @@ def run_configuration(
     model = model.model_copy(update={"embedding": embedding_size(model, task)})
     configuration = RunConfiguration(
         variant=variant,
-        label=str(mapping["label"]) if frozen else _label(variant, directories),
+        label=str(mapping["label"]) if frozen else _label(variant, files),
         opening=opening_from_mapping(mapping["opening"]),
         task=task,
         model=model,
@@ -218,8 +219,8 @@ def _check_forms(variant: Variant, input_size: int, hidden_size: int) -> None:
         raise UserError(f"model.hidden_size={hidden_size}: variant '{variant.name}', {error}") from None
 
 
-def _label(variant: Variant, directories: tuple[str | Path, ...]) -> str:
-    file = variant_files(directories).get(variant.name)
+def _label(variant: Variant, files: Mapping[str, Path]) -> str:
+    file = files.get(variant.name)
     original = dict(variant_from_file(file).equations) if file else dict(variant.equations)
     changed = [f"{name}={text}" for name, text in variant.equations.items() if original.get(name) != text]
     return " ".join([variant.name, *changed])

@@ -39,20 +39,27 @@ def variant_from_file(file: Path) -> Variant:
     Raises:
         UserError: the file is missing, not YAML, or not a variant; the message names it.
     """
-    return Variant.from_mapping(_content(file), _shown(file))
+    return _variant(_text(file), _shown(file))
 
 
-def edited_variant(mapping: Mapping[str, Any], directories: Iterable[str | Path] = ()) -> Variant:
+# By content, so that a file that changes is read anew: a sweep asks for the same few files at each of its points.
+@lru_cache(maxsize=256)
+def _variant(text: str, where: str) -> Variant:
+    return Variant.from_mapping(_content(text, where), where)
+
+
+def edited_variant(mapping: Mapping[str, Any], files: Mapping[str, Path] | None = None) -> Variant:
     """Return the variant of a composed configuration: a variant file's content, perhaps changed by overrides.
 
-    Beside the keys of a variant file the mapping may have those of :data:`gatelab.equations.factors.FACTORS`.
+    Beside the keys of a variant file the mapping may have those of :data:`gatelab.equations.factors.FACTORS`. ``files``
+    are those of :func:`variant_files`, which are asked for if they are not given.
 
     Raises:
         UserError: as :meth:`Variant.from_mapping` and :func:`gatelab.equations.factors.applied`.
     """
-    file = variant_files(directories).get(str(mapping.get("name")))
+    file = (variant_files() if files is None else files).get(str(mapping.get("name")))
     where = "variant" if file is None else _shown(file)
-    original = {} if file is None else _content(file).get("equations") or {}
+    original = {} if file is None else _content(_text(file), where).get("equations") or {}
     plain = {key: value for key, value in mapping.items() if key not in FACTORS}
 
     def checked(content: Mapping[str, Any]) -> Variant:
@@ -71,12 +78,16 @@ def edited_variant(mapping: Mapping[str, Any], directories: Iterable[str | Path]
     return mutated(variant.mapping(), seed, where)
 
 
-def _content(file: Path) -> dict[str, Any]:
-    where = _shown(file)
+def _text(file: Path) -> str:
     try:
-        content = _parsed(file.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{where}: cannot be read: {error}") from None
+        raise UserError(f"{_shown(file)}: cannot be read: {error}") from None
+
+
+def _content(text: str, where: str) -> dict[str, Any]:
+    try:
+        content = _parsed(text)
     except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:
         # PyYAML lets errors of its own making through: a 99th of a month, !!bool nonsense, a thousand brackets
         raise UserError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
@@ -87,7 +98,6 @@ def _content(file: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> Any:
-    # by content, so that a file that changes is read anew: a sweep asks for the same few files at each of its points
     return yaml.safe_load(text)
 
 
