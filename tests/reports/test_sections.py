@@ -14,7 +14,7 @@ from gatelab.reports.page.curves import curves, median_curve, speed_table, thinn
 from gatelab.reports.page.fairness import fairness_table
 from gatelab.reports.page.forest import forest
 from gatelab.reports.page.headline import headline_table
-from gatelab.reports.page.ladder import RUNGS, ladder, rung, rungs
+from gatelab.reports.page.ladder import ladder, rung, rungs
 from gatelab.reports.page.leftovers import leftovers, without_score
 from gatelab.reports.page.looks import looks
 from gatelab.reports.page.mechanism import mechanism, mechanism_table, time_scale
@@ -234,11 +234,13 @@ def edited(gate, text):
 @pytest.mark.parametrize(
     "text, expected",
     [
-        ("sigmoid(linear(x, h))", RUNGS[0]),
-        ("sigmoid(linear(h))", RUNGS[1]),
-        ("sigmoid(linear(x))", RUNGS[2]),
-        ("sigmoid(bias())", RUNGS[3]),
-        ("1", RUNGS[4]),
+        ("sigmoid(linear(x, h))", "sees x and the state"),
+        ("sigmoid(linear(x) + diag(c))", "sees x and the state"),
+        ("sigmoid(linear(h))", "does not see x"),
+        ("sigmoid(linear(x))", "does not see the state"),
+        ("1 - f", "has no weights of its own"),
+        ("sigmoid(bias())", "constant for each unit"),
+        ("1", "none"),
     ],
 )
 def test_the_rungs_of_a_ladder(text, expected):
@@ -256,8 +258,8 @@ def test_an_ablation_is_compared_with_what_it_is_an_ablation_of(tmp_path):
             add(store, label=label, seed=seed, test=0.5 + 0.01 * seed + gain - 0.001 * seed, variant=variant)
     analysis = analysed(store, baseline="gru")
     assert [(each.base, each.gate, each.label, each.step) for each in rungs(analysis)] == [
-        ("lstm", "o", blind, RUNGS[2]),
-        ("lstm", "o", constant, RUNGS[3]),
+        ("lstm", "o", blind, "does not see the state"),
+        ("lstm", "o", constant, "constant for each unit"),
     ]
     section = ladder(analysis)
     assert isinstance(section, Section)

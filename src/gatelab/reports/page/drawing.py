@@ -37,8 +37,8 @@ __all__ = [
 
 WIDTH = 4.7
 """Inches; about 450 pixels on the page. A phone shows it a little smaller, a desktop two beside each other."""
-_LETTERS, _LINE = 13, 0.16
-"""Letters of a label to the inch, and inches from line to line."""
+_LETTERS, _LINE, _ROW = 13, 0.16, 0.18
+"""Letters of a label to the inch, inches from line to line, and from row to row of a legend."""
 _INSIDE, _MOST_NAMED = 4, 24
 """Names that find room between the curves, and those beyond which a legend would be larger than its drawing."""
 INK, GREY = "#222222", "#8a8a8a"
@@ -104,16 +104,20 @@ def drawn(
 
 
 def _wrap_labels(axes: Axes, width: float, height: float) -> None:
-    """Make a label below that would run out of the drawing smaller; break one on the left, which moves the axes."""
-    room = _LETTERS * 0.85 * width / max(1, len(axes.get_xlabel()))
-    if room < 1:
-        axes.xaxis.label.set_fontsize(_STYLE["axes.labelsize"] * room)
+    """Keep labels inside of the drawing: break the left one, which moves the axes, and move or shrink the one below."""
     lines = textwrap.wrap(axes.get_ylabel(), int(_LETTERS * 0.9 * height))
     if len(lines) > 1:
         axes.set_ylabel("\n".join(lines))
         box = axes.get_position()
         more = _LINE * (len(lines) - 1) / width
         axes.set_position((box.x0 + more, box.y0, box.width - more, box.height))
+    needed = len(axes.get_xlabel()) / (_LETTERS * 0.85)  # inches
+    if needed > width:
+        axes.xaxis.label.set_fontsize(_STYLE["axes.labelsize"] * width / needed)
+    # under the middle of the axes, or as near to it as it reaches neither edge
+    box, half = axes.get_position(), min(0.5, needed / 2 / width)
+    middle = min(max((box.x0 + box.x1) / 2, half), 1 - half)
+    axes.xaxis.label.set_x((middle - box.x0) / box.width)
 
 
 def canvas(width: float, height: float, *, left: float, bottom: float, right: float, top: float) -> tuple[Canvas, Axes]:
@@ -153,8 +157,8 @@ def add_legend(axes: Axes, looks: Mapping[str, Look], title: str = "") -> None:
         figure = axes.get_figure(root=True)
         assert figure is not None
         width, height = figure.get_size_inches()
-        columns = max(1, int((width - 0.1) / (0.4 + 0.068 * max(map(len, names)))))
-        more = _LINE * (math.ceil(len(labels) / columns) + bool(title)) + 0.14
+        columns = max(1, int((width - 0.1) / (0.45 + 0.075 * max(map(len, names)))))
+        more = _ROW * (math.ceil(len(labels) / columns) + bool(title)) + 0.1
         box, scale = axes.get_position(), height / (height + more)
         figure.set_size_inches(width, height + more)
         axes.set_position((box.x0, 1 - (1 - box.y0) * scale, box.width, box.height * scale))

@@ -12,7 +12,14 @@ from gatelab.reports.tables import Column, Table
 
 __all__ = ["RUNGS", "Rung", "ladder", "rung", "rungs"]
 
-RUNGS = ("sees x and the state", "does not see x", "does not see the state", "constant for each unit", "none")
+RUNGS = (
+    "sees x and the state",
+    "does not see x",
+    "does not see the state",
+    "has no weights of its own",
+    "constant for each unit",
+    "none",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +83,12 @@ def rung(section: Mapping[str, object], gate: str) -> str:
         return "none"
     nodes = list(walk(variant.trees[gate]))
     seen = {node.name for node in nodes if isinstance(node, Read)}
-    if seen - {"x"}:
-        return RUNGS[0] if "x" in seen else RUNGS[1]
+    learned = any(isinstance(node, Learned | Linear) for node in nodes)
+    if seen and not learned:
+        return "has no weights of its own"  # 1 - f sees whatever f sees
     if seen:
-        return RUNGS[2]
-    return RUNGS[3] if any(isinstance(node, Learned | Linear) for node in nodes) else RUNGS[4]
+        return "does not see the state" if seen == {"x"} else RUNGS["x" not in seen]
+    return "constant for each unit" if learned else "none"
 
 
 def _edited(original: Mapping[str, object], section: Mapping[str, object]) -> str | None:

@@ -113,7 +113,11 @@ def _strip(rows: list[Mapping[str, object]], task: str, looks: dict[str, Look], 
             axes.barh([place], [1], height=0.62, color="#f4f4f4", gid=hook(look))
             axes.barh([place], [shut], height=0.62, color=look.colour, alpha=0.85, gid=hook(look))
             axes.barh([place], [opened], left=1 - opened, height=0.62, color=look.colour, alpha=0.3, gid=hook(look))
-            axes.plot([mean], [place], "D", color="white", markeredgecolor="black", markersize=5, gid=hook(look))
+            # a gate that is always open has its mark on the edge, which would cut it in half
+            axes.plot(
+                [mean], [place], "D", color="white", markeredgecolor="black", markersize=5, clip_on=False,
+                gid=hook(look),
+            )  # fmt: skip
         name_rows(axes, words, [looks[str(row["variant"])] for row in rows])
         axes.set_xlim(0, 1)
         axes.set_xlabel("share shut, from the left; open, from the right")
