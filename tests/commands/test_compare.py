@@ -151,6 +151,20 @@ def test_settings_asked_for_are_comparisons_of_their_own(runs):
     ]
 
 
+def test_settings_that_make_variants(runs, capsys):
+    for identity, size, score in (("a" * 16, 8, 0.5), ("b" * 16, 16, 0.75)):
+        settings = {"model.hidden_size": size}
+        result = example(label="gru", task="sizes", identity=identity, test_score=score, settings=settings)
+        runs.record(identity, {"seed": 0}).finish(result)
+    compare(["task=sizes", "apart=model.hidden_size", "baseline=gru model.hidden_size=8", "out=report"])
+    rows = list(csv.DictReader(io.StringIO(Path("report/table.csv").read_text())))
+    gains = {row["variant"]: row["gain"] for row in rows}
+    assert gains == {"gru model.hidden_size=8": "", "gru model.hidden_size=16": "0.25"}
+    page = Path("report/index.html").read_text()
+    assert "apart=model.hidden_size" in page
+    assert "gru model.hidden_size=16" in capsys.readouterr().out
+
+
 def test_a_key_given_twice(runs):
     with pytest.raises(UserError, match="'task' is given twice"):
         compare(["task=copy", "task=adding"])

@@ -64,6 +64,18 @@ def test_a_setting_asked_for_makes_a_task_of_its_own(store):
     assert not evidence.search
 
 
+def test_openings_are_compared_as_variants(store):
+    for seed in range(2):
+        for name, most, score in (("one", None, 0.5), ("chrono", 150, 0.75)):
+            settings = {"opening.name": name, "opening.max_time": most}
+            add(store, seed=seed, test=score, settings=settings)
+    assert read(store).chosen("adding", "lstm").text == "opening.max_time=150 opening=chrono"
+    evidence = read(store, apart=("opening.name",), baseline="lstm opening=one")
+    assert evidence.labels == ("lstm opening=one", "lstm opening=chrono")
+    assert (evidence.searched, evidence.search) == ({"adding": ()}, False)
+    assert [run.scored for run in evidence.chosen("adding", "lstm opening=one").runs] == [(0, 0.5), (1, 0.5)]
+
+
 def test_gates_are_those_of_the_step_that_validation_chose(store):
     add(store, best_step=50)
     add(store, seed=1, best_step=60)  # not in the history
@@ -98,6 +110,9 @@ def test_where_the_results_come_from(store):
     "question, message",
     [
         ({"by": ("task", "model.hiden_size")}, r"by=model.hiden_size: no such setting \(did you mean 'model.hidden"),
+        ({"apart": ("model.hiden_size",)}, r"apart=model.hiden_size: no such setting \(did you mean 'model.hidden"),
+        ({"apart": ("task.name",)}, r"apart=task.name: makes a comparison of its own already"),
+        ({"apart": ("model.hidden_size",), "by": ("task", "model.hidden_size")}, r"apart=model.hidden_size: makes a"),
         ({"baseline": "gur"}, r"unknown baseline 'gur' \(did you mean 'gru'\?\); known are gru"),
     ],
 )

@@ -51,3 +51,24 @@ def test_an_opening_is_named_without_its_key():
         example(settings={"opening.name": name}, identity=digit * 16) for name, digit in (("one", "6"), ("zero", "7"))
     )
     assert {row["settings"] for row in variants_table([one, zero]).rows} == {"opening=one", "opening=zero"}
+
+
+def opened(name: str, seed: int, score: float, most: int | None, identity: str):
+    settings = {"opening.name": name, "opening.max_time": most, "optimizer.lr": 0.1}
+    return example(seed=seed, test_score=score, settings=settings, identity=identity * 16)
+
+
+OPENED = [opened("one", 0, 0.5, None, "6"), opened("chrono", 0, 0.75, 150, "7")]
+
+
+def test_settings_told_apart_make_variants():
+    table = variants_table(OPENED, "lstm opening=one", ["opening.name"])
+    rows = [(row["variant"], row["settings"], row["difference"]) for row in table.rows]
+    # max_time is an option of the opening, and no setting that was searched
+    assert rows == [("lstm opening=one", "", None), ("lstm opening=chrono", "", 0.25)]
+    assert "settings" not in table.text()
+
+
+def test_what_does_not_differ_tells_nothing_apart():
+    rows = variants_table(OPENED[:1], None, ["opening.name", "optimizer.lr"]).rows
+    assert [row["variant"] for row in rows] == ["lstm"]

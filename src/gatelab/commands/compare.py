@@ -25,6 +25,8 @@ Compare stored runs.
     task=NAME,...     only these tasks (default all)
     by=task,KEY,...   what makes a comparison of its own: the task, and settings such as model.hidden_size (default
                       task); other settings that were varied count as searched: the best for each variant is reported
+    apart=KEY,...     settings that make a variant of its own: with opening.name it is called 'lstm opening=chrono', and
+                      can be the baseline (default none)
     select=validation what the best setting is chosen by; nothing else is allowed
     small=SHARE       gains below this share of the way from chance to perfect are too small to matter (default 0.01)
     diverged=worst    a diverged run scores like the worst run of its task, or chance (default)
@@ -44,6 +46,7 @@ class _Request:
     out: str = "report/"
     task: str = ""
     by: str = "task"
+    apart: str = ""
     select: str = "validation"
     small: str = "0.01"
     diverged: str = "worst"
@@ -71,7 +74,8 @@ class _Request:
             raise UserError(
                 f"by={self.by}: must name task, and may name settings beside it; scores of tasks do not mix"
             )
-        return Question(self.baseline or None, by, self._share(), self._diverged(), self._family())
+        apart = tuple(self.apart.split(",")) if self.apart else ()
+        return Question(self.baseline or None, by, apart, self._share(), self._diverged(), self._family())
 
     def _share(self) -> float:
         try:
@@ -115,7 +119,7 @@ def compare(arguments: list[str]) -> int:
     store = Store(request.runs)
     results = _of_tasks(store.results(), request)
     check_question(question, results)
-    runs, variants = runs_table(results), variants_table(results, request.baseline or None)
+    runs, variants = runs_table(results), variants_table(results, request.baseline or None, question.apart)
     print(f"{runs.text()}\n{variants.text()}")
     for note in _notes(results, store):
         print(note)

@@ -19,6 +19,7 @@ from gatelab.experiments.trials import Trials
 from gatelab.reports import Table, runs_table, variants_table
 from gatelab.reports.evidence import Question, read_evidence
 from gatelab.reports.report import build_report
+from gatelab.reports.settings import variants_told_apart
 from gatelab.runs import Result, Store, write_atomically
 
 __all__ = ["SCALED_DOWN", "Stored", "stored_results", "write_results"]
@@ -67,12 +68,17 @@ def write_results(
 
 def _figures(experiment: Experiment, store: Store, results: Sequence[Result]) -> dict[str, bytes]:
     """Return the figures of the comparison page of these runs that a paper would show: path -> SVG."""
+    checks = [claim.check for claim in experiment.claims.claims if claim.check is not None]
+    # what claims tell apart stands apart, of one variant too
+    named = dict.fromkeys(key for check in checks for group in check.groups for key in group.where)
+    known = {key for result in results for key in result.settings}
+    apart = tuple(key for key in named if key in known and not key.startswith("task."))
     # whoever the claims compare most variants with
-    labels = {result.label for result in results}
-    checks = [claim.check for claim in experiment.claims.claims if isinstance(claim.check, Test)]
-    baselines = Counter(check.than for check in checks if check.than in labels)
+    labels = {result.label for result in variants_told_apart(results, apart)}
+    baselines = Counter(check.than for check in checks if isinstance(check, Test) and check.than in labels)
     baseline = next((label for label, _ in baselines.most_common(1)), None)
-    report = build_report(read_evidence(store, Question(baseline=baseline), results), "scripts/reproduce.py")
+    question = Question(baseline=baseline, apart=apart)
+    report = build_report(read_evidence(store, question, results), "scripts/reproduce.py")
     return {
         name: content
         for name, content in report.files.items()

@@ -11,7 +11,13 @@ from typing import Any, Literal
 
 from gatelab.errors import UserError, suggest
 from gatelab.reports.scores import worse
-from gatelab.reports.settings import setting_text, tasks_told_apart, varied_keys
+from gatelab.reports.settings import (
+    belongs_to,
+    setting_text,
+    tasks_told_apart,
+    variants_told_apart,
+    varied_keys,
+)
 from gatelab.runs import Result, Store
 from gatelab.statistics import summarise
 
@@ -37,6 +43,8 @@ class Question:
     """The label that the others are compared with."""
     by: tuple[str, ...] = ("task",)
     """What makes a comparison of its own: the task, and the settings named here. Other varied settings are searched."""
+    apart: tuple[str, ...] = ()
+    """Settings that make a variant of its own, named after it: ``opening.name`` gives ``lstm opening=chrono``."""
     small: float = 0.01
     """Differences below this share of the way from chance to perfect are too small to matter."""
     diverged: Literal["worst", "separate"] = "worst"
@@ -183,13 +191,15 @@ class Evidence:
 def read_evidence(store: Store, question: Question, results: Sequence[Result]) -> Evidence:
     """Read everything about the given results of a store.
 
-    Raises UserError for a key of ``question.by`` that is no setting, for a baseline without runs, and for a damaged
-    history.
+    Raises UserError for a key of ``question.by`` or ``question.apart`` that is no setting, for a baseline without runs,
+    and for a damaged history.
     """
     check_question(question, results)
+    results = variants_told_apart(results, question.apart)
     results = tasks_told_apart(results, [key for key in question.by if key != "task"])
+    told = (*question.by, *question.apart)
     searched = {
-        task: tuple(key for key in keys if not key.startswith("task.") and key not in question.by)
+        task: tuple(key for key in keys if not key.startswith("task.") and not belongs_to(key, told))
         for task, keys in varied_keys(results).items()
     }
     ordered = sorted(results, key=lambda result: (result.task, result.label, result.seed, result.identity))
@@ -213,14 +223,20 @@ def read_evidence(store: Store, question: Question, results: Sequence[Result]) -
 
 
 def check_question(question: Question, results: Sequence[Result]) -> None:
-    """Raise UserError for a key of ``question.by`` that is no setting, and for a baseline without runs."""
-    known = sorted({"task", *(key for result in results for key in result.settings)})
+    """Raise UserError for a key of ``by`` or ``apart`` that is no setting or in both, and a baseline without runs."""
+    known = sorted({key for result in results for key in result.settings})
     for key in question.by:
+        if key not in (*known, "task"):
+            near = suggest(key, [*known, "task"])
+            raise UserError(f"by={key}: no such setting{near}; allowed are task and settings of the runs")
+    for key in question.apart:
         if key not in known:
+            raise UserError(f"apart={key}: no such setting{suggest(key, known)}; allowed are settings of the runs")
+        if key.startswith("task.") or key in question.by:
             raise UserError(
-                f"by={key}: no such setting{suggest(key, known)}; allowed are task and settings of the runs"
+                f"apart={key}: makes a comparison of its own already, so that it cannot tell variants apart"
             )
-    labels = {result.label for result in results}
+    labels = {result.label for result in variants_told_apart(results, question.apart)}
     if question.baseline is not None and question.baseline not in labels:
         near = suggest(question.baseline, labels)
         raise UserError(f"unknown baseline '{question.baseline}'{near}; known are {', '.join(sorted(labels))}")

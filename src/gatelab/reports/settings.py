@@ -8,7 +8,15 @@ from typing import Any
 
 from gatelab.runs import Result
 
-__all__ = ["setting_text", "shortened", "tasks_told_apart", "varied_keys", "varied_settings"]
+__all__ = [
+    "belongs_to",
+    "setting_text",
+    "shortened",
+    "tasks_told_apart",
+    "variants_told_apart",
+    "varied_keys",
+    "varied_settings",
+]
 
 
 def tasks_told_apart(results: Sequence[Result], by: Collection[str] = ()) -> list[Result]:
@@ -25,9 +33,29 @@ def tasks_told_apart(results: Sequence[Result], by: Collection[str] = ()) -> lis
     return [replace(result, task=named(result)) for result in results]
 
 
-def varied_settings(results: Sequence[Result]) -> dict[str, str]:
-    """Return identity -> the settings in which runs of the same task differ: ``optimizer.lr=0.01``, mostly nothing."""
-    varied = varied_keys(results)
+def variants_told_apart(results: Sequence[Result], apart: Collection[str]) -> list[Result]:
+    """Return the results with the settings of ``apart`` that differ added to their labels: ``lstm opening=chrono``."""
+    varied = {key for keys in varied_keys(results).values() for key in keys}
+    keys = [key for key in apart if key in varied]
+    return [
+        replace(result, label=" ".join([result.label, *(_told(result.settings, key, "") for key in keys)]))
+        for result in results
+    ]
+
+
+def belongs_to(key: str, others: Collection[str]) -> bool:
+    """Whether a key is among others or an option of what one of them names, as opening.max_time of opening.name."""
+    return key in others or any(
+        other.endswith(".name") and key.startswith(other.removesuffix("name")) for other in others
+    )
+
+
+def varied_settings(results: Sequence[Result], told: Collection[str] = ()) -> dict[str, str]:
+    """Return identity -> the settings in which runs of the same task differ: ``optimizer.lr=0.01``, mostly nothing.
+
+    What belongs to the keys of ``told`` is left out.
+    """
+    varied = {task: [key for key in keys if not belongs_to(key, told)] for task, keys in varied_keys(results).items()}
     return {result.identity: setting_text(result.settings, varied[result.task]) for result in results}
 
 

@@ -1,13 +1,13 @@
 """The table of variants: a row for each variant on each task, over its seeds."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gatelab.reports.scores import by_task, score_header, shown_name, worse
-from gatelab.reports.settings import tasks_told_apart, varied_settings
+from gatelab.reports.settings import tasks_told_apart, variants_told_apart, varied_settings
 from gatelab.reports.tables import ABSENT, Column, Table, duration, significant
 from gatelab.runs import Result
 from gatelab.statistics import paired_difference, summarise
@@ -15,18 +15,18 @@ from gatelab.statistics import paired_difference, summarise
 __all__ = ["variants_table"]
 
 
-def variants_table(results: Sequence[Result], baseline: str | None = None) -> Table:
+def variants_table(results: Sequence[Result], baseline: str | None = None, apart: Collection[str] = ()) -> Table:
     """Return a row for each task, variant label and varied settings: counts, test scores of its finished runs, cost.
 
     Ordered by task, then best mean first; the row of the ``baseline`` label comes before the others of its task, and
     every other row then tells its mean difference to the baseline of the same settings (variant minus baseline, over
     the seeds that finished in both). ``±`` is followed by the sample standard deviation over runs. Mean seconds are
     those of all runs of the row, diverged ones too. Of a variant with more than nine settings only the one that
-    validation chose is told.
+    validation chose is told. Settings of ``apart`` are part of the label and make no rows of their own.
     """
     score = score_header(results)
-    results = tasks_told_apart(results)
-    settings = varied_settings(results)
+    results = tasks_told_apart(variants_told_apart(results, apart))
+    settings = varied_settings(results, apart)
     named = [Column("score", ("score",))] if score == "score" else []
     varied = [Column("settings", ("settings",))] if any(settings.values()) else []
     compared = [Column(f"mean difference to {baseline}, paired by seed", ("difference", "pairs"), _difference, "right")]
