@@ -60,7 +60,7 @@ format: setup  ## let ruff mend what it can
 	@$(PYTHON) -m ruff format --quiet .
 
 # A verdict that differs from the one in results/quick is told, and is an error.
-reproduce-quick: setup  ## run the quick profile of every paper and check its claims (under 20 minutes)
+reproduce-quick: setup  ## run the quick profile of every paper and check its claims (about eight minutes)
 	@$(TEST_ENVIRONMENT) $(PYTHON) scripts/reproduce.py experiment=all profile=quick runs=runs/reproduce check=true
 
 catalogue: setup  ## write docs/catalogue.md and its pages anew
