@@ -133,6 +133,17 @@ def test_a_profile_has_runs_of_its_own(someone, capsys):
     assert "This is not" not in capsys.readouterr().out
 
 
+def test_what_the_claims_tell_apart_stands_apart_in_the_figures(someone):
+    (someone / "experiment.yaml").write_text(EXPERIMENT.replace("variant: lstm,gru", "opening: one,zero"))
+    group = "variant: lstm, where: {opening.name: one}, than: lstm, than_where: {opening.name: zero}"
+    check = f"check: {{significantly_better: {{{group}, test: welch}}}}"
+    (someone / "claims.yaml").write_text(CLAIMS.replace("not_comparable: no pigs", check))
+    assert reproduce(["experiment=someone_2026", "write=true"]) == 0
+    svg = (someone / "results" / "paper" / "figures" / "curves-adding-steps.svg").read_text()
+    assert "lstm opening=one" in svg
+    assert "lstm opening=zero" in svg
+
+
 def test_the_list_tells_what_was_measured(someone, capsys):
     assert reproduce([]) == 0
     assert capsys.readouterr().out.splitlines()[-1].split() == ["someone_2026", "paper,", "quick", *["–"] * 7]

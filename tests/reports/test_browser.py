@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.reports.evidence import Question, read_evidence
+from gatelab.reports.evidence import read_evidence
+from gatelab.reports.question import Question
 from gatelab.reports.report import build_report, write_report
 from gatelab.runs import Store
 from tests.reports.made import add, paired

@@ -3,7 +3,8 @@
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.reports.evidence import Gate, Question, read_evidence
+from gatelab.reports.evidence import Gate, read_evidence
+from gatelab.reports.question import Question
 from gatelab.runs import Store
 from tests.reports.made import add, fail
 

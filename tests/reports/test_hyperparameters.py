@@ -7,12 +7,13 @@ import pytest
 from gatelab.configuration import composed
 from gatelab.reports.analysis import analyse
 from gatelab.reports.command import overrides, train_command
-from gatelab.reports.evidence import Question, read_evidence
+from gatelab.reports.evidence import read_evidence
 from gatelab.reports.importance import FEWEST_TRIALS, importances
 from gatelab.reports.page.hyperparameters import edges, hyperparameters
 from gatelab.reports.page.looks import looks
 from gatelab.reports.page.parts import Absent, Figures, Section, Tabular
 from gatelab.reports.page.tenths import best_tenth, best_tenth_table
+from gatelab.reports.question import Question
 from gatelab.runs import Store
 from tests.reports.made import add, paired
 

@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.reports.evidence import Question, read_evidence
+from gatelab.reports.evidence import read_evidence
 from gatelab.reports.page.drawing import drawn
+from gatelab.reports.question import Question
 from gatelab.reports.report import build_report, write_report
 from gatelab.runs import Store
 from tests.reports.made import add, fail, large, paired

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gatelab.reports.analysis import analyse
-from gatelab.reports.evidence import Question, read_evidence
+from gatelab.reports.evidence import read_evidence
 from gatelab.reports.page.across import across
 from gatelab.reports.page.budget import budget, budget_curves
 from gatelab.reports.page.curves import curves, median_curve, speed_table, thinned
@@ -23,6 +23,7 @@ from gatelab.reports.page.parts import Absent, Code, Figures, Section
 from gatelab.reports.page.power import power, power_table
 from gatelab.reports.page.references import bibtex
 from gatelab.reports.page.wording import file_names, listed, rounded, signed
+from gatelab.reports.question import Question
 from gatelab.runs import Store
 from tests.reports.made import LSTM, add, fail, paired
 
@@ -143,6 +144,14 @@ def test_a_diverged_run_leaves_the_median(tmp_path):
     add(store, seed=2, curve={10: 0.1, 30: 0.2, 60: 0.3})
     steps, (_, middle, _) = median_curve(analysed(store).evidence.runs)
     assert (steps.tolist(), middle.tolist()) == ([10, 30], [0.9, 0.9])
+
+
+def test_no_median_where_most_runs_have_diverged_at_once(tmp_path):
+    store = Store(tmp_path)
+    for seed in range(2):
+        add(store, seed=seed, failed=True, curve={10: math.nan})
+    steps, quartiles = median_curve(analysed(store).evidence.runs)
+    assert (steps.size, quartiles.shape) == (0, (3, 0))
 
 
 def test_thin_curves_keep_their_ends():

@@ -3,8 +3,9 @@
 import pytest
 
 from gatelab.reports.analysis import analyse
-from gatelab.reports.evidence import Question, read_evidence
+from gatelab.reports.evidence import read_evidence
 from gatelab.reports.page.verdict import verdict
+from gatelab.reports.question import Question
 from gatelab.runs import Store
 from tests.reports.made import add, paired
 

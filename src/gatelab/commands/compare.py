@@ -10,7 +10,8 @@ from typing import Literal, cast
 from gatelab.commands.arguments import keyed
 from gatelab.errors import UserError, suggest
 from gatelab.reports import Table, runs_table, variants_table
-from gatelab.reports.evidence import Question, check_question, read_evidence
+from gatelab.reports.evidence import read_evidence
+from gatelab.reports.question import Question, check_question
 from gatelab.runs import Result, Store
 
 __all__ = ["compare"]

@@ -8,7 +8,7 @@ from typing import get_args
 from gatelab.errors import UserError
 from gatelab.experiments.claims import Claim
 from gatelab.experiments.comparison import evidence_words, our_number, plain_number
-from gatelab.experiments.folder import Experiment, experiment_names, load_experiment
+from gatelab.experiments.folder import PAPER, Experiment, experiment_names, load_experiment
 from gatelab.experiments.results import SCALED_DOWN, Stored, stored_results
 from gatelab.experiments.verdicts import Word
 from gatelab.locations import experiments_directory
@@ -68,7 +68,7 @@ def overview_page() -> str:
             f"[Protocol, cost and deviations]({experiment.name}/README.md) · profile {found.profile}, measured"
             f" {found.about['date']}: [tables and figures]({folder}/comparison.md)\n"
         )
-        if found.profile != experiment.profiles[0]:
+        if found.profile != PAPER:
             parts.append(f"{SCALED_DOWN}\n")
         numbers = _numbers(found)
         parts += [numbers.markdown()] if numbers.rows else []

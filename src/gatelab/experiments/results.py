@@ -17,7 +17,8 @@ from gatelab.experiments.folder import PAPER, Experiment, read_file
 from gatelab.experiments.testing import Test
 from gatelab.experiments.trials import Trials
 from gatelab.reports import Table, runs_table, variants_table
-from gatelab.reports.evidence import Question, read_evidence
+from gatelab.reports.evidence import read_evidence
+from gatelab.reports.question import Question
 from gatelab.reports.report import build_report
 from gatelab.reports.settings import variants_told_apart
 from gatelab.runs import Result, Store, write_atomically

@@ -191,7 +191,7 @@ def median_curve(runs: Sequence[Run]) -> tuple[NDArray[np.float64], NDArray[np.f
     scores[~np.isfinite(scores)] = np.nan
     known = np.isfinite(scores).sum(axis=0)
     enough = np.flatnonzero(2 * known >= len(runs))
-    enough = enough[thinned(enough.size, _MOST)] if enough.size else enough
+    enough = enough[thinned(enough.size, _MOST)]
     quartiles = np.quantile if np.isfinite(scores[:, enough]).all() else np.nanquantile  # which is much slower
     return np.array(steps, dtype=np.float64)[enough], quartiles(scores[:, enough], [0.25, 0.5, 0.75], axis=0)
 

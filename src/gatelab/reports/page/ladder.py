@@ -86,8 +86,10 @@ def rung(section: Mapping[str, object], gate: str) -> str:
     learned = any(isinstance(node, Learned | Linear) for node in nodes)
     if seen and not learned:
         return "has no weights of its own"  # 1 - f sees whatever f sees
+    if seen == {"x"}:
+        return "does not see the state"
     if seen:
-        return "does not see the state" if seen == {"x"} else RUNGS["x" not in seen]
+        return "sees x and the state" if "x" in seen else "does not see x"
     return "constant for each unit" if learned else "none"
 
 
