@@ -13,12 +13,12 @@ from omegaconf import DictConfig
 
 from gatelab.commands.outcome import failures_table, plan_table, plan_total, result_tables
 from gatelab.configuration import (
+    Reading,
     RunConfiguration,
     added_directories,
     arranged,
     check_optimizer,
     plain,
-    run_configuration,
     translated,
 )
 from gatelab.errors import UserError
@@ -150,10 +150,11 @@ def train_points(
         tables: False prints no more than what failed: for one batch of a search, which has a summary of its own.
     """
     places = {} if names is None or len(points) == 1 else dict(enumerate(names))
+    reading = Reading(directories)
     checked = []
     for position, point in enumerate(points):
         with _named(position, places):
-            checked.append(run_configuration(point, directories, with_torch=False))
+            checked.append(reading.run(point, with_torch=False))
     options = ExecutorOptions(executor="inline") if launcher is None else ExecutorOptions.read(launcher)
     positions = {run.identity: position for position, run in reversed(list(enumerate(checked)))}
 

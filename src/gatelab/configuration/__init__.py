@@ -3,9 +3,10 @@
 from gatelab.configuration.arguments import added_directories, arranged, quote_equations
 from gatelab.configuration.compose import composed, ours, plain, translated
 from gatelab.configuration.matching import embedding_size
-from gatelab.configuration.run import RunConfiguration, check_optimizer, run_configuration
+from gatelab.configuration.run import Reading, RunConfiguration, check_optimizer, run_configuration
 
 __all__ = [
+    "Reading",
     "RunConfiguration",
     "added_directories",
     "arranged",

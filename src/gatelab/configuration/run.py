@@ -1,11 +1,13 @@
 """A run's configuration: every key checked, every default filled in, with the identity that follows from it."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel
 
 from gatelab.configuration.matching import embedding_size, matched
 from gatelab.configuration.sections import (
@@ -16,15 +18,20 @@ from gatelab.configuration.sections import (
     StackSection,
     TrainingSection,
 )
+from gatelab.configuration.shared import Same
 from gatelab.equations import Variant, edited_variant, parameter_shapes, variant_files, variant_from_file
 from gatelab.errors import UserError, suggest
 from gatelab.models.openings import Opening, opening_from_mapping
-from gatelab.runs import identity, scientific
+from gatelab.runs import NOT_SCIENCE, identity_of_texts, science_text, scientific_section
 from gatelab.tasks import Task, task_from_mapping
 from gatelab.validation import check
 
-__all__ = ["RunConfiguration", "run_configuration"]
+__all__ = ["SCIENCE", "Reading", "RunConfiguration", "check_optimizer", "run_configuration", "science_of"]
 
+Section = TypeVar("Section", bound=BaseModel)
+Made = TypeVar("Made")
+
+_SECTIONS = 4096  # whose texts are kept
 _PATHS = ("auto", "loop", "native", "scan")
 _DEVICES = ("auto", "cpu", "cuda")
 
@@ -68,19 +75,35 @@ class RunConfiguration:
             **{name: getattr(self, name) for name in ("seed", "path", "device", "threads", "runs_dir", "progress")},
         }
 
-    @cached_property
+    @property
     def science(self) -> dict[str, Any]:
         """The part of :meth:`mapping` that decides the numbers."""
-        science = scientific(self.mapping())
-        # the order of a mapping is no part of its meaning, but that of equations is: what a state's name means follows
-        # from it, and so does the order in which weights are drawn
-        science["variant"]["order"] = list(self.variant.equations)
-        return science
+        return {name: science_of(name, getattr(self, name)) for name in SCIENCE}
 
     @cached_property
     def identity(self) -> str:
         """16 hex digits; runs of the same identity are the same run."""
-        return identity(self.science)
+        return identity_of_texts({name: _science_text(name, Same(getattr(self, name))) for name in SCIENCE})
+
+
+SCIENCE = tuple(field.name for field in fields(RunConfiguration) if field.name not in NOT_SCIENCE)
+"""The sections of a configuration that have science in them."""
+
+
+def science_of(name: str, section: Any) -> Any:
+    """Return the part of one section that decides the numbers, as plain values."""
+    if isinstance(section, Variant):
+        # the order of a mapping is no part of its meaning, but that of equations is: what a state's name means follows
+        # from it, and so does the order in which weights are drawn
+        return {**scientific_section(name, section.mapping()), "order": list(section.equations)}
+    if isinstance(section, BaseModel):
+        return scientific_section(name, section.model_dump(mode="json", by_alias=True))
+    return section
+
+
+@lru_cache(maxsize=_SECTIONS)
+def _science_text(name: str, section: Same) -> str:
+    return science_text(name, science_of(name, section.value))
 
 
 _KEYS = (
@@ -108,46 +131,100 @@ def run_configuration(
     Raises:
         UserError: one line that names the first wrong thing, its value and what is allowed.
     """
-    for key in mapping:
-        if key not in _KEYS:
-            raise UserError(f"unknown key '{key}'{suggest(str(key), _KEYS)}; allowed: {', '.join(_KEYS)}")
-    for key in _KEYS:
-        if key not in mapping and key not in ("label", "debug", "logger", "plan_only"):
-            raise UserError(f"key '{key}' is missing")
-    if not isinstance(mapping["variant"], Mapping):
-        raise UserError(f"variant={mapping['variant']}: must be a mapping with the keys of a variant file")
-    directories = tuple(directories)
-    files = {} if frozen else variant_files(directories)
-    variant = Variant.from_mapping(mapping["variant"]) if frozen else edited_variant(mapping["variant"], files)
-    optimizer = check(OptimizerSection, mapping["optimizer"], "optimizer")
-    task = task_from_mapping(mapping["task"])
-    model = check(ModelSection, mapping["model"], "model")
-    if model.match is not None and not frozen:
-        model = matched(variant, task, model, directories)
-    model = model.model_copy(update={"embedding": embedding_size(model, task)})
-    configuration = RunConfiguration(
-        variant=variant,
-        label=str(mapping["label"]) if frozen else _label(variant, files),
-        opening=opening_from_mapping(mapping["opening"]),
-        task=task,
-        model=model,
-        optimizer=optimizer,
-        schedule=check(ScheduleSection, mapping["schedule"], "schedule"),
-        training=check(TrainingSection, mapping["training"], "training"),
-        seed=_whole(mapping["seed"], "seed", 0),
-        path=_choice(mapping["path"], "path", _PATHS),
-        device=_choice(mapping["device"], "device", _DEVICES),
-        threads=_whole(mapping["threads"], "threads", 1),
-        stack=check(StackSection, mapping["stack"], "stack"),
-        logger=_mirrors(mapping.get("logger")),
-        runs_dir=_text(mapping["runs_dir"], "runs_dir"),
-        progress=_choice(mapping["progress"], "progress", (True, False)),
-    )
-    _choice(mapping.get("plan_only", False), "plan_only", (True, False))
-    _check_together(configuration)
-    if with_torch:
-        check_optimizer(optimizer)
-    return configuration
+    return Reading(directories, frozen=frozen).run(mapping, with_torch=with_torch)
+
+
+class Reading:
+    """Checks many configurations, as :func:`run_configuration` does one.
+
+    What several have in common, a whole section or more, is checked once, and is one object in all their runs.
+
+    Args:
+        directories: as for :func:`run_configuration`, and so is ``frozen``.
+    """
+
+    def __init__(self, directories: Iterable[str | Path] = (), *, frozen: bool = False) -> None:
+        self._directories = tuple(directories)
+        self._frozen = frozen
+        self._files: dict[str, Path] | None = {} if frozen else None
+        self._made: dict[tuple[Any, ...], Any] = {}
+
+    def run(self, mapping: Mapping[str, Any], *, with_torch: bool = True) -> RunConfiguration:
+        """Return the run that a composed configuration describes; see :func:`run_configuration`."""
+        for key in mapping:
+            if key not in _KEYS:
+                raise UserError(f"unknown key '{key}'{suggest(str(key), _KEYS)}; allowed: {', '.join(_KEYS)}")
+        for key in _KEYS:
+            if key not in mapping and key not in ("label", "debug", "logger", "plan_only"):
+                raise UserError(f"key '{key}' is missing")
+        if not isinstance(mapping["variant"], Mapping):
+            raise UserError(f"variant={mapping['variant']}: must be a mapping with the keys of a variant file")
+        variant = self._once("variant", mapping["variant"], self._variant)
+        optimizer = self._section(OptimizerSection, mapping, "optimizer")
+        task = self._once("task", mapping["task"], task_from_mapping)
+        model = self._model(mapping, variant, task)
+        configuration = RunConfiguration(
+            variant=variant,
+            label=str(mapping["label"]) if self._frozen else self._of((variant,), _label, variant, self._variant_files),
+            opening=self._once("opening", mapping["opening"], opening_from_mapping),
+            task=task,
+            model=model,
+            optimizer=optimizer,
+            schedule=self._section(ScheduleSection, mapping, "schedule"),
+            training=self._section(TrainingSection, mapping, "training"),
+            seed=_whole(mapping["seed"], "seed", 0),
+            path=_choice(mapping["path"], "path", _PATHS),
+            device=_choice(mapping["device"], "device", _DEVICES),
+            threads=_whole(mapping["threads"], "threads", 1),
+            stack=self._section(StackSection, mapping, "stack"),
+            logger=self._once("logger", mapping.get("logger"), _mirrors),
+            runs_dir=_text(mapping["runs_dir"], "runs_dir"),
+            progress=_choice(mapping["progress"], "progress", (True, False)),
+        )
+        _choice(mapping.get("plan_only", False), "plan_only", (True, False))
+        parts = (variant, configuration.opening, task, model, configuration.training)
+        self._of(parts, _check_together, configuration)
+        if with_torch:
+            self._of((optimizer,), check_optimizer, optimizer)
+        return configuration
+
+    @property
+    def _variant_files(self) -> dict[str, Path]:
+        if self._files is None:
+            self._files = variant_files(self._directories)
+        return self._files
+
+    def _variant(self, mapping: Mapping[str, Any]) -> Variant:
+        return Variant.from_mapping(mapping) if self._frozen else edited_variant(mapping, self._variant_files)
+
+    def _model(self, mapping: Mapping[str, Any], variant: Variant, task: Task) -> ModelSection:
+        model = self._section(ModelSection, mapping, "model")
+
+        def sized() -> ModelSection:
+            found = model
+            if model.match is not None and not self._frozen:
+                found = matched(variant, task, model, self._directories)
+            return found.model_copy(update={"embedding": embedding_size(found, task)})
+
+        return self._of((model, variant, task), sized)
+
+    def _section(self, section: type[Section], mapping: Mapping[str, Any], name: str) -> Section:
+        return self._once(name, mapping[name], lambda content: check(section, content, name))
+
+    def _once(self, name: str, content: Any, make: Callable[[Any], Made]) -> Made:
+        """Make something of plain values, or return what was made of such values before."""
+        # repr tells 1 from 1.0 and from true
+        return self._remembered((name, repr(content)), lambda: make(content))
+
+    def _of(self, parts: Sequence[Any], make: Callable[..., Made], *arguments: Any) -> Made:
+        """Make something of parts that were made before, and are the same objects each time."""
+        return self._remembered((make.__qualname__, *map(Same, parts)), lambda: make(*arguments))
+
+    def _remembered(self, key: tuple[Any, ...], make: Callable[[], Made]) -> Made:
+        if key not in self._made:
+            self._made[key] = make()
+        made: Made = self._made[key]
+        return made
 
 
 def check_optimizer(optimizer: OptimizerSection) -> None:

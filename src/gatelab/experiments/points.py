@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from gatelab.configuration import RunConfiguration, ours, plain, run_configuration, translated
+from gatelab.configuration import Reading, RunConfiguration, ours, plain, translated
 from gatelab.locations import conf_directory
 
 __all__ = ["grid"]
@@ -40,6 +40,7 @@ def grid(option: str, overrides: Sequence[str] = ()) -> list[RunConfiguration] |
 
 def _runs(points: Sequence[Sequence[str]]) -> Iterator[RunConfiguration]:
     known: dict[tuple[str, ...], DictConfig] = {}
+    reading = Reading()
     for words in points:
         # seeds change no file that is read: the rest is composed once for all of them
         seeds = [word for word in words if word.startswith("seed=")]
@@ -49,7 +50,7 @@ def _runs(points: Sequence[Sequence[str]]) -> Iterator[RunConfiguration]:
         if seeds:
             OmegaConf.update(known[others], "seed", int(seeds[-1].removeprefix("seed=")))
         # only now: what is drawn at random follows from the seed
-        yield run_configuration(plain(known[others]), with_torch=False)
+        yield reading.run(plain(known[others]), with_torch=False)
 
 
 def _points(words: list[str]) -> list[tuple[str, ...]]:

@@ -3,7 +3,15 @@
 from gatelab.runs.claims import LEASE, Claim, ClaimLost
 from gatelab.runs.crashes import CRASH_POINTS, crash_point
 from gatelab.runs.files import write_atomically
-from gatelab.runs.identity import NOT_SCIENCE, identity, scientific, settings
+from gatelab.runs.identity import (
+    NOT_SCIENCE,
+    identity,
+    identity_of_texts,
+    science_text,
+    scientific,
+    scientific_section,
+    settings,
+)
 from gatelab.runs.keeping import Claims
 from gatelab.runs.owners import Owner
 from gatelab.runs.provenance import provenance
@@ -29,8 +37,11 @@ __all__ = [
     "Store",
     "crash_point",
     "identity",
+    "identity_of_texts",
     "provenance",
+    "science_text",
     "scientific",
+    "scientific_section",
     "seal",
     "settings",
     "unseal",

@@ -8,7 +8,17 @@ from typing import Any
 
 from gatelab.errors import UserError
 
-__all__ = ["NOT_SCIENCE", "SCHEMA", "identity", "same_science", "scientific", "settings"]
+__all__ = [
+    "NOT_SCIENCE",
+    "SCHEMA",
+    "identity",
+    "identity_of_texts",
+    "same_science",
+    "science_text",
+    "scientific",
+    "scientific_section",
+    "settings",
+]
 
 SCHEMA = 1
 """Version of the meaning of a configuration; raised when equal keys begin to mean something else."""
@@ -42,6 +52,11 @@ def scientific(configuration: Mapping[str, Any]) -> dict[str, Any]:
     return _without(configuration, "")
 
 
+def scientific_section(name: str, section: Any) -> Any:
+    """Return what :func:`scientific` leaves of one section of a configuration."""
+    return _without(section, f"{name}.") if isinstance(section, Mapping) else section
+
+
 def identity(science: Mapping[str, Any]) -> str:
     """Return the 16 hex digits that name a run.
 
@@ -51,7 +66,21 @@ def identity(science: Mapping[str, Any]) -> str:
 
     Raises UserError, naming the key, for a value that is not finite or of another kind.
     """
-    text = _canonical_text({"schema": SCHEMA, "configuration": science})
+    return identity_of_texts({_key(key, ""): science_text(key, value) for key, value in science.items()})
+
+
+def science_text(name: str, section: Any) -> str:
+    """Return the canonical text of one section of a scientific configuration. Raises as :func:`identity`."""
+    return _json(_canonical(section, f".configuration.{name}"))
+
+
+def identity_of_texts(texts: Mapping[str, str]) -> str:
+    """Return the :func:`identity` of a configuration from the :func:`science_text` of each of its sections.
+
+    The runs of a sweep have nearly all their sections in common: their texts need to be made but once.
+    """
+    configuration = ",".join(f"{_json(name)}:{texts[name]}" for name in sorted(texts))
+    text = f'{{"configuration":{{{configuration}}},"schema":{SCHEMA}}}'
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
 
 
@@ -91,8 +120,12 @@ def _without(mapping: Mapping[str, Any], above: str) -> dict[str, Any]:
 
 
 def _canonical_text(value: Mapping[str, Any]) -> str:
+    return _json(_canonical(value, ""))
+
+
+def _json(value: Any) -> str:
     # json spells floats by repr, which is the shortest text that reads back as the same number.
-    return json.dumps(_canonical(value, ""), sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
 def _canonical(value: Any, where: str) -> Any:

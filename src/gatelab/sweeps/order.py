@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from gatelab.configuration import RunConfiguration, run_configuration
+from gatelab.configuration import Reading, RunConfiguration
 
 __all__ = ["Order", "Report"]
 
@@ -38,7 +38,8 @@ class Order:
 
     def runs(self) -> list[RunConfiguration]:
         """Return the configurations of the runs, checked, without a look at any file."""
-        runs = [run_configuration(mapping, frozen=True) for mapping in self.configurations]
+        reading = Reading(frozen=True)
+        runs = [reading.run(mapping) for mapping in self.configurations]
         if tuple(run.identity for run in runs) != self.identities:
             raise RuntimeError(f"{self.title}: the gatelab that trains is not the gatelab that planned")
         return runs

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from gatelab.configuration import RunConfiguration, embedding_size
+from gatelab.configuration.run import SCIENCE, science_of
+from gatelab.configuration.shared import Same
 from gatelab.models.network import Network
 from gatelab.randomness import generator
 
@@ -41,13 +44,20 @@ _OF_VARIANT = ("state", "equations", "order", "output", "module")
 
 def shape_key(configuration: RunConfiguration) -> str:
     """Return a text that is equal for runs that can share a stack."""
-    mapping = configuration.mapping()
-    shared = {**configuration.science, **{name: mapping[name] for name in _ALSO_SHARED}}
-    shared["variant"] = {name: configuration.science["variant"].get(name) for name in _OF_VARIANT}
-    for dotted in STACKABLE:
-        section, _, key = dotted.partition(".")
-        shared[section] = {name: value for name, value in shared[section].items() if name != key} if key else None
-    return json.dumps(shared, sort_keys=True)
+    return json.dumps([_shared(name, Same(getattr(configuration, name))) for name in (*SCIENCE, *_ALSO_SHARED)])
+
+
+@lru_cache(maxsize=4096)
+def _shared(name: str, section: Same) -> str | None:
+    """Return what of a section the runs of a stack have in common, as text."""
+    if name in STACKABLE:
+        return None
+    content = science_of(name, section.value)
+    if name == "variant":
+        content = {key: content.get(key) for key in _OF_VARIANT}
+    elif isinstance(content, Mapping):
+        content = {key: value for key, value in content.items() if f"{name}.{key}" not in STACKABLE}
+    return json.dumps(content, sort_keys=True)
 
 
 def network(configuration: RunConfiguration) -> Network:
