@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -57,3 +59,11 @@ def test_catalogue_is_behind_it(gatelab):
 def test_it_is_installed():
     (script,) = importlib.metadata.entry_points(group="console_scripts", name="gatelab")
     assert script.load() is main
+
+
+def test_what_cannot_be_printed_for_want_of_room_is_one_line():
+    program = "from gatelab.commands import door; door.run(lambda words: print('a line') or 0, [])"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True)
+    line = "output: cannot be written: the disk is full (No space left on device)\n"
+    assert (done.returncode, done.stderr) == (2, line)

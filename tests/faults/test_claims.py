@@ -8,9 +8,9 @@ from collections import Counter
 
 import pytest
 
+from gatelab.disk import remove_leftovers
 from gatelab.runs import Claims, Owner, Record, Store, claims, owners
 from gatelab.runs.claims import ClaimLost, take_claim
-from gatelab.runs.files import remove_leftovers
 from gatelab.training import train_stack
 from tests.runs.examples import example
 from tests.training.examples import configuration, outcome

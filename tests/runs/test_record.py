@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -184,3 +185,83 @@ def test_null_stands_for_never_measured_and_later_fields_are_ignored():
     result = Result.from_mapping({**example().to_mapping(), "test": None, "of a later version": 1})
     assert isinstance(result.test, Performance)
     assert math.isnan(result.test.loss)
+
+
+def full_after(monkeypatch, room):
+    """A disk that takes so many bytes, and of the last write a part, without an error."""
+    left = [room]
+    write = os.write
+
+    def as_much_as_fits(descriptor, data):
+        part = bytes(data)[: left[0]]
+        if not part:
+            raise OSError(28, "No space left on device")
+        left[0] -= len(part)
+        return write(descriptor, part)
+
+    monkeypatch.setattr(os, "write", as_much_as_fits)
+
+
+@pytest.mark.parametrize("room", [0, 1, 20])
+def test_a_line_that_does_not_fit_on_the_disk_is_not_there_and_raises(record, monkeypatch, room):
+    record.append(1, "train", {"loss": 1.0})
+    mark, before = record.mark(), (record.folder / "metrics.jsonl").read_bytes()
+    full_after(monkeypatch, room)
+    with pytest.raises(UserError, match=r"metrics\.jsonl: cannot be written: the disk is full [^\n]*$"):
+        record.append(2, "train", {"loss": 2.0})
+    monkeypatch.undo()
+    assert (record.folder / "metrics.jsonl").read_bytes() == before
+    assert record.mark() == mark
+    record.append(3, "train", {"loss": 3.0})
+    assert [row["step"] for row in record.history()] == [1, 3]
+    record.finish(example(identity=NAME))
+
+
+def test_what_could_not_be_cut_off_is_before_the_next_line(record, monkeypatch):
+    record.append(1, "train", {"loss": 1.0})
+    full_after(monkeypatch, 10)
+
+    def refused(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "ftruncate", refused)
+    with pytest.raises(UserError, match="the disk is full"):
+        record.append(2, "train", {"loss": 2.0})
+    with pytest.raises(UserError, match=r"metrics\.jsonl: cannot be written: Input/output error"):
+        record.append(2, "train", {"loss": 2.0})
+    monkeypatch.undo()
+    assert [row["step"] for row in Record.open(record.folder.parent, NAME, CONFIGURATION).history()] == [1]
+    record.append(3, "train", {"loss": 3.0})
+    assert [row["step"] for row in record.history()] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda data: data[:-5], lambda data: data + b"{", lambda data: b"", lambda data: None]
+)
+def test_a_run_whose_history_is_not_what_was_appended_does_not_finish(record, change):
+    record.append(1, "train", {"loss": 1.0})
+    path = record.folder / "metrics.jsonl"
+    data = change(path.read_bytes())
+    path.unlink() if data is None else path.write_bytes(data)
+    with pytest.raises(
+        UserError, match=r"metrics\.jsonl: not the \d+ bytes of history that were written; not finished"
+    ):
+        record.finish(example(identity=NAME))
+    assert not (record.folder / "result.json").exists()
+
+
+@pytest.mark.parametrize("write", ["write_checkpoint", "write_provenance", "finish", "rewind"])
+def test_whatever_does_not_fit_on_the_disk_leaves_the_folder_as_it_was(record, monkeypatch, write):
+    record.append(1, "train", {"loss": 1.0})
+    record.write_checkpoint("last.pt", b"one")
+    arguments = {
+        "write_checkpoint": ("last.pt", b"two"),
+        "write_provenance": ({"device": "cpu"},),
+        "finish": (example(identity=NAME),),
+        "rewind": (record.mark(),),
+    }[write]
+    before = {path: path.read_bytes() for path in record.folder.rglob("*") if path.is_file()}
+    full_after(monkeypatch, 2)
+    with pytest.raises(UserError, match=r"cannot be written: the disk is full \(No space left on device\)$"):
+        getattr(record, write)(*arguments)
+    assert {path: path.read_bytes() for path in record.folder.rglob("*") if path.is_file()} == before

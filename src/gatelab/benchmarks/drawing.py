@@ -1,14 +1,14 @@
 """The picture of a benchmark: every variant's time as a share of torch.nn.LSTM's."""
 
+import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-__all__ = ["draw"]
+__all__ = ["drawn"]
 
 
-def draw(rows: Sequence[Mapping[str, Any]], threads: int, file: Path) -> None:
-    """Draw forward + backward of the native path over torch.nn.LSTM, a bar for each variant and shape."""
+def drawn(rows: Sequence[Mapping[str, Any]], threads: int) -> bytes:
+    """Return forward + backward of the native path over torch.nn.LSTM, a bar for each variant and shape, as PNG."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -30,5 +30,7 @@ def draw(rows: Sequence[Mapping[str, Any]], threads: int, file: Path) -> None:
     axes.set_title(f"Forward + backward, native path, {threads} thread{'s' * (threads > 1)}")
     axes.legend(title="T×B×I×H", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None, dpi=150)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=150)
     plt.close(figure)
+    return content.getvalue()

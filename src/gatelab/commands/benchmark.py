@@ -10,13 +10,13 @@ from typing import Any
 import torch
 
 from gatelab.benchmarks import Shape, check_parity, peak_gigaflops, timed
-from gatelab.benchmarks.drawing import draw
+from gatelab.benchmarks.drawing import drawn
 from gatelab.commands.arguments import keyed
+from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.equations import load_variant, program, variant_files
 from gatelab.errors import UserError
 from gatelab.reports import Column, Table
 from gatelab.reports.tables import significant
-from gatelab.runs import write_atomically
 
 __all__ = ["benchmark"]
 
@@ -86,15 +86,16 @@ def _compiled() -> list[str]:
 
 
 def _write(folder: Path, machine: str, means: Table, table: Table, threads: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     text = (
         f"# Benchmark\n\n{machine}\n\n![Forward and backward over torch.nn.LSTM](benchmark.png)\n\n"
         f"## Geometric means over the shapes, forward + backward\n\n{means.markdown()}\n"
         f"## Every shape\n\n{table.markdown()}"
     )
-    write_atomically(folder / "benchmark.md", text.encode())
-    write_atomically(folder / "benchmark.csv", table.csv().encode())
-    draw(table.rows, threads, folder / "benchmark.png")
+    with writing(folder):
+        write_atomically(folder / "benchmark.md", text.encode())
+        write_atomically(folder / "benchmark.csv", table.csv().encode())
+        write_atomically(folder / "benchmark.png", drawn(table.rows, threads))
     print(f"written: {folder}/benchmark.md, .csv, .png")
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from gatelab.commands.arguments import keyed
 from gatelab.commands.catalogue_pages import pages
+from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.equations import (
     Variant,
     dependent_products,
@@ -158,8 +159,9 @@ def _write_pages(folder: Path, listing: Mapping[str, Any], variants: Mapping[str
         "Openings": _named_table("opening", listing["openings"], short=False).markdown(),
     }
     for path, text in pages(listing, variants, tables).items():
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8")
+        make_folder((folder / path).parent)
+        with writing(folder / path):
+            write_atomically(folder / path, text.encode("utf-8"))
         print(f"written: {folder / path}")
     return 0
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from gatelab.disk import FULL, because
 from gatelab.errors import UserError
 
 __all__ = ["run"]
@@ -20,7 +21,7 @@ def run(function: Callable[[list[str]], int], arguments: Sequence[str]) -> NoRet
 
     A UserError is printed on stderr and the status is 2; ``debug=true`` among the arguments (which the command does
     not get to see) lets it through with its traceback. Ctrl-C ends with one line and status 130. A reader that
-    closes the pipe early, such as ``head``, is no error to talk about.
+    closes the pipe early, such as ``head``, is no error to talk about; a full disk is one of one line.
     """
     debug = "debug=true" in arguments
     _print_anything()
@@ -36,10 +37,20 @@ def run(function: Callable[[list[str]], int], arguments: Sequence[str]) -> NoRet
         print("interrupted", file=sys.stderr)
         status = _INTERRUPTED
     except BrokenPipeError:
-        # What is still buffered would raise once more when the interpreter closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say_no_more()
         status = _BROKEN_PIPE
+    except OSError as error:
+        if debug or error.errno not in FULL:
+            raise
+        print(f"{error.filename or 'output'}: cannot be written: {because(error)}", file=sys.stderr)
+        _say_no_more()
+        status = _USER_ERROR
     sys.exit(status)
+
+
+def _say_no_more() -> None:
+    # What is still buffered would raise once more when the interpreter closes stdout.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_anything() -> None:

@@ -20,6 +20,7 @@ from gatelab.configuration import (
     run_configuration,
     translated,
 )
+from gatelab.disk import write_atomically, writing
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
 from gatelab.search import Parameter, Space, read_space
@@ -74,10 +75,14 @@ def wandb_sweep(arguments: list[str]) -> int:
     assert section is not None
     flags = [f"--config-dir={folder.resolve()}" for folder in directories]
     content = _content(request, space, runs[0], flags)
-    try:
-        Path(request.out).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-    except OSError as error:
-        raise UserError(f"sweep.out={request.out}: cannot be written: {error.strerror}") from error
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode("utf-8")
+    # a link stays a link
+    target = Path(request.out).resolve()
+    with writing(f"sweep.out={request.out}"):
+        if target.exists() and not target.is_file():  # such as /dev/stdout
+            target.write_bytes(text)
+        else:
+            write_atomically(target, text)
     owner = f"{section.entity}/" if section.entity else ""
     entity = f" --entity {section.entity}" if section.entity else ""
     count = f" --count {request.count}" if request.count else ""

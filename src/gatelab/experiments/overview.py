@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import get_args
 
+from gatelab.disk import because, write_atomically
 from gatelab.errors import UserError
 from gatelab.experiments.claims import Claim
 from gatelab.experiments.comparison import evidence_words, our_number, plain_number
@@ -13,7 +14,6 @@ from gatelab.experiments.results import SCALED_DOWN, Stored, stored_results
 from gatelab.experiments.verdicts import Word
 from gatelab.locations import experiments_directory
 from gatelab.reports import Column, Table
-from gatelab.runs import write_atomically
 
 __all__ = ["overview_page", "overview_table", "write_overview"]
 
@@ -80,9 +80,9 @@ def write_overview() -> Path:
     """Write the page as experiments/README.md and return where it lies. Raises UserError if it cannot be written."""
     path = experiments_directory() / "README.md"
     try:
-        write_atomically(path, overview_page().encode("utf-8"), durable=False)
+        write_atomically(path, overview_page().encode("utf-8"))
     except OSError as error:
-        raise UserError(f"write=true: {path} cannot be written: {error.strerror}") from error
+        raise UserError(f"write=true: {path} cannot be written: {because(error)}") from error
     return path
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from gatelab.disk import because, sync_folder, write_atomically
 from gatelab.errors import UserError
 from gatelab.experiments.comparison import Comparison
 from gatelab.experiments.folder import PAPER, Experiment, read_file
@@ -21,7 +22,7 @@ from gatelab.reports.evidence import read_evidence
 from gatelab.reports.question import Question
 from gatelab.reports.report import build_report
 from gatelab.reports.settings import variants_told_apart
-from gatelab.runs import Result, Store, write_atomically
+from gatelab.runs import Result, Store
 
 __all__ = ["SCALED_DOWN", "Stored", "stored_results", "write_results"]
 
@@ -61,9 +62,11 @@ def write_results(
             if f"figures/{old.name}" not in figures:
                 old.unlink()
         for name, content in written.items():
-            write_atomically(folder / name, content, durable=False)
+            write_atomically(folder / name, content, names=False)
+        for place in (folder, folder / "figures"):
+            sync_folder(place)
     except OSError as error:
-        raise UserError(f"write=true: {folder} cannot be written: {error.strerror}") from error
+        raise UserError(f"write=true: {folder} cannot be written: {because(error)}") from error
     return [folder / name for name in written]
 
 

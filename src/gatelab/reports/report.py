@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gatelab.disk import because, sync_folder, write_atomically
 from gatelab.errors import UserError
 from gatelab.reports.analysis import Analysis, analyse
 from gatelab.reports.evidence import Evidence
@@ -24,7 +25,6 @@ from gatelab.reports.page.parts import Absent, Figures, Section, Tabular
 from gatelab.reports.page.power import power
 from gatelab.reports.page.render import render
 from gatelab.reports.page.verdict import verdict
-from gatelab.runs import write_atomically
 
 __all__ = ["Report", "build_report", "write_report"]
 
@@ -105,9 +105,11 @@ def write_report(report: Report, folder: Path) -> list[Path]:
                 if old.suffix in (".svg", ".pdf", ".md", ".tex", ".csv") and f"{name}/{old.name}" not in report.files:
                     old.unlink()
         for name, content in report.files.items():
-            write_atomically(folder / name, content, durable=False)
+            write_atomically(folder / name, content, names=False)
+        for place in (folder / "figures", folder / "tables", folder):
+            sync_folder(place)
     except OSError as error:
-        raise UserError(f"out={folder}: the report cannot be written: {error.strerror}") from error
+        raise UserError(f"out={folder}: the report cannot be written: {because(error)}") from error
     return [folder / name for name in report.files]
 
 

@@ -2,7 +2,6 @@
 
 from gatelab.runs.claims import LEASE, Claim, ClaimLost
 from gatelab.runs.crashes import CRASH_POINTS, crash_point
-from gatelab.runs.files import write_atomically
 from gatelab.runs.identity import (
     NOT_SCIENCE,
     identity,
@@ -45,5 +44,4 @@ __all__ = [
     "seal",
     "settings",
     "unseal",
-    "write_atomically",
 ]

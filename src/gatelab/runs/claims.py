@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gatelab.disk import temporary_path
 from gatelab.runs.crashes import crash_point
-from gatelab.runs.files import temporary_path
 from gatelab.runs.owners import Owner, this_process
 
 __all__ = ["LEASE", "Claim", "ClaimLost", "standing_owner", "take_claim"]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from gatelab.disk import append_whole, make_folder, remove_leftovers, write_atomically, writing
 from gatelab.errors import UserError
 from gatelab.runs.claims import Claim
 from gatelab.runs.crashes import crash_point
-from gatelab.runs.files import make_folder, remove_leftovers, write_atomically
 from gatelab.runs.frozen import read_configuration, write_text
 from gatelab.runs.history import complete_bytes, read_history
 from gatelab.runs.identity import same_science
@@ -23,7 +23,8 @@ class Record:
     """The folder of one run, open for writing. Use ``Record.open`` or ``Store.record``.
 
     No file is held open, so that a stack may have thousands of records. One process writes a run at a time: with a
-    claim, every method that writes raises ClaimLost, and writes nothing, once the run has another owner.
+    claim, every method that writes raises ClaimLost, and writes nothing, once the run has another owner. A write that
+    cannot be whole, as on a full disk, raises a UserError that names the file and why; the folder stays as it was.
     """
 
     def __init__(self, folder: Path, claim: Claim | None = None) -> None:
@@ -32,6 +33,7 @@ class Record:
         self.claim = claim
         self._metrics = folder / "metrics.jsonl"
         self._size, self._hash = 0, hashlib.sha256()
+        self._torn = False  # whether the file may end with a part of a line
 
     @classmethod
     def open(
@@ -69,19 +71,11 @@ class Record:
         row = {"step": int(step), "split": split, **{name: _number(value) for name, value in numbers.items()}}
         line = f"{json_text(row)}\n".encode()
         crash_point("before append")
-        # One write of one whole line to a file opened for appending: other writers cannot come in between. It is opened
-        # before the claim is looked at: a new owner begins by putting another file in its place, so that what a process
-        # writes that was paused after the look goes into the old one.
-        try:
-            file = self._metrics.open("ab", buffering=0)
-        except FileNotFoundError:
-            self._check()  # the folder is gone, and the claim with it
-            raise
-        with file:
-            self._check()
-            file.write(line)
-        crash_point("after append")
+        with writing(self._metrics):
+            self._append(line)
+        self._torn = False
         self._count(line)
+        crash_point("after append")
 
     def history(self) -> list[dict[str, Any]]:
         """Return what was appended so far, as ``read_history`` does."""
@@ -134,7 +128,7 @@ class Record:
         ``durable=False`` is for what another checkpoint holds as well.
         """
         path = self.checkpoint_path(name)
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         self._write(path, data, durable=durable, aside=None if aside is None else self.checkpoint_path(aside))
 
     def write_provenance(self, mapping: Mapping[str, Any]) -> None:
@@ -153,9 +147,7 @@ class Record:
         self._check()
         # the last checkpoint is on the disk: there is no need of the one before
         self.checkpoint_path("previous.pt").unlink(missing_ok=True)
-        if self._metrics.exists():  # a result promises its history: that has to be on the disk first
-            with self._metrics.open("rb+") as file:
-                os.fsync(file.fileno())
+        self._settle_history()
         self._write_json("result.json", complete.to_mapping())
         crash_point("after finish")
 
@@ -165,11 +157,49 @@ class Record:
     def _write(
         self, path: Path, data: bytes, *, durable: bool = True, names: bool = True, aside: Path | None = None
     ) -> None:
+        def passing(moment: str) -> None:
+            crash_point(f"{moment} {path.name}")
+
+        with writing(path):
+            try:
+                write_atomically(
+                    path, data, durable=durable, names=names, guard=self._check, aside=aside, passing=passing
+                )
+            except FileNotFoundError:
+                self._check()  # a new owner has cleared the folder up
+                raise
+
+    def _append(self, line: bytes) -> None:
+        # One write of one whole line to a file opened for appending: other writers cannot come in between. It is opened
+        # before the claim is looked at: a new owner begins by putting another file in its place, so that what a process
+        # writes that was paused after the look goes into the old one.
         try:
-            write_atomically(path, data, durable=durable, names=names, guard=self._check, aside=aside)
+            descriptor = os.open(self._metrics, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         except FileNotFoundError:
-            self._check()  # a new owner has cleared the folder up
+            self._check()  # the folder is gone, and the claim with it
             raise
+        try:
+            self._check()
+            if self._torn:
+                os.ftruncate(descriptor, min(self._size, os.fstat(descriptor).st_size))
+            self._torn = True
+            append_whole(descriptor, line)
+        finally:
+            os.close(descriptor)
+
+    def _settle_history(self) -> None:
+        """A result promises its history: all that was appended has to be in the file, and on the disk, before."""
+        with writing(self._metrics):
+            try:
+                descriptor = os.open(self._metrics, os.O_RDWR)
+            except FileNotFoundError:
+                data = b""
+            else:
+                with os.fdopen(descriptor, "rb") as file:
+                    data = file.read()
+                    os.fsync(file.fileno())
+        if hashlib.sha256(data).digest() != self._hash.digest():
+            raise UserError(f"{self._metrics}: not the {self._size} bytes of history that were written; not finished")
 
     def _check(self) -> None:
         if self.claim is not None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gatelab.disk import make_folder
 from gatelab.errors import UserError, suggest
 from gatelab.runs.claims import LEASE, Claim, Clock, standing_owner, take_claim
-from gatelab.runs.files import make_folder
 from gatelab.runs.frozen import read_configuration
 from gatelab.runs.history import read_history
 from gatelab.runs.owners import Owner

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gatelab.configuration import RunConfiguration
+from gatelab.disk import write_atomically
 from gatelab.errors import UserError
-from gatelab.runs import Store, write_atomically
+from gatelab.runs import Store
 
 __all__ = ["Failure", "forget_failure", "read_failure", "record_failure"]
 
