@@ -32,6 +32,9 @@ EQUATIONS: dict[str, dict[str, str]] = {
     "an old constant state": {"h": "tanh(linear(x, h) + s)", "s": "scalar(0.5)"},
     "a product of a learned vector": {"h": "tanh(linear(vector(1)) + linear(x, h))"},
     "a product of two learned vectors": {"h": "tanh(linear(vector(1), bias()) + linear(x, h))"},
+    "a kept value as long as x": {
+        "a": "sigmoid(linear(x))", "b": "tanh(linear(a))", "d": "exp(x)*x", "h": "tanh(linear(d, a, h)) + b",
+    },
     "a product of a number": {"h": "tanh(linear(1) + linear(x, h))"},
     "a product of a learned scalar": {"h": "tanh(project(scalar(1), 0.5) + linear(x, h))"},
     "a product of x and a learned vector": {"h": "tanh(linear(x, vector(1), 0.5, h))"},

@@ -5,27 +5,20 @@ hands the adjoint v̄ that has arrived at it on to what it reads, ū += v̄·∂
 v = W u hands on ū += Wᵀ v̄. The adjoint of an affine map is called its *delta*. Weight gradients, v̄ uᵀ summed over all
 steps and sequences, need deltas and sources only and are left to one large product at the end.
 
-The *tape* is the memory of one step: one slot (a vector) for each affine map and some more. A slot holds in turn the
-pre-activation, what is computed from it (an activation that is needed on the way back) and, on the way back, the delta:
-
-  * An activation may take the slot of a map that no later block reads. It is then needed on the way back in this
-    block and later ones only, whose adjoint blocks run before the map's delta is written, in that of its first use.
-  * The sources of products keep a slot of their own, since weight gradients need them beside the deltas.
-
-What is cheap to compute again from what is kept (sums, products, clipping) is not kept.
+Values of the way forward are read where keeping.py has put them, or computed again.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from gatelab.equations.graph import Block, Graph, Place, derivative
+from gatelab.equations.keeping import homes_of
+from gatelab.equations.ordering import ordered
 from gatelab.equations.program import Instruction, Program
-from gatelab.equations.stages import Stages, stages
+from gatelab.equations.stages import Group, Stages, stages
 
 __all__ = ["Plan", "ProductAdjoint", "plan"]
-
-_CHEAP = frozenset({"relu", "abs", "sign", "step", "min", "max", "hard_tanh", "hard_sigmoid"})
 
 
 @dataclass(frozen=True)
@@ -84,10 +77,10 @@ def plan(program: Program, record: tuple[str, ...] = ()) -> Plan:
     # a first pass that reads every value from its own place shows which ones the way back needs
     everything = {i: Place("slot", number=-1 - i) for block in cut.blocks for i in block}
     first = _Writer(cut, slots, everything, {})
-    reads = [place for block in first.backward()[0] for place in block.reads() if place.kind == "slot"]
-    needed = {-1 - place.number for place in reads if place.number < 0}
-    needed_maps = {one for one, slot in slots.items() if Place("slot", number=slot) in reads}
-    homes, copies, count = _homes(cut, slots, needed, needed_maps)
+    reads = {place.number for block in first.backward()[0] for place in block.reads() if place.kind == "slot"}
+    needed = {-1 - number for number in reads if number < 0}
+    needed_maps = {one for one, slot in slots.items() if slot in reads}
+    homes, copies, count = homes_of(cut, slots, needed, needed_maps)
     writer = _Writer(cut, slots, homes, copies)
     backward, products, pending = writer.backward()
     forward = writer.forward()
@@ -107,62 +100,6 @@ def _raw(program: Program, index: int) -> Place | None:
     return None
 
 
-def _homes(
-    cut: Stages, slots: dict[int, int], needed: Collection[int], needed_maps: Collection[int]
-) -> tuple[dict[int, Place], dict[int, Place], int]:
-    """Give every value that outlives its block a home; return homes, copies of affine sources, number of slots."""
-    instructions = cut.program.instructions
-    free_for_all = {index: Place("next", state) for state, index in cut.program.states.items() if index in cut.block_of}
-    homes: dict[int, Place] = dict(free_for_all)
-    extra = len(slots)
-    copies: dict[int, Place] = {}
-    for index in cut.sources:
-        if index in slots:
-            copies[index] = Place("slot", number=extra)
-            extra += 1
-        elif index in cut.block_of and index not in homes:
-            homes[index] = Place("slot", number=extra)
-            extra += 1
-    crossing = {
-        argument
-        for block in cut.blocks for i in block for argument in instructions[i].arguments
-        if argument in cut.block_of and cut.block_of[argument] < cut.block_of[i]
-    }  # fmt: skip
-    kept = {i for i in needed if not _cheap(instructions[i])} | crossing
-    for index in sorted(needed):
-        if index not in kept and not _again(cut, index, kept | set(homes)):
-            kept.add(index)
-    taken: set[int] = set()
-    for index in sorted(kept - set(homes)):
-        block = cut.block_of[index]
-        candidates = [
-            one for one in slots
-            if one not in taken and one not in needed_maps and cut.last_use[one] <= block and one not in copies
-        ]  # fmt: skip
-        mine = [one for one in candidates if one in instructions[index].arguments] or candidates
-        if mine:
-            taken.add(mine[0])
-            homes[index] = Place("slot", number=slots[mine[0]])
-        else:
-            homes[index] = Place("slot", number=extra)
-            extra += 1
-    return homes, copies, extra
-
-
-def _cheap(instruction: Instruction) -> bool:
-    if instruction.kind == "function":
-        return instruction.name in _CHEAP
-    return instruction.kind == "negate" or instruction.name in ("+", "-", "*")
-
-
-def _again(cut: Stages, index: int, kept: Collection[int]) -> bool:
-    """Return whether a value can be computed again from kept ones by cheap means."""
-    if index in kept or index not in cut.block_of:
-        return index not in cut.first_use or index in kept
-    instruction = cut.program.instructions[index]
-    return _cheap(instruction) and all(_again(cut, argument, kept) for argument in instruction.arguments)
-
-
 class _Writer:
     """Writes the blocks of a program, values standing where ``homes`` says."""
 
@@ -171,11 +108,17 @@ class _Writer:
         self.program = cut.program
         self.last = len(cut.blocks) - 1
         # state and output places by the value that goes there, in the block where it is there
-        self.leaving: dict[int, list[Place]] = {}
-        for state, index in self.program.states.items():
-            self.leaving.setdefault(index, []).append(Place("next", state))
-        for number, index in enumerate(cut.outputs):
-            self.leaving.setdefault(index, []).append(Place("output", number=number))
+        self.leaving: list[dict[int, list[Place]]] = [{} for _ in cut.blocks]
+        leaving = [(index, Place("next", state)) for state, index in self.program.states.items()]
+        for index, place in [*leaving, *((index, Place("output", number=i)) for i, index in enumerate(cut.outputs))]:
+            self.leaving[cut.block_of.get(index, self.last)].setdefault(index, []).append(place)
+        # maps by the first block that reads them, groups by the stage in which they run
+        self.first_read: list[list[int]] = [[] for _ in cut.blocks]
+        for one, first in cut.first_use.items():
+            self.first_read[first].append(one)
+        self.groups: list[list[Group]] = [[] for _ in cut.blocks]
+        for group in cut.groups:
+            self.groups[group.stage].append(group)
 
     def forward(self) -> tuple[Block, ...]:
         """Write the block of each stage."""
@@ -194,13 +137,12 @@ class _Writer:
                 values[index] = _lower(graph, self.program.instructions[index], arguments)
                 if index in self.homes and self.homes[index].kind == "slot":
                     graph.store(self.homes[index], values[index])
-            for index, places in self.leaving.items():
-                if self.cut.block_of.get(index, self.last) == stage:
-                    for place in places:
-                        graph.store(place, value(index))
-            for index, place in self.copies.items():
-                if self.cut.first_use[index] == stage:
+            for index, places in self.leaving[stage].items():
+                for place in places:
                     graph.store(place, value(index))
+            for index in self.first_read[stage]:
+                if index in self.copies:
+                    graph.store(self.copies[index], value(index))
             blocks.append(graph.block())
         return tuple(blocks)
 
@@ -221,20 +163,29 @@ class _Writer:
 
         def value(index: int) -> int:
             """Read a value of the way forward, or compute it again."""
-            if index not in again:
-                if index in self.cut.block_of and index not in self.homes:
-                    instruction = self.program.instructions[index]
-                    again[index] = _lower(graph, instruction, tuple(map(value, instruction.arguments)))
+            for one in () if index in again else ordered([index], parts):
+                if one in again:
+                    continue
+                if is_read(one):
+                    again[one] = self._read(graph, one)
                 else:
-                    again[index] = self._read(graph, index)
+                    instruction = self.program.instructions[one]
+                    again[one] = _lower(
+                        graph, instruction, tuple(again[argument] for argument in instruction.arguments)
+                    )
             return again[index]
 
-        for index, places in self.leaving.items():
-            if self.cut.block_of.get(index, self.last) == stage:
-                for place in places:
-                    from_outside = place if place.kind == "output" else Place("arriving", place.name)
-                    arrived.setdefault(index, []).append(graph.read(from_outside))
-        mine = [*self.cut.blocks[stage], *(one for one, first in self.cut.first_use.items() if first == stage)]
+        def is_read(index: int) -> bool:
+            return index not in self.cut.block_of or index in self.homes
+
+        def parts(index: int) -> Iterable[int]:
+            return () if index in again or is_read(index) else self.program.instructions[index].arguments
+
+        for index, places in self.leaving[stage].items():
+            for place in places:
+                from_outside = place if place.kind == "output" else Place("arriving", place.name)
+                arrived.setdefault(index, []).append(graph.read(from_outside))
+        mine = [*self.cut.blocks[stage], *self.first_read[stage]]
         for index in mine:
             if index in pending:
                 arrived.setdefault(index, []).append(graph.read(Place("pending", number=index)))
@@ -283,9 +234,8 @@ class _Writer:
         self, graph: Graph, stage: int, arrived: dict[int, list[int]], pending: dict[int, None]
     ) -> None:
         """Store what has arrived at values that this block only reads."""
-        for one, first in self.cut.first_use.items():
-            if first == stage:
-                graph.store(Place("slot", number=self.slots[one]), graph.sum(arrived.pop(one, [])))
+        for one in self.first_read[stage]:
+            graph.store(Place("slot", number=self.slots[one]), graph.sum(arrived.pop(one, [])))
         sums = {index: graph.sum(parts) for index, parts in arrived.items()}
         of_places: dict[Place, int] = {}
         for index, total in sums.items():
@@ -310,10 +260,9 @@ class _Writer:
 
     def _products_backward(self, stage: int, pending: dict[int, None]) -> tuple[ProductAdjoint, ...]:
         readers: dict[int, list[tuple[int, str]]] = {}
-        for group in self.cut.groups:
-            if group.stage == stage:
-                for position, source in enumerate(group.sources):
-                    readers.setdefault(source, []).extend((one.value, one.weights[position]) for one in group.maps)
+        for group in self.groups[stage]:
+            for position, source in enumerate(group.sources):
+                readers.setdefault(source, []).extend((one.value, one.weights[position]) for one in group.maps)
         products = []
         for source, maps in readers.items():
             raw = _raw(self.program, source)

@@ -1,5 +1,6 @@
 """How far the values of a variant can go, by interval arithmetic over its trees, and which equations act as gates."""
 
+import heapq
 import math
 from collections.abc import Iterator, Mapping
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from gatelab.equations.functions import FUNCTIONS
 from gatelab.equations.modules import MODULES
-from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read, children
+from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read, children, walk
 from gatelab.equations.variant import Variant
 
 __all__ = ["Interval", "bounds", "gates"]
@@ -31,16 +32,46 @@ def bounds(variant: Variant) -> dict[str, Interval]:
     if variant.module is not None:
         return dict(MODULES[variant.module].gates)
     states: dict[str, Interval] = dict.fromkeys(variant.states, (0.0, 0.0))
-    for patience in range(_PATIENCE, -len(states) * 2 - 1, -1):
-        values: dict[str, Interval] = {}
-        for name, tree in variant.trees.items():
-            values[name] = _of(tree, values, states)
-        grown = {state: _hull(before, values[state]) for state, before in states.items()}
-        if grown == states:
-            break
+    names = list(variant.trees)
+    readers = _readers(variant)
+    values: dict[str, Interval] = {}
+    patience = _PATIENCE
+    changed = list(range(len(names)))
+    while changed:
+        # in running order, and of a round only what reads a value that has changed
+        heapq.heapify(changed)
+        moved: dict[str, None] = {}
+        last = -1
+        while changed:
+            place = heapq.heappop(changed)
+            if place == last:
+                continue
+            last, name = place, names[place]
+            value = _of(variant.trees[name], values, states)
+            if values.get(name) != value:
+                values[name] = value
+                moved[name] = None
+                for reader in readers["now", name]:
+                    heapq.heappush(changed, reader)
+        grown = {state: _hull(states[state], values[state]) for state in moved if state in states}
+        grown = {state: bounds for state, bounds in grown.items() if bounds != states[state]}
         # what keeps growing is given up, one side of one state at a time at the least: the loop ends
-        states = grown if patience > 0 else {state: _widened(states[state], grown[state]) for state in states}
+        states |= grown if patience > 0 else {state: _widened(states[state], grown[state]) for state in grown}
+        patience -= 1
+        changed = [reader for state in grown for reader in readers["previous", state]]
     return values
+
+
+def _readers(variant: Variant) -> dict[tuple[str, str], list[int]]:
+    """Return the places of the equations that read a value of this step, or a state's of the step before."""
+    readers: dict[tuple[str, str], list[int]] = {
+        (when, name): [] for when in ("now", "previous") for name in variant.trees
+    }
+    for place, tree in enumerate(variant.trees.values()):
+        for when, name in {(node.when, node.name) for node in walk(tree) if isinstance(node, Read)}:
+            if when != "input":
+                readers[when, name].append(place)
+    return readers
 
 
 def gates(variant: Variant) -> tuple[str, ...]:

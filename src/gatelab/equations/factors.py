@@ -40,7 +40,7 @@ def applied(mapping: Mapping[str, Any], where: str) -> dict[str, Any]:
     changed = {key: value for key, value in mapping.items() if key not in FACTORS or key == "mutate"}
     texts = {name: str(text) for name, text in mapping["equations"].items()}
     states = tuple(mapping.get("state") or ())
-    original = dict(texts)
+    diagonals = _met_by_diagonals(texts, states) if mapping.get("reads") else set()
     for factor in FACTORS[:-1]:
         given = mapping.get(factor) or {}
         if not isinstance(given, Mapping):
@@ -55,7 +55,7 @@ def applied(mapping: Mapping[str, Any], where: str) -> dict[str, Any]:
             elif gate in (mapping.get("constant") or {}):
                 raise UserError(f"{key}={value}: gate '{gate}' is constant and reads nothing")
             elif factor == "reads":
-                texts[gate] = _reading(texts[gate], value, _met_by_diagonals(original, states), key)
+                texts[gate] = _reading(texts[gate], value, diagonals, key)
             else:
                 texts[gate] = _squashed(texts[gate], value, key)
     return {**changed, "equations": texts}

@@ -54,7 +54,7 @@ def _valid(mapping: Mapping[str, Any], where: str) -> Variant | None:
 
 
 def _worth_trying(candidate: Variant, original: Variant) -> bool:
-    reads_input = any(source == "x" for equation in candidate.equations for source in candidate.reads(equation))
+    reads_input = any(parameter.source == "x" for parameter in candidate.parameters)
     same_sizes = candidate.needs_equal_sizes == original.needs_equal_sizes
     return candidate.states == original.states and reads_input and same_sizes and (
         candidate.equations != original.equations

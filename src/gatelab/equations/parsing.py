@@ -4,7 +4,7 @@ import ast
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NoReturn
@@ -81,7 +81,7 @@ def parse_equation(
     text: str,
     equation: str,
     scope: Mapping[str, When],
-    later: frozenset[str],
+    later: Collection[str],
     where: str,
     owned: Mapping[str, tuple[Parameter, ...]] = MappingProxyType({}),
 ) -> tuple[Expression, tuple[Parameter, ...]]:
@@ -133,7 +133,7 @@ class _Parser:
         text: str,
         equation: str,
         scope: Mapping[str, When],
-        later: frozenset[str],
+        later: Collection[str],
         where: str,
         owned: Mapping[str, tuple[Parameter, ...]],
     ) -> None:

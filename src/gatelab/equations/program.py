@@ -11,6 +11,7 @@ from functools import cache, cached_property, lru_cache
 from typing import Literal
 
 from gatelab.equations.functions import FUNCTIONS
+from gatelab.equations.ordering import ordered
 from gatelab.equations.parsing import parse_equation
 from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read
 from gatelab.equations.variant import Variant
@@ -208,6 +209,7 @@ class _Scheduler:
                 # a term whose addend is itself a product of this step waits for it, so it stays alone
                 group = -1 - index if chained else node.source
                 groups.setdefault((group, self.phases[index], joins), []).append(index)
+        members_of = {member: members for members in groups.values() for member in members}
         out: list[Instruction] = []
         places: dict[int, int] = {}
 
@@ -215,33 +217,40 @@ class _Scheduler:
             out.append(instruction)
             return len(out) - 1
 
-        def place(index: int) -> int:
-            if index in places:
-                return places[index]
+        def terms_of(index: int) -> list[_Term]:
+            return [term for member in members_of[index] if isinstance(term := self.nodes[member], _Term)]
+
+        def needs(index: int) -> tuple[int, ...]:
             node = self.nodes[index]
             if isinstance(node, Instruction):
-                arguments = tuple(place(argument) for argument in node.arguments)
-                places[index] = emit(replace(node, arguments=arguments))
-                return places[index]
-            members = next(members for members in groups.values() if index in members)
-            terms = [self.nodes[member] for member in members]
-            phase = self.phases[index]
-            arguments = (place(node.source),)
-            addends = [place(term.addend) for term in terms if isinstance(term, _Term) and term.addend is not None]
+                return node.arguments
+            # the first term of a group stands for all of them
+            first = members_of[index][0]
+            if index != first:
+                return (first,)
+            return node.source, *(term.addend for term in terms_of(index) if term.addend is not None)
+
+        for index in ordered(self.values.values(), needs):
+            node = self.nodes[index]
+            if isinstance(node, Instruction):
+                places[index] = emit(replace(node, arguments=tuple(places[argument] for argument in node.arguments)))
+                continue
+            if index != members_of[index][0]:
+                continue  # the first term of its group has brought it along
+            members, terms, phase = members_of[index], terms_of(index), self.phases[index]
+            arguments: tuple[int, ...] = (places[node.source],)
+            addends = [places[term.addend] for term in terms if term.addend is not None]
             if len(addends) == 1:
                 arguments += (addends[0],)
             elif addends:
                 arguments += (emit(Instruction("join", "sequence", tuple(addends))),)
-            weights = tuple(term.weight for term in terms if isinstance(term, _Term))
-            biases = tuple(term.bias for term in terms if isinstance(term, _Term))
+            weights, biases = tuple(term.weight for term in terms), tuple(term.bias for term in terms)
             product = emit(Instruction("product", phase, arguments, weights=weights, biases=biases))
             if len(members) == 1:
                 places[index] = product
-                return product
+                continue
             for position, member in enumerate(members):
                 part = Instruction("part", phase, (product,), position=position, parts=len(members))
                 places[member] = emit(part)
-            return places[index]
-
-        equations = {name: place(index) for name, index in self.values.items()}
+        equations = {name: places[index] for name, index in self.values.items()}
         return Program(tuple(out), equations, {name: places[index] for name, index in states.items()}, places[output])

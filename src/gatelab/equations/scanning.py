@@ -7,15 +7,11 @@ may stand in the coefficients of the next state.
 """
 
 from functools import lru_cache
-from typing import Literal
 
+from gatelab.equations.ordering import nearest_order
 from gatelab.equations.program import Program
 
 __all__ = ["scan_order"]
-
-Kind = Literal["free", "linear", "other"]
-"""How a value depends on the state in question: not at all, as a·s + b, or in another way (or on a state that is not
-known yet)."""
 
 
 @lru_cache(maxsize=256)
@@ -24,46 +20,50 @@ def scan_order(program: Program) -> tuple[str, ...] | None:
 
     A program without states needs no scan: its order is empty.
     """
-    known: list[str] = []
-    waiting = list(program.states)
-    while waiting:
-        ready = next((state for state in waiting if _dependence(program, state, known) != "other"), None)
-        if ready is None:
+    reads, bends = _reach(program)
+    before: dict[str, list[str]] = {}
+    states = list(program.states)
+    for place, state in enumerate(states):
+        value = program.states[state]
+        if bends[value] >> place & 1:
             return None
-        waiting.remove(ready)
-        known.append(ready)
+        before[state] = [other for other in _members(reads[value], states) if other != state]
+    order = nearest_order(states, before)
     # what no state needs may still have to be computed for the output: with all states known, it can be
-    return tuple(known)
+    return tuple(order) if len(order) == len(states) else None
 
 
-def _dependence(program: Program, state: str, known: list[str]) -> Kind:
-    """Return how the new value of a state depends on its old one, the states in ``known`` being known for all steps."""
-    kinds: dict[int, Kind] = {}
+def _reach(program: Program) -> tuple[list[int], list[int]]:
+    """Return for every instruction the old states that it depends on, and those in which it is not linear.
 
-    def kind(index: int) -> Kind:
-        if index not in kinds:
-            kinds[index] = _of(index)
-        return kinds[index]
-
-    def _of(index: int) -> Kind:
-        instruction = program.instructions[index]
-        if instruction.phase != "step":
-            return "free"
+    Sets of states are numbers with a bit for each: states by the hundred read each other.
+    """
+    bit = {state: 1 << place for place, state in enumerate(program.states)}
+    reads: list[int] = []
+    bends: list[int] = []
+    for instruction in program.instructions:
+        read = bend = 0
+        for argument in instruction.arguments:
+            read |= reads[argument]
+            bend |= bends[argument]
         if instruction.kind == "state":
-            return "linear" if instruction.name == state else "free" if instruction.name in known else "other"
-        found = [kind(argument) for argument in instruction.arguments]
-        if all(one == "free" for one in found):
-            return "free"
-        if "other" in found:
-            return "other"
-        if instruction.kind == "negate":
-            return "linear"
-        if instruction.kind == "operation" and instruction.name in ("+", "-"):
-            return "linear"
-        if instruction.kind == "operation" and instruction.name == "*":
-            return "linear" if "free" in found else "other"
-        if instruction.kind == "operation" and instruction.name == "/":
-            return "linear" if found[1] == "free" else "other"
-        return "other"  # a matrix or a function between a state and itself
+            read = bit[instruction.name]
+        elif instruction.kind == "operation" and instruction.name == "*":
+            bend |= reads[instruction.arguments[0]] & reads[instruction.arguments[1]]
+        elif instruction.kind == "operation" and instruction.name == "/":
+            bend |= reads[instruction.arguments[1]]
+        elif instruction.kind != "negate" and (instruction.kind != "operation" or instruction.name == "**"):
+            bend = read  # a matrix or a function between a state and itself
+        reads.append(read)
+        bends.append(bend)
+    return reads, bends
 
-    return kind(program.states[state])
+
+def _members(bits: int, states: list[str]) -> list[str]:
+    """Return the states of a set."""
+    found = []
+    while bits:
+        last = bits & -bits
+        found.append(states[last.bit_length() - 1])
+        bits ^= last
+    return found

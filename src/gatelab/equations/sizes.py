@@ -29,15 +29,20 @@ def has_size(expression: Expression, sizes: Mapping[str, Size]) -> bool:
 
 def vector_sizes(trees: Mapping[str, Expression]) -> tuple[dict[str, Size], bool]:
     """Find the length of every equation's vector, the least that fits all of them, and whether both lengths mix."""
+    readers: dict[str, list[str]] = {name: [] for name in trees}
+    for name, tree in trees.items():
+        for read in {node.name for node in walk(tree) if isinstance(node, Read) and node.when != "input"}:
+            readers[read].append(name)
+    # lengths only grow, so an equation is looked at again only where one that it reads has grown
     sizes: dict[str, Size] = {}
-    while True:
-        found = {name: _size(tree, sizes)[0] for name, tree in trees.items()}
-        settled: dict[str, Size] = {
-            name: "input" if size == _INPUT else "hidden" for name, size in found.items() if size != _ANY
-        }
-        if settled == sizes:
-            break
-        sizes = settled
+    found = dict.fromkeys(trees, _ANY)
+    waiting = dict.fromkeys(reversed(list(trees)))
+    while waiting:
+        name = waiting.popitem()[0]
+        size = _size(trees[name], sizes)[0]
+        if size != found[name]:
+            found[name], sizes[name] = size, "input" if size == _INPUT else "hidden"
+            waiting.update(dict.fromkeys(readers[name]))
     complete: dict[str, Size] = {name: sizes.get(name, "hidden") for name in trees}
     return complete, any(_size(tree, complete)[1] for tree in trees.values())
 

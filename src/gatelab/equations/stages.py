@@ -8,8 +8,9 @@ reset gate acts before the product has two stages.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
+from gatelab.equations.ordering import ordered
 from gatelab.equations.program import Program
 
 __all__ = ["Affine", "Group", "Stages", "stages"]
@@ -67,12 +68,12 @@ class Stages:
     last_use: dict[int, int]
     outputs: tuple[int, ...]
 
-    @property
+    @cached_property
     def maps(self) -> tuple[Affine, ...]:
         """All affine maps, in the order of the groups."""
         return tuple(one for group in self.groups for one in group.maps)
 
-    @property
+    @cached_property
     def sources(self) -> tuple[int, ...]:
         """Every value that a product reads."""
         return tuple(dict.fromkeys(source for group in self.groups for source in group.sources))
@@ -109,11 +110,14 @@ class _Cutter:
         groups: dict[tuple[int, tuple[int, ...]], list[Affine]] = {}
         for one in self.maps.values():
             groups.setdefault((one.stage, one.sources), []).append(one)
-        ordered = sorted(groups.items(), key=lambda item: (item[0][0], item[1][0].value))
+        in_order = sorted(groups.items(), key=lambda item: (item[0][0], item[1][0].value))
+        blocks: list[list[int]] = [[] for _ in range(last + 1)]
+        for index in element_wise:
+            blocks[block_of[index]].append(index)
         return Stages(
             program=self.program,
-            groups=tuple(Group(stage, sources, tuple(maps)) for (stage, sources), maps in ordered),
-            blocks=tuple(tuple(i for i in element_wise if block_of[i] == block) for block in range(last + 1)),
+            groups=tuple(Group(stage, sources, tuple(maps)) for (stage, sources), maps in in_order),
+            blocks=tuple(map(tuple, blocks)),
             block_of=block_of,
             first_use={index: min(uses[index]) for index in self.maps},
             last_use={index: max(uses[index]) for index in self.maps},
@@ -145,47 +149,47 @@ class _Cutter:
 
 def _needed(program: Program, roots: Iterable[int]) -> list[int]:
     """Return what the roots need, each after what it needs itself; what a chain of products adds up is left out."""
-    seen: dict[int, None] = {}
 
-    def visit(index: int) -> None:
-        if index in seen:
-            return
+    def needs(index: int) -> Iterable[int]:
         instruction = program.instructions[index]
-        if instruction.phase != "once":
-            if instruction.kind in ("product", "part"):
-                arguments = [source for source, _ in _chain(program, index)[0]]
-            else:
-                arguments = list(instruction.arguments)
-            for argument in arguments:
-                visit(argument)
-        seen[index] = None
+        if instruction.phase == "once":
+            return ()
+        if instruction.kind in ("product", "part"):
+            return [source for source, _ in _chain(program, index)[0]]
+        return instruction.arguments
 
-    for root in roots:
-        visit(root)
-    return list(seen)
+    return ordered(roots, needs)
 
 
 def _chain(program: Program, index: int) -> tuple[list[tuple[int, str]], tuple[str, ...], tuple[int, ...]]:
     """Follow the addends of one part of a product; return its (source, weight) pairs, its biases and its constants.
 
-    A chain's links have one reader each, because every weight is written in one place only.
+    A chain's links have one reader each, because every weight is written in one place only. Followed from its end, it
+    gives what it adds up in reverse.
     """
-    instruction = program.instructions[index]
-    if instruction.phase == "once":
-        return [], (), (index,)
-    if instruction.kind == "operation":
-        # what several products know before the first step is summed before it becomes an addend
-        left, right = (_chain(program, argument) for argument in instruction.arguments)
-        return left[0] + right[0], left[1] + right[1], left[2] + right[2]
-    product, position = (instruction.arguments[0], instruction.position) if instruction.kind == "part" else (index, 0)
-    instruction = program.instructions[product]
-    source, *addends = instruction.arguments
-    bias = instruction.biases[position]
-    pairs, biases = [(source, instruction.weights[position])], (bias,) if bias else ()
-    if not addends:
-        return pairs, biases, ()
-    addend = addends[0]
-    if program.instructions[addend].kind == "join":
-        addend = program.instructions[addend].arguments[position]
-    before, earlier, constants = _chain(program, addend)
-    return before + pairs, earlier + biases, constants
+    pairs: list[tuple[int, str]] = []
+    biases: list[str] = []
+    constants: list[int] = []
+    links = [index]
+    while links:
+        index = links.pop()
+        instruction = program.instructions[index]
+        if instruction.phase == "once":
+            constants.append(index)
+            continue
+        if instruction.kind == "operation":
+            # what several products know before the first step is summed before it becomes an addend
+            links += instruction.arguments
+            continue
+        position = instruction.position
+        if instruction.kind == "part":
+            instruction = program.instructions[instruction.arguments[0]]
+        source, *addends = instruction.arguments
+        pairs.append((source, instruction.weights[position]))
+        bias = instruction.biases[position]
+        if bias:
+            biases.append(bias)
+        for addend in addends:
+            joined = program.instructions[addend]
+            links.append(joined.arguments[position] if joined.kind == "join" else addend)
+    return pairs[::-1], tuple(biases[::-1]), tuple(constants[::-1])

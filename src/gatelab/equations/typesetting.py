@@ -1,6 +1,7 @@
 """A variant as a paper would print it: LaTeX, and plain text for a terminal."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 
 from gatelab.equations.functions import FUNCTIONS
@@ -193,13 +194,15 @@ def _labels(variant: Variant) -> Mapping[str, _Label]:
     """Return parameter -> letter, equation and vector met, and which of several with the same label it is."""
     sources = {parameter.name: source for parameter, source in variant.weights()}
     labels: dict[str, _Label] = {}
+    counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for parameter in variant.parameters:
         if parameter.form is not None and parameter.form.kind == "tied":
-            labels[parameter.name] = labels[parameter.form.other]
+            label = labels[parameter.name] = labels[parameter.form.other]
+            counts[label[:2]] += 1
             continue
         letter, names = _LETTERS[parameter.kind], (parameter.equation, *_met(parameter, sources))
-        count = sum(label[:2] == (letter, names) for label in labels.values())
-        labels[parameter.name] = letter, names, count + 1
+        counts[letter, names] += 1
+        labels[parameter.name] = letter, names, counts[letter, names]
     return labels
 
 

@@ -1,12 +1,14 @@
 """A variant: named states, equations that run top to bottom or a module, and what follows from them."""
 
 import keyword
+from collections import ChainMap
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gatelab.equations.functions import FUNCTIONS
 from gatelab.equations.modules import known_module
+from gatelab.equations.ordering import nearest_order
 from gatelab.equations.parsing import RESERVED, Parameter, canonical_text, parse_equation
 from gatelab.equations.sizes import Size, has_size, vector_size, vector_sizes
 from gatelab.equations.tree import Call, Expression, Learned, Linear, Operation, Read, When, walk
@@ -246,10 +248,12 @@ def _of_module(mapping: Mapping[str, Any], name: str, states: list[str], where: 
 def _names(value: Any, where: str) -> list[str]:
     if not isinstance(value, list | tuple) or not value:
         raise UserError(f"{where}={value!r} must be a list of names, such as [h, c]")
-    for position, name in enumerate(value):
+    seen = set()
+    for name in value:
         _check_name(name, where)
-        if name in value[:position]:
+        if name in seen:
             raise UserError(f"{where}: '{name}' is listed twice")
+        seen.add(name)
     return list(value)
 
 
@@ -278,12 +282,15 @@ def _parse(
     scope: dict[str, When] = {"x": "input", **dict.fromkeys(states, "previous")}
     trees: dict[str, Expression] = {}
     parameters: dict[str, tuple[Parameter, ...]] = {}
-    names = list(texts)
-    for position, (name, text) in enumerate(texts.items()):
-        later = frozenset(names[position + 1 :])
-        ahead: dict[str, When] = {other: "now" for other in later if name in edited and other not in states}
+    later = dict.fromkeys(texts)
+    ahead: dict[str, When] = dict.fromkeys((name for name in texts if name not in scope), "now")
+    reaching, changed = ChainMap(scope, ahead), frozenset(edited)
+    for name, text in texts.items():
+        del later[name]
+        ahead.pop(name, None)
+        known = reaching if name in changed else scope
         trees[name], parameters[name] = parse_equation(
-            text, name, scope | ahead, later, f"{where}, equation {name}", parameters
+            text, name, known, later.keys(), f"{where}, equation {name}", parameters
         )
         scope[name] = "now"
     return trees, parameters
@@ -301,14 +308,11 @@ def _ordered(trees: Mapping[str, Expression], where: str) -> dict[str, Expressio
                 before[name].add(node.name)
             elif isinstance(node, Read) and node.when == "previous" and node.name != name:
                 before[node.name].add(name)
-    ordered: dict[str, Expression] = {}
-    while len(ordered) < len(trees):
-        ready = [name for name in trees if name not in ordered and before[name] <= ordered.keys()]
-        if not ready:
-            stuck = ", ".join(name for name in trees if name not in ordered)
-            raise UserError(f"{where}: equations {stuck} need each other's values of the same step; no order runs them")
-        ordered[ready[0]] = trees[ready[0]]
-    return ordered
+    order = nearest_order(trees, before)
+    if len(order) < len(trees):
+        stuck = ", ".join(name for name in trees if name not in set(order))
+        raise UserError(f"{where}: equations {stuck} need each other's values of the same step; no order runs them")
+    return {name: trees[name] for name in order}
 
 
 def _check_sizes(variant: Variant, where: str) -> None:

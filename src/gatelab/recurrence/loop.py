@@ -125,11 +125,11 @@ class _Plan:
 
     def __init__(self, program: Program, wanted: tuple[int, ...]) -> None:
         instructions = program.instructions
-        self.parts: dict[int, tuple[int, ...]] = {}
+        parts: dict[int, list[int]] = {}
         for index, instruction in enumerate(instructions):
             if instruction.kind == "part":
-                product = instruction.arguments[0]
-                self.parts[product] = (*self.parts.get(product, ()), index)
+                parts.setdefault(instruction.arguments[0], []).append(index)
+        self.parts = {product: tuple(indices) for product, indices in parts.items()}
         # parts that are joined again in their order are the product itself
         uncut = {parts: product for product, parts in self.parts.items()}
         whole = {

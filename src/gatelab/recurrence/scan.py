@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gatelab.equations import Program
+from gatelab.equations.ordering import ordered
 from gatelab.equations.scanning import scan_order
 from gatelab.recurrence.loop import at_all_steps, known_values, run_loop
 
@@ -71,50 +72,55 @@ class _Values:
 
     def free(self, index: int) -> Any:
         """Return a value at every step; all states that it depends on are known."""
-        instruction = self.program.instructions[index]
-        if instruction.phase == "once" and isinstance(self.known[index], Tensor):
-            return self.known[index].unsqueeze(-3)
-        if self.known[index] is None:
-            for argument in instruction.arguments:
-                self.free(argument)
+        for one in ordered([index], self._unknown):
+            instruction = self.program.instructions[one]
+            if self.known[one] is not None:
+                continue
             if instruction.kind == "state":
-                self.known[index] = self.before[instruction.name]
+                self.known[one] = self.before[instruction.name]
             elif instruction.kind == "part":
                 whole = self.known[instruction.arguments[0]]
-                self.known[index] = whole.chunk(instruction.parts, -1)[instruction.position]
+                self.known[one] = whole.chunk(instruction.parts, -1)[instruction.position]
             else:
-                self.known[index] = at_all_steps(self.program, index, self.known, self.weights, self.inputs)
-        return self.known[index]
+                self.known[one] = at_all_steps(self.program, one, self.known, self.weights, self.inputs)
+        once = self.program.instructions[index].phase == "once" and isinstance(self.known[index], Tensor)
+        return self.known[index].unsqueeze(-3) if once else self.known[index]
 
     def linear(self, index: int, state: str) -> tuple[Any, Any]:
         """Return (a, b) such that a value is a times the old value of the state, plus b, at every step."""
-        instruction = self.program.instructions[index]
-        if not self._needs(index, state):
-            return 0.0, self.free(index)
-        if instruction.kind == "state":
-            return 1.0, 0.0
-        if instruction.kind == "negate":
-            slope, offset = self.linear(instruction.arguments[0], state)
-            return -slope, -offset
-        (a, b), (c, d) = (self.linear(argument, state) for argument in instruction.arguments)
-        match instruction.name:
-            case "+":
-                return a + c, b + d
-            case "-":
-                return a - c, b - d
-            case "*":
-                # one of the two does not need the state
-                return (a * d, b * d) if self._needs(instruction.arguments[0], state) else (b * c, b * d)
-            case _:
-                return a / d, b / d
+        found: dict[int, tuple[Any, Any]] = {}
 
-    def _needs(self, index: int, state: str) -> bool:
+        def of(argument: int) -> tuple[Any, Any]:
+            return found[argument] if argument in found else (0.0, self.free(argument))
+
+        for one in ordered([index], self._unknown):
+            instruction = self.program.instructions[one]
+            if instruction.kind == "state":
+                if instruction.name == state and self.known[one] is None:
+                    found[one] = 1.0, 0.0
+                continue
+            if not any(argument in found for argument in instruction.arguments):
+                continue  # it does not need the state
+            if instruction.kind == "negate":
+                slope, offset = of(instruction.arguments[0])
+                found[one] = -slope, -offset
+                continue
+            left, right = instruction.arguments
+            (a, b), (c, d) = of(left), of(right)
+            match instruction.name:
+                case "+":
+                    found[one] = a + c, b + d
+                case "-":
+                    found[one] = a - c, b - d
+                case "*":
+                    found[one] = (a * d, b * d) if left in found else (b * c, b * d)
+                case _:
+                    found[one] = a / d, b / d
+        return of(index)
+
+    def _unknown(self, index: int) -> tuple[int, ...]:
         instruction = self.program.instructions[index]
-        if self.known[index] is not None or instruction.phase != "step":
-            return False
-        if instruction.kind == "state":
-            return instruction.name == state
-        return any(self._needs(argument, state) for argument in instruction.arguments)
+        return () if self.known[index] is not None or instruction.phase != "step" else instruction.arguments
 
 
 def _has_size(value: Any) -> bool:

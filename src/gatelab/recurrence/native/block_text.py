@@ -167,10 +167,8 @@ class BlockText:
             for state, size in self.at.states.items():
                 new, old = names[Place("next", state)], names[Place("previous", state)]
                 lines.append(f"    if (ended) memcpy({new}, {old}, sizeof(R) * {self.at.padded(size)});")
-        for number in range(len(self.at.plan.stages.outputs)):
-            place = Place("output", number=number)
-            if place not in names:
-                continue
+        for place in [place for place in names if place.kind == "output"]:
+            number = place.number
             size = self.at.place_size(place)
             to = f"f->output_{number} + ((run * f->steps + t) * f->batch + b) * f->{size}"
             lines.append(f"    if (f->output_{number} && f->{size} != {self.at.padded(size)}) "

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gatelab.equations import Instruction, Program
+from gatelab.equations.ordering import ordered
 from gatelab.recurrence.loop import evaluator
 from gatelab.recurrence.native.places import Size
 
@@ -23,18 +24,17 @@ def constants_of(
     values: dict[int, Tensor] = {}  # numbers are (…, 1) until the end
     sizes: dict[int, Size] = {}
 
-    def value(index: int) -> Tensor:
-        if index not in values:
-            instruction = program.instructions[index]
-            arguments = [value(argument) for argument in instruction.arguments]
-            values[index], sizes[index] = _evaluated(
-                instruction, arguments, [sizes[i] for i in instruction.arguments], weights, inputs, hidden_size
-            )
-        return values[index]
+    wanted = tuple(wanted)
+    for index in ordered(wanted, lambda index: program.instructions[index].arguments):
+        instruction = program.instructions[index]
+        arguments = [values[argument] for argument in instruction.arguments]
+        values[index], sizes[index] = _evaluated(
+            instruction, arguments, [sizes[i] for i in instruction.arguments], weights, inputs, hidden_size
+        )
 
     results = {}
     for index in wanted:
-        result = value(index)
+        result = values[index]
         number = sizes[index] == "1"
         whole = result.expand(*runs, result.shape[-1]).to(inputs.dtype)
         results[index] = (whole[..., 0] if number else whole, sizes[index])

@@ -95,7 +95,8 @@ class _Emitter:
             "gradients": f"f->runs * {self.at.gradient_size()}",
             "space": f"f->threads * {self.at.space()}",
         }
-        lines = "".join(f"    out[{self.at.buffers.index(name)}] = {text};\n" for name, text in sizes.items())
+        positions = {name: position for position, name in enumerate(self.at.buffers)}
+        lines = "".join(f"    out[{positions[name]}] = {text};\n" for name, text in sizes.items())
         return (
             "void measure(const long *n, void *const *p, long *out) {\n"
             "    struct frame frame = framed(n, p), *f = &frame;\n"

@@ -1,6 +1,6 @@
 """Weight gradients as C: one large product for each group, after the loop over time."""
 
-from gatelab.recurrence.native.places import Places
+from gatelab.recurrence.native.places import Places, Size
 
 __all__ = ["GradientText"]
 
@@ -16,9 +16,7 @@ class GradientText:
         lines = ["static void gradients(const struct frame *f) {", self.at.declared_width.rstrip("\n")]
         lines += ["    const long each = " + self.at.gradient_size() + ";", "    (void)each;"]
         for g, group in enumerate(self.at.groups):
-            before = self.at.total(
-                [f"({self.at.depth(o.sources)} + 1) * {len(o.maps)} * f->HP" for o in self.at.groups[:g]]
-            )
+            before = self.at.gradients_before[g]
             width = f"{len(group.maps)} * f->HP"
             sources = []
             for source in group.sources:
@@ -54,37 +52,38 @@ class GradientText:
         ]
         number = bias = 0
         for g, group in enumerate(self.at.groups):
-            before = self.at.total(
-                [f"({self.at.depth(o.sources)} + 1) * {len(o.maps)} * f->HP" for o in self.at.groups[:g]]
-            )
+            before = self.at.gradients_before[g]
             width = f"{len(group.maps)} * f->HP"
+            *begins, depth = self.at.depths(group.sources)
             lines += ["        {", f"        const R *of = f->gradients + run * each + {before};"]
             for position, _ in enumerate(group.maps):
-                for s, source in enumerate(group.sources):
+                for source, begin in zip(group.sources, begins, strict=True):
                     count = self.at.count(source)
                     lines.append(
                         f"        if (f->dweight_{number}) unpack_gradient(f->dweight_{number} + run * f->H * {count}, "
-                        f"of, {self.at.depth(group.sources)}, {width}, {self.at.depth(group.sources[:s])}, "
+                        f"of, {depth}, {width}, {begin}, "
                         f"{position} * f->HP, f->H, {count});"
                     )
                     number += 1
                 lines.append(
                     f"        if (f->dbias_{bias}) memcpy(f->dbias_{bias} + run * f->H, "
-                    f"of + {self.at.depth(group.sources)} * {width} + {position} * f->HP, sizeof(R) * f->H);"
+                    f"of + {depth} * {width} + {position} * f->HP, sizeof(R) * f->H);"
                 )
                 bias += 1
             lines.append("        }")
+        sums: dict[int, list[tuple[Size, int]]] = {}
+        for (constant, length), position in self.at.sums.items():
+            sums.setdefault(constant, []).append((length, position))
         for index in self.at.plan.constants:
             size = self.at.constants[index]
             count = "1" if size == "1" else f"f->{size}"
             lines += [f"        if (f->dconstant_{index}) {{", f"        R *to = f->dconstant_{index} + run * {count};",
                       f"        memset(to, 0, sizeof(R) * {count});"]  # fmt: skip
-            for (constant, of), position in self.at.sums.items():
-                if constant == index:
-                    lines.append(
-                        f"        for (long b = 0; b < f->batch; b++) for (long j = 0; j < f->{of}; j++) "
-                        f"to[{'0' if size == '1' else 'j'}] += "
-                        f"f->sums[((run * f->batch + b) * {len(self.at.sums)} + {position}) * f->WP + j];"
-                    )
+            for length, position in sums.get(index, ()):
+                lines.append(
+                    f"        for (long b = 0; b < f->batch; b++) for (long j = 0; j < f->{length}; j++) "
+                    f"to[{'0' if size == '1' else 'j'}] += "
+                    f"f->sums[((run * f->batch + b) * {len(self.at.sums)} + {position}) * f->WP + j];"
+                )
             lines.append("        }")
         return "\n".join([*lines, "    }", "}\n"])

@@ -153,25 +153,30 @@ class Layout:
         """Refuse tensors that compiled code would read beyond their ends."""
         runs, hidden = self.call.shapes[0][:-3], self.call.hidden_size
         wanted: list[tuple[int, ...]] = [(*runs, self.batch, self.length[size]) for size in of_states.values()]
+        lengths = self._lengths(of_states)
         for one in self.plan.stages.maps:
-            for source in one.sources:
-                wanted.append((*runs, hidden, self.length[self._source_size(source, of_states)]))
+            wanted += [(*runs, hidden, self.length[lengths[source]]) for source in one.sources]
         wanted += [(*runs, hidden)] * sum(self.call.biases)
         wanted += [runs if size == "1" else (*runs, self.length[size]) for size in of_constants.values()]
         for name, shape, needed in zip(self.names, self.call.shapes[1:], wanted, strict=True):
             if tuple(shape) != needed:
                 raise ValueError(f"{name} has shape {tuple(shape)} where {needed} is needed")
 
-    def _source_size(self, source: int, of_states: Mapping[str, Size]) -> Size:
-        instruction = self.call.program.instructions[source]
-        if instruction.kind == "input":
-            return "I"
-        if instruction.kind == "state":
-            return of_states[instruction.name]
-        if instruction.kind in ("product", "part", "join") or not instruction.arguments:
-            return "H"
-        arguments = [a for a in instruction.arguments if self.call.program.instructions[a].phase != "once"]
-        return "I" if all(self._source_size(a, of_states) == "I" for a in arguments) else "H"
+    def _lengths(self, of_states: Mapping[str, Size]) -> list[Size]:
+        """Return the length of every instruction's value, as the source of a product."""
+        instructions = self.call.program.instructions
+        lengths: list[Size] = []
+        for instruction in instructions:
+            if instruction.kind == "input":
+                lengths.append("I")
+            elif instruction.kind == "state":
+                lengths.append(of_states[instruction.name])
+            elif instruction.kind in ("product", "part", "join") or not instruction.arguments:
+                lengths.append("H")
+            else:
+                changing = [a for a in instruction.arguments if instructions[a].phase != "once"]
+                lengths.append("I" if all(lengths[a] == "I" for a in changing) else "H")
+        return lengths
 
 
 @lru_cache(maxsize=512)

@@ -7,7 +7,9 @@ All is row-major, rows padded to whole vectors (f->HP is the padded hidden size)
     packed  weights in panels, for each run: of each group for the way forward, of each source for the way back
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Literal
 
 from gatelab.equations.adjoint import Plan, ProductAdjoint
@@ -32,23 +34,41 @@ class Places:
         sizes_of: length of every instruction's value.
         slot_sizes: length of every slot of the tape.
         sums: (constant, length) -> its place among the sums over steps of what arrives at constants.
-        weights: every weight matrix, in the order of the maps.
-        adjoints: the adjoints of all products.
+        map_numbers: affine value -> its place among the maps.
+        weights: every weight matrix, in the order of the maps; weight_numbers: the place of each.
+        adjoints: the adjoints of all products; first_adjoints: for each stage the place of its first.
+        packed_before, adjoints_before, gradients_before: where what belongs to each group (or adjoint) begins.
     """
 
     def __init__(self, plan: Plan, states: dict[str, Size], constants: dict[int, Size], of_input: Size) -> None:
         self.plan, self.states, self.constants, self.of_input = plan, states, constants, of_input
         self.program = plan.stages.program
         self.maps = {one.value: one for one in plan.stages.maps}
+        self.map_numbers = {value: number for number, value in enumerate(self.maps)}
         self.groups = plan.stages.groups
         self.weights = [weight for one in plan.stages.maps for weight in one.weights]
-        self.state_names = list(states)
+        self.weight_numbers = {weight: number for number, weight in enumerate(self.weights)}
+        self._longest = max((len(group.sources) for group in self.groups), default=0)
         self.adjoints = [product for stage in plan.products for product in stage]
+        self.first_adjoints = [0, *accumulate(map(len, plan.products))]
+        self._states = {name: (number, self.padded(size)) for number, (name, size) in enumerate(states.items())}
+        self._pending = {index: number for number, index in enumerate(plan.pending)}
+        self._constants = {index: number for number, index in enumerate(plan.constants)}
         self.sizes_of = self._sizes()
         at_home = {home.number: value for value, home in plan.homes.items() if home.kind == "slot"}
         self.slot_sizes: list[Size] = [
             filled(self.sizes_of[at_home[slot]]) if slot in at_home else "H" for slot in range(plan.slot_count)
         ]
+        # slots of hidden vectors before each; those as long as x_t follow all of them
+        self._hidden_before = [0, *accumulate(int(size == "H") for size in self.slot_sizes)]
+        packed = [self._all_sources(group.sources, len(group.maps)) for group in self.groups]
+        self.packed_before = _running(packed)
+        self.gradients_before = _running(
+            Counter({**one, "f->HP": len(group.maps)}) for one, group in zip(packed, self.groups, strict=True)
+        )
+        self.adjoints_before = _running(
+            Counter({f"f->H * PAD({self.count(product.source)})": len(product.maps)}) for product in self.adjoints
+        )
         # sums over steps of what arrives at a constant: one for each length of vector that reads it
         self.sums: dict[tuple[int, Size], int] = {}
         for block in plan.backward:
@@ -109,10 +129,10 @@ class Places:
 
     def slot_offset(self, number: int) -> str:
         """Return where a slot begins in its row: those of hidden vectors first, then those as long as x_t."""
-        hidden = sum(size == "H" for size in self.slot_sizes[:number])
+        hidden = self._hidden_before[number]
         if number < self.plan.slot_count and self.slot_sizes[number] == "H":
             return f"{hidden} * f->HP"
-        return f"({self.slot_sizes.count('H')} * f->HP + {number - hidden} * f->IP)"
+        return f"({self._hidden_before[-1]} * f->HP + {number - hidden} * f->IP)"
 
     def count(self, source: int) -> str:
         return f"f->{filled(self.sizes_of[source])}"
@@ -120,32 +140,37 @@ class Places:
     def padded(self, size: Size) -> str:
         return {"I": "f->IP", "H": "f->HP", "1": "f->WP"}[size]
 
-    def depth(self, sources: tuple[int, ...]) -> str:
-        return "(" + (" + ".join(self.count(source) for source in sources) or "0") + ")"
+    def depth(self, sources: Sequence[int]) -> str:
+        """Return the length of some sources side by side."""
+        return _sum(Counter(self.count(source) for source in sources))
+
+    def depths(self, sources: Sequence[int]) -> list[str]:
+        """Return the length of what stands before each source, side by side."""
+        return _running(Counter({self.count(source): 1}) for source in sources)
 
     def group_size(self, index: int) -> str:
         group = self.groups[index]
-        return f"{self.depth(group.sources)} * {len(group.maps)} * f->HP"
+        return _sum(self._all_sources(group.sources, len(group.maps)))
 
     def adjoint_size(self, product: ProductAdjoint) -> str:
         return f"{len(product.maps)} * f->H * PAD({self.count(product.source)})"
 
-    def total(self, terms: list[str]) -> str:
-        return "(" + (" + ".join(terms) or "0") + ")"
-
     def packed_size(self) -> str:
-        return self.total([*(self.group_size(g) for g in range(len(self.groups))), f"{len(self.maps)} * f->HP"])
+        return f"({self.packed_before[-1]} + {len(self.maps)} * f->HP)"
 
     def packed_back_size(self) -> str:
-        return self.total([self.adjoint_size(product) for product in self.adjoints])
+        return self.adjoints_before[-1]
 
     def gradient_size(self) -> str:
-        return self.total([f"({self.depth(group.sources)} + 1) * {len(group.maps)} * f->HP" for group in self.groups])
+        return self.gradients_before[-1]
+
+    def _all_sources(self, sources: Sequence[int], maps: int) -> Counter[str]:
+        lengths = Counter(self.count(source) for source in sources)
+        return Counter({f"{length} * f->HP": number * maps for length, number in lengths.items()})
 
     def space(self) -> str:
         """Return what one thread needs for weight gradients: a panel of deltas and all sources of a group."""
-        longest = max((len(group.sources) for group in self.groups), default=0)
-        return f"(CHUNK * (2 * LANES + {longest} * (f->WP + ROWS)))"
+        return f"(CHUNK * (2 * LANES + {self._longest} * (f->WP + ROWS)))"
 
     def row(self, place: Place, b: str = "b", t: str = "t") -> str:
         """Return the address of a place's row of sequence b at step t of a run."""
@@ -169,10 +194,10 @@ class Places:
                 turn = "(f->steps - 1 - t)" if place.kind == "arriving" else "(f->steps - t)"
                 return f"f->adjoint_{i} + (({turn} % 2 * f->runs + run) * f->batch + {b}) * {width}"
             case "pending":
-                number = self.plan.pending.index(place.number)
+                number = self._pending[place.number]
                 return f"f->pending + ((run * f->batch + {b}) * {len(self.plan.pending)} + {number}) * f->WP"
             case "constant":
-                number = self.plan.constants.index(place.number)
+                number = self._constants[place.number]
                 return f"f->constants + (run * {len(self.plan.constants)} + {number}) * f->WP"
             case "input_adjoint":
                 return f"f->dx + ((run * f->steps + t) * f->batch + {b}) * f->IP"
@@ -195,11 +220,26 @@ class Places:
                 raise AssertionError(kind)
 
     def state(self, name: str) -> tuple[int, str]:
-        return self.state_names.index(name), self.padded(self.states[name])
+        return self._states[name]
 
     @property
     def declared_width(self) -> str:
         return "    const long L = f->L;\n    (void)L;\n"
+
+
+def _sum(lengths: Counter[str]) -> str:
+    """Return a sum as C. Equal terms are counted: spelled out, the sums before many groups would be long."""
+    return "(" + (" + ".join(f"{number} * {length}" for length, number in lengths.items()) or "0") + ")"
+
+
+def _running(terms: Iterable[Counter[str]]) -> list[str]:
+    """Return the sum before each of some terms, and the sum of all, as C."""
+    total: Counter[str] = Counter()
+    texts = [_sum(total)]
+    for term in terms:
+        total.update(term)
+        texts.append(_sum(total))
+    return texts
 
 
 def _joint(sizes: Iterable[Size]) -> Size:

@@ -11,6 +11,9 @@ class ProductText:
 
     def __init__(self, at: Places) -> None:
         self.at = at
+        self.groups: list[list[int]] = [[] for _ in at.plan.forward]
+        for number, group in enumerate(at.groups):
+            self.groups[group.stage].append(number)
 
     def packing(self) -> str:
         """Write the functions that pack weights, biases and constants for the two ways."""
@@ -20,11 +23,11 @@ class ProductText:
         ]
         number = 0
         for g, group in enumerate(self.at.groups):
+            *before, depth = self.at.depths(group.sources)
             for position in range(len(group.maps)):
-                for s, source in enumerate(group.sources):
-                    before = self.at.depth(group.sources[:s])
+                for source, begin in zip(group.sources, before, strict=True):
                     lines.append(
-                        f"    pack_transposed(to, {self.at.depth(group.sources)}, {len(group.maps)} * f->HP, {before}, "
+                        f"    pack_transposed(to, {depth}, {len(group.maps)} * f->HP, {begin}, "
                         f"{position} * f->HP, f->weight_{number} + run * f->H * {self.at.count(source)}, f->H, "
                         f"{self.at.count(source)});"
                     )
@@ -52,7 +55,7 @@ class ProductText:
             for i, (_, weight) in enumerate(product.maps):
                 lines.append(
                     f"    pack_rows(to, {len(product.maps)} * f->H, PAD({count}), {i} * f->H, "
-                    f"f->weight_{self.at.weights.index(weight)} + run * f->H * {count}, f->H, {count});"
+                    f"f->weight_{self.at.weight_numbers[weight]} + run * f->H * {count}, f->H, {count});"
                 )
             lines.append(f"    to += {self.at.adjoint_size(product)};")
         return "\n".join([*lines, "}\n"])
@@ -60,17 +63,16 @@ class ProductText:
     def forward(self, stage: int) -> str:
         """Write the products of a stage."""
         body = []
-        for g, group in enumerate(self.at.groups):
-            if group.stage != stage:
-                continue
+        for g in self.groups[stage]:
+            group = self.at.groups[g]
             segments = []
             for source in group.sources:
                 place = self.at.plan.place(source)
                 segments.append(
                     f"{{{self.at.row(place, 'from')}, {self.at.row_width(place)}, 1, {self.at.count(source)}}}"
                 )
-            before = self.at.total([self.at.group_size(i) for i in range(g)])
-            bias = [*self.at.maps].index(group.maps[0].value)
+            before = self.at.packed_before[g]
+            bias = self.at.map_numbers[group.maps[0].value]
             first = Place("slot", number=self.at.plan.slots[group.maps[0].value])
             body.append(
                 f"    {{\n        const struct segment s[] = {{{', '.join(segments)}}};\n"
@@ -78,7 +80,7 @@ class ProductText:
                 f"{self.at.depth(group.sources)}, packed + {before}, biases + {bias} * f->HP, 0, "
                 f"{self.at.row(first, 'from')}, L);\n    }}\n"
             )
-        all_groups = self.at.total([self.at.group_size(i) for i in range(len(self.at.groups))])
+        all_groups = self.at.packed_before[-1]
         return (
             f"static void products_{stage}(const struct frame *f, long run, long t, long from, long rows) {{\n"
             f"{self.at.declared_width}"
@@ -90,9 +92,8 @@ class ProductText:
     def backward(self, stage: int) -> str:
         """Write the adjoints of the products of a stage."""
         body = []
-        done = [product for earlier in self.at.plan.products[:stage] for product in earlier]
-        for position, product in enumerate(self.at.plan.products[stage]):
-            before = self.at.total([self.at.adjoint_size(p) for p in (*done, *self.at.plan.products[stage][:position])])
+        for number, product in enumerate(self.at.plan.products[stage], self.at.first_adjoints[stage]):
+            before = self.at.adjoints_before[number]
             count = self.at.count(product.source)
             lines = [f"struct segment s[{len(product.maps)}];", "int count = 0;"]
             runs = _neighbours([self.at.plan.slots[value] for value, _ in product.maps])
