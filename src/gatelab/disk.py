@@ -56,6 +56,7 @@ def write_atomically(
     names: bool = True,
     guard: Callable[[], None] | None = None,
     aside: Path | None = None,
+    mode: int = 0o666,
     passing: Callable[[str], None] = lambda moment: None,
 ) -> None:
     """Give the file at ``path`` the content ``data``, durably, in one step.
@@ -69,13 +70,14 @@ def write_atomically(
         guard: called right before the new content takes its place; what it raises leaves the old content there.
         aside: where the previous content is put, if there is any, in the same folder. A kill in between leaves it
             there and nothing at ``path``.
+        mode: of the file, less what the user's mask takes away.
         passing: told each moment at which a process may die, such as ``after fsync``.
     """
     # The name is unique so that two writers never share a temporary file; it lies in the same folder because a
     # rename is atomic only within one file system. os.open and not tempfile: the file gets the user's usual mode.
     temporary = temporary_path(path)
     passing("before write")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         try:
             _write(descriptor, data)
@@ -133,17 +135,17 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files in a folder; nobody else may be writing there."""
-    for path in folder.glob(".*.tmp"):
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove the temporary files in a folder, or those of one name; nobody else may be writing them."""
+    for path in folder.glob(f".{name}.*.tmp"):
         path.unlink(missing_ok=True)
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, mode: int = 0o777) -> None:
     """Make a folder, durably, with those above it, unless it is there. Raises UserError if it cannot be made."""
     try:
         new = [place for place in (folder, *folder.parents) if not place.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode, parents=True, exist_ok=True)
         for place in reversed(new):
             sync_folder(place.parent)
     except OSError as error:

@@ -45,6 +45,6 @@ def peak_gigaflops() -> float:
     Raises:
         UserError: there is no compiler.
     """
-    function = load(_SOURCE).gigaflops
+    function = load(_SOURCE, "gigaflops").gigaflops
     function.restype, function.argtypes = ctypes.c_double, [ctypes.c_long]
     return max(float(function(2_000_000)) for _ in range(5))

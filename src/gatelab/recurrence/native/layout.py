@@ -85,7 +85,7 @@ class Layout:
         }
         of_constants: dict[int, Size] = {i: "H" if equal and size == "I" else size for i, size in call.constants}
         code = emit(self.plan, of_states, of_constants, double=call.dtype == torch.float64, equal=equal)
-        self.library = load(code.text)
+        self.library = load(code.text, "measure", "forward", "backward")
         self.buffers, self.size_names = code.buffers, code.sizes
         self.positions = {name: position for position, name in enumerate(self.buffers)}
         self.length = {"I": self.input_size, "H": hidden}

@@ -10,7 +10,7 @@ from gatelab.equations import Program
 from gatelab.equations.adjoint import plan
 from gatelab.errors import UserError
 from gatelab.recurrence.loop import run_loop
-from gatelab.recurrence.native.build import compiler
+from gatelab.recurrence.native.build import no_compiler
 from gatelab.recurrence.native.constants import constants_of
 from gatelab.recurrence.native.layout import Call, Layout, layout
 from gatelab.recurrence.native.pool import pool
@@ -34,9 +34,7 @@ def refusal(program: Program, inputs: Tensor, weights: Mapping[str, Tensor]) -> 
             return "inputs and weights differ in dtype"
         if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
             return "a transformation of torch.func is at work"
-    if compiler() is None:
-        return "there is no C compiler (cc, gcc or clang; CC names another)"
-    return None
+    return no_compiler()
 
 
 def run_native(
