@@ -28,6 +28,7 @@ DISTRIBUTIONS = {
     "range(1,9,3)": IntDistribution(1, 7, step=3),
     "range(10,1,-3)": IntDistribution(4, 10, step=3),
     "shuffle(range(1,4))": IntDistribution(1, 3),
+    "range(1,1000000000)": IntDistribution(1, 999_999_999),
     "tag(log, range(1,65))": IntDistribution(1, 64, log=True),
     "range(0,1,0.25)": FloatDistribution(0, 0.75, step=0.25),
     "range(0,0.5,0.1)": FloatDistribution(0, 0.4, step=0.1),
@@ -50,6 +51,8 @@ REFUSED = {
     "tag(log, choice(1,2))": "choices take no tag; tags are for interval and range",
     "range(5,1)": "has no values; the second end of a range is left out",
     "range(1,5,0)": "the step must not be 0",
+    "range(0,1,1e-9)": "1,000,000,000 values; must be at most 100,000, or an interval",
+    "range(0,inf)": "both ends and the step must be finite numbers",
 }
 
 
@@ -69,6 +72,11 @@ def test_what_is_no_distribution(text):
     with pytest.raises(UserError) as refused:
         space(f"key={text}")
     assert str(refused.value) == f"key={text}: {REFUSED[text]}"
+
+
+def test_a_grid_that_is_too_large_is_counted_and_not_written_out():
+    with pytest.raises(UserError, match=r"^2,000,000,000 points: more than 100,000, the most that a grid may have$"):
+        space("key=range(1000000000)", "other=a,b").grid()
 
 
 def test_fixed_overrides_stay_as_they_were_written():

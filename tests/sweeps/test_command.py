@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from gatelab.commands.train import train
+from gatelab.errors import UserError
 from gatelab.runs import Store
 from gatelab.sweeps.injected import VARIABLE
 from tests.faults.sweeping import SMALL
@@ -48,6 +49,22 @@ def test_the_plan_trains_nothing(sweep, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_sweep_of_a_million_points_is_counted_and_refused(sweep, tmp_path):
+    with pytest.raises(UserError, match=r"^1,000,000 points: more than 100,000, the most that a sweep may have; "):
+        sweep("variant=lstm,gru", "seed=range(500000)")
+    with pytest.raises(UserError, match=r"^1,000,000,000 points: more than 100,000, "):
+        sweep("seed=range(1000000000)")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_most_points_of_a_sweep_can_be_set(sweep, tmp_path):
+    with pytest.raises(UserError, match=r"^4 points: more than 3, .* raise hydra.launcher.most_points$"):
+        sweep("seed=range(4)", "hydra.launcher.most_points=3")
+    with pytest.raises(UserError, match=r"^hydra.launcher.most_points=many: must be an integer of at least 1$"):
+        sweep("seed=range(4)", "hydra.launcher.most_points=many")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_plan_of_a_finished_sweep(sweep):
     sweep("seed=1,2")
     assert sweep("seed=1,2", "plan_only=true")[1].out == "2 runs are finished, nothing is to be trained\n"
@@ -86,6 +103,7 @@ def test_a_finished_sweep_launched_again_does_not_even_import_torch(sweep, tmp_p
 import json, sys, time
 begun = time.perf_counter()
 from gatelab.commands.train import train
+from gatelab.errors import UserError
 status = train(json.loads(sys.argv[1]))
 print(json.dumps([status, time.perf_counter() - begun, sorted({"torch", "pytorch_lightning"} & set(sys.modules))]))
 """

@@ -1,16 +1,17 @@
-"""Points composed quickly are those that Hydra composes."""
+"""Points composed quickly are those that Hydra composes, and the files of a sweep are read once for all its points."""
 
-from typing import Any
+import itertools
 
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from gatelab.configuration import plain
 from gatelab.locations import conf_directory
-from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
+from hydra_plugins.gatelab_stacked_launcher._composition import LegalPoints, QuickComposition
 
 POINTS = [
     ["seed=1", "optimizer.lr=0.1"],
@@ -21,11 +22,39 @@ POINTS = [
     ["variant=lstm", 'variant.equations.f="sigmoid(linear(x, h))"', "runs_dir=here"],
     ["+optimizer.amsgrad=true", "seed=4"],
     ["+optimizer.amsgrad=true", "optimizer.amsgrad=false"],
+    ["++optimizer.amsgrad=true", "++optimizer.lr=3", "++variant.reads.f=[x]", "variant=gru"],
+    ["+optimizer.deep.inside=1", "optimizer.deep.inside=2"],
     ["~schedule.warmup_steps", "seed=7"],
+    ["~schedule.warmup_steps", "+schedule.warmup_steps=3"],
+    ["+schedule={more: {a: 1}}", "schedule.more.a=2"],
     ["logger=[csv,none]", "seed=5"],
-    ["training.clip_norm=null", "optimizer.betas=[0.8,0.9]"],
+    ["logger=[csv,wandb]", "logger.wandb.project=mine"],
+    ["training.clip_norm=null", "optimizer.betas=[0.8,0.9]", "training.patience=null"],
     ["model={hidden_size:3}"],
+    ["model={hidden_size:3}", "model.hidden_size=5"],
+    ["model.hidden_size=5", "model={hidden_size:3}"],
     ["hydra.sweep.dir=elsewhere", "seed=6"],
+    ["task=copying", "task=adding", "seed=8"],
+    ["runs_dir='a, b'", 'opening.name="chrono"'],
+    ["runs_dir=null", "seed=true", "threads=1.0"],
+    ["optimizer.lr=${draw:log_uniform,1e-6,1e-2}", "seed=1"],
+    ["optimizer.lr=${draw:log_uniform,1e-6,1e-2}", "seed=2"],
+    ["optimizer.lr=${draw:choice,1,[2],null}", "seed=3"],
+    ["model.hidden_size=${by_variant:lstm,36,gru,46}", "variant=gru"],
+    ["model.hidden_size=${by_variant:lstm,36,gru,46}", "variant=lstm", "seed=${model.hidden_size}"],
+    ["opening=chrono", "opening.max_time=${by_opening:chrono,750}"],
+    ["optimizer.betas=['${training.clip_norm}',0.5]"],
+    [r"runs_dir='\${seed}'"],
+    ["model=${training}"],
+    ["+experiment=weiss_2018/counting/quick", "task=anbn"],
+    ["+experiment=weiss_2018/counting/quick", "task=anbncn", "variant=gru", "model.hidden_size=4"],
+]
+
+GRIDS = [
+    ["variant=lstm,gru,cifg", "task=adding,copying", "optimizer=adam,sgd", "seed=1"],
+    ["seed=1,2", "optimizer.lr=${draw:uniform,0,1}", "variant=lstm,gru", "task=adding,copying"],
+    ["+optimizer.amsgrad=true,false", "opening=default,chrono,one", "++variant.mutate=1,2"],
+    ["~opening", "schedule=cosine,linear", "seed=1,2"],
 ]
 
 
@@ -36,25 +65,117 @@ def loader():
         yield GlobalHydra.instance().hydra
 
 
+class Counting:
+    """A loader that notes what it was asked to compose."""
+
+    def __init__(self, loader):
+        self.loader, self.asked = loader, []
+
+    def __getattr__(self, name):
+        return getattr(self.loader, name)
+
+    def load_sweep_config(self, master, words):
+        self.asked.append(words)
+        return self.loader.load_sweep_config(master, words)
+
+
+def master_of(loader, words=()):
+    return loader.compose_config("train", list(words), run_mode=RunMode.MULTIRUN, with_log_configuration=False)
+
+
+def grid(words):
+    values = [(key, value.split(",") if "{" not in value else [value]) for key, _, value in map(cut, words)]
+    return [list(point) for point in itertools.product(*([joined(key, one) for one in each] for key, each in values))]
+
+
+def cut(word):
+    return word.partition("=")
+
+
+def joined(key, value):
+    return f"{key}={value}" if value else key
+
+
+def same(one, other):
+    """Say whether two configurations are the same, in the order of their keys and the kinds of their values as well."""
+    return repr(one) == repr(other)
+
+
 def test_every_point_is_the_same(loader):
-    master = loader.compose_config("train", ["task=adding"], run_mode=RunMode.MULTIRUN, with_log_configuration=False)
-    quick = QuickComposition(loader.config_loader)
+    master = master_of(loader, ["task=adding"])
+    quick = QuickComposition(loader.config_loader, master)
     for words in POINTS:
-        composed, reference = (which.load_sweep_config(master, words) for which in (quick, loader.config_loader))
-        ours: Any = OmegaConf.to_container(composed)
-        theirs: Any = OmegaConf.to_container(reference)
-        if "hydra.sweep.dir=elsewhere" not in words:
-            # how Hydra would name a folder for the point; nobody asks
-            del ours["hydra"]["job"]["override_dirname"], theirs["hydra"]["job"]["override_dirname"]
-        assert ours == theirs
-        assert OmegaConf.is_struct(composed)
+        expected = plain(loader.config_loader.load_sweep_config(master, words))
+        assert same(quick.point(words), expected), words
+        assert same(quick.point(words), expected), words
 
 
-@pytest.mark.parametrize("words", [["sed=1"], ["seed=1", "variant=nothing"], ["seed=1", "optimizer.nothing=2"]])
+@pytest.mark.parametrize("words", GRIDS, ids=" ".join)
+def test_every_point_of_a_grid_is_the_same(loader, words):
+    master = master_of(loader)
+    quick = QuickComposition(loader.config_loader, master)
+    words = [*words, "~schedule.warmup_steps"] if words[0] == "~opening" else words
+    for point in grid(words):
+        assert same(quick.point(point), plain(loader.config_loader.load_sweep_config(master, point))), point
+
+
+WRONG = [["sed=1"], ["seed=1", "variant=nothing"], ["seed=1", "optimizer.nothing=2"], ["+seed=1"], ["seed.inner=1"],
+         ["+logger.wandb=3", "logger=none", "logger.csv.more=1"], ["optimizer.lr=${nothing}"], ["seed=???"],
+         ["optimizer.lr=${draw:uniform,2,1}"], ["task=${variant}"]]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", WRONG, ids=" ".join)
 def test_errors_are_those_of_hydra(loader, words):
-    master = loader.compose_config("train", [], run_mode=RunMode.MULTIRUN, with_log_configuration=False)
-    with pytest.raises(HydraException) as reference:
-        loader.config_loader.load_sweep_config(master, words)
-    with pytest.raises(HydraException) as quick:
-        QuickComposition(loader.config_loader).load_sweep_config(master, words)
+    master = master_of(loader)
+    with pytest.raises((HydraException, OmegaConfBaseException)) as reference:
+        plain(loader.config_loader.load_sweep_config(master, words))
+    with pytest.raises(type(reference.value)) as quick:
+        QuickComposition(loader.config_loader, master).point(words)
     assert str(quick.value) == str(reference.value)
+
+
+def test_hydra_composes_once_for_each_option_and_not_for_each_point(loader):
+    master, counting = master_of(loader), Counting(loader.config_loader)
+    quick = QuickComposition(counting, master)
+    words = ["seed=1,2,3,4,5,6,7,8", "variant=lstm,gru,cifg,peephole", "task=adding,copying,digits",
+             "optimizer.lr=0.1,0.2,0.3", "+optimizer.amsgrad=true"]  # fmt: skip
+    points = [quick.point(point) for point in grid(words)]
+    assert len(points) == 288
+    assert len(counting.asked) == 1 + 3 + 2
+    assert len({id(point["variant"]) for point in points}) == 4
+    assert len({id(point["training"]) for point in points}) == 1
+
+
+def test_what_is_put_in_before_an_experiment_is_composed_once(loader):
+    master, counting = master_of(loader), Counting(loader.config_loader)
+    quick = QuickComposition(counting, master)
+    for point in grid(["+experiment=weiss_2018/counting/quick", "variant=lstm,gru", "seed=1,2,3", "++variant.x=1"]):
+        quick.point(point)
+    assert len(counting.asked) == 2
+
+
+def test_groups_that_change_more_than_their_section_are_composed_together(loader):
+    class Entangled(Counting):
+        """As if the files of tasks said how long training takes."""
+
+        def load_sweep_config(self, master, words):
+            composed = super().load_sweep_config(master, words)
+            if "task=copying" in words:
+                composed.training.max_steps = 7 if "variant=gru" in words else 8
+            return composed
+
+    entangled = Entangled(loader.config_loader)
+    quick = QuickComposition(entangled, master_of(loader))
+    points = [quick.point(point) for point in grid(["variant=lstm,gru", "task=adding,copying"])]
+    assert [point["training"]["max_steps"] for point in points] == [1000, 8, 1000, 7]
+
+
+def test_a_sweeper_that_checks_the_points_is_told_what_is_wrong(loader):
+    master, counting = master_of(loader), Counting(loader.config_loader)
+    legal = LegalPoints(loader.config_loader, QuickComposition(counting, master))
+    for seed in range(20):
+        assert list(legal.load_sweep_config(master, [f"seed={seed}"])) == []
+    assert len(counting.asked) == 1
+    with pytest.raises(HydraException, match="sed"):
+        legal.load_sweep_config(master, ["sed=1"])
+    assert "lstm" in legal.get_group_options("variant")

@@ -10,6 +10,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from gatelab.configuration import Reading, RunConfiguration, ours, plain, translated
+from gatelab.configuration.counting import check_size
 from gatelab.locations import conf_directory
 
 __all__ = ["grid"]
@@ -56,7 +57,9 @@ def _runs(points: Sequence[Sequence[str]]) -> Iterator[RunConfiguration]:
 def _points(words: list[str]) -> list[tuple[str, ...]]:
     """Return all combinations of the values of the words; of two words with the same key the later one counts."""
     values: dict[str, list[str]] = {}
-    for override in _parsed(words):
+    parsed = _parsed(words)
+    check_size(parsed)
+    for override in parsed:
         key = override.get_key_element()
         if override.is_sweep_override():
             values[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]

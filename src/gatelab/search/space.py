@@ -9,6 +9,7 @@ from typing import Any, cast
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, Transformer
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from gatelab.configuration.counting import MOST_POINTS, values
 from gatelab.errors import UserError, suggest
 
 __all__ = ["Parameter", "Space", "read_space"]
@@ -43,19 +44,29 @@ class Parameter:
         bounds = cast(FloatDistribution | IntDistribution, self.distribution)
         return [bounds.low, bounds.high]
 
+    def count(self) -> int:
+        """Return how many values there are. Raises as :meth:`values`."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return len(self.distribution.choices)
+        if isinstance(self.distribution, IntDistribution):
+            return (self.distribution.high - self.distribution.low) // self.distribution.step + 1
+        if self.steps:
+            return len(self.steps)
+        raise UserError(f"{self.key}={self.text}: a grid needs separate values, such as a,b,c or range(…)")
+
     def values(self) -> list[Any]:
         """Return every value, for a grid.
 
         Raises:
-            UserError: an interval of floats.
+            UserError: an interval of floats, or too many values.
         """
+        if self.count() > MOST_POINTS:
+            raise UserError(f"{self.key}={self.text}: {self.count():,} values; must be at most {MOST_POINTS:,}")
         if isinstance(self.distribution, CategoricalDistribution):
             return list(self.distribution.choices)
         if isinstance(self.distribution, IntDistribution):
             return list(range(self.distribution.low, self.distribution.high + 1, self.distribution.step))
-        if self.steps:
-            return [round(step, _DIGITS) for step in self.steps]
-        raise UserError(f"{self.key}={self.text}: a grid needs separate values, such as a,b,c or range(…)")
+        return [round(step, _DIGITS) for step in self.steps]
 
 
 @dataclass(frozen=True)
@@ -90,8 +101,11 @@ class Space:
         """Return every point, the last axis moving fastest.
 
         Raises:
-            UserError: an axis without separate values.
+            UserError: an axis without separate values, or too many points.
         """
+        count = math.prod(parameter.count() for parameter in self.parameters)
+        if count > MOST_POINTS:
+            raise UserError(f"{count:,} points: more than {MOST_POINTS:,}, the most that a grid may have")
         keys = [parameter.key for parameter in self.parameters]
         return [
             dict(zip(keys, values, strict=True))
@@ -125,7 +139,7 @@ def _parameter(override: Override) -> Parameter:
     if isinstance(value, IntervalSweep):
         return Parameter(key, text, _interval(value, tags, where))
     if isinstance(value, RangeSweep):
-        return _range(value, tags, key, text)
+        return _range(override, value, tags)
     if tags:
         raise UserError(f"{where}: choices take no tag; tags are for interval and range")
     # shuffle() would give a study other choices each time
@@ -147,27 +161,31 @@ def _interval(sweep: IntervalSweep, tags: set[str], where: str) -> BaseDistribut
     return _distribution(low, high, where, whole=whole, log="log" in tags)
 
 
-def _range(sweep: RangeSweep, tags: set[str], key: str, text: str) -> Parameter:
+def _range(override: Override, sweep: RangeSweep, tags: set[str]) -> Parameter:
+    key, text = override.get_key_element(), override.get_value_string()
     where = f"{key}={text}"
-    if sweep.step == 0:
-        raise UserError(f"{where}: the step must not be 0")
-    values = list(sweep.range())
-    if not values:
+    count = values(override)
+    if not count:
         raise UserError(f"{where}: has no values; the second end of a range is left out")
-    low, high, step = min(values), max(values), abs(sweep.step)
-    if "log" in tags and (step != 1 or not all(isinstance(value, int) for value in values)):
+    start, step = sweep.start, sweep.step
+    whole = isinstance(sweep.range(), range)
+    if "log" in tags and (abs(step) != 1 or not whole):
         raise UserError(f"{where}: a log range must be of integers, with step 1")
-    if all(isinstance(value, int) for value in values):
-        log = "log" in tags
-        return Parameter(key, text, _distribution(low, high, where, whole=True, log=log, step=int(step)))
+    if whole:
+        assert isinstance(start, int) and isinstance(step, int)
+        first, last = sorted((start, start + (count - 1) * step))
+        distribution = _distribution(first, last, where, whole=True, log="log" in tags, step=abs(step))
+        return Parameter(key, text, distribution)
     if "int" in tags:
         raise UserError(f"{where}: a range of integers needs whole numbers")
-    steps = tuple(sorted(float(value) for value in values))
+    if count > MOST_POINTS:
+        raise UserError(f"{where}: {count:,} values; must be at most {MOST_POINTS:,}, or an interval")
+    steps = tuple(sorted(map(float, sweep.range())))
     if len(steps) == 1:
         return Parameter(key, text, CategoricalDistribution(steps))
     # without the last bits, in which 3 * 0.1 is more than 0.3, or Optuna would find that the step does not fit
     low, high = round(steps[0], _DIGITS), round(steps[-1], _DIGITS)
-    return Parameter(key, text, FloatDistribution(low, high, step=step), steps)
+    return Parameter(key, text, FloatDistribution(low, high, step=abs(step)), steps)
 
 
 def _distribution(

@@ -13,7 +13,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 from gatelab.commands.train import RunError
-from gatelab.configuration import RunConfiguration, plain, quote_equations, run_configuration, translated
+from gatelab.configuration import plain, quote_equations, run_configuration, translated
 from gatelab.errors import UserError
 from gatelab.runs import Store
 from gatelab.search import Outcome, Point
@@ -42,8 +42,7 @@ class LaunchedRuns:
 
     def point(self, words: Sequence[str]) -> Point:
         """Compose and check a run."""
-        with translated(words):
-            composed = plain(self.loader.load_sweep_config(self.config, list(words)))
+        composed = self._composed(words)
         if composed.get("plan_only"):
             raise UserError("plan_only=true: a search has no plan, it asks for its trials batch by batch")
         run = run_configuration(composed, self.directories)
@@ -54,12 +53,18 @@ class LaunchedRuns:
         """Hand runs to the launcher and look up what became of them."""
         jobs = self.launcher.launch([list(words) for words in batch], initial_job_idx=self.launched)
         self.launched += len(batch)
-        return [self._outcome(job) for job in jobs]
+        return [self._outcome(words, job) for words, job in zip(batch, jobs, strict=True)]
 
-    def _outcome(self, job: JobReturn) -> Outcome:
-        if not isinstance(job.cfg, DictConfig):
-            return Outcome("failed", reason=_reason(job))
-        run: RunConfiguration = run_configuration(plain(job.cfg), self.directories, with_torch=False)
+    def _composed(self, words: Sequence[str]) -> dict[str, Any]:
+        with translated(words):
+            composition = getattr(self.launcher, "composition", None)
+            if composition is not None:
+                composed: dict[str, Any] = composition.point(words)
+                return composed
+            return plain(self.loader.load_sweep_config(self.config, list(words)))
+
+    def _outcome(self, words: Sequence[str], job: JobReturn) -> Outcome:
+        run = run_configuration(self._composed(words), self.directories, with_torch=False)
         result = Store(run.runs_dir).finished(run.identity)
         if result is None:
             return Outcome("failed", identity=run.identity, reason=_reason(job))

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
     from gatelab.sweeps import Failure
+    from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
 
 
 @dataclass
@@ -52,6 +53,7 @@ class StackedLauncherConfig:
     limit_minutes: Any = None
     silent_minutes: Any = 30
     retries: Any = 0
+    most_points: Any = 100_000
     submitit: SubmititConfig = field(default_factory=SubmititConfig)
     ray: RayConfig = field(default_factory=RayConfig)
 
@@ -66,18 +68,24 @@ class StackedLauncher(Launcher):
         self.options = options
         self.tables = True
         """Whether to print the tables of each launch; a search, which launches many times, turns it off."""
+        self.composition: QuickComposition | None = None
+        """Composes the points."""
         self.config: DictConfig | None = None
-        self.hydra_context: HydraContext | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what composing the points needs. The task function trains a single run; here the points go together."""
-        from gatelab.commands.train import begin_sweep
-        from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
+        """Keep what composing the points needs. The task function trains a single run; here the points go together.
 
+        Raises:
+            UserError: the sweep has more points than it may, or none; found before any of them is written out.
+        """
+        from gatelab.commands.train import begin_sweep
+        from hydra_plugins.gatelab_stacked_launcher._composition import LegalPoints, QuickComposition
+        from hydra_plugins.gatelab_stacked_launcher._size import check_sweep
+
+        check_sweep(config, hydra_context.config_loader, self.options.pop("most_points"))
+        self.composition = QuickComposition(hydra_context.config_loader, config)
         # the sweeper has the same context: it composes the points as well, to see that they are legal
-        if not isinstance(hydra_context.config_loader, QuickComposition):
-            hydra_context.config_loader = QuickComposition(hydra_context.config_loader)  # type: ignore[assignment]
-        self.hydra_context = hydra_context
+        hydra_context.config_loader = LegalPoints(hydra_context.config_loader, self.composition)  # type: ignore[assignment]
         self.config = config
         begin_sweep(Path(config.hydra.sweep.dir))
 
@@ -88,23 +96,18 @@ class StackedLauncher(Launcher):
             for each point its validation score, for sweepers that search; a run that has failed is a failed job.
         """
         from gatelab.commands.train import train_points
-        from gatelab.configuration import added_directories, plain
+        from gatelab.configuration import added_directories
 
-        assert self.config is not None and self.hydra_context is not None
-        loader = self.hydra_context.config_loader
-        composed = [loader.load_sweep_config(self.config, list(overrides)) for overrides in job_overrides]
+        assert self.config is not None and self.composition is not None
         shared = set.intersection(*(set(overrides) for overrides in job_overrides))
         names = [
             " ".join(word for word in overrides if word not in shared) or "the same" for overrides in job_overrides
         ]
         sweep = Path(self.config.hydra.sweep.dir).name
-        points = [plain(point) for point in composed]
+        points = [self.composition.point(overrides) for overrides in job_overrides]
         directories = added_directories(sys.argv[1:])
         outcomes = train_points(points, sweep, directories, names, _plain_options(self.options), tables=self.tables)
-        return [
-            _ended(overrides, configuration, outcome)
-            for overrides, configuration, outcome in zip(job_overrides, composed, outcomes, strict=True)
-        ]
+        return [_ended(overrides, outcome) for overrides, outcome in zip(job_overrides, outcomes, strict=True)]
 
 
 def _plain_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -114,12 +117,12 @@ def _plain_options(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _ended(overrides: Sequence[str], configuration: Any, outcome: "float | Failure") -> JobReturn:
+def _ended(overrides: Sequence[str], outcome: "float | Failure") -> JobReturn:
     if isinstance(outcome, float):
-        job = JobReturn(overrides=list(overrides), cfg=configuration, status=JobStatus.COMPLETED)
+        job = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
         job.return_value = outcome
         return job
-    failed = _FailedJob(overrides=list(overrides), cfg=configuration, status=JobStatus.FAILED)
+    failed = _FailedJob(overrides=list(overrides), status=JobStatus.FAILED)
     failed.reason = outcome.reason
     return failed
 

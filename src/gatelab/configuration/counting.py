@@ -1,0 +1,60 @@
+"""How many points a sweep has, found without writing them out: ``range(1000000000)`` is counted at once."""
+
+import math
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
+
+from gatelab.errors import UserError
+
+__all__ = ["MOST_POINTS", "check_size", "points", "values"]
+
+MOST_POINTS = 100_000
+"""Points that a sweep may have if nothing else is said. More than that is nearly always a slip, and planning them takes
+minutes."""
+
+
+def check_size(overrides: Sequence[Override], most: int = MOST_POINTS, advice: str = "sweep fewer values") -> None:
+    """Raise a UserError for a sweep of more points than ``most``, or of none; ``advice`` ends the sentence."""
+    for override in overrides:
+        if override.is_sweep_override() and values(override) == 0:
+            hint = "; the second end of a range is left out" if override.is_range_sweep() else ""
+            raise UserError(f"{override.input_line}: has no values{hint}")
+    count = points(overrides)
+    if count > most:
+        raise UserError(f"{count:,} points: more than {most:,}, the most that a sweep may have; {advice}")
+
+
+def points(overrides: Iterable[Override]) -> int:
+    """Return how many points the combinations of all overrides are; of several for one key the last counts."""
+    return math.prod({override.get_key_element(): values(override) for override in overrides}.values())
+
+
+def values(override: Override) -> int:
+    """Return how many values an override has.
+
+    Raises:
+        UserError: a range without end.
+    """
+    value = override.value()
+    if isinstance(value, RangeSweep):
+        return _steps(value, str(override.input_line))
+    if isinstance(value, ChoiceSweep):
+        return len(value.list)
+    if override.is_discrete_sweep():  # a glob: as many as the options that it fits
+        return sum(1 for _ in override.sweep_iterator())
+    return 1
+
+
+def _steps(sweep: RangeSweep, where: str) -> int:
+    ends = (sweep.start, sweep.stop, sweep.step)
+    # the very numbers that Hydra steps through
+    start, stop, step = (Decimal(end if end is not None else 0) for end in ends)
+    if not (start.is_finite() and stop.is_finite() and step.is_finite()):
+        raise UserError(f"{where}: both ends and the step must be finite numbers")
+    if step == 0:
+        raise UserError(f"{where}: the step must not be 0")
+    # a quotient of decimals would be rounded
+    return max(0, math.ceil((Fraction(stop) - Fraction(start)) / Fraction(step)))
