@@ -1,9 +1,12 @@
-"""The one kind of error that a user can cause, and the nearest known name to suggest."""
+"""The one kind of error that a user can cause, the nearest known name to suggest, and text made fit for a line."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["UserError", "suggest"]
+__all__ = ["UserError", "one_line", "suggest"]
+
+_LONGEST = 600
+_LONGEST_NAME = 200  # that is compared with others, which takes time
 
 
 class UserError(Exception):
@@ -11,10 +14,47 @@ class UserError(Exception):
 
     The message is one line that names the thing, its value and what is allowed. (An error in an equation adds
     the equation and a caret below that line.) The doors print it on stderr and exit with status 2.
+
+    What a file or a name holds ends up in messages: a message has no control characters, and its lines are cut in
+    the middle where they are longer than 600 characters.
     """
+
+    def __init__(self, message: object) -> None:
+        lines = str(message).split("\n")
+        equation = len(lines) == 3 and set(lines[2].strip()) == {"^"}
+        super().__init__("\n".join(map(_shown, lines)) if equation else one_line(message, _LONGEST))
+
+
+def one_line(text: object, longest: int = 80) -> str:
+    """Return a text on one line: line breaks as spaces, control characters as escapes, the middle left out if long."""
+    line = str(text)
+    if len(line) > 8 * longest:  # before anything is done with megabytes
+        line = line[: 4 * longest] + line[-4 * longest :]
+    line = " ".join(part for part in line.splitlines() if part) if not line.isprintable() else line
+    return _cut(_visible(line.strip()), longest)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'cifg'?)"`` for the nearest of the known names, or an empty string."""
+    if len(name) > _LONGEST_NAME:
+        return ""
     nearest = get_close_matches(name, [str(candidate) for candidate in known], n=1, cutoff=0.6)
     return f" (did you mean '{nearest[0]}'?)" if nearest else ""
+
+
+def _shown(line: str) -> str:
+    # an equation and its caret keep their spaces
+    return _visible(line)[:_LONGEST]
+
+
+def _visible(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def _cut(line: str, longest: int) -> str:
+    if len(line) <= longest:
+        return line
+    end = longest // 3
+    return f"{line[: longest - end - 1]}…{line[-end:]}"

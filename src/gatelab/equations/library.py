@@ -5,13 +5,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gatelab.equations.factors import FACTORS, applied
 from gatelab.equations.mutation import mutated
 from gatelab.equations.variant import Variant
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
+from gatelab.reading import parse_yaml, read_text
 
 __all__ = ["edited_variant", "load_variant", "variant_files", "variant_from_file"]
 
@@ -79,26 +78,19 @@ def edited_variant(mapping: Mapping[str, Any], files: Mapping[str, Path] | None 
 
 
 def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{_shown(file)}: cannot be read: {error}") from None
+    return read_text(file, _shown(file))
 
 
 def _content(text: str, where: str) -> dict[str, Any]:
-    try:
-        content = _parsed(text)
-    except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        # PyYAML lets errors of its own making through: a 99th of a month, !!bool nonsense, a thousand brackets
-        raise UserError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+    content = _parsed(text, where)
     if not isinstance(content, dict):
         raise UserError(f"{where}: must hold the keys name, state and equations")
     return content
 
 
 @lru_cache(maxsize=256)
-def _parsed(text: str) -> Any:
-    return yaml.safe_load(text)
+def _parsed(text: str, where: str) -> Any:
+    return parse_yaml(text, where)
 
 
 def load_variant(name: str, directories: Iterable[str | Path] = ()) -> Variant:

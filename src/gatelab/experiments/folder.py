@@ -10,40 +10,24 @@
 The name of an experiment is the path of its folder below experiments/.
 """
 
-import csv
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from gatelab.errors import UserError, suggest
 from gatelab.experiments.claims import Claims
 from gatelab.experiments.published import COLUMNS, Published
 from gatelab.locations import experiments_directory
+from gatelab.reading import read_rows, read_yaml
 from gatelab.validation import check
 
-__all__ = ["PAPER", "Experiment", "experiment_names", "experiments_named", "load_experiment", "read_file"]
+__all__ = ["PAPER", "Experiment", "experiment_names", "experiments_named", "load_experiment", "shown_file"]
 
 _FILE = "experiment.yaml"
 _NOT_PROFILES = (_FILE, "claims.yaml")
 PAPER = "paper"
 """The profile of experiment.yaml itself."""
 _QUICK = "quick"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which ``on`` is a word: the argument of a check, which YAML 1.1 takes for true."""
-
-
-_BOOLEAN = "tag:yaml.org,2002:bool"
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOLEAN]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"true|false"), list("tf"))
 
 
 @dataclass(frozen=True)
@@ -78,27 +62,24 @@ class Experiment:
     def published(self) -> tuple[Published, ...]:
         """The numbers of published.csv. Raises UserError for a file that is absent or breaks the schema."""
         path = self.folder / "published.csv"
-        rows = list(csv.DictReader(read_file(path).splitlines()))
+        rows = read_rows(path, shown_file(path))
         numbers = []
         for line, row in enumerate(rows, start=2):
-            where = f"{_shown(path)}, line {line}"
+            where = f"{shown_file(path)}, line {line}"
             for column in row:
                 if column not in COLUMNS:
                     raise UserError(f"{where}: unknown column '{column}'{suggest(str(column), COLUMNS)}")
             numbers.append(check(Published, {key: value for key, value in row.items() if value}, where))
         if not numbers:
-            raise UserError(f"{_shown(path)}: no numbers; at least one row is needed")
+            raise UserError(f"{shown_file(path)}: no numbers; at least one row is needed")
         return tuple(numbers)
 
     @cached_property
     def claims(self) -> Claims:
         """The content of claims.yaml. Raises UserError for a file that is absent or breaks the schema."""
         path = self.folder / "claims.yaml"
-        try:
-            content: Any = _Loader(read_file(path)).get_single_data()
-        except yaml.YAMLError as error:
-            raise UserError(f"{_shown(path)}: not YAML: {' '.join(str(error).split())}") from error
-        return check(Claims, content, _shown(path))
+        # ``on``, the argument of a check, is a word
+        return check(Claims, read_yaml(path, shown_file(path), words=True), shown_file(path))
 
 
 def experiment_names() -> list[str]:
@@ -127,14 +108,7 @@ def load_experiment(name: str) -> Experiment:
     return Experiment(name, experiments_directory() / name)
 
 
-def read_file(path: Path) -> str:
-    """Return the text of a file of an experiment. Raises UserError if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{_shown(path)}: cannot be read: {error.strerror}") from error
-
-
-def _shown(path: Path) -> str:
+def shown_file(path: Path) -> str:
+    """Return what errors call a file of an experiment."""
     root = experiments_directory()
     return f"experiments/{path.relative_to(root).as_posix()}" if path.is_relative_to(root) else str(path)

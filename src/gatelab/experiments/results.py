@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ import yaml
 from gatelab.disk import because, sync_folder, write_atomically
 from gatelab.errors import UserError
 from gatelab.experiments.comparison import Comparison
-from gatelab.experiments.folder import PAPER, Experiment, read_file
+from gatelab.experiments.folder import PAPER, Experiment, shown_file
 from gatelab.experiments.testing import Test
 from gatelab.experiments.trials import Trials
+from gatelab.reading import read_json, read_rows, read_yaml
 from gatelab.reports import Table, runs_table, variants_table
 from gatelab.reports.evidence import read_evidence
 from gatelab.reports.question import Question
@@ -108,12 +108,12 @@ def stored_results(experiment: Experiment, profile: str) -> Stored | None:
     folder = experiment.folder / "results" / profile
     if not folder.is_dir():
         return None
-    verdicts = csv.DictReader(read_file(folder / _VERDICTS).splitlines())
+    verdicts = read_rows(folder / _VERDICTS, shown_file(folder / _VERDICTS), columns=["claim", "verdict"])
     return Stored(
         profile,
-        about=yaml.safe_load(read_file(folder / _ABOUT)),
-        numbers=list(csv.DictReader(read_file(folder / _NUMBERS).splitlines())),
-        verdicts={row["claim"]: row["verdict"] for row in verdicts},
+        about=read_yaml(folder / _ABOUT, shown_file(folder / _ABOUT), dumped=True),
+        numbers=read_rows(folder / _NUMBERS, shown_file(folder / _NUMBERS)),
+        verdicts={row["claim"]: row.get("verdict", "") for row in verdicts},
     )
 
 
@@ -165,10 +165,10 @@ def _machine(origin: dict[str, object]) -> str:
 
 def _origin(store: Store, identity: str) -> dict[str, object]:
     path = store.runs_dir / identity / "provenance.json"
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise UserError(f"write=true: {path}: cannot be read, so that nobody knows where the run comes from") from error
+    origin = read_json(path)
+    if not isinstance(origin, dict):
+        raise UserError(f"write=true: {path}: damaged, so that nobody knows where the run comes from")
+    return origin
 
 
 def _commit(origin: dict[str, object]) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gatelab.equations.library import variant_files
 from gatelab.equations.parsing import canonical_text
 from gatelab.errors import UserError
 from gatelab.locations import conf_directory
+from gatelab.reading import read_yaml
 from gatelab.runs import settings
 
 __all__ = ["overrides", "train_command"]
@@ -112,7 +111,7 @@ def _file(name: str) -> dict[str, Any]:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = read_yaml(path)
     return content if isinstance(content, dict) else {}
 
 

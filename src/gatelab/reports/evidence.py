@@ -1,6 +1,5 @@
 """Everything that the comparison page is made of, read from a store once: results, histories, failures, provenance."""
 
-import json
 import math
 import re
 from collections import Counter
@@ -9,6 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from gatelab.errors import UserError
+from gatelab.reading import read_json
 from gatelab.reports.question import Question, check_question
 from gatelab.reports.scores import worse
 from gatelab.reports.settings import (
@@ -310,8 +311,8 @@ def _provenance(store: Store, identities: Sequence[str]) -> Provenance:
 def _json(path: Path) -> dict[str, Any]:
     """Return what a file says; nothing if it is absent or damaged: it is told beside the results, never one itself."""
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        content = read_json(path)
+    except UserError:
         return {}
     return content if isinstance(content, dict) else {}
 

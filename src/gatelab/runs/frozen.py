@@ -7,12 +7,11 @@ from typing import Any
 import yaml
 
 from gatelab.errors import UserError
+from gatelab.reading import NoSuchFileError, read_yaml
 
 __all__ = ["read_configuration", "write_text"]
 
-# The C versions are about ten times faster, and absent where PyYAML was built without libyaml. Both are the safe
-# ones: nothing in a file is ever executed.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# The C version is about ten times faster, and absent where PyYAML was built without libyaml.
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -25,11 +24,11 @@ def write_text(configuration: Mapping[str, Any]) -> str:
 def read_configuration(path: Path) -> dict[str, Any]:
     """Return the configuration in a config.yaml. Raises UserError, naming the file, if it is absent or damaged."""
     try:
-        configuration = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: damaged configuration: {' '.join(str(error).split())}") from error
+        configuration = read_yaml(path, dumped=True)
+    except NoSuchFileError:
+        raise
+    except UserError as error:
+        raise UserError(f"{path}: damaged configuration: {str(error).removeprefix(f'{path}: ')}") from None
     if not isinstance(configuration, dict):
         raise UserError(f"{path}: damaged configuration: a mapping was expected")
     return configuration

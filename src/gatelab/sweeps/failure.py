@@ -9,6 +9,7 @@ from pathlib import Path
 from gatelab.configuration import RunConfiguration
 from gatelab.disk import write_atomically
 from gatelab.errors import UserError
+from gatelab.reading import read_json
 from gatelab.runs import Store
 
 __all__ = ["Failure", "forget_failure", "read_failure", "record_failure"]
@@ -54,8 +55,8 @@ def record_failure(configuration: RunConfiguration, failure: Failure) -> None:
 def read_failure(runs_dir: str, identity: str) -> Failure | None:
     """Return how a run failed the last time; None if it did not, or if the file is damaged."""
     try:
-        return Failure(**json.loads(_path(runs_dir, identity).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return Failure(**read_json(_path(runs_dir, identity)))
+    except (UserError, TypeError):
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.errors import UserError
+from gatelab.reading import Limits, parse_json
 from gatelab.tasks.packed import Splits, pad
 from gatelab.tasks.public import PublicFile, read_file
 from gatelab.tasks.task import Batch
@@ -92,13 +92,13 @@ def _parse_matlab(content: bytes, named: str) -> dict[str, list[NDArray[np.uint8
     return rolls
 
 
+_LIMITS = Limits(size=2**28, values=2**25)  # all of Bach's chorales are 300 kB
+
+
 def _parse(content: bytes, named: str) -> DatasetDict:
     from datasets import Dataset, DatasetDict, Features, List, Value
 
-    try:
-        splits = json.loads(content)
-    except ValueError as error:
-        raise UserError(f"{named}: not a complete JSON file ({error})") from error
+    splits = parse_json(content, named, limits=_LIMITS)
     if not isinstance(splits, dict) or (missing := [split for split in SPLITS if split not in splits]):
         absent = "train" if not isinstance(splits, dict) else missing[0]
         raise UserError(f"{named}: no split '{absent}'; needed: {', '.join(SPLITS)}")

@@ -1,0 +1,104 @@
+"""Regular files, read whole up to a size."""
+
+import csv
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from gatelab.errors import UserError, one_line
+from gatelab.reading.limits import Limits
+
+__all__ = ["NoSuchFileError", "read_bytes", "read_rows", "read_text"]
+
+
+class NoSuchFileError(UserError):
+    """The file is absent."""
+
+
+def read_bytes(path: Path | str, where: str | None = None, *, limits: Limits | None = None) -> bytes:
+    """Return the content of a regular file.
+
+    Args:
+        where: what errors call the file; its path if not given.
+
+    Raises:
+        NoSuchFileError: there is none.
+        UserError: it cannot be read, is a folder, a pipe or a device, or is too large.
+    """
+    where = shown(path, where)
+    largest = (limits or Limits()).size
+    try:
+        # a pipe that nobody writes to would wait here for ever
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NoSuchFileError(f"{where}: cannot be read: {error.strerror}") from None
+    except OSError as error:
+        raise UserError(f"{where}: cannot be read: {error.strerror}") from None
+    except ValueError:  # a name with a zero character
+        raise NoSuchFileError(f"{where}: cannot be read: no file can have that name") from None
+    try:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            kind = "a folder" if stat.S_ISDIR(about.st_mode) else "a pipe or a device"
+            raise UserError(f"{where}: cannot be read: it is {kind}, not a file")
+        if about.st_size > largest:
+            raise UserError(f"{where}: too large: {about.st_size} bytes; at most {largest}")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(largest + 1)
+    except OSError as error:
+        raise UserError(f"{where}: cannot be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
+    if len(content) > largest:  # it grew, or is one of those that do not tell their size
+        raise UserError(f"{where}: too large: at most {largest} bytes")
+    return content
+
+
+def read_text(path: Path | str, where: str | None = None, *, limits: Limits | None = None) -> str:
+    """Return the content of a regular file of UTF-8 text. Raises as :func:`read_bytes`, and for other encodings."""
+    return text_of(read_bytes(path, where, limits=limits), shown(path, where))
+
+
+def read_rows(
+    path: Path | str, where: str | None = None, *, columns: Sequence[str] = (), limits: Limits | None = None
+) -> list[dict[str, str]]:
+    """Return the rows of a CSV file by the names in its first line; a row that ends early lacks the last ones.
+
+    Args:
+        columns: which it must have.
+
+    Raises:
+        UserError: as :func:`read_text`; a row of more cells than columns, a column that is absent or there twice.
+    """
+    where = shown(path, where)
+    reader = csv.reader(read_text(path, where, limits=limits).splitlines(keepends=True), strict=True)
+    rows: list[dict[str, str]] = []
+    try:
+        header = next(reader, [])
+        if twice := next((name for name in header if header.count(name) > 1), None):
+            raise UserError(f"{where}: column '{one_line(twice)}' is there twice")
+        if missing := [name for name in columns if name not in header]:
+            raise UserError(f"{where}: no column '{missing[0]}'")
+        for cells in reader:
+            if len(cells) > len(header):
+                raise UserError(f"{where}, line {reader.line_num}: {len(cells)} cells for {len(header)} columns")
+            if cells:
+                rows.append(dict(zip(header, cells, strict=False)))
+    except csv.Error as error:
+        raise UserError(f"{where}, line {reader.line_num}: not CSV: {error}") from None
+    return rows
+
+
+def text_of(content: bytes, where: str) -> str:
+    """Return the text that bytes are in UTF-8. Raises UserError if they are none."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{where}: cannot be read: not UTF-8 text (line {line})") from None
+
+
+def shown(path: Path | str, where: str | None) -> str:
+    """Return what errors call a file."""
+    return one_line(path if where is None else where, 200)

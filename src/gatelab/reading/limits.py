@@ -1,0 +1,66 @@
+"""How large what a file holds may be, and numbers that are read within bounds."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from gatelab.errors import one_line
+
+__all__ = ["Limits", "RefusedError", "decimal", "integer"]
+
+
+class RefusedError(ValueError):
+    """A value is not allowed; the message is the end of a sentence that begins with file and line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a file. What is within them is read in about a second at most.
+
+    Attributes:
+        size: bytes of the file, and characters of its content once aliases are put in.
+        depth: how deep mappings and lists may be nested.
+        values: how many mappings, lists and single values there may be, aliases put in.
+    """
+
+    size: int = 2**21
+    depth: int = 40
+    values: int = 200_000
+
+
+_LONGEST_NUMBER = 64  # characters
+_LARGEST = 2**128
+_NONZERO = re.compile(r"[1-9]")
+
+
+def integer(text: str, base: int = 10) -> int:
+    """Return the whole number that a text means. Raises RefusedError for one that no key of any file could need."""
+    text = _short(text)
+    try:
+        value = int(text, base)
+    except ValueError:
+        raise RefusedError(f"'{one_line(text)}' is no integer") from None
+    if abs(value) >= _LARGEST:
+        raise RefusedError(f"the integer {one_line(text, 40)} is too large")
+    return value
+
+
+def decimal(text: str) -> float:
+    """Return the number that a text means. Raises RefusedError for what no float comes near to."""
+    text = _short(text)
+    try:
+        value = float(text)
+    except ValueError:
+        raise RefusedError(f"'{one_line(text)}' is no number") from None
+    digits = re.split("[eE]", text)[0]
+    if math.isinf(value) and _NONZERO.search(digits):
+        raise RefusedError(f"the number {one_line(text, 40)} is too large")
+    if value == 0 and _NONZERO.search(digits):
+        raise RefusedError(f"the number {one_line(text, 40)} is too near to 0")
+    return value
+
+
+def _short(text: str) -> str:
+    if len(text) > _LONGEST_NUMBER:
+        raise RefusedError(f"the number {one_line(text, 40)} has {len(text)} characters; at most {_LONGEST_NUMBER}")
+    return text
