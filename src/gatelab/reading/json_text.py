@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +34,15 @@ def parse_json(content: bytes | str, where: str, *, limits: Limits | None = None
     text = _text(content, where) if isinstance(content, bytes) else content
     if len(text) > limits.size:
         raise UserError(f"{where}: too large: at most {limits.size} bytes")
-    hooks: dict[str, Callable[[str], Any]] = {"parse_constant": _no_number}
-    if _ODD_NUMBER.search(text):
-        hooks |= {"parse_int": integer, "parse_float": decimal}
+    odd = _ODD_NUMBER.search(text) is not None
     try:
-        value = json.loads(text, object_pairs_hook=_mapping, **hooks)
+        value = json.loads(
+            text,
+            object_pairs_hook=_mapping,
+            parse_constant=_no_number,
+            parse_int=integer if odd else None,
+            parse_float=decimal if odd else None,
+        )
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, character {error.colno}"
         raise UserError(f"{where}: not a complete JSON file: {error.msg} ({place})") from None

@@ -91,7 +91,7 @@ def parse_yaml(
         raise UserError(f"{where}: not YAML: {one_line(error, 120)}") from None
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
+def _events(text: str) -> Iterator[Any]:
     parser = _Parser(text)
     try:
         while parser.check_event():
@@ -114,7 +114,7 @@ class _Builder:
     """One value out of a stream of events."""
 
     def __init__(self, limits: Limits, *, dumped: bool, words: bool) -> None:
-        self.events: Iterator[yaml.Event] = iter(())
+        self.events: Iterator[Any] = iter(())
         self.number = _DUMPED if dumped else _TYPED
         self.truth = _PLAIN if words else _PLAIN | _WORDS
         self.dumped = dumped
@@ -125,7 +125,7 @@ class _Builder:
         self.deepest = 0
         self.anchors: dict[str, _Anchored] = {}
 
-    def document(self, events: Iterator[yaml.Event]) -> Any:
+    def document(self, events: Iterator[Any]) -> Any:
         """Return the value of the only document; None if there is none."""
         self.events = events
         value, documents = None, 0
@@ -140,10 +140,10 @@ class _Builder:
                 value = self._value(event, 0)
         return value
 
-    def _value(self, event: yaml.Event, depth: int) -> Any:
+    def _value(self, event: Any, depth: int) -> Any:
         self._at(event)
         if type(event) is yaml.AliasEvent:
-            return self._again(event.anchor, depth)
+            return self._again(str(event.anchor), depth)
         if event.anchor is None:
             return self._new(event, depth)
         values, size, deepest, self.deepest = self.values, self.size, self.deepest, depth
@@ -154,7 +154,7 @@ class _Builder:
         self.deepest = max(deepest, self.deepest)
         return value
 
-    def _new(self, event: yaml.Event, depth: int) -> Any:
+    def _new(self, event: Any, depth: int) -> Any:
         self._count(1, len(event.value) if type(event) is yaml.ScalarEvent else 0)
         if type(event) is yaml.ScalarEvent:
             return self._scalar(event)
@@ -204,7 +204,7 @@ class _Builder:
         if self.size > self.limits.size:
             raise RefusedError(f"too large: at most {self.limits.size} characters, aliases put in")
 
-    def _scalar(self, event: yaml.ScalarEvent) -> Any:
+    def _scalar(self, event: Any) -> Any:
         text: str = event.value
         if event.tag is not None:
             return self._tagged(event, text)
@@ -226,7 +226,7 @@ class _Builder:
                 raise RefusedError(f"{one_line(text, 40)} is a date for some and text for others; put quotes around it")
         return text
 
-    def _tagged(self, event: yaml.ScalarEvent, text: str) -> Any:
+    def _tagged(self, event: Any, text: str) -> Any:
         """Return the value of a scalar that says what it is: ``!!int 5``."""
         kinds = {"str": str, "int": int, "float": float, "bool": bool, "null": type(None)}
         _check_tag(event, *kinds)
@@ -240,7 +240,7 @@ class _Builder:
             raise RefusedError(f"'{one_line(text)}' is no {kind}")
         return value
 
-    def _at(self, event: yaml.Event) -> None:
+    def _at(self, event: Any) -> None:
         self.line = event.start_mark.line + 1
 
 
