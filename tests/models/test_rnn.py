@@ -261,7 +261,7 @@ WRONG_CALLS = {
     "a batch in the state alone": (torch.zeros(5, 3), (H, C), None, r"state h of shapes .* must be \[\(4,\), \(4,\)\]"),
     "packed and another batch": (PACKED, (H, C), None, r"state h of shapes .* must be \[\(2, 4\), \(2, 4\)\]"),
     "too few lengths": (torch.zeros(5, 3, 3), None, [5, 1], r"lengths of shape \(2,\): must be \(3,\), one for each"),
-    "lengths of a single sequence": (torch.zeros(5, 3), None, [5], r"lengths of shape \(1,\): must be left out"),
+    "lengths of a single sequence": (torch.zeros(5, 3), None, [5], "lengths= of a single sequence: must be left out"),
     "lengths of a packed sequence": (PACKED, None, [5, 1], "lengths= is known of a PackedSequence: must be left out"),
     "too long": (torch.zeros(5, 3, 3), None, [1, 6, 2], "lengths from 1 to 6: must be from 0 to 5 steps"),
     "negative": (torch.zeros(5, 3, 3), None, [1, -1, 2], "lengths from -1 to 2: must be from 0 to 5 steps"),

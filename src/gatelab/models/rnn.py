@@ -12,6 +12,8 @@ from gatelab.equations import Variant, load_variant
 from gatelab.errors import UserError
 from gatelab.models.torch_weights import copy_from_torch, copy_to_torch
 from gatelab.recurrence import Choice, RecurrentLayer, layer_of
+from gatelab.recurrence.lengths import as_lengths
+from gatelab.recurrence.tensors import check_dense
 
 __all__ = ["RNN"]
 
@@ -150,17 +152,22 @@ class RNN(nn.Module):
             layer.reset_parameters(generator)
 
     def forward(
-        self, inputs: Tensor | PackedSequence, state: Any = None, *, lengths: Tensor | None = None
+        self, inputs: Tensor | PackedSequence, state: Any = None, *, lengths: Any = None
     ) -> tuple[Tensor | PackedSequence, Any]:
         """Run all layers over a batch of sequences.
 
         Args:
             inputs: as the class says.
             state: initial state, in the form in which it is returned; zeros if None.
-            lengths: (batch,) valid steps of each padded sequence; outputs beyond are zero.
+            lengths: (batch,) valid steps of each padded sequence: a list, range or array of whole numbers, or a tensor
+                of any integer dtype on any device. Outputs beyond are zero.
 
         Returns:
             output (time, batch, hidden × directions), or in the form of the input; the state after the last valid step.
+
+        Raises:
+            UserError: shapes, dtypes or devices that do not belong together, as torch.nn.LSTM refuses them; lengths
+                that are no whole numbers from 0 to the steps; ``path="native"`` where it cannot run.
         """
         if isinstance(inputs, PackedSequence):
             if lengths is not None:
@@ -168,14 +175,14 @@ class RNN(nn.Module):
             padded, lengths = pad_packed_sequence(inputs)
             self._check(padded)
             states = self._unpack(state, (padded.shape[1],))
-            output, final, _ = self.run(padded, states, lengths.to(padded.device))
+            output, final, _ = self.run(padded, states, lengths)
             packed = pack_padded_sequence(output, lengths, enforce_sorted=inputs.sorted_indices is None)
             return packed, self._pack(final)
         self._check(inputs)
         batched = inputs.dim() == 3
         batch = (inputs.shape[0 if self.batch_first else 1],) if batched else ()
-        if lengths is not None:
-            self._check_lengths(lengths, batch, inputs.shape[1 if self.batch_first and batched else 0])
+        if lengths is not None and not batched:
+            raise UserError("lengths= of a single sequence: must be left out; a shorter sequence is a slice of it")
         states = self._unpack(state, batch)
         if not batched:
             inputs = inputs.unsqueeze(1)
@@ -190,7 +197,7 @@ class RNN(nn.Module):
         self,
         inputs: Tensor,
         states: list[dict[str, Tensor]] | None = None,
-        lengths: Tensor | None = None,
+        lengths: Any = None,
         masks: Sequence[Tensor] | None = None,
         record: Sequence[str] = (),
     ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]]]:
@@ -199,7 +206,7 @@ class RNN(nn.Module):
         Args:
             inputs: (time, batch, input).
             states: for each layer and direction, state -> (batch, size); zeros if None.
-            lengths: (batch,) valid steps; None if all are.
+            lengths: (batch,) valid steps, in any form that forward() takes; None if all are.
             masks: for each layer but the last, what its outputs are multiplied with: dropout that the caller has drawn.
                 If None, dropout is drawn here, in training.
             record: equations (gates, of a module) whose values are wanted too.
@@ -207,8 +214,16 @@ class RNN(nn.Module):
         Returns:
             output (time, batch, hidden × directions); for each layer and direction its final states and its recorded
             values (time, batch, size).
+
+        Raises:
+            UserError: as forward(), and for masks that do not fit.
         """
         directions = 2 if self.bidirectional else 1
+        if lengths is not None:
+            batch = (*inputs.shape[:-3], inputs.shape[-2])
+            lengths = as_lengths(lengths, batch, inputs.shape[-3], inputs.device)
+        if masks is not None:
+            self._check_masks(masks, inputs)
         finals: list[dict[str, Tensor]] = []
         records: list[dict[str, Tensor]] = []
         for depth in range(self.num_layers):
@@ -245,19 +260,24 @@ class RNN(nn.Module):
         return f"{self.variant.name}, input_size={self.input_size}, hidden_size={self.hidden_size}"
 
     def _check(self, inputs: Tensor) -> None:
+        if not isinstance(inputs, Tensor):
+            raise UserError(f"input is a {type(inputs).__name__}: must be a tensor or a PackedSequence")
+        if inputs.layout is not torch.strided or inputs.is_nested:
+            check_dense({"input": inputs})
         if inputs.dim() not in (2, 3):
             axes = "(batch, time, input)" if self.batch_first else "(time, batch, input)"
             raise UserError(f"input of shape {tuple(inputs.shape)}: must be {axes} or (time, input)")
         if inputs.shape[-1] != self.input_size:
             raise UserError(f"input of shape {tuple(inputs.shape)}: the last axis must be input_size={self.input_size}")
 
-    def _check_lengths(self, lengths: Tensor, batch: tuple[int, ...], steps: int) -> None:
-        if not batch or lengths.shape != batch:
-            allowed = f"({batch[0]},), one for each sequence" if batch else "left out for a single sequence"
-            raise UserError(f"lengths of shape {tuple(lengths.shape)}: must be {allowed}")
-        shortest, longest = (int(lengths.min()), int(lengths.max())) if lengths.numel() else (0, 0)
-        if shortest < 0 or longest > steps:
-            raise UserError(f"lengths from {shortest} to {longest}: must be from 0 to {steps} steps")
+    def _check_masks(self, masks: Sequence[Tensor], inputs: Tensor) -> None:
+        wanted = self.num_layers - 1
+        if len(masks) != wanted:
+            raise UserError(f"{len(masks)} masks: must be {wanted}, one for each layer but the last")
+        shape = (*inputs.shape[:-1], self.output_size)
+        for mask in masks:
+            if mask.shape != shape or not mask.is_floating_point():
+                raise UserError(f"mask of {mask.dtype}, shape {tuple(mask.shape)}: must be floats, {tuple(shape)}")
 
     def _pack(self, states: list[dict[str, Tensor]], *, batched: bool = True) -> Any:
         packed: list[Tensor | list[Tensor]] = []
@@ -276,6 +296,10 @@ class RNN(nn.Module):
         if not isinstance(parts, tuple | list) or len(parts) != len(names):
             raise UserError(f"the state of variant '{self.variant.name}' must be ({', '.join(names)}), one tensor each")
         for name, part in zip(names, parts, strict=True):
+            if not isinstance(part, Tensor | tuple | list):
+                raise UserError(f"state {name} is a {type(part).__name__}: must be a tensor, or a list of tensors")
+            if isinstance(part, Tensor) and not part.dim():
+                raise UserError(f"state {name} of shape (): must be one tensor for each layer and direction")
             given = [tuple(tensor.shape) for tensor in part]
             wanted = [(*batch, layer.state_sizes()[name]) for layer in self.layers]
             if given != wanted:

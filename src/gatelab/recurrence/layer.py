@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gatelab.equations import Variant, parameter_shapes, program
-from gatelab.errors import UserError
+from gatelab.equations.modules import MODULES
+from gatelab.errors import UserError, suggest
 from gatelab.recurrence import paths
 from gatelab.recurrence.paths import Choice
+from gatelab.recurrence.tensors import check_agreement, kind_of
 from gatelab.recurrence.weights import start_bound, whole_weights
 
 __all__ = ["Layer", "RecurrentLayer", "Runner"]
@@ -83,7 +85,8 @@ class RecurrentLayer(nn.Module, ABC):
         self.hidden_size = hidden_size
         self.path = path
         self.recompute = recompute
-        for name, shape in parameter_shapes(variant, input_size, hidden_size).items():
+        self._shapes = parameter_shapes(variant, input_size, hidden_size)
+        for name, shape in self._shapes.items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
 
@@ -92,8 +95,8 @@ class RecurrentLayer(nn.Module, ABC):
         """Return state -> length of its vector."""
 
     @abstractmethod
-    def runner(self) -> Runner:
-        """Return what runs the layer with the weights it has now."""
+    def runner(self, learned: Mapping[str, Tensor]) -> Runner:
+        """Return what runs the layer with what is learned as it is now."""
 
     @abstractmethod
     def choice(self, inputs: Tensor) -> Choice:
@@ -138,13 +141,27 @@ class RecurrentLayer(nn.Module, ABC):
             lengths: (batch,) valid steps of each sequence; None if all are valid.
             record: equations (gates, of a module) whose values are wanted too.
 
+        Under autocast the layer computes in the dtype of its weights, like all of PyTorch's operations that lose too
+        much in half precision: inputs and states are cast to it, outputs have it.
+
         Returns:
             outputs (time, batch, hidden), final states, recorded values (time, batch, size).
+
+        Raises:
+            UserError: tensors of another dtype, device or shape than the weights ask for; an unknown name in record.
         """
+        learned, sizes = self.learned(), self.state_sizes()
         if states is None:
             batch = (*inputs.shape[:-3], inputs.shape[-2])
-            states = {state: inputs.new_zeros(*batch, size) for state, size in self.state_sizes().items()}
-        run = self.runner()
+            states = {state: inputs.new_zeros(*batch, size) for state, size in sizes.items()}
+        if _autocasts(inputs.device.type):
+            dtype, _ = kind_of(inputs, learned)
+            inputs, states = _cast(inputs, dtype), {name: _cast(state, dtype) for name, state in states.items()}
+            with torch.autocast(inputs.device.type, enabled=False):
+                return self.forward(inputs, states, lengths, record)
+        check_agreement(inputs, states, learned, self.input_size, sizes, self._shapes)
+        self._check_record(record)
+        run = self.runner(learned)
         if self.recompute is None or not inputs.shape[-3]:
             return run(inputs, states, lengths, record)
         current = dict(states)
@@ -158,9 +175,23 @@ class RecurrentLayer(nn.Module, ABC):
         joined = {name: torch.cat([values[name] for values in recorded], -3) for name in record}
         return torch.cat(outputs, -3), current, joined
 
+    def _check_record(self, record: Sequence[str]) -> None:
+        known = self.variant.equations if self.variant.module is None else MODULES[self.variant.module].gates
+        for name in (record,) if isinstance(record, str) else record:
+            if isinstance(record, str) or name not in known:
+                raise UserError(
+                    f"record={record!r}: must be a list of names among {', '.join(known)}{suggest(str(name), known)}"
+                )
+
     def learned(self) -> dict[str, Tensor]:
         """Return parameter name -> tensor, as they are now: with a run axis in a stack."""
-        return {name: getattr(self, name) for parameter in self.variant.parameters for name in parameter.parts}
+        own = self._parameters
+        # a parametrised or pruned weight is an attribute that is made of others
+        return {
+            name: getattr(self, name) if (weight := own.get(name)) is None else weight
+            for parameter in self.variant.parameters
+            for name in parameter.parts
+        }
 
 
 class Layer(RecurrentLayer):
@@ -174,8 +205,8 @@ class Layer(RecurrentLayer):
         lengths = {"input": self.input_size, "hidden": self.hidden_size}
         return {state: lengths[self.variant.sizes[state]] for state in self.variant.states}
 
-    def runner(self) -> Runner:
-        weights = whole_weights(self.variant, self.learned())
+    def runner(self, learned: Mapping[str, Tensor]) -> Runner:
+        weights = whole_weights(self.variant, learned)
 
         def run(
             inputs: Tensor,
@@ -191,5 +222,13 @@ class Layer(RecurrentLayer):
 
     def choice(self, inputs: Tensor) -> Choice:
         # taking a step may compile, and a compiler that fails changes the choice
-        self(inputs)
+        self.forward(inputs)
         return paths.choose(self.path, program(self.variant), inputs, dict(self.named_parameters()))
+
+
+def _autocasts(device: str) -> bool:
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+
+
+def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor

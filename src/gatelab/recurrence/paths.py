@@ -19,8 +19,9 @@ from gatelab.equations import Program
 from gatelab.equations.scanning import scan_order
 from gatelab.errors import UserError, suggest
 from gatelab.recurrence.loop import run_loop
-from gatelab.recurrence.native import refusal, run_native
+from gatelab.recurrence.native import Misfit, refusal, run_native
 from gatelab.recurrence.scan import run_scan
+from gatelab.recurrence.tensors import check_dense, named
 
 __all__ = ["PATHS", "Choice", "Path", "choose", "run"]
 
@@ -41,8 +42,14 @@ class Choice:
     reason: str
 
 
-def choose(path: str, program: Program, inputs: Tensor, weights: Mapping[str, Tensor]) -> Choice:
-    """Return the path that runs a program on these tensors.
+def choose(
+    path: str,
+    program: Program,
+    inputs: Tensor,
+    weights: Mapping[str, Tensor],
+    states: Mapping[str, Tensor] | None = None,
+) -> Choice:
+    """Return the path that runs a program on these tensors; states of zeros, if none are given.
 
     Raises:
         UserError: an unknown path, or ``path=native`` where it cannot run.
@@ -55,7 +62,7 @@ def choose(path: str, program: Program, inputs: Tensor, weights: Mapping[str, Te
         if scan_order(program) is None:
             raise UserError("path=scan cannot run: a state is not linear in itself given the input")
         return Choice("scan", "asked for")
-    reason = _broken.get(program) or refusal(program, inputs, weights)
+    reason = _broken.get(program) or refusal(program, inputs, weights, states)
     if path == "native":
         if reason is not None:
             raise UserError(f"path=native cannot run: {reason}")
@@ -88,10 +95,12 @@ def run(
     Raises:
         UserError: as :func:`choose`; with ``path=native`` also when the compiler fails.
     """
-    choice = choose(path, program, inputs, weights)
+    choice = choose(path, program, inputs, weights, states)
     if choice.path == "native":
         try:
             return run_native(program, weights, inputs, states, hidden_size, lengths, record, keep)
+        except Misfit:
+            raise
         except UserError as error:
             if path == "native":
                 raise
@@ -100,6 +109,7 @@ def run(
     if path == "auto" and choice.reason not in _said:
         _said.add(choice.reason)
         _log.warning("path=auto takes the %s: %s", choice.path, choice.reason)
+    check_dense(named(inputs, states, weights))
     way = run_scan if choice.path == "scan" else run_loop
     arguments = (program, weights, inputs, states, hidden_size, lengths, record)
     if keep == "tape":

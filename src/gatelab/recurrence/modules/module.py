@@ -36,9 +36,8 @@ class ModuleLayer(RecurrentLayer):
             output (batch, hidden), the new states, and every gate that can be recorded, (batch, size).
         """
 
-    def runner(self) -> Runner:
+    def runner(self, learned: Mapping[str, Tensor]) -> Runner:
         self._check_path()
-        weights = self.learned()
 
         def run(
             inputs: Tensor,
@@ -48,10 +47,10 @@ class ModuleLayer(RecurrentLayer):
             keep: Literal["tape", "nothing"] = "tape",
         ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
             if inputs.dim() == 3:
-                return self._one_run(weights, inputs, states, lengths, record, keep)
+                return self._one_run(learned, inputs, states, lengths, record, keep)
             count = len(inputs)
             each = zip(
-                _of_runs(weights, count),
+                _of_runs(learned, count),
                 inputs.unbind(),
                 _of_runs(states, count),
                 (None,) * count if lengths is None else lengths.unbind(),

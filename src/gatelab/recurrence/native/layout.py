@@ -13,15 +13,20 @@ import torch
 
 from gatelab.equations import Program
 from gatelab.equations.adjoint import Plan, plan
+from gatelab.errors import UserError
 from gatelab.recurrence.native.build import load
 from gatelab.recurrence.native.emit import emit
 from gatelab.recurrence.native.places import Size
 
-__all__ = ["Call", "Layout", "layout"]
+__all__ = ["Call", "Layout", "Misfit", "layout"]
 
 _LARGEST_TILE = 64  # sequences that one thread takes through time together
 _TILE_STEP = 8  # rows of a block of the product
 _LINE = 16  # numbers: buffers begin on cache lines
+
+
+class Misfit(UserError):
+    """A tensor whose shape is not the one that the program needs."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,16 @@ class Layout:
         self.forward, self.forward_size = _offsets(way)
         self.backward, self.backward_size = _offsets(back)
 
+    def output_shape(self, number: int) -> tuple[int, ...]:
+        """Return the shape of an output."""
+        shape = (self.steps, self.batch, self.outputs[number][0])
+        return (self.runs, *shape) if self.stacked else shape
+
+    def final_shape(self, state: int) -> tuple[int, ...]:
+        """Return the shape of a final state, given by its position."""
+        shape = (self.batch, self.states[state][0])
+        return (self.runs, *shape) if self.stacked else shape
+
     def run(self, function: str, pointers: Mapping[str, int]) -> None:
         """Call a function of the library."""
         table = (ctypes.c_void_p * len(self.buffers))()
@@ -160,7 +175,7 @@ class Layout:
         wanted += [runs if size == "1" else (*runs, self.length[size]) for size in of_constants.values()]
         for name, shape, needed in zip(self.names, self.call.shapes[1:], wanted, strict=True):
             if tuple(shape) != needed:
-                raise ValueError(f"{name} has shape {tuple(shape)} where {needed} is needed")
+                raise Misfit(f"{name} of shape {tuple(shape)}: must be {needed}")
 
     def _lengths(self, of_states: Mapping[str, Size]) -> list[Size]:
         """Return the length of every instruction's value, as the source of a product."""

@@ -10,31 +10,12 @@ from gatelab.equations import Program
 from gatelab.equations.adjoint import plan
 from gatelab.errors import UserError
 from gatelab.recurrence.loop import run_loop
-from gatelab.recurrence.native.build import no_compiler
+from gatelab.recurrence.native.checks import arriving, plain, refusal
 from gatelab.recurrence.native.constants import constants_of
 from gatelab.recurrence.native.layout import Call, Layout, layout
 from gatelab.recurrence.native.pool import pool
 
-__all__ = ["refusal", "run_native"]
-
-_DTYPES = (torch.float32, torch.float64)
-
-
-def refusal(program: Program, inputs: Tensor, weights: Mapping[str, Tensor]) -> str | None:
-    """Return why the native path cannot run a program on these tensors, or None if it can."""
-    if program.row_functions:
-        return f"it does not know row functions ({', '.join(program.row_functions)})"
-    dtype = inputs.dtype
-    for tensor in (inputs, *weights.values()):
-        if not tensor.is_cpu:
-            return f"it runs on the CPU, not on {tensor.device.type}"
-        if tensor.dtype not in _DTYPES:
-            return f"it knows float32 and float64, not {str(tensor.dtype).removeprefix('torch.')}"
-        if tensor.dtype != dtype:
-            return "inputs and weights differ in dtype"
-        if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-            return "a transformation of torch.func is at work"
-    return no_compiler()
+__all__ = ["run_native"]
 
 
 def run_native(
@@ -58,7 +39,7 @@ def run_native(
         UserError: the path cannot run on these tensors, or the compiler fails; in the backward pass, if it is asked
             for a graph of its own.
     """
-    reason = refusal(program, inputs, weights)
+    reason = refusal(program, inputs, weights, states)
     if reason is not None:
         raise UserError(f"path=native cannot run: {reason}")
     if not inputs.numel():
@@ -93,6 +74,8 @@ def run_native(
             torch.get_num_threads(),
         )
     )
+    if any(tensor.is_neg() or tensor._is_zerotensor() for tensor in tensors):
+        tensors = tuple(map(plain, tensors))
     valid = None if lengths is None else lengths.to(torch.int64).expand(*runs, batch).contiguous()
     results = _Run.apply(plans, valid, keep, *tensors) if training else _forward(plans, valid, tensors)[0]
     outputs, finals = results[: len(recorded) + 1], results[len(recorded) + 1 :]
@@ -150,8 +133,7 @@ class _Frame:
         for name, offset in plans.forward.items():
             self.pointers[name] = base + offset * dtype.itemsize
         # with their final shape: PyTorch forbids to change views that a function returns
-        leading = (*tensors[0].shape[:-3], plans.steps, plans.batch)
-        self.outputs = [pool.tensor((*leading, length), dtype) for length, _ in plans.outputs]
+        self.outputs = [pool.tensor(plans.output_shape(number), dtype) for number in range(len(plans.outputs))]
         for number, output in enumerate(self.outputs):
             self.pointers[f"output_{number}"] = output.data_ptr()
         if plans.aliased is not None:
@@ -220,6 +202,7 @@ def _backward(
         pointers.pop(f"output_{number}")
         adjoint = adjoints[number]
         if adjoint is not None:
+            adjoint = arriving("an output", adjoint, plans.output_shape(number), dtype)
             kept.append(_dense(adjoint, wide))
             pointers[f"doutput_{number}"] = kept[-1].data_ptr()
     memory = pool.tensor((plans.backward_size,), dtype)
@@ -233,7 +216,7 @@ def _backward(
         both[0].zero_()
         adjoint = adjoints[len(plans.outputs) + i]
         if adjoint is not None:
-            both[0, :, :, :length] = adjoint
+            both[0, :, :, :length] = arriving("a final state", adjoint, plans.final_shape(i), dtype)
         of_states.append(both[plans.steps % 2] if plans.stacked else both[plans.steps % 2, 0])
     gradients: list[Tensor | None] = [None]
     if needed[0]:

@@ -1,0 +1,68 @@
+"""Lengths of sequences, in whatever form a caller has them: whole numbers from 0 to the steps, one for each."""
+
+from operator import index
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gatelab.errors import UserError
+from gatelab.recurrence.tensors import ordinary
+
+__all__ = ["as_lengths"]
+
+
+def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.device) -> Tensor:
+    """Return lengths as int64 on a device: (batch,), or (runs, batch).
+
+    Args:
+        given: a list, tuple, range or array of whole numbers, or a tensor of any integer dtype, wherever it lies.
+        batch: the axes of the batch, with a run axis if there is one.
+        steps: of the padded sequences.
+
+    Raises:
+        UserError: they are not whole numbers, too many or too few, negative, or beyond the steps.
+    """
+    lengths = given if isinstance(given, Tensor) else torch.from_numpy(_array(given))
+    if lengths.dtype.is_floating_point or lengths.dtype.is_complex or lengths.dtype is torch.bool:
+        raise UserError(f"lengths of {str(lengths.dtype).removeprefix('torch.')}: must be whole numbers, of an int type")
+    if lengths.layout is not torch.strided or lengths.is_nested:
+        raise UserError("lengths are a sparse or nested tensor: must be dense")
+    if lengths.shape not in (batch, batch[-1:]):
+        raise UserError(f"lengths of shape {tuple(lengths.shape)}: must be {tuple(batch)}, one for each sequence")
+    lengths = lengths.to(torch.int64)
+    # what a tracer sees has no values; compiled code looks at them when it runs
+    if lengths.numel() and not torch.compiler.is_compiling() and not torch.jit.is_tracing() and _has_values(lengths):
+        shortest, longest = map(int, lengths.aminmax())
+        if shortest < 0 or longest > steps:
+            raise UserError(f"lengths from {shortest} to {longest}: must be from 0 to {steps} steps")
+    return lengths.to(device)
+
+
+def _has_values(lengths: Tensor) -> bool:
+    return ordinary(lengths) or (type(lengths) is Tensor and not lengths.is_cpu and not lengths.is_meta)
+
+
+def _array(given: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return numbers that are not in a tensor as an array of int64."""
+    if isinstance(given, list | tuple | range):
+        try:
+            return np.array([_whole(value) for value in given], np.int64)
+        except (TypeError, OverflowError) as error:
+            raise UserError(f"lengths={_begin(given)}: must be whole numbers, one for each sequence") from error
+    array = np.asarray(given)
+    if array.dtype.kind not in "iu":
+        raise UserError(f"lengths of {array.dtype}: must be whole numbers, of an int type")
+    return array.astype(np.int64)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool | np.bool_) or (isinstance(value, Tensor) and value.dtype is torch.bool):
+        raise TypeError("a truth value")
+    return index(value)
+
+
+def _begin(given: Any) -> str:
+    text = " ".join(repr(given).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,139 @@
+"""What may enter a recurrence: dense tensors of one dtype on one device, with the shapes of the layer; else one line."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch._C import DispatchKey, DispatchKeySet
+
+from gatelab.errors import UserError
+
+__all__ = ["check_agreement", "check_dense", "kind_of", "named", "ordinary", "traced"]
+
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_TYPES = (Tensor, nn.Parameter)
+
+# What PyTorch says of a plain dense tensor on the CPU, and of one made in inference mode. Pending conjugation or
+# negation, sparse and nested layouts, quantised numbers, subclasses, transformations: each shows as a key more.
+_INFERENCE = DispatchKeySet(DispatchKey.CPU) | DispatchKeySet(DispatchKey.AutocastCPU)
+_PLAIN = _INFERENCE | DispatchKeySet(DispatchKey.ADInplaceOrView) | DispatchKeySet(DispatchKey.AutogradCPU)
+_KEYS = (_PLAIN.raw_repr(), _INFERENCE.raw_repr())
+
+
+def ordinary(tensor: Tensor) -> bool:
+    """Return whether a tensor is numbers in the memory of this process, all of them there, and nothing else."""
+    return (
+        type(tensor) in _TYPES and torch._C._dispatch_keys(tensor).raw_repr() in _KEYS and _lies_in_its_storage(tensor)
+    )
+
+
+def traced(tensor: Tensor) -> bool:
+    """Return whether a tensor stands for one that a compiled or exported program will see: it has no numbers yet."""
+    from torch._subclasses.fake_tensor import FakeTensor
+    from torch._subclasses.functional_tensor import FunctionalTensor
+
+    return isinstance(tensor, FakeTensor | FunctionalTensor)
+
+
+def kind_of(inputs: Tensor, weights: Mapping[str, Tensor]) -> tuple[torch.dtype, torch.device]:
+    """Return the dtype and device of a layer: those of its first weight; of the inputs where there is none."""
+    first = next(iter(weights.values()), inputs)
+    return first.dtype, first.device
+
+
+def check_agreement(
+    inputs: Tensor,
+    states: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor],
+    features: int,
+    sizes: Mapping[str, int],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> None:
+    """Refuse tensors that do not belong together, whatever path runs.
+
+    Args:
+        inputs, states, weights: as :meth:`gatelab.recurrence.RecurrentLayer.forward` gets them.
+        features: of the inputs.
+        sizes: state -> length.
+        shapes: weight -> shape, without the run axis.
+
+    Raises:
+        UserError: naming the tensor, what it is, and what is allowed.
+    """
+    dtype, device = kind_of(inputs, weights)
+    model = "the weights are" if weights else "the input is"
+    if dtype not in _DTYPES:
+        raise UserError(f"{model} {_short(dtype)}: must be one of {', '.join(map(_short, _DTYPES))}")
+    if inputs.dim() not in (3, 4) or inputs.shape[-1] != features:
+        raise UserError(f"input of shape {tuple(inputs.shape)}: must be (time, batch, {features})")
+    runs, batch = inputs.shape[:-3], inputs.shape[-2]
+    if states.keys() != sizes.keys():
+        raise UserError(f"states {', '.join(states) or 'none'}: must be {', '.join(sizes)}")
+    for name, tensor in states.items():
+        if tensor.shape != (*runs, batch, sizes[name]):
+            wanted = (*runs, batch, sizes[name])
+            raise UserError(f"state {name} of shape {tuple(tensor.shape)}: must be {tuple(wanted)}")
+    for name, tensor in weights.items():
+        if tensor.shape != (*runs, *shapes[name]):
+            raise UserError(f"weight {name} of shape {tuple(tensor.shape)}: must be {(*runs, *shapes[name])}")
+    for tensor in (inputs, *states.values(), *weights.values()):
+        if tensor.dtype is not dtype or tensor.device != device or tensor.layout is not torch.strided:
+            check_dense(named(inputs, states, weights))
+            _disagreement(named(inputs, states, weights), dtype, device, model)
+
+
+def named(inputs: Tensor, states: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what errors call each tensor -> the tensor."""
+    return {
+        "input": inputs,
+        **{f"state {name}": tensor for name, tensor in states.items()},
+        **{f"weight {name}": tensor for name, tensor in weights.items()},
+    }
+
+
+def _disagreement(tensors: Mapping[str, Tensor], dtype: torch.dtype, device: torch.device, model: str) -> None:
+    for name, tensor in tensors.items():
+        if tensor.dtype is not dtype:
+            raise UserError(f"{name} is {_short(tensor.dtype)}, {model} {_short(dtype)}: must be {_short(dtype)} too")
+        if tensor.device != device:
+            raise UserError(f"{name} is on {tensor.device}, {model} on {device}: must be on {device} too")
+
+
+def check_dense(tensors: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that PyTorch's own element-wise operations and products do not take, or whose numbers are missing.
+
+    Args:
+        tensors: what errors call each of them -> the tensor.
+
+    Raises:
+        UserError: naming the tensor and what it is.
+    """
+    for name, tensor in tensors.items():
+        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+            raise UserError(f"{name} has no shape yet: must be materialized first")
+        if tensor.layout is not torch.strided:
+            raise UserError(f"{name} has the layout {_short(tensor.layout)}: must be dense, as to_dense() makes it")
+        if tensor.is_nested:
+            raise UserError(f"{name} is a nested tensor: must be padded, with lengths= beside it")
+        if type(tensor) in _TYPES and _has_memory(tensor) and not _lies_in_its_storage(tensor):
+            raise UserError(
+                f"{name} of shape {tuple(tensor.shape)} has a storage of {tensor.untyped_storage().nbytes()} bytes: "
+                "its numbers have been given back, by resize_() of the storage for example"
+            )
+
+
+def _has_memory(tensor: Tensor) -> bool:
+    return tensor.device.type != "meta" and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+
+
+def _lies_in_its_storage(tensor: Tensor) -> bool:
+    extent = tensor.numel()
+    if extent and not tensor.is_contiguous():
+        pairs = zip(tensor.shape, tensor.stride(), strict=True)
+        extent = 1 + sum((size - 1) * stride for size, stride in pairs)
+    return not extent or (tensor.storage_offset() + extent) * tensor.itemsize <= tensor.untyped_storage().nbytes()
+
+
+def _short(kind: object) -> str:
+    """Return ``float32`` of ``torch.float32``."""
+    return str(kind).removeprefix("torch.").removeprefix("_")
