@@ -26,14 +26,16 @@ def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.dev
     """
     lengths = given if isinstance(given, Tensor) else torch.from_numpy(_array(given))
     if lengths.dtype.is_floating_point or lengths.dtype.is_complex or lengths.dtype is torch.bool:
-        raise UserError(f"lengths of {str(lengths.dtype).removeprefix('torch.')}: must be whole numbers, of an int type")
+        raise UserError(
+            f"lengths of {str(lengths.dtype).removeprefix('torch.')}: must be whole numbers, of an int type"
+        )
     if lengths.layout is not torch.strided or lengths.is_nested:
         raise UserError("lengths are a sparse or nested tensor: must be dense")
     if lengths.shape not in (batch, batch[-1:]):
         raise UserError(f"lengths of shape {tuple(lengths.shape)}: must be {tuple(batch)}, one for each sequence")
     lengths = lengths.to(torch.int64)
     # what a tracer sees has no values; compiled code looks at them when it runs
-    if lengths.numel() and not torch.compiler.is_compiling() and not torch.jit.is_tracing() and _has_values(lengths):
+    if lengths.numel() and _has_values(lengths):
         shortest, longest = map(int, lengths.aminmax())
         if shortest < 0 or longest > steps:
             raise UserError(f"lengths from {shortest} to {longest}: must be from 0 to {steps} steps")
@@ -41,6 +43,8 @@ def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.dev
 
 
 def _has_values(lengths: Tensor) -> bool:
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+        return False
     return ordinary(lengths) or (type(lengths) is Tensor and not lengths.is_cpu and not lengths.is_meta)
 
 

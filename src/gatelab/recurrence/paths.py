@@ -19,7 +19,7 @@ from gatelab.equations import Program
 from gatelab.equations.scanning import scan_order
 from gatelab.errors import UserError, suggest
 from gatelab.recurrence.loop import run_loop
-from gatelab.recurrence.native import Misfit, refusal, run_native
+from gatelab.recurrence.native import ShapeError, refusal, run_native
 from gatelab.recurrence.scan import run_scan
 from gatelab.recurrence.tensors import check_dense, named
 
@@ -99,7 +99,7 @@ def run(
     if choice.path == "native":
         try:
             return run_native(program, weights, inputs, states, hidden_size, lengths, record, keep)
-        except Misfit:
+        except ShapeError:
             raise
         except UserError as error:
             if path == "native":

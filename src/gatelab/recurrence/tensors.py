@@ -1,4 +1,4 @@
-"""What may enter a recurrence: dense tensors of one dtype on one device, with the shapes of the layer; else one line."""
+"""What may enter a recurrence: dense tensors of one dtype on one device, of the shapes of the layer; else one line."""
 
 from collections.abc import Mapping
 
@@ -109,7 +109,7 @@ def check_dense(tensors: Mapping[str, Tensor]) -> None:
         UserError: naming the tensor and what it is.
     """
     for name, tensor in tensors.items():
-        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+        if isinstance(tensor, nn.UninitializedParameter):
             raise UserError(f"{name} has no shape yet: must be materialized first")
         if tensor.layout is not torch.strided:
             raise UserError(f"{name} has the layout {_short(tensor.layout)}: must be dense, as to_dense() makes it")

@@ -18,14 +18,14 @@ from gatelab.recurrence.native.build import load
 from gatelab.recurrence.native.emit import emit
 from gatelab.recurrence.native.places import Size
 
-__all__ = ["Call", "Layout", "Misfit", "layout"]
+__all__ = ["Call", "Layout", "ShapeError", "layout"]
 
 _LARGEST_TILE = 64  # sequences that one thread takes through time together
 _TILE_STEP = 8  # rows of a block of the product
 _LINE = 16  # numbers: buffers begin on cache lines
 
 
-class Misfit(UserError):
+class ShapeError(UserError):
     """A tensor whose shape is not the one that the program needs."""
 
 
@@ -175,7 +175,7 @@ class Layout:
         wanted += [runs if size == "1" else (*runs, self.length[size]) for size in of_constants.values()]
         for name, shape, needed in zip(self.names, self.call.shapes[1:], wanted, strict=True):
             if tuple(shape) != needed:
-                raise Misfit(f"{name} of shape {tuple(shape)}: must be {needed}")
+                raise ShapeError(f"{name} of shape {tuple(shape)}: must be {needed}")
 
     def _lengths(self, of_states: Mapping[str, Size]) -> list[Size]:
         """Return the length of every instruction's value, as the source of a product."""
