@@ -6,6 +6,7 @@ whole raises; a full disk is never silent.
 
 import errno
 import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ __all__ = [
     "FULL",
     "append_whole",
     "because",
+    "check_place",
     "make_folder",
     "remove_leftovers",
     "sync_folder",
@@ -31,6 +33,8 @@ FULL = {
     errno.EFBIG: "the file would be larger than is allowed here",
 }
 """Errors that say that there is no room -> in plain words."""
+
+_PROBE = 2**16  # bytes that a folder must take
 
 
 def because(error: OSError) -> str:
@@ -150,6 +154,31 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
             sync_folder(place.parent)
     except OSError as error:
         raise UserError(f"{folder}: the folder cannot be made: {because(error)}") from error
+
+
+def check_place(folder: Path, named: str) -> None:
+    """Refuse a folder that cannot be made or written into; nothing is left in it.
+
+    Args:
+        folder: need not be there.
+        named: what the user called it, such as ``runs_dir=runs/``.
+
+    Raises:
+        UserError: it is a file, or the system refuses a small file in it.
+    """
+    place = folder.absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        which = "it" if place == folder.absolute() else str(place)
+        raise UserError(f"{named}: must be a folder; {which} is a file")
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(bytes(_PROBE))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise UserError(f"{named}: cannot be written: {because(error)}") from error
 
 
 def sync_folder(folder: Path) -> None:

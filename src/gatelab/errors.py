@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["UserError", "one_line", "suggest"]
+__all__ = ["SharedError", "UserError", "one_line", "suggest"]
 
 _LONGEST = 600
 _LONGEST_NAME = 200  # that is compared with others, which takes time
@@ -23,6 +23,10 @@ class UserError(Exception):
         lines = str(message).split("\n")
         equation = len(lines) == 3 and set(lines[2].strip()) == {"^"}
         super().__init__("\n".join(map(_shown, lines)) if equation else one_line(message, _LONGEST))
+
+
+class SharedError(UserError):
+    """A UserError that every run of a stack has alike, such as a path that none of them can take."""
 
 
 def one_line(text: object, longest: int = 80) -> str:

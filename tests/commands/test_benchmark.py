@@ -62,3 +62,10 @@ def test_a_path_that_computes_something_else_is_not_timed(monkeypatch, tmp_path)
 def test_what_is_wrong_is_said_in_one_line(argument, message):
     with pytest.raises(UserError, match=message):
         benchmark([argument])
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_timed(tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(UserError, match=r"^out=.*/taken/below: must be a folder; .*/taken is a file$"):
+        benchmark([f"out={tmp_path / 'taken' / 'below'}"])
+    assert capsys.readouterr().out == ""

@@ -219,3 +219,9 @@ def test_an_interrupted_command_ends_with_one_line(capsys):
         door.run(interrupted, [])
     assert left.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_runs_are_read(tmp_path):
+    (tmp_path / "report").write_text("a file")
+    with pytest.raises(UserError, match=r"^out=.*/report: must be a folder; it is a file$"):
+        compare([f"runs={tmp_path / 'nowhere'}", f"out={tmp_path / 'report'}"])

@@ -16,7 +16,7 @@ from tests.training.examples import configuration, outcome
 BAD = 7
 REASONS = {
     "raise": "RuntimeError: injected",
-    "memory": "MemoryError: injected",
+    "memory": "out of memory (MemoryError: injected); about ",
     "exit": "SystemExit: 3",
     "interrupt": "KeyboardInterrupt",
     "leave": "its process ended with status 7",
@@ -40,10 +40,11 @@ def test_eleven_of_twelve_finish_and_the_next_launch_trains_the_twelfth(tmp_path
     monkeypatch.setenv(VARIABLE, f"{kind}:{BAD}")
     outcomes = sweep(tmp_path)
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-    assert [(failure.seed, failure.reason) for failure in failures] == [(BAD, REASONS[kind])]
+    assert [failure.seed for failure in failures] == [BAD]
+    assert failures[0].reason.startswith(REASONS[kind])
     assert len(Store(tmp_path).results()) == 11
     note = tmp_path / failures[0].identity / "failed.json"
-    assert json.loads(note.read_text())["reason"] == REASONS[kind]
+    assert json.loads(note.read_text())["reason"] == failures[0].reason
     monkeypatch.delenv(VARIABLE)
     assert not any(isinstance(outcome, Failure) for outcome in sweep(tmp_path))
     assert not note.exists()

@@ -107,6 +107,23 @@ def test_a_run_that_fails_alone_is_tried_again_as_often_as_asked(campaign):
     assert executor.trained == [[0], [0], [0]]
 
 
+def test_an_error_that_all_runs_of_a_stack_have_is_not_tried_again(campaign):
+    executor = Pretending(lambda seeds: Report("failed", reason="a path that no one has", helps="nothing"))
+    failures = campaign(executor, retries=3)
+    assert executor.trained == [[0, 1, 2, 3]]
+    assert {(failure.reason, failure.attempts) for failure in failures.values()} == {("a path that no one has", 1)}
+    assert sorted(failures) == [0, 1, 2, 3]
+
+
+def test_an_error_that_comes_again_is_divided_and_not_retried(campaign, tmp_path):
+    executor = Pretending(
+        lambda seeds: Report("failed", reason="a folder of another run", helps="dividing") if 1 in seeds else None
+    )
+    assert list(campaign(executor, retries=3)) == [1]
+    assert executor.trained == [[0, 1, 2, 3], [0, 1], [0], [1], [2, 3]]
+    assert finished(tmp_path) == [0, 2, 3]
+
+
 def test_a_run_that_is_well_the_second_time_has_not_failed(campaign, tmp_path):
     reports = [Report("failed", reason="once")]
     assert campaign(Pretending(lambda seeds: reports.pop() if reports else None), runs=1, retries=1) == {}

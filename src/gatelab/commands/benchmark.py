@@ -12,7 +12,7 @@ import torch
 from gatelab.benchmarks import Shape, check_parity, peak_gigaflops, timed
 from gatelab.benchmarks.drawing import drawn
 from gatelab.commands.arguments import keyed
-from gatelab.disk import make_folder, write_atomically, writing
+from gatelab.disk import check_place, make_folder, write_atomically, writing
 from gatelab.equations import load_variant, program, variant_files
 from gatelab.errors import UserError
 from gatelab.reports import Column, Table
@@ -61,6 +61,8 @@ def benchmark(arguments: list[str]) -> int:
     shapes = [_shape(text) for text in request["shapes"].split(",")]
     threads = [_number("threads", text) for text in request["threads"].split(",")]
     repeats = _number("repeats", request["repeats"])
+    if request["out"]:  # before the minutes that timing takes
+        check_place(Path(request["out"]), f"out={request['out']}")
     for name in names:
         load_variant(name).check_equations("compile")
         check_parity(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from gatelab.commands.arguments import keyed
+from gatelab.disk import check_place
 from gatelab.errors import UserError, suggest
 from gatelab.reports import Table, runs_table, variants_table
 from gatelab.reports.evidence import read_evidence
@@ -117,6 +118,8 @@ def compare(arguments: list[str]) -> int:
         return 0
     request = _Request(**keyed(arguments, _Request.__dataclass_fields__))
     question = request.question()
+    if request.out:  # before the seconds that a report takes
+        check_place(Path(request.out), f"out={request.out}")
     store = Store(request.runs)
     results = _of_tasks(store.results(), request)
     check_question(question, results)

@@ -21,6 +21,7 @@ from gatelab.configuration import (
     plain,
     translated,
 )
+from gatelab.disk import check_place
 from gatelab.errors import UserError
 from gatelab.locations import conf_directory
 from gatelab.runs import Result, Stopped
@@ -28,6 +29,7 @@ from gatelab.statistics import plan_comparison
 from gatelab.sweeps import ExecutorOptions, Failure, Interrupted, execute, missing, plan
 from gatelab.sweeps.executors import Executor, open_executor
 from gatelab.sweeps.executors.inline import Inline
+from gatelab.sweeps.feasible import check_feasible
 
 __all__ = ["PlanOnly", "RunError", "begin_sweep", "train", "train_points"]
 
@@ -125,8 +127,16 @@ def train(arguments: list[str]) -> int:
     return int(_session.failed)
 
 
-def begin_sweep(folder: Path) -> None:
-    """Note the folder into which Hydra will write the configuration of a sweep, even of one that is refused."""
+def begin_sweep(folder: Path, runs_dir: str) -> None:
+    """Note the folder into which Hydra will write the configuration of a sweep, even of one that is refused.
+
+    Raises:
+        UserError: it cannot be written into.
+    """
+    below = folder.absolute().is_relative_to(Path(runs_dir).absolute())
+    if below:
+        check_place(Path(runs_dir), f"runs_dir={runs_dir}")
+    check_place(folder, f"hydra.sweep.dir={folder}")
     _session.begun[:] = [place for place in (folder, *folder.parents) if not place.exists()]
 
 
@@ -162,14 +172,16 @@ def train_points(
         for run in runs:
             with _named(positions[run.identity], places):
                 check_optimizer(run.optimizer)
-        if options.executor in ("inline", "processes"):  # those of other engines may have devices that are not here
-            _check_devices(runs)
+        check_feasible(runs, options, slots())
 
     folder = Path(checked[0].runs_dir) / "sweeps" / (sweep or "")
 
     def executor() -> Executor:
         # what goes wrong in a single run is no matter of a table
         return Inline(raising=True) if sweep is None else _session.executor(options, checked[0], folder)
+
+    def slots() -> int:
+        return 1 if sweep is None else executor().slots
 
     if sweep is not None and tables:
         _say_what_seeds_cannot_decide(checked)
@@ -207,14 +219,6 @@ def _named(position: int, names: Mapping[int, str]) -> Iterator[None]:
         sentence, *caret = str(error).split("\n")
         place = f"(point {position + 1} of {len(names)}: {names[position]})"
         raise UserError("\n".join([f"{sentence} {place}", *caret])) from None
-
-
-def _check_devices(runs: Sequence[RunConfiguration]) -> None:
-    if any(run.device == "cuda" for run in runs):
-        import torch
-
-        if not torch.cuda.is_available():
-            raise UserError("device=cuda: no CUDA device is available; allowed here: auto, cpu")
 
 
 def _print_plan(checked: Sequence[RunConfiguration], options: ExecutorOptions, folder: Path, check: Any) -> None:

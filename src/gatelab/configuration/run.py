@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel
 
 from gatelab.configuration.matching import embedding_size, matched
+from gatelab.configuration.possible import check_possible
 from gatelab.configuration.sections import (
     LoggerSection,
     ModelSection,
@@ -184,6 +185,10 @@ class Reading:
         _choice(mapping.get("plan_only", False), "plan_only", (True, False))
         parts = (variant, configuration.opening, task, model, configuration.training)
         self._of(parts, _check_together, configuration)
+        if not self._frozen:  # what is stored has been possible
+            parts = (variant, task, model, optimizer, configuration.schedule, configuration.training)
+            key = (configuration.path, configuration.device, *map(Same, parts))
+            self._remembered(("possible", *key), lambda: check_possible(configuration))
         if with_torch:
             self._of((optimizer,), check_optimizer, optimizer)
         return configuration

@@ -114,7 +114,10 @@ class Campaign:
         """Try the runs of a stack that failed in two halves, and a run that failed alone as often as was asked for."""
         attempts = piece.attempts + 1
         reason = report.reason or "stopped again and again"
-        if len(missing) > 1:
+        if report.helps == "nothing":
+            for run in missing:
+                self._fail(run, title, report, reason, attempts)
+        elif len(missing) > 1:
             self._view.say(f"{title} failed: {reason}; tried again in two halves", important=True)
             half = -(-len(missing) // 2)
             # the second half first, since each goes before the other
@@ -123,15 +126,17 @@ class Campaign:
         elif missing and len(piece.runs) > 1:
             # the others of its stack were through: it has not failed alone yet
             self._again(piece, missing)
-        elif missing and piece.alone < self._options.retries:
+        elif missing and piece.alone < self._options.retries and report.helps == "again":
             self._view.say(f"{title} failed: {reason}; tried again", important=True)
             self._again(piece, missing, alone=piece.alone + 1)
         elif missing:
-            run = missing[0]
-            self._view.say(f"{title} seed {run.seed} failed: {reason}", important=True)
-            failure = Failure.of(run, reason, report.detail, attempts)
-            record_failure(run, failure)
-            self.failures[run.identity] = failure
+            self._fail(missing[0], title, report, reason, attempts)
+
+    def _fail(self, run: RunConfiguration, title: str, report: Report, reason: str, attempts: int) -> None:
+        self._view.say(f"{title} seed {run.seed} failed: {reason}", important=True)
+        failure = Failure.of(run, reason, report.detail, attempts)
+        record_failure(run, failure)
+        self.failures[run.identity] = failure
 
     def _again(self, piece: _Piece, missing: list[RunConfiguration], *, alone: int = 0, stops: int = 0) -> None:
         if missing:

@@ -67,6 +67,8 @@ class Report:
         detail: more about it, such as a traceback.
         numbers: what a trial measured.
         signum: the signal that has stopped it.
+        helps: what may help after a failure: ``again``, another try in whatever company; ``dividing``, for the error is
+            one that comes again, perhaps of one run only; ``nothing``, for every run of the stack has it.
     """
 
     kind: Literal["done", "stopped", "failed"]
@@ -75,6 +77,7 @@ class Report:
     detail: str = ""
     numbers: dict[str, float] = field(default_factory=dict)
     signum: int = 0
+    helps: Literal["again", "dividing", "nothing"] = "again"
 
     def text(self) -> str:
         """Return the report as JSON on one line."""

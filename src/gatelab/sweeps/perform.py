@@ -3,13 +3,14 @@
 import traceback
 from collections.abc import Callable
 
-from gatelab.errors import UserError
+from gatelab.errors import SharedError, UserError
 from gatelab.runs import Stop, Stopped
 from gatelab.sweeps.failure import forget_failure
 from gatelab.sweeps.injected import inject
+from gatelab.sweeps.memory import is_out_of_memory, out_of_memory
 from gatelab.sweeps.order import Order, Report
 
-__all__ = ["failed", "perform", "train"]
+__all__ = ["OutOfMemory", "failed", "perform", "train"]
 
 _LONGEST_DETAIL = 8000  # characters of a traceback, its end
 
@@ -43,21 +44,37 @@ def failed(error: BaseException) -> Report:
     words = " ".join(str(error).split())
     name = type(error).__name__
     reason = words if isinstance(error, UserError) else f"{name}: {words}" if words else name
-    return Report("failed", reason=reason, detail="".join(traceback.format_exception(error))[-_LONGEST_DETAIL:])
+    detail = "".join(traceback.format_exception(error))[-_LONGEST_DETAIL:]
+    if isinstance(error, OutOfMemory) or not isinstance(error, UserError):
+        return Report("failed", reason=reason, detail=detail)
+    return Report("failed", reason=reason, detail=detail, helps="nothing" if isinstance(error, SharedError) else "dividing")
+
+
+class OutOfMemory(UserError):  # noqa: N818 - the name that it has in Python and torch
+    """There was less memory than a stack needs; a smaller one may do."""
 
 
 def train(
     order: Order, watch: Callable[[int, str], None] | None = None, asked: Callable[[], bool] | None = None
 ) -> Report:
-    """Train a stack; what goes wrong is raised."""
+    """Train a stack; what goes wrong is raised.
+
+    Raises:
+        OutOfMemory: whatever it was that had no memory left, in one line.
+    """
     # Lightning takes seconds to import
     from gatelab.sweeps.steps import Steps
     from gatelab.training import train_stack
 
     runs = order.runs()
-    inject(runs)
     display = None if watch is None else Steps(watch)
-    results = train_stack(runs, order.sweep, order.title, stop=Stop(asked), display=display)
+    try:
+        inject(runs)
+        results = train_stack(runs, order.sweep, order.title, stop=Stop(asked), display=display)
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(out_of_memory(error, runs)) from error
     done = {result.identity for result in results}
     for run in runs:
         if run.identity in done:

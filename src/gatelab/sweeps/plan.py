@@ -7,7 +7,7 @@ from gatelab.configuration import RunConfiguration
 from gatelab.equations.counting import step_values
 from gatelab.runs import Result, Store
 
-__all__ = ["Plan", "plan", "stacks"]
+__all__ = ["Plan", "automatic_size", "plan", "stacks"]
 
 _MEMORY = 2**31  # bytes of activations that a stack of automatic size may keep
 _MOST = 64  # runs of a stack of automatic size
@@ -66,7 +66,7 @@ def stacks(pending: Sequence[RunConfiguration], slots: int = 1) -> list[list[Run
     for group in groups.values():
         first = group[0]
         steps = lengths[first.task, first.training.batch_size].inputs.shape[0]
-        size = first.stack.size if isinstance(first.stack.size, int) else _automatic_size(first, steps)
+        size = first.stack.size if isinstance(first.stack.size, int) else automatic_size(first, steps)
         grouped += [group[start : start + size] for start in range(0, len(group), size)]
     return _divided(grouped, slots)
 
@@ -85,7 +85,7 @@ def _divided(grouped: list[list[RunConfiguration]], slots: int) -> list[list[Run
     return divided
 
 
-def _automatic_size(configuration: RunConfiguration, steps: int) -> int:
+def automatic_size(configuration: RunConfiguration, steps: int) -> int:
     """Return how many runs fit into the memory a stack may take: every value of every step is kept for the way back."""
     model = configuration.model
     layers = model.num_layers * (2 if model.bidirectional else 1)

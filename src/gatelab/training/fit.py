@@ -1,12 +1,13 @@
 """Trains one stack from its configurations to its results."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from pytorch_lightning import Callback
 
 from gatelab.configuration import RunConfiguration
-from gatelab.errors import UserError
+from gatelab.errors import SharedError, UserError
 from gatelab.runs import LEASE, Claims, Result, Stop, Store
 from gatelab.training.data import StackData
 from gatelab.training.mirrors import check_loggers
@@ -51,16 +52,17 @@ def train_stack(
     """
     stop = stop or Stop()
     first = configurations[0]
-    device = _device(first)
-    check_loggers(first)
-    torch.set_num_threads(first.threads)
-    template = network(first)
-    choice = template.to(device).rnn.choice()
-    template.to("cpu")
-    data = StackData(configurations, template)
-    # what the user can still have wrong (files, batch size) shows here, before anything is written
-    data.batch(0)
-    probe = next(iter(data.val_dataloader()))
+    with _shared():
+        device = _device(first)
+        check_loggers(first)
+        torch.set_num_threads(first.threads)
+        template = network(first)
+        choice = template.to(device).rnn.choice()
+        template.to("cpu")
+        data = StackData(configurations, template)
+        # what the user can still have wrong (files, batch size) shows here, before anything is written
+        data.batch(0)
+        probe = next(iter(data.val_dataloader()))
     store = Store(first.runs_dir)
     shapes = {name: tuple(parameter.shape) for name, parameter in template.named_parameters()}
     with stop.on_signals(), Claims(store, lease=lease) as claims:
@@ -82,6 +84,15 @@ def train_stack(
         stop.check()
     found = (store.finished(configuration.identity) for configuration in configurations)
     return [result for result in found if result is not None]
+
+
+@contextmanager
+def _shared() -> Iterator[None]:
+    """Say of an error that all runs of the stack have it: they agree in everything that is looked at."""
+    try:
+        yield
+    except UserError as error:
+        raise SharedError(str(error)) from error
 
 
 def _device(configuration: RunConfiguration) -> str:

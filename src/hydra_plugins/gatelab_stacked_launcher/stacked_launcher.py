@@ -87,7 +87,7 @@ class StackedLauncher(Launcher):
         # the sweeper has the same context: it composes the points as well, to see that they are legal
         hydra_context.config_loader = LegalPoints(hydra_context.config_loader, self.composition)  # type: ignore[assignment]
         self.config = config
-        begin_sweep(Path(config.hydra.sweep.dir))
+        begin_sweep(Path(config.hydra.sweep.dir), str(config.runs_dir))
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Compose and check every point, train what the store lacks, print the tables.

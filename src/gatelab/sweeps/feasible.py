@@ -1,0 +1,127 @@
+"""What only this machine can say of the runs that are to be trained, known before the first of them starts."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gatelab.configuration import RunConfiguration, Same
+from gatelab.disk import check_place
+from gatelab.errors import UserError
+from gatelab.sweeps.memory import Room, decides, needed, room, shown, steps_of
+from gatelab.sweeps.options import ExecutorOptions
+from gatelab.sweeps.plan import automatic_size
+
+__all__ = ["check_feasible"]
+
+_CLEARLY = 0.5  # share of the estimate that has to fit, for the estimate is rough
+
+
+def check_feasible(runs: Sequence[RunConfiguration], options: ExecutorOptions, slots: int = 1) -> None:
+    """Refuse runs that could not be trained here, and say on stderr what may not fit.
+
+    Looked at are device, path, loggers, the store and memory, each once for all runs that agree in it. What other
+    machines have (executors submitit and ray) is not known here, and not looked at.
+
+    Args:
+        runs: those without a result.
+        options: how they are executed.
+        slots: how many stacks are trained at once.
+
+    Raises:
+        UserError: in one line.
+    """
+    here = options.executor in ("inline", "processes")
+    for runs_dir in dict.fromkeys(run.runs_dir for run in runs):
+        check_place(Path(runs_dir), f"runs_dir={runs_dir}")
+    _check_loggers(runs)
+    if here:
+        _check_devices(runs)
+        _check_compiler(runs)
+    _check_memory(runs, options, slots if here else 1)
+
+
+def _check_devices(runs: Sequence[RunConfiguration]) -> None:
+    if any(run.device == "cuda" for run in runs):
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UserError("device=cuda: no CUDA device is available; allowed here: auto, cpu")
+
+
+def _check_compiler(runs: Sequence[RunConfiguration]) -> None:
+    """Refuse path=native where nothing can be compiled, or on a GPU that device=auto would take."""
+    asked = [run for run in runs if run.path == "native"]
+    if not asked:
+        return
+    import torch
+
+    from gatelab.recurrence.native.build import no_compiler
+
+    if reason := no_compiler():
+        raise UserError(f"path=native cannot run: {reason}")
+    if any(run.device == "auto" for run in asked) and torch.cuda.is_available():
+        raise UserError("path=native cannot run: device=auto takes the GPU here; it needs device=cpu")
+
+
+def _check_loggers(runs: Sequence[RunConfiguration]) -> None:
+    from gatelab.training.mirrors import check_loggers
+
+    several = {run.logger.model_dump_json(): run for run in runs}
+    for run in several.values():
+        check_loggers(run)
+
+
+def _check_memory(runs: Sequence[RunConfiguration], options: ExecutorOptions, slots: int) -> None:
+    """Refuse what clearly does not fit, and warn of what may not."""
+    there = _room(runs, options)
+    if there is None:
+        return
+    largest = 0
+    for run, count in _shapes(runs):
+        several = run.stack.size if isinstance(run.stack.size, int) else 1
+        least = min(several, count)
+        need = needed(run, least)
+        if _CLEARLY * need > there.total:
+            raise UserError(
+                f"{decides(run, least)}: needs about {shown(need)} of memory, and there are {shown(there.total)} "
+                f"{there.whose}"
+            )
+        if run.stack.size == "auto":
+            need = needed(run, min(count, automatic_size(run, steps_of(run.task))))
+        largest = max(largest, need)
+    if slots * largest > there.free:
+        each = f"{slots} stacks at once, each of up to about" if slots > 1 else "training needs about"
+        at_once = "; fewer hydra.launcher.workers need less" if slots > 1 else ""
+        print(
+            f"warning: memory may not do: {each} {shown(largest)}, and {shown(there.free)} of {shown(there.total)} "
+            f"{there.whose} are free{at_once}",
+            file=sys.stderr,
+        )
+
+
+def _room(runs: Sequence[RunConfiguration], options: ExecutorOptions) -> Room | None:
+    """Return the memory of who trains; None if that is not known."""
+    if options.executor == "submitit" and options.submitit.mem_gb is not None:
+        size = int(options.submitit.mem_gb * 2**30)
+        return Room(size, size, "that a job has (hydra.launcher.submitit.mem_gb)")
+    if options.executor not in ("inline", "processes"):
+        return None
+    if any(run.device != "cpu" for run in runs):
+        import torch
+
+        if torch.cuda.is_available():
+            free, total = torch.cuda.mem_get_info()
+            return Room(total, free, "of the GPU")
+    return room()
+
+
+def _shapes(runs: Sequence[RunConfiguration]) -> list[tuple[RunConfiguration, int]]:
+    """Return one run of each need for memory, and how many there are of it."""
+    found: dict[object, tuple[RunConfiguration, int]] = {}
+    for run in runs:
+        model = run.model
+        sizes = (model.hidden_size, model.num_layers, model.bidirectional, model.embedding)
+        key = (Same(run.variant), Same(run.task), sizes, run.training.batch_size, run.path, run.stack.size)
+        first, count = found.get(key, (run, 0))
+        found[key] = (first, count + 1)
+    return list(found.values())
