@@ -96,9 +96,7 @@ def test_a_device_that_is_not_there(refused, several, monkeypatch):
 )
 def test_a_store_that_is_a_file(refused, several, place, what, tmp_path):
     (tmp_path / "taken").write_text("a file")
-    assert refused(f"runs_dir={place}", *several) == (
-        f"runs_dir={place}: must be a folder; {what.format(tmp_path)}"
-    )
+    assert refused(f"runs_dir={place}", *several) == (f"runs_dir={place}: must be a folder; {what.format(tmp_path)}")
 
 
 @pytest.mark.parametrize("several", [(), SWEEP])
@@ -150,9 +148,7 @@ def test_memory_that_may_not_do_is_a_warning(tmp_path, monkeypatch, capsys):
     line, *rest = capsys.readouterr().err.splitlines()
     assert rest == []
     assert line.startswith("warning: memory may not do: 2 stacks at once, each of up to about 4")
-    assert line.endswith(
-        "and 256 MB of 1 TB of this machine are free; fewer hydra.launcher.workers need less"
-    )
+    assert line.endswith("and 256 MB of 1 TB of this machine are free; fewer hydra.launcher.workers need less")
 
 
 def test_a_job_of_a_cluster_has_the_memory_that_is_asked_for(tmp_path):

@@ -108,7 +108,7 @@ def test_what_the_tables_hide_is_said(runs, capsys):
         ("task=ading", r"no runs of task 'ading' \(did you mean 'adding'\?\).*adding, copy"),
         ("runs=absent/", r"no runs in absent: No such file"),
         ("runs=empty/", r"no finished runs in empty/"),
-        ("out=runs/file/x", r"out=runs/file/x: the report cannot be written: Not a directory"),
+        ("out=runs/file/x", r"out=runs/file/x: must be a folder; .*/runs/file is a file"),
         ("select=test", r"select=test: refused, .*looks better than it is; allowed is validation"),
         ("select=valid", r"select=valid: must be validation \(did you mean 'validation'\?\)"),
         ("by=model.hidden_size", r"by=model.hidden_size: must name task"),

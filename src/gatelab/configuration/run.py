@@ -186,9 +186,9 @@ class Reading:
         parts = (variant, configuration.opening, task, model, configuration.training)
         self._of(parts, _check_together, configuration)
         if not self._frozen:  # what is stored has been possible
-            parts = (variant, task, model, optimizer, configuration.schedule, configuration.training)
-            key = (configuration.path, configuration.device, *map(Same, parts))
-            self._remembered(("possible", *key), lambda: check_possible(configuration))
+            shared = (variant, task, model, optimizer, configuration.schedule, configuration.training)
+            place = ("possible", configuration.path, configuration.device, *map(Same, shared))
+            self._remembered(place, lambda: check_possible(configuration))
         if with_torch:
             self._of((optimizer,), check_optimizer, optimizer)
         return configuration

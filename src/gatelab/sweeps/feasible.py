@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gatelab.configuration import RunConfiguration, Same
+from gatelab.configuration import RunConfiguration
+from gatelab.configuration.shared import Same
 from gatelab.disk import check_place
 from gatelab.errors import UserError
 from gatelab.sweeps.memory import Room, decides, needed, room, shown, steps_of

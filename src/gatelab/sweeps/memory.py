@@ -139,7 +139,9 @@ def _groups(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cg
             if controllers not in ("", "memory"):
                 continue
             base = root / controllers if controllers else root
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
+            names = (
+                ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
+            )
             inner = base / path.strip("/")
             for folder in (inner, *inner.parents):
                 if not folder.is_relative_to(base):
@@ -183,17 +185,17 @@ def out_of_memory(error: BaseException, runs: Sequence[RunConfiguration]) -> str
     there, first = room(), runs[0]
     with contextlib.suppress(UserError, MemoryError):
         about = f"; about {shown(needed(first, len(runs)))} are needed for {decides(first, len(runs))}"
-        return f"out of memory{said}{about}, and there are {shown(there.free)} free of {shown(there.total)} {there.whose}"
+        return (
+            f"out of memory{said}{about}, and there are {shown(there.free)} free of {shown(there.total)} {there.whose}"
+        )
     return f"out of memory{said}"
 
 
 def shown(size: float) -> str:
     """Return a size as a person says it: ``850 MB``, ``3.2 GB``, ``1.5 TB``."""
-    for unit, name in ((2**20, "MB"), (2**30, "GB"), (2**40, "TB"), (2**50, "PB")):
-        if size < 1000 * unit:
-            break
-    number = size / unit
-    return f"{number:.3g} {name}" if number < 1000 else f"{number:.0f} {name}"
+    units = {"MB": 2**20, "GB": 2**30, "TB": 2**40, "PB": 2**50}
+    name = next((name for name, unit in units.items() if size < 1000 * unit), "PB")
+    return f"{size / units[name]:.3g} {name}"
 
 
 def decides(run: RunConfiguration, runs: int) -> str:

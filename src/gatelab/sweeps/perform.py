@@ -47,7 +47,9 @@ def failed(error: BaseException) -> Report:
     detail = "".join(traceback.format_exception(error))[-_LONGEST_DETAIL:]
     if isinstance(error, OutOfMemory) or not isinstance(error, UserError):
         return Report("failed", reason=reason, detail=detail)
-    return Report("failed", reason=reason, detail=detail, helps="nothing" if isinstance(error, SharedError) else "dividing")
+    return Report(
+        "failed", reason=reason, detail=detail, helps="nothing" if isinstance(error, SharedError) else "dividing"
+    )
 
 
 class OutOfMemory(UserError):  # noqa: N818 - the name that it has in Python and torch
