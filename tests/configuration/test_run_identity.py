@@ -4,8 +4,7 @@ import itertools
 
 import pytest
 
-from gatelab.configuration import composed, run_configuration
-from gatelab.training import shape_key
+from gatelab.configuration import composed, run_configuration, shape_key
 
 BASE = ["variant=peephole", "task=adding", "optimizer=adam"]
 

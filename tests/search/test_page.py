@@ -11,11 +11,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from gatelab.commands.wandb_sweep import wandb_sweep
-from gatelab.configuration import plain, run_configuration
+from gatelab.configuration import STACKABLE, plain, run_configuration
 from gatelab.locations import conf_directory
 from gatelab.search import SearchSettings, read_space
 from gatelab.search.samplers import OPTIONS
-from gatelab.training import STACKABLE
 from hydra_plugins.gatelab_optuna_sweeper.optuna_sweeper import OptunaSearchConfig
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()

@@ -2,11 +2,10 @@
 
 import pytest
 
-from gatelab.configuration import composed, run_configuration
+from gatelab.configuration import STACKABLE, composed, run_configuration
 from gatelab.errors import UserError
 from gatelab.runs import Store
 from gatelab.sweeps import plan
-from gatelab.training.stack import STACKABLE
 from tests.runs.examples import example
 
 SMALL = ["task=adding", "task.length=3", "task.validation_size=2", "task.test_size=2", "training.batch_size=2",

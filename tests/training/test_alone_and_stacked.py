@@ -2,7 +2,8 @@
 
 import pytest
 
-from gatelab.training import shape_key, train_stack
+from gatelab.configuration import shape_key
+from gatelab.training import train_stack
 from tests.training.examples import (
     ADAM,
     ADDING,

@@ -4,8 +4,10 @@ from gatelab.configuration.arguments import added_directories, arranged, quote_e
 from gatelab.configuration.compose import composed, ours, plain, translated
 from gatelab.configuration.matching import embedding_size
 from gatelab.configuration.run import Reading, RunConfiguration, check_optimizer, run_configuration
+from gatelab.configuration.stacking import STACKABLE, shape_key
 
 __all__ = [
+    "STACKABLE",
     "Reading",
     "RunConfiguration",
     "added_directories",
@@ -17,5 +19,6 @@ __all__ = [
     "plain",
     "quote_equations",
     "run_configuration",
+    "shape_key",
     "translated",
 ]

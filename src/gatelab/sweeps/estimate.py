@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gatelab.configuration import RunConfiguration
+from gatelab.configuration import RunConfiguration, shape_key
 from gatelab.configuration.sections import LoggerSection
 from gatelab.errors import UserError
 from gatelab.sweeps.executors import Executor
@@ -42,8 +42,6 @@ def estimates(stacks: Sequence[Sequence[RunConfiguration]], executor: Executor) 
     Raises:
         UserError: a stack that cannot be trained.
     """
-    from gatelab.training import shape_key
-
     keys = [(shape_key(stack[0]), len(stack)) for stack in stacks]
     tried: dict[tuple[str, int], Estimate] = {}
     for key, stack in zip(keys, stacks, strict=True):

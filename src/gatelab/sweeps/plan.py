@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gatelab.configuration import RunConfiguration
+from gatelab.configuration import RunConfiguration, shape_key
 from gatelab.equations.counting import step_values
 from gatelab.runs import Result, Store
 
@@ -51,9 +51,6 @@ def plan(configurations: Sequence[RunConfiguration], slots: int = 1) -> Plan:
 
 def stacks(pending: Sequence[RunConfiguration], slots: int = 1) -> list[list[RunConfiguration]]:
     """Group runs that have no result into stacks; see :func:`plan`."""
-    # imported here: it takes seconds, and a sweep that is finished has no need of it
-    from gatelab.training import shape_key
-
     groups: dict[str, list[RunConfiguration]] = {}
     for configuration in pending:
         groups.setdefault(shape_key(configuration), []).append(configuration)

@@ -2,6 +2,5 @@
 
 from gatelab.runs import Stop, Stopped
 from gatelab.training.fit import train_stack
-from gatelab.training.stack import STACKABLE, shape_key
 
-__all__ = ["STACKABLE", "Stop", "Stopped", "shape_key", "train_stack"]
+__all__ = ["Stop", "Stopped", "train_stack"]

@@ -79,13 +79,13 @@ class StackedLauncher(Launcher):
             UserError: the sweep has more points than it may, or none; found before any of them is written out.
         """
         from gatelab.commands.train import begin_sweep
-        from hydra_plugins.gatelab_stacked_launcher._composition import LegalPoints, QuickComposition
+        from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition, UncheckedPoints
         from hydra_plugins.gatelab_stacked_launcher._size import check_sweep
 
         check_sweep(config, hydra_context.config_loader, self.options.pop("most_points"))
         self.composition = QuickComposition(hydra_context.config_loader, config)
-        # the sweeper has the same context: it composes the points as well, to see that they are legal
-        hydra_context.config_loader = LegalPoints(hydra_context.config_loader, self.composition)  # type: ignore[assignment]
+        # the sweeper has the same context
+        hydra_context.config_loader = UncheckedPoints(hydra_context.config_loader)  # type: ignore[assignment]
         self.config = config
         begin_sweep(Path(config.hydra.sweep.dir), str(config.runs_dir))
 
