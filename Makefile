@@ -9,7 +9,7 @@ TEST_ENVIRONMENT := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 WANDB_MODE=offline
 PYTEST := $(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow faults lint format catalogue reproduce-quick check clean
+.PHONY: help setup demo test test-slow trust lint format catalogue reproduce-quick check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do \
@@ -43,8 +43,8 @@ demo: setup  ## compare the four core variants on a real task, in about two minu
 test: setup  ## run the tests, without the slow ones
 	@$(PYTEST) -m 'not slow'
 
-faults: setup  ## kill a sweep 300 times at random moments (about two hours); KILLS=50 for fewer
-	@GATELAB_KILLS=$(or $(KILLS),300) $(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q tests/faults
+trust: setup  ## kills, full disks, damaged files: a night of it, and docs/reliability.md; PART=kills for a part
+	@$(TEST_ENVIRONMENT) $(PYTHON) -m tests.trust.run '$(or $(PART),all)' '$(TRIALS)'
 
 test-slow: setup  ## run the slow tests
 	@$(PYTEST) -m slow
