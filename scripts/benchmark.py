@@ -3,7 +3,7 @@
 import sys
 
 from gatelab.commands import door
-from gatelab.commands.benchmark import benchmark
+from gatelab.commands.main import command
 
 if __name__ == "__main__":
-    door.run(benchmark, sys.argv[1:])
+    door.run(command("benchmark"), sys.argv[1:])

@@ -3,7 +3,7 @@
 import sys
 
 from gatelab.commands import door
-from gatelab.commands.catalogue import catalogue
+from gatelab.commands.main import command
 
 if __name__ == "__main__":
-    door.run(catalogue, sys.argv[1:])
+    door.run(command("catalogue"), sys.argv[1:])

@@ -3,7 +3,7 @@
 import sys
 
 from gatelab.commands import door
-from gatelab.commands.compare import compare
+from gatelab.commands.main import command
 
 if __name__ == "__main__":
-    door.run(compare, sys.argv[1:])
+    door.run(command("compare"), sys.argv[1:])

@@ -3,7 +3,7 @@
 import sys
 
 from gatelab.commands import door
-from gatelab.commands.reproduce import reproduce
+from gatelab.commands.main import command
 
 if __name__ == "__main__":
-    door.run(reproduce, sys.argv[1:])
+    door.run(command("reproduce"), sys.argv[1:])

@@ -2,8 +2,8 @@
 
 import sys
 
-from gatelab.commands.door import run
-from gatelab.commands.train import train
+from gatelab.commands import door
+from gatelab.commands.main import command
 
 if __name__ == "__main__":
-    run(train, sys.argv[1:])
+    door.run(command("train"), sys.argv[1:])

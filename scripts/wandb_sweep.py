@@ -3,7 +3,7 @@
 import sys
 
 from gatelab.commands import door
-from gatelab.commands.wandb_sweep import wandb_sweep
+from gatelab.commands.main import command
 
 if __name__ == "__main__":
-    door.run(wandb_sweep, sys.argv[1:])
+    door.run(command("wandb-sweep"), sys.argv[1:])

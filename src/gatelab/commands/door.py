@@ -1,18 +1,21 @@
 """How a command meets the terminal: exit status, errors of one line, and a quiet end when interrupted."""
 
+import contextlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from gatelab import signals
 from gatelab.disk import FULL, because
 from gatelab.errors import UserError
 
 __all__ = ["run"]
 
 _USER_ERROR = 2
-_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_SIGNALLED = 128  # to which shells add the number of the signal
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
@@ -20,22 +23,25 @@ def run(function: Callable[[list[str]], int], arguments: Sequence[str]) -> NoRet
     """Call a command with its arguments and leave the process with the status it returns.
 
     A UserError is printed on stderr and the status is 2; ``debug=true`` among the arguments (which the command does
-    not get to see) lets it through with its traceback. Ctrl-C ends with one line and status 130. A reader that
-    closes the pipe early, such as ``head``, is no error to talk about; a full disk is one of one line.
+    not get to see) lets it through with its traceback. Ctrl-C ends with one line and status 130, SIGTERM with 143, a
+    terminal that closes with 129. A reader that closes the pipe early, such as ``head``, is no error to talk about; a
+    full disk is one of one line.
     """
     debug = "debug=true" in arguments
     _print_anything()
     try:
-        status = function([argument for argument in arguments if argument != "debug=true"])
-        sys.stdout.flush()
+        with signals.watched():
+            status = function([argument for argument in arguments if argument != "debug=true"])
+            sys.stdout.flush()
     except UserError as error:
         if debug:
             raise
         print(error, file=sys.stderr)
         status = _USER_ERROR
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        status = _INTERRUPTED
+    except KeyboardInterrupt as end:
+        status = _SIGNALLED + (end.number if isinstance(end, signals.Ended) else signal.SIGINT)
+        with contextlib.suppress(OSError):  # the terminal may have gone
+            print("interrupted", file=sys.stderr, flush=True)
     except BrokenPipeError:
         _say_no_more()
         status = _BROKEN_PIPE

@@ -1,11 +1,13 @@
 """The `gatelab` command: one name for all doors."""
 
+import importlib
 import sys
+from collections.abc import Callable
 
 from gatelab.commands import door
 from gatelab.errors import UserError, suggest
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "command", "main"]
 
 COMMANDS = {
     "train": "train a run, or with -m a sweep",
@@ -15,6 +17,21 @@ COMMANDS = {
     "benchmark": "every variant timed beside torch.nn.LSTM and GRU",
     "wandb-sweep": "a W&B sweep file and its agent's command",
 }
+
+
+def command(name: str) -> Callable[[list[str]], int]:
+    """Return what a command does, a function of its arguments.
+
+    It is imported when it is called, behind the door: some bring libraries that take seconds, and Ctrl-C is answered.
+    """
+    function = name.replace("-", "_")
+
+    def call(arguments: list[str]) -> int:
+        module = importlib.import_module(f"gatelab.commands.{function}")
+        status: int = getattr(module, function)(arguments)
+        return status
+
+    return call
 
 
 def main() -> None:
@@ -31,27 +48,4 @@ def _command(arguments: list[str]) -> int:
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:
         raise UserError(f"unknown command '{name}'{suggest(name, COMMANDS)}; allowed: {', '.join(COMMANDS)}")
-    # each command brings its own libraries, some of which take seconds to import
-    if name == "train":
-        from gatelab.commands.train import train
-
-        return train(rest)
-    if name == "compare":
-        from gatelab.commands.compare import compare
-
-        return compare(rest)
-    if name == "reproduce":
-        from gatelab.commands.reproduce import reproduce
-
-        return reproduce(rest)
-    if name == "benchmark":
-        from gatelab.commands.benchmark import benchmark
-
-        return benchmark(rest)
-    if name == "wandb-sweep":
-        from gatelab.commands.wandb_sweep import wandb_sweep
-
-        return wandb_sweep(rest)
-    from gatelab.commands.catalogue import catalogue
-
-    return catalogue(rest)
+    return command(name)(rest)

@@ -111,7 +111,7 @@ def train(arguments: list[str]) -> int:
             hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name="train")(job)()
         if ended:
             raise ended[0]
-    except UserError:
+    except (UserError, KeyboardInterrupt):
         _session.remove_what_was_begun()
         raise
     except PlanOnly:

@@ -1,6 +1,5 @@
 """Stopping in order: a signal, or a word from elsewhere, sets a flag, and training stops at the next step."""
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -8,16 +7,16 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["Stop", "Stopped"]
+from gatelab import signals
 
-_HEARD = (signal.SIGINT, signal.SIGTERM)
+__all__ = ["Stop", "Stopped"]
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
     """Training has stopped because it was asked to, and goes on from there when it is started again.
 
     The message is one line for the user. ``status`` is what the process should exit with: 130 after Ctrl-C (SIGINT),
-    143 after SIGTERM.
+    143 after SIGTERM, 129 after the terminal has been closed.
     """
 
     def __init__(self, message: str, signum: int = signal.SIGTERM) -> None:
@@ -64,14 +63,14 @@ class Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Listen to SIGINT and SIGTERM; the second SIGINT raises KeyboardInterrupt.
+        """Listen to SIGINT, SIGTERM and SIGHUP; the second SIGINT raises KeyboardInterrupt.
 
         In a thread other than the main one, and inside another ``on_signals`` of the same object, nothing is changed.
         """
         if self._before or threading.current_thread() is not threading.main_thread():
             yield
             return
-        self._before = {signum: signal.getsignal(signum) for signum in _HEARD}
+        self._before = {signum: signal.getsignal(signum) for signum in signals.ending()}
         try:
             self.listen()
             yield
@@ -84,13 +83,13 @@ class Stop:
     def listen(self) -> None:
         """Take the signals back from who has taken them since, as a Trainer does."""
         if self._before and threading.current_thread() is threading.main_thread():
-            for signum in _HEARD:
+            for signum in self._before:
                 signal.signal(signum, self._hear)
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
+        signals.heard(signum)
         if self._signum is not None and signum == signal.SIGINT:
             raise KeyboardInterrupt
         if self._signum is None and signum == signal.SIGINT:
-            # not print: the handler may have interrupted one
-            os.write(2, b"\nstopping after this step; Ctrl-C again ends at once\n")
+            signals.answer("stopping after this step; Ctrl-C again ends at once")
         self._signum = self._signum or int(signum)

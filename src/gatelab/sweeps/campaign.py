@@ -104,7 +104,7 @@ class Campaign:
         if elsewhere:
             self._view.say(f"{handle.order.title}: {_count(elsewhere)} being trained by another process; waiting")
         if report.kind == "stopped" and self._executor.within:
-            self._interruption.notice(report.signum)
+            self._interruption.number = self._interruption.number or report.signum
         elif report.kind == "stopped" and piece.stops < _MOST_STOPS:
             self._again(piece, _missing(piece.runs), stops=piece.stops + 1)
         elif report.kind != "done":

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the sweep to stop where it can go on later, the second ends it at once."""
+"""Ctrl-C, SIGTERM, a closed terminal: the first asks a sweep to stop where it can go on, the second ends it at once."""
 
 import signal
 import threading
@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-__all__ = ["Interrupted", "Interruption", "interruption"]
+from gatelab import signals
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+__all__ = ["Interrupted", "Interruption", "interruption"]
 
 
 class Interrupted(BaseException):
@@ -37,10 +37,13 @@ class Interruption:
     number: int | None = None
 
     def notice(self, number: int, frame: FrameType | None = None) -> None:
-        """Note the first signal and act on the second."""
-        if self.number is not None:
+        """Note and answer the first signal, and act on the second."""
+        signals.heard(number)
+        if self.number is None:
+            self.number = number
+            signals.answer("stopping at the next checkpoint; Ctrl-C again ends at once")
+        elif number in (signal.SIGINT, signal.SIGTERM):  # a terminal that closes may say so twice
             raise KeyboardInterrupt
-        self.number = number
 
 
 @contextmanager
@@ -50,7 +53,7 @@ def interruption() -> Iterator[Interruption]:
     if threading.current_thread() is not threading.main_thread():  # handlers belong to the main thread
         yield noted
         return
-    before = {number: signal.signal(number, noted.notice) for number in _SIGNALS}
+    before = {number: signal.signal(number, noted.notice) for number in signals.ending()}
     try:
         yield noted
     finally:
