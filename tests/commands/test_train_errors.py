@@ -1,6 +1,7 @@
 """What a user can do wrong when training: one line on stderr, exit status 2, nothing written."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -214,12 +215,14 @@ def test_a_variant_file_cannot_do_anything(refusal, tmp_path):
     file = tmp_path / "variant" / "mine.yaml"
     file.write_text(f'name: mine\nstate: [h]\nequations:\n  h: !!python/object/apply:os.mkdir ["{tmp_path}/made"]\n')
     assert refusal("--config-dir", str(tmp_path), "variant=mine") == (
-        f"{file}, line 4: not YAML: could not determine a constructor for the tag "
-        "'tag:yaml.org,2002:python/object/apply:os.mkdir'\n"
+        f"{file}: not YAML: the tag !!python/object/apply:os.mkdir is not allowed: a file holds text, numbers, true, "
+        "false, null alone (line 4)\n"
     )
     file.write_text("name: mine\nstate: [h\n")
-    assert refusal("--config-dir", str(tmp_path), "variant=mine") == (
-        f"{file}, line 3: not YAML: expected ',' or ']', but got '<stream end>'\n"
+    # libyaml's words are not those of the parser in Python
+    assert re.fullmatch(
+        rf"{file}: not YAML: (did not find )?expected ',' or '\]'.* \(line 3\)\n",
+        refusal("--config-dir", str(tmp_path), "variant=mine"),
     )
     assert refusal("--config-dir", str(tmp_path), "variant=mien") == (
         "unknown variant 'mien' (did you mean 'mine'?); "

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from gatelab.reports import Column, Table, runs_table, variants_table
-from gatelab.reports.tables import significant
+from gatelab.reports.tables import csv_text, significant
 from gatelab.runs import Performance
 from tests.runs.examples import diverged, example
 
@@ -51,6 +51,38 @@ def test_a_table_without_rows():
     empty = Table(TABLE.columns, [])
     assert empty.text() == "name  sum\n----  ---\n"
     assert empty.csv() == "name,a,b\n"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@sum(1)", "＝1", "-x", "=cmd|' /c x'!A0"])
+def test_a_text_is_no_formula_of_a_spreadsheet(text):
+    table = Table([Column("name", ("name",))], [{"name": text, "-b": text, "c": -1.5, "d": "-1.5", "e": None}])
+    (row,) = fields(table)
+    assert row == {"name": f"'{text}", "'-b": f"'{text}", "c": "-1.5", "d": "-1.5", "e": ""}
+
+
+def test_a_cell_of_csv_is_one_line_and_drives_no_terminal():
+    assert csv_text(["a\x1bb"], [["\t=1"], ["a\r\nb\x1b[2J"], [math.inf]]) == "a b\n' =1\na  b [2J\ninf\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("![x](http://a.b)", "!\\[x](http&#58;//a.b)"),
+        ("https://a.b www.a.b a@b.c", "https&#58;//a.b www&#46;a.b a&#64;b.c"),
+        ("<img src=x> &lt;", "&lt;img src=x> &amp;lt;"),
+        ("`x` *x* ~~x~~ __x__ $x$ \\|", "\\`x\\` \\*x\\* \\~\\~x\\~\\~ \\_\\_x\\_\\_ \\$x\\$ \\\\\\|"),
+        ("layer_norm_gru f=1 - i", "layer_norm_gru f=1 - i"),
+        ("a\n| b", "a \\| b"),
+    ],
+)
+def test_a_cell_of_markdown_is_text(text, written):
+    table = Table([Column(text, ("name",))], [{"name": text}])
+    header, _, cell = table.markdown().splitlines()
+    assert header == cell == f"| {written} |"
+
+
+def test_a_header_drives_no_terminal():
+    assert Table([Column("a\x1b[2J", ("name",))], []).text() == "a [2J\n-----\n"
 
 
 def test_a_label_cannot_break_lines_inject_markup_or_drive_the_terminal():

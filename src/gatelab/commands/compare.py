@@ -9,13 +9,15 @@ from typing import Literal, cast
 
 from gatelab.commands.arguments import keyed
 from gatelab.disk import check_place
-from gatelab.errors import UserError, suggest
+from gatelab.errors import UserError, one_line, suggest
 from gatelab.reports import Table, runs_table, variants_table
 from gatelab.reports.evidence import read_evidence
 from gatelab.reports.question import Question, check_question
 from gatelab.runs import Result, Store
 
 __all__ = ["compare"]
+
+_LONGEST_LINE = 1000  # characters of a note, which may name what a store holds
 
 HELP = """\
 Compare stored runs.
@@ -126,7 +128,7 @@ def compare(arguments: list[str]) -> int:
     runs, variants = runs_table(results), variants_table(results, request.baseline or None, question.apart)
     print(f"{runs.text()}\n{variants.text()}")
     for note in _notes(results, store):
-        print(note)
+        print(one_line(note, _LONGEST_LINE))
     if request.out:
         _write(request, question, store, results, runs)
     return 0
@@ -166,7 +168,7 @@ def _write(request: _Request, question: Question, store: Store, results: Sequenc
     report = build_report(read_evidence(store, question, results), request.command())
     report.files["runs.csv"] = runs.csv().encode("utf-8")
     for line in report.summary:
-        print(line)
+        print(one_line(line, _LONGEST_LINE))
     folder = Path(request.out)
     write_report(report, folder)
     for name in report.files:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from gatelab.commands.outcome import failures_table, plan_table, plan_total, result_tables
@@ -18,8 +19,11 @@ from gatelab.configuration import (
     added_directories,
     arranged,
     check_optimizer,
+    check_single,
+    check_swept_experiments,
     plain,
     translated,
+    using,
 )
 from gatelab.disk import check_place
 from gatelab.errors import UserError
@@ -90,6 +94,7 @@ def train(arguments: list[str]) -> int:
     """
     arguments = arranged(arguments)
     directories = added_directories(arguments)
+    multirun = bool({"-m", "--multirun"} & set(arguments))
     ended: list[BaseException] = []
     _session.begun.clear()
     _session.failed = False
@@ -97,17 +102,25 @@ def train(arguments: list[str]) -> int:
     def job(configuration: DictConfig) -> None:
         # carried past Hydra, which would print a line of its own above ours
         try:
+            sys.argv = command
+            check_single(HydraConfig.get(), arguments)
             with translated(arguments):
                 point = plain(configuration)
             train_points([point], None, directories)
         except (UserError, Stopped, Interrupted, PlanOnly) as end:
             ended.append(end)
 
-    saved, sys.argv = sys.argv, ["train.py", *arguments]
+    # the folders of a user are read as data, and Hydra gets to know nothing of them
+    saved, command = sys.argv, ["train.py", *arguments]
+    sys.argv = [word for word in command if not word.startswith("--config-dir=")]
     # Hydra's own way with errors is a report of several lines; with this it lets them through, and translated() has one
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        with translated(arguments):
+        with using(directories) as folders, translated(arguments):
+            for line in folders.unread():
+                print(f"note: {line}", file=sys.stderr)
+            if multirun:
+                check_swept_experiments(arguments, folders)
             hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name="train")(job)()
         if ended:
             raise ended[0]

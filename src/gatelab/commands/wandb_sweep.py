@@ -16,9 +16,11 @@ from gatelab.configuration import (
     RunConfiguration,
     added_directories,
     arranged,
+    check_single,
     plain,
     run_configuration,
     translated,
+    using,
 )
 from gatelab.disk import write_atomically, writing
 from gatelab.errors import UserError, suggest
@@ -106,13 +108,17 @@ def _request(given: Sequence[str]) -> _Request:
 
 def _composed(overrides: Sequence[str], directories: Sequence[Path]) -> tuple[Space, list[RunConfiguration]]:
     """Return the space, and the runs at its choices and at the ends of its intervals."""
-    path = f"hydra.searchpath=[{','.join(f'file://{folder.resolve()}' for folder in directories)}]"
     GlobalHydra.instance().clear()
-    with translated(overrides), initialize_config_dir(str(conf_directory()), version_base="1.3"):
+    with using(directories), translated(overrides), initialize_config_dir(str(conf_directory()), version_base="1.3"):
         parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
         space = read_space(parser.parse_overrides(list(overrides)))
-        composed = [plain(compose("train", overrides=[path, *space.words(values)])) for values in space.ends()]
-    return space, [run_configuration(content, directories) for content in composed]
+        composed = [
+            compose("train", overrides=space.words(values), return_hydra_config=True) for values in space.ends()
+        ]
+        for one in composed:
+            check_single(one.hydra, overrides, "which W&B's sweep does not have: give its keys on the command line")
+        contents = [plain(one) for one in composed]
+    return space, [run_configuration(content, directories) for content in contents]
 
 
 def _check(space: Space, runs: Sequence[RunConfiguration], request: _Request) -> None:

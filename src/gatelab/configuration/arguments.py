@@ -1,27 +1,26 @@
 """The words on the command line, checked and put into the order and the spelling that Hydra reads."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import OverrideType
 from hydra.errors import HydraException
 
-from gatelab.equations.factors import FACTORS
+from gatelab.configuration.words import check_words, quote_equations
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
 
-__all__ = ["added_directories", "arranged", "quote_equations"]
+__all__ = ["added_directories", "arranged"]
 
-# Hydra's own flags, all but --experimental-rerun, which loads a pickle.
+# Hydra's own flags, all but --experimental-rerun, which loads a pickle, and --config-name and --config-path, which put
+# other files in the place of conf/train.yaml.
 _SWITCHES = (
     "-m", "--multirun", "-r", "--run", "-h", "--help", "--hydra-help", "--version", "--resolve", "-sc",
     "--shell-completion",
 )  # fmt: skip
 _SHORT = {
-    "-cd": "--config-dir", "-cn": "--config-name", "-cp": "--config-path", "-c": "--cfg", "-p": "--package",
-    "-i": "--info",
+    "-cd": "--config-dir", "-c": "--cfg", "-p": "--package", "-i": "--info",
 }  # fmt: skip
 _CHOICES = {
     "--cfg": ("job", "hydra", "all"),
@@ -34,7 +33,8 @@ def arranged(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with the flags first, since Hydra takes none after an override, and equations quoted.
 
     Raises:
-        UserError: an unknown flag, a flag without its value, a word that is neither flag nor ``key=value``.
+        UserError: an unknown flag, a flag without its value, a word that is neither flag nor ``key=value``, or as
+            :func:`gatelab.configuration.words.check_words`.
     """
     flags: list[str] = []
     overrides: list[str] = []
@@ -48,6 +48,7 @@ def arranged(arguments: Sequence[str]) -> list[str]:
         else:
             flags.append(_valued(word, waiting))
     quoted = quote_equations(overrides)
+    check_words(quoted)
     return [*flags, *(_with_their_choice(quoted) if {"-m", "--multirun"} & set(flags) else quoted)]
 
 
@@ -88,26 +89,6 @@ def added_directories(arguments: Sequence[str]) -> tuple[Path, ...]:
     return tuple(map(Path, found))
 
 
-def quote_equations(overrides: Sequence[str]) -> list[str]:
-    """Quote the right-hand sides among overrides, which Hydra's grammar would otherwise take for its own functions.
-
-    ``variant.equations.f=sigmoid(linear(x, h)),1`` becomes ``variant.equations.f="sigmoid(linear(x, h))","1"``: commas
-    outside parentheses still separate the points of a sweep. What is quoted already stays. The factors of a variant
-    (``variant.reads.f=[x]``), which stand in no file, are added.
-    """
-    quoted = []
-    for override in overrides:
-        # keys that no file has: what a gate sees, what squashes it, and so on
-        if re.match(rf"variant\.({'|'.join(FACTORS)})\b", override):
-            override = f"++{override}"
-        match = re.fullmatch(r"(\+{0,2}variant\.equations\.\w+)=(.*)", override, re.DOTALL)
-        if match and not re.match(r"\s*((choice|range|glob|interval|shuffle|sort|tag)\s*\(|\[|'|\")", match[2]):
-            parts = [part.strip().replace('"', r"\"") for part in _split(match[2])]
-            override = f"{match[1]}=" + ",".join(f'"{part}"' for part in parts)
-        quoted.append(override)
-    return quoted
-
-
 def _checked(override: str) -> str:
     if "=" not in override and not override.startswith("~"):
         raise UserError(f"{override}: must be key=value")
@@ -133,14 +114,3 @@ def _valued(flag: str, waiting: list[str]) -> str:
     if not value or (choices and value not in choices):
         raise UserError(f"{name}={value}: must be {'one of ' + ', '.join(choices) if choices else 'given a value'}")
     return f"{name}={value}"
-
-
-def _split(text: str) -> Iterator[str]:
-    """Split at the commas outside parentheses."""
-    depth, start = 0, 0
-    for position, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if character == "," and depth == 0:
-            yield text[start:position]
-            start = position + 1
-    yield text[start:]

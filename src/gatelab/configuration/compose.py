@@ -14,13 +14,15 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gatelab.configuration.arguments import added_directories, quote_equations
+from gatelab.configuration.arguments import added_directories
+from gatelab.configuration.folders import Folders, using
 from gatelab.configuration.resolvers import register
 from gatelab.configuration.run import RunConfiguration, run_configuration
-from gatelab.errors import UserError, suggest
+from gatelab.configuration.words import check_words, groups, quote_equations
+from gatelab.errors import UserError, one_line, suggest
 from gatelab.locations import conf_directory
 
-__all__ = ["composed", "ours", "plain", "translated"]
+__all__ = ["check_single", "composed", "ours", "plain", "translated"]
 
 _SHOWN = 20  # options that an error lists
 
@@ -34,8 +36,30 @@ def composed(overrides: Sequence[str] = ()) -> RunConfiguration:
         UserError: as :func:`run_configuration`.
     """
     GlobalHydra.instance().clear()
-    with translated(overrides), initialize_config_dir(str(conf_directory()), version_base="1.3"):
-        return run_configuration(plain(compose("train", overrides=quote_equations(overrides))))
+    words = quote_equations(overrides)
+    check_words(words)
+    with using(), translated(overrides), initialize_config_dir(str(conf_directory()), version_base="1.3"):
+        configuration = compose("train", overrides=words, return_hydra_config=True)
+        check_single(configuration.hydra, words)
+        return run_configuration(plain(configuration))
+
+
+def check_single(
+    hydra: Any, words: Sequence[str], advice: str = "which needs -m, or one value for each of its keys"
+) -> None:
+    """Raise a UserError for a sweep of Hydra's that would be dropped, because what was asked for is something else.
+
+    Args:
+        hydra: Hydra's own part of what was composed.
+        words: the overrides; what they say of a key wins over the sweep.
+        advice: the end of the sentence.
+    """
+    if not str(hydra.sweeper._target_).endswith("BasicSweeper"):
+        raise UserError(f"hydra/sweeper: a search is asked for, {advice.split(', or')[0]}")
+    given = {word.partition("=")[0].lstrip("+") for word in words}
+    swept = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items() if key not in given]
+    if swept:
+        raise UserError(f"{one_line(' '.join(swept), 160)}: the experiment brings a sweep, {advice}")
 
 
 def plain(configuration: DictConfig) -> dict[str, Any]:
@@ -97,6 +121,8 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
     if found := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'(?: 1\. | requires)", text):
         several = "; several loggers are a list: logger=[wandb,csv]" if found[1].startswith("logger=") else ""
         return f"{found[1]}: several values make a sweep, which needs -m{several}"
+    if found := re.search(r"Multiple values for ([\w/]+)\. To override", text):
+        return f"{found[1]} is chosen twice; a command has one"
     if found := re.search(r"An item is already at '([^']+)'", text):
         return f"+{found[1]}: the key is there already and needs no +"
     if found := re.search(r"Interpolation key '([^']+)' not found full_key: (\S+)", text):
@@ -131,8 +157,9 @@ def _group_and_name(path: str) -> tuple[str, str]:
 
 
 def _unknown_option(group: str, name: str, options: Sequence[str], overrides: Sequence[str]) -> str:
-    folders = [directory / group for directory in (conf_directory(), *added_directories(overrides))]
-    known = sorted({*options, *(file.stem for folder in folders for file in folder.rglob("*.yaml"))})
+    files = (conf_directory() / group).rglob("*.yaml")
+    added = Folders(added_directories(overrides)).options(group) if group in groups() else {}
+    known = sorted({*options, *(file.stem for file in files), *added})
     if len(known) > _SHOWN:
         return f"unknown {group} '{name}'{suggest(name, known)}; `python scripts/catalogue.py` lists all {len(known)}"
     return f"unknown {group} '{name}'{suggest(name, known)}; allowed: {', '.join(known)}"
@@ -164,15 +191,13 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
 def _known_keys(overrides: Sequence[str]) -> list[str]:
     """Return every dotted key, sections included, of the default configuration with the groups that were chosen."""
     directories = added_directories(overrides)
-    groups = [
-        group for directory in (conf_directory(), *directories) for group in directory.iterdir() if group.is_dir()
-    ]
-    options = {(group.name, file.stem) for group in groups for file in group.rglob("*.yaml")}
+    folders = Folders(directories)
+    options = {(group, file.stem) for group in groups() for file in (conf_directory() / group).rglob("*.yaml")}
+    options |= {(group, name) for group in groups() for name in folders.options(group)}
     choices = [override for override in overrides if tuple(override.split("=", 1)) in options]
-    path = ",".join(f"file://{directory.resolve()}" for directory in directories)
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_directory()), version_base="1.3"):
-        content = plain(compose("train", overrides=[f"hydra.searchpath=[{path}]", *choices]))
+    with using(directories), initialize_config_dir(str(conf_directory()), version_base="1.3"):
+        content = plain(compose("train", overrides=choices))
     keys: list[str] = []
 
     def collect(mapping: dict[str, Any], above: str) -> None:

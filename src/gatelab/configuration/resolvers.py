@@ -111,8 +111,11 @@ def _table(group: str, pairs: tuple[Any, ...], node: Node) -> tuple[str, dict[An
     return where, dict(zip(pairs[::2], pairs[1::2], strict=True))
 
 
+RESOLVERS: dict[str, Callable[..., Any]] = {"draw": _draw, "by_variant": _by_variant, "by_opening": _by_opening}
+"""Name -> function of ``${name:…}``."""
+
+
 def register() -> None:
-    """Make ``${draw:…}``, ``${by_variant:…}`` and ``${by_opening:…}`` known to OmegaConf."""
-    OmegaConf.register_new_resolver("by_variant", _by_variant, replace=True)
-    OmegaConf.register_new_resolver("by_opening", _by_opening, replace=True)
-    OmegaConf.register_new_resolver("draw", _draw, replace=True)
+    """Make the resolvers known to OmegaConf."""
+    for name, function in RESOLVERS.items():
+        OmegaConf.register_new_resolver(name, function, replace=True)

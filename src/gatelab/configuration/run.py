@@ -27,7 +27,7 @@ from gatelab.runs import NOT_SCIENCE, identity_of_texts, science_text, scientifi
 from gatelab.tasks import Task, task_from_mapping
 from gatelab.validation import check
 
-__all__ = ["SCIENCE", "Reading", "RunConfiguration", "check_optimizer", "run_configuration", "science_of"]
+__all__ = ["KEYS", "SCIENCE", "Reading", "RunConfiguration", "check_optimizer", "run_configuration", "science_of"]
 
 Section = TypeVar("Section", bound=BaseModel)
 Made = TypeVar("Made")
@@ -107,7 +107,7 @@ def _science_text(name: str, section: Same) -> str:
     return science_text(name, science_of(name, section.value))
 
 
-_KEYS = (
+KEYS = (
     "variant", "label", "opening", "task", "model", "optimizer", "schedule", "training", "seed", "runs_dir", "path",
     "device", "threads", "stack", "logger", "progress", "plan_only", "debug",
 )  # fmt: skip
@@ -153,9 +153,9 @@ class Reading:
     def run(self, mapping: Mapping[str, Any], *, with_torch: bool = True) -> RunConfiguration:
         """Return the run that a composed configuration describes; see :func:`run_configuration`."""
         for key in mapping:
-            if key not in _KEYS:
-                raise UserError(f"unknown key '{key}'{suggest(str(key), _KEYS)}; allowed: {', '.join(_KEYS)}")
-        for key in _KEYS:
+            if key not in KEYS:
+                raise UserError(f"unknown key '{key}'{suggest(str(key), KEYS)}; allowed: {', '.join(KEYS)}")
+        for key in KEYS:
             if key not in mapping and key not in ("label", "debug", "logger", "plan_only"):
                 raise UserError(f"key '{key}' is missing")
         if not isinstance(mapping["variant"], Mapping):

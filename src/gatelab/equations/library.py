@@ -12,14 +12,14 @@ from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
 from gatelab.reading import parse_yaml, read_text
 
-__all__ = ["edited_variant", "load_variant", "variant_files", "variant_from_file"]
+__all__ = ["edited_variant", "load_variant", "shown_file", "variant_files", "variant_from_file"]
 
 
 def variant_files(directories: Iterable[str | Path] = ()) -> dict[str, Path]:
     """Return name -> file of every variant; a user's folder (holding ``variant/``, or the files) wins over conf/.
 
     Raises:
-        UserError: a folder does not exist.
+        UserError: a folder does not exist, or has two files of one name.
     """
     found: dict[str, Path] = {}
     for directory in [conf_directory(), *map(Path, directories)]:
@@ -28,7 +28,13 @@ def variant_files(directories: Iterable[str | Path] = ()) -> dict[str, Path]:
         folder = directory / "variant"
         # without variant/, only the files of the folder itself: below it may lie task/ and other nouns
         files = folder.rglob("*.yaml") if folder.is_dir() else directory.glob("*.yaml")
-        found.update({file.stem: file for file in sorted(files)})
+        here: dict[str, Path] = {}
+        for file in sorted(files):
+            if (other := here.setdefault(file.stem, file)) is not file:
+                raise UserError(
+                    f"{shown_file(file)}: the name is that of {shown_file(other)}; one of them needs another"
+                )
+        found |= here
     return dict(sorted(found.items()))
 
 
@@ -38,7 +44,7 @@ def variant_from_file(file: Path) -> Variant:
     Raises:
         UserError: the file is missing, not YAML, or not a variant; the message names it.
     """
-    return _variant(_text(file), _shown(file))
+    return _variant(_text(file), shown_file(file))
 
 
 # By content, so that a file that changes is read anew: a sweep asks for the same few files at each of its points.
@@ -57,7 +63,7 @@ def edited_variant(mapping: Mapping[str, Any], files: Mapping[str, Path] | None 
         UserError: as :meth:`Variant.from_mapping` and :func:`gatelab.equations.factors.applied`.
     """
     file = (variant_files() if files is None else files).get(str(mapping.get("name")))
-    where = "variant" if file is None else _shown(file)
+    where = "variant" if file is None else shown_file(file)
     original = {} if file is None else _content(_text(file), where).get("equations") or {}
     plain = {key: value for key, value in mapping.items() if key not in FACTORS}
 
@@ -78,7 +84,7 @@ def edited_variant(mapping: Mapping[str, Any], files: Mapping[str, Path] | None 
 
 
 def _text(file: Path) -> str:
-    return read_text(file, _shown(file))
+    return read_text(file, shown_file(file))
 
 
 def _content(text: str, where: str) -> dict[str, Any]:
@@ -105,10 +111,13 @@ def load_variant(name: str, directories: Iterable[str | Path] = ()) -> Variant:
     if name not in files:
         hint = suggest(name, files)
         raise UserError(f"unknown variant '{name}'{hint}; `python scripts/catalogue.py` lists all {len(files)}")
-    return variant_from_file(files[name])
+    variant = variant_from_file(files[name])
+    if variant.name != name:
+        raise UserError(f"{shown_file(files[name])}: name={variant.name} must be '{name}', as the file is called")
+    return variant
 
 
-def _shown(file: Path) -> str:
+def shown_file(file: Path) -> str:
     """Return the path as a user would type it: from the folder that holds conf/, if it lies there."""
     home = conf_directory().parent
     return str(file.relative_to(home)) if file.is_absolute() and file.is_relative_to(home) else str(file)

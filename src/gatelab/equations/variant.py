@@ -20,7 +20,7 @@ ROLES = ("retain", "write", "expose", "reset", "opening")
 """What a gate can be declared to do: keep the state, let new content in, let the state out, hide the state from the
 candidate; ``opening`` names the equation whose bias an opening sets, where that is not the retaining gate's own."""
 
-_KEYS = ("name", "source", "notes", "state", "equations", "output", "roles", "module")
+KEYS = ("name", "source", "notes", "state", "equations", "output", "roles", "module")
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class Variant:
             UserError: naming file, equation and place.
         """
         for key in mapping:
-            if key not in _KEYS:
-                raise UserError(f"{where}: unknown key '{key}'{suggest(str(key), _KEYS)}; allowed: {', '.join(_KEYS)}")
+            if key not in KEYS:
+                raise UserError(f"{where}: unknown key '{key}'{suggest(str(key), KEYS)}; allowed: {', '.join(KEYS)}")
         name = mapping.get("name")
         if not isinstance(name, str) or not name.isidentifier():
             raise UserError(f"{where}: name={name!r} must be letters, digits and underscores")

@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from gatelab.configuration import Reading, RunConfiguration, ours, plain, translated
+from gatelab.configuration import Reading, RunConfiguration, ours, plain, translated, using
 from gatelab.configuration.counting import check_size
 from gatelab.locations import conf_directory
 
@@ -30,7 +30,7 @@ def grid(option: str, overrides: Sequence[str] = ()) -> list[RunConfiguration] |
     """
     words = [f"+experiment={option}", *overrides]
     GlobalHydra.instance().clear()
-    with translated(words), initialize_config_dir(str(conf_directory()), version_base="1.3"):
+    with using(), translated(words), initialize_config_dir(str(conf_directory()), version_base="1.3"):
         single = [word.input_line or "" for word in _parsed(words) if not word.is_sweep_override()]
         sweeper = compose("train", overrides=single, return_hydra_config=True).hydra.sweeper
         if not str(sweeper._target_).endswith(_GRID):

@@ -1,7 +1,5 @@
 """results/<profile>/ of an experiment: what was measured, written only when asked, and read again."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from gatelab.reports.evidence import read_evidence
 from gatelab.reports.question import Question
 from gatelab.reports.report import build_report
 from gatelab.reports.settings import variants_told_apart
+from gatelab.reports.tables import csv_text
 from gatelab.runs import Result, Store
 
 __all__ = ["SCALED_DOWN", "Stored", "stored_results", "write_results"]
@@ -118,11 +117,8 @@ def stored_results(experiment: Experiment, profile: str) -> Stored | None:
 
 
 def _verdicts_csv(comparison: Comparison) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["claim", "verdict", "because"])
-    writer.writerows([says, verdict.word, verdict.why] for says, verdict in comparison.verdicts)
-    return text.getvalue()
+    rows = ([says, verdict.word, verdict.why] for says, verdict in comparison.verdicts)
+    return csv_text(["claim", "verdict", "because"], rows)
 
 
 def _page(experiment: Experiment, profile: str, comparison: Comparison, variants: Table, figures: Sequence[str]) -> str:

@@ -45,13 +45,13 @@ def parse_json(content: bytes | str, where: str, *, limits: Limits | None = None
         )
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, character {error.colno}"
-        raise UserError(f"{where}: not a complete JSON file: {error.msg} ({place})") from None
+        raise UserError(f"{where}: not a complete JSON file ({error.msg}, {place})") from None
     except RefusedError as error:
         raise UserError(f"{where}: {error}") from None
     except RecursionError:
         raise UserError(f"{where}: nested too deep; at most {limits.depth} levels") from None
     except ValueError as error:
-        raise UserError(f"{where}: not a complete JSON file: {one_line(error)}") from None
+        raise UserError(f"{where}: not a complete JSON file ({one_line(error)})") from None
     # as many brackets as there are in an ordinary text need no second look
     if text.count("[") + text.count("{") > limits.depth or _SURROGATE.search(text):
         _check(value, where, limits)
@@ -62,7 +62,7 @@ def _text(content: bytes, where: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UserError(f"{where}: not a complete JSON file: not UTF-8 text") from None
+        raise UserError(f"{where}: not a complete JSON file (not UTF-8 text)") from None
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 import csv
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Column", "Table", "duration", "plain", "significant"]
+__all__ = ["Column", "Table", "csv_text", "duration", "plain", "significant"]
 
 ABSENT = "–"
 
@@ -51,7 +52,7 @@ class Table:
 
     def text(self) -> str:
         """Return the table aligned for a terminal, without colour; lines end with a newline."""
-        lines = [[column.header for column in self.columns], *self._cells()]
+        lines = [self._headers(), *self._cells()]
         widths = [max(len(line[index]) for line in lines) for index in range(len(self.columns))]
         lines.insert(1, ["-" * width for width in widths])
         return "".join(f"{self._aligned(line, widths)}\n" for line in lines)
@@ -59,7 +60,7 @@ class Table:
     def markdown(self) -> str:
         """Return the table in the Markdown of GitHub; what Markdown would read as markup is escaped."""
         rule = ["---:" if column.align == "right" else ":---" for column in self.columns]
-        headers = [_escaped(column.header) for column in self.columns]
+        headers = [_escaped(header) for header in self._headers()]
         body = [
             [f"**{_escaped(cell)}**" if strong else _escaped(cell) for cell, strong in zip(line, bold, strict=True)]
             for line, bold in zip(self._cells(), self.strong(), strict=True)
@@ -69,7 +70,7 @@ class Table:
     def latex(self, caption: str = "", label: str = "") -> str:
         r"""Return the table as a LaTeX ``table`` for the package booktabs; what LaTeX reads as markup is escaped."""
         rule = "".join("r" if column.align == "right" else "l" for column in self.columns)
-        lines = [" & ".join(_typeset(column.header) for column in self.columns)]
+        lines = [" & ".join(map(_typeset, self._headers()))]
         for line, bold in zip(self._cells(), self.strong(), strict=True):
             cells = [_typeset(cell) for cell in line]
             lines.append(
@@ -107,15 +108,14 @@ class Table:
         The fields are those of the first row, in its order; a table without rows has those of its columns.
         """
         names = list(self.rows[0]) if self.rows else [field for column in self.columns for field in column.fields]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return text.getvalue()
+        return csv_text(names, ([row.get(name) for name in names] for row in self.rows))
 
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """Return the headers and, for each row, what readers see below them."""
-        return [column.header for column in self.columns], self._cells()
+        return self._headers(), self._cells()
+
+    def _headers(self) -> list[str]:
+        return [_printable(column.header) for column in self.columns]
 
     def _cells(self) -> list[list[str]]:
         return [[_cell(column, row) for column in self.columns] for row in self.rows]
@@ -129,15 +129,45 @@ class Table:
 
 
 def _cell(column: Column, row: Mapping[str, Any]) -> str:
-    cell = column.show(*(row[field] for field in column.fields))
+    return _printable(column.show(*(row[field] for field in column.fields)))
+
+
+def _printable(text: str) -> str:
     # A label comes from a file that anyone may have written: no line breaks, no terminal control sequences.
-    return "".join(letter if letter.isprintable() else " " for letter in cell)
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def csv_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return CSV with a header. A text that a spreadsheet would take for a formula begins with an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_no_formula(name) for name in names])
+    writer.writerows([_no_formula(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _no_formula(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    formula = value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
+    return f"'{_printable(value)}" if formula else _printable(value)
+
+
+# as spreadsheets read them, full-width forms too
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
+
+# Beside what always is markup: _ and ~ where they could begin or end a part, $ of a formula, and addresses that become
+# links without any bracket. A name such as layer_norm_gru stays as it is.
+_MARKUP = re.compile(r"[\\|*`\[$~]|(?<![^\W_])_|_(?![^\W_])")
+_ENTITIES = (("&", "&amp;"), ("<", "&lt;"), ("://", "&#58;//"), ("www.", "www&#46;"), ("@", "&#64;"))
 
 
 def _escaped(cell: str) -> str:
-    for letter in "\\|*`[":
-        cell = cell.replace(letter, f"\\{letter}")
-    return cell.replace("&", "&amp;").replace("<", "&lt;")
+    cell = _MARKUP.sub(r"\\\g<0>", cell)
+    for text, entity in _ENTITIES:
+        cell = cell.replace(text, entity)
+    return cell
 
 
 _LATEX = {

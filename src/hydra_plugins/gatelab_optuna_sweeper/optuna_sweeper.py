@@ -79,11 +79,9 @@ class OptunaSearchSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Search the space that ``hydra.sweeper.params`` and the overrides of the command line span."""
-        import sys
-
         from hydra.core.override_parser.overrides_parser import OverridesParser
 
-        from gatelab.configuration import added_directories
+        from gatelab.configuration import added_folders
         from gatelab.search import SearchSettings, search
         from hydra_plugins.gatelab_optuna_sweeper._runs import LaunchedRuns, parameter_words
 
@@ -91,7 +89,7 @@ class OptunaSearchSweeper(Sweeper):
         options = {name: _plain(value) for name, value in self.options.items()}
         options["options"] = {name: value for name, value in options["options"].items() if value is not None}
         settings = SearchSettings.read(options)
-        directories = added_directories(sys.argv[1:])
+        directories = added_folders().directories
         loader = self.hydra_context.config_loader
         words = [*parameter_words(_plain(self.params)), *arguments]
         search(

@@ -1,7 +1,6 @@
-"""One group of configurations found by name, wherever their files lie."""
+"""Groups of configurations whose options are found by name and read as data, wherever their files lie."""
 
 from abc import abstractmethod
-from pathlib import Path
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
@@ -20,27 +19,30 @@ def add_source(search_path: ConfigSearchPath, path: str) -> None:
 
 
 class NamedSource(ConfigSource):
-    """A group whose options are names of files.
+    """Groups whose options are those of :class:`gatelab.configuration.Folders`.
 
-    Attributes:
-        group: the name of the group.
+    Hydra gets values from here and nothing else: where they land is said by the group, never by the file.
     """
 
-    group: str
-
     @abstractmethod
-    def options(self) -> dict[str, Path]:
-        """Return option -> file."""
+    def groups(self) -> tuple[str, ...]:
+        """Return the names of the groups."""
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read the file of an option."""
-        file = self._file(config_path)
-        if file is None:
-            raise ConfigLoadError(f"{config_path}: no such {self.group}")
-        with file.open(encoding="utf-8") as stream:
-            header = ConfigSource._get_header_dict(stream.read(512))
+        from gatelab.configuration import added_folders
+
+        group, name = _parts(config_path)
+        found = added_folders().option(group, name) if group in self.groups() else None
+        if found is None:
+            raise ConfigLoadError(f"{config_path}: no such {group}")
+        place, content = found
+        package = place if place == "_global_" else f"_global_.{place}"
         return ConfigResult(
-            config=OmegaConf.load(file), path=f"{self.scheme()}://{file}", provider=self.provider, header=header
+            config=OmegaConf.create(content),
+            path=f"{self.scheme()}://{config_path}",
+            provider=self.provider,
+            header={"package": package},
         )
 
     def available(self) -> bool:
@@ -49,16 +51,33 @@ class NamedSource(ConfigSource):
 
     def is_config(self, config_path: str) -> bool:
         """Say whether a path is that of an option."""
-        return self._file(config_path) is not None
+        from gatelab.configuration import added_folders
+
+        group, name = _parts(config_path)
+        return group in self.groups() and added_folders().file(group, name) is not None
+
+    def is_group(self, config_path: str) -> bool:
+        """Say whether a path is that of a group, or of a folder in one."""
+        from gatelab.configuration import added_folders
+
+        if config_path == "" or config_path in self.groups():
+            return True
+        group, name = _parts(config_path)
+        return group in self.groups() and any(
+            option.startswith(f"{name}/") for option in added_folders().options(group)
+        )
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Return the options."""
-        if config_path == "":
-            return [] if results_filter == ObjectType.CONFIG else [self.group]
-        if config_path != self.group or results_filter == ObjectType.GROUP:
-            return []
-        return sorted(self.options())
+        from gatelab.configuration import added_folders
 
-    def _file(self, config_path: str) -> Path | None:
-        group, _, option = config_path.removesuffix(".yaml").partition("/")
-        return self.options().get(option) if group == self.group else None
+        if config_path == "":
+            return [] if results_filter == ObjectType.CONFIG else [*self.groups()]
+        if config_path not in self.groups() or results_filter == ObjectType.GROUP:
+            return []
+        return sorted(added_folders().options(config_path))
+
+
+def _parts(config_path: str) -> tuple[str, str]:
+    group, _, name = config_path.removesuffix(".yaml").partition("/")
+    return group, name

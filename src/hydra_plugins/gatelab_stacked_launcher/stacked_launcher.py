@@ -3,7 +3,6 @@
 (No ``from __future__ import annotations`` here: beside a dataclass it breaks Hydra 1.3's plugin scan.)
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,7 +95,7 @@ class StackedLauncher(Launcher):
             for each point its validation score, for sweepers that search; a run that has failed is a failed job.
         """
         from gatelab.commands.train import train_points
-        from gatelab.configuration import added_directories
+        from gatelab.configuration import added_folders
 
         assert self.config is not None and self.composition is not None
         shared = set.intersection(*(set(overrides) for overrides in job_overrides))
@@ -105,7 +104,7 @@ class StackedLauncher(Launcher):
         ]
         sweep = Path(self.config.hydra.sweep.dir).name
         points = [self.composition.point(overrides) for overrides in job_overrides]
-        directories = added_directories(sys.argv[1:])
+        directories = added_folders().directories
         outcomes = train_points(points, sweep, directories, names, _plain_options(self.options), tables=self.tables)
         return [_ended(overrides, outcome) for overrides, outcome in zip(job_overrides, outcomes, strict=True)]
 

@@ -1,0 +1,178 @@
+"""The folders that a user adds to conf/, while a command or a composition runs: which options they have, read once."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import Glob
+
+from gatelab.configuration.experiment_files import others, read_experiment, sweeps
+from gatelab.configuration.interpolations import texts
+from gatelab.configuration.option_files import read_option
+from gatelab.configuration.words import GLOBAL, groups, parsed_words
+from gatelab.equations.library import shown_file, variant_files
+from gatelab.errors import UserError, one_line, suggest
+from gatelab.locations import conf_directory, experiments_directory
+
+__all__ = ["Folders", "added_folders", "check_swept_experiments", "using"]
+
+_EXPERIMENT = "experiment"
+_FILE = "experiment.yaml"
+
+
+class Folders:
+    """conf/'s variants and experiments/, and beside them what the folders of a user have.
+
+    Files are listed when they are first asked for and read when they are first chosen: a sweep of many points reads
+    each of them once.
+
+    Args:
+        directories: of the user; each may have a folder for each group.
+    """
+
+    def __init__(self, directories: Iterable[Path | str] = ()) -> None:
+        self.directories = tuple(map(Path, directories))
+        self._options: dict[str, dict[str, Path]] = {}
+        self._read: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+
+    def options(self, group: str) -> dict[str, Path]:
+        """Return name -> file of a group: all variants, all experiments, and of another group those of the user.
+
+        Raises:
+            UserError: a file of the user has the name of one of conf/, which would stand in its place.
+        """
+        if group not in self._options:
+            self._options[group] = self._found(group)
+        return self._options[group]
+
+    def option(self, group: str, name: str) -> tuple[str, dict[str, Any]] | None:
+        """Return where an option lands and what its file holds, checked; None if there is none of the name.
+
+        Raises:
+            UserError: as :func:`gatelab.configuration.option_files.read_option`.
+        """
+        file = self.file(group, name)
+        if file is None:
+            return None
+        if (group, name) not in self._read:
+            where = shown_file(file)
+            for directory in self.directories:
+                if file.is_relative_to(directory) and not file.resolve().is_relative_to(directory.resolve()):
+                    raise UserError(f"{where}: leads out of the folder {one_line(directory)}; must be a file in it")
+            if group == _EXPERIMENT:
+                self._read[group, name] = GLOBAL, read_experiment(file, where)
+            else:
+                self._read[group, name] = read_option(group, file.stem, file, where)
+        return self._read[group, name]
+
+    def file(self, group: str, name: str) -> Path | None:
+        """Return the file of an option, None if there is none."""
+        options = self.options(group)
+        if name in options or group not in ("variant", _EXPERIMENT):
+            return options.get(name)
+        if group == _EXPERIMENT:
+            return {option.replace("/", "_", 1): file for option, file in options.items()}.get(name)
+        # ``variant=folder/mine``
+        paths = (
+            (directory / group / f"{name}.yaml", file) for directory in self.directories for file in options.values()
+        )
+        return next((file for path, file in paths if path == file), None)
+
+    def sweeping(self, experiments: Iterable[str]) -> str | None:
+        """Return the first experiment that brings a sweep, itself or through one that it is made from."""
+        for experiment in experiments:
+            seen: set[str] = set()
+            waiting = [experiment]
+            while waiting:
+                name = waiting.pop()
+                found = None if name in seen else self.option(_EXPERIMENT, name)
+                seen.add(name)
+                if found is not None:
+                    if sweeps(found[1]):
+                        return experiment
+                    waiting += others(found[1])
+        return None
+
+    def unread(self) -> Iterator[str]:
+        """Yield a line for each thing in a user's folder that looks like a part of conf/ and is not looked at."""
+        known = [*groups(), "hydra", "train.yaml", "config.yaml"]
+        for directory in self.directories:
+            for path in sorted(directory.iterdir()):
+                meant = path.name in known or suggest(path.name, groups())
+                if path.name in groups() or not meant or (path.is_dir() and not any(path.rglob("*.yaml"))):
+                    continue
+                if path.is_dir() or path.name in known:
+                    yield f"{one_line(path)} is not looked at; a folder of one's own may have {', '.join(groups())}"
+
+    def _found(self, group: str) -> dict[str, Path]:
+        if group == "variant":
+            return variant_files(self.directories)
+        found = _experiments() if group == _EXPERIMENT else {}
+        in_conf = {_name(file, conf_directory() / group): file for file in (conf_directory() / group).rglob("*.yaml")}
+        for directory in self.directories:
+            folder = directory / group
+            for file in sorted(folder.rglob("*.yaml")):
+                name = _name(file, folder)
+                known = found.get(name) or in_conf.get(name)
+                if known is None:
+                    found[name] = file
+                elif known.read_bytes() != file.read_bytes():
+                    raise UserError(
+                        f"{shown_file(file)}: there is a {group} '{one_line(name)}' already, {shown_file(known)}; "
+                        "the file needs another name"
+                    )
+        return found
+
+
+_FOLDERS: ContextVar[Folders | None] = ContextVar("folders", default=None)
+
+
+@contextmanager
+def using(directories: Iterable[Path | str] = ()) -> Iterator[Folders]:
+    """Let Hydra find what some folders add to conf/, as long as the context lasts."""
+    folders = Folders(directories)
+    if folders.directories:  # whose names must not be those of conf/, whether or not they are asked for
+        for group in groups():
+            folders.options(group)
+    token = _FOLDERS.set(folders)
+    try:
+        yield folders
+    finally:
+        _FOLDERS.reset(token)
+
+
+def added_folders() -> Folders:
+    """Return those of the context; without one there is no user's folder."""
+    return _FOLDERS.get() or Folders()
+
+
+def check_swept_experiments(words: Sequence[str], folders: Folders) -> None:
+    """Raise a UserError for an experiment that brings a sweep and is itself swept: nothing would be done of its own."""
+    for override in parsed_words(words):
+        if override.key_or_group != _EXPERIMENT or not override.is_sweep_override():
+            continue
+        value = override.value()
+        names = value.filter(list(folders.options(_EXPERIMENT))) if isinstance(value, Glob) else list(texts(value))
+        if found := folders.sweeping(names):
+            raise UserError(
+                f"{one_line(override.input_line)}: experiment '{one_line(found)}' brings a sweep of its own, which "
+                "counts only where it is the one experiment of a command"
+            )
+
+
+def _experiments() -> dict[str, Path]:
+    """Return experiment, or experiment/profile -> file."""
+    root = experiments_directory()
+    found = {}
+    for file in root.rglob(_FILE):
+        name = file.parent.relative_to(root).as_posix()
+        found[name] = file
+        profiles = [each for each in file.parent.glob("*.yaml") if each.name not in (_FILE, "claims.yaml")]
+        found |= {f"{name}/{profile.stem}": profile for profile in profiles}
+    return found
+
+
+def _name(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).with_suffix("").as_posix()

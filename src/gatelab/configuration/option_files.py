@@ -1,0 +1,165 @@
+"""A file of a group (variant, task, opening, …) read as data: where it lands is fixed, and its keys are those of there.
+
+Nothing that such a file says is left to Hydra but values: no header that places it elsewhere, no defaults list (unless
+it is an experiment), no interpolation but ours, no key that its section does not have.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from gatelab.configuration.interpolations import check_interpolations
+from gatelab.configuration.sections import (
+    LoggerSection,
+    ModelSection,
+    OptimizerSection,
+    ScheduleSection,
+    StackSection,
+    TrainingSection,
+)
+from gatelab.equations.factors import FACTORS
+from gatelab.equations.variant import KEYS
+from gatelab.errors import UserError, one_line, suggest
+from gatelab.models.openings import OPENINGS
+from gatelab.reading import parse_yaml, read_text
+from gatelab.tasks import TASKS
+
+__all__ = ["check_section", "read_mapping", "read_option"]
+
+_HEADER = re.compile(r"#\s*@\s*(\S*)\s*(.*)")
+_MODELS: dict[str, type[BaseModel]] = {
+    "model": ModelSection,
+    "training": TrainingSection,
+    "schedule": ScheduleSection,
+    "stack": StackSection,
+}
+_KINDS: dict[str, Mapping[str, type[BaseModel]]] = {"task": TASKS, "opening": OPENINGS}
+
+
+def read_option(group: str, name: str, file: Path, where: str) -> tuple[str, dict[str, Any]]:
+    """Return where the file of an option lands, and what it holds, checked.
+
+    Args:
+        group: a folder of conf/.
+        name: of the option.
+        where: what errors call the file.
+
+    Raises:
+        UserError: in one line that names the file and what is wrong in it.
+    """
+    places = [group, "_group_", *(f"logger.{kind}" for kind in LoggerSection.model_fields if group == "logger")]
+    place, content = read_mapping(file, where, places)
+    if place.startswith("logger."):  # as in conf/: a file of one kind of logger
+        check_section("logger", {place.removeprefix("logger."): content}, where)
+        return place, content
+    check_section(group, content, where)
+    if group == "variant" and content.get("name") != Path(name).name:
+        raise UserError(
+            f"{where}: name={one_line(content.get('name'))} must be '{Path(name).name}', as the file is called"
+        )
+    return group, content
+
+
+def read_mapping(file: Path, where: str, places: Collection[str]) -> tuple[str, dict[str, Any]]:
+    """Return what the header of a file says of its place, which must be one of some, and what the file holds.
+
+    Without a header it is the first of the places.
+    """
+    text = read_text(file, where)
+    place = _place(text, where, places)
+    content = parse_yaml(text, where)
+    if not isinstance(content, dict):
+        if content is not None or not text.strip():
+            raise UserError(f"{where}: must hold keys and their values")
+        content = {}
+    for key, value in content.items():
+        check_interpolations({key: value}, f"{where}, {one_line(key)}")
+    return place, content
+
+
+def check_section(section: str, content: Any, where: str, above: str = "") -> None:
+    """Raise a UserError for a key that a section of a configuration does not have; values are checked later, composed.
+
+    Args:
+        above: what stands before the key in errors: ``"task."``.
+    """
+    if not isinstance(content, Mapping):
+        raise UserError(f"{where}: {above.rstrip('.') or section}={one_line(content)} must be a mapping")
+    if section == "optimizer":
+        _check_optimizer(content, where, above)
+        return
+    if section == "logger":
+        check_keys(content, LoggerSection.model_fields, where, above)
+        for kind, options in content.items():
+            if options is not None:
+                check_keys(options, _fields_of_logger(kind), where, f"{above}{kind}.")
+        return
+    check_keys(content, _keys(section, content, where, above), where, above)
+
+
+def check_keys(content: Any, allowed: Iterable[str], where: str, above: str) -> None:
+    """Raise a UserError for the first key of a mapping that is not allowed."""
+    known = list(allowed)
+    if not isinstance(content, Mapping):
+        raise UserError(f"{where}: {above.rstrip('.')}={one_line(content)} must be a mapping")
+    for key in content:
+        if key not in known:
+            near = suggest(key, known)
+            raise UserError(
+                f"{where}: unknown key '{above}{one_line(key)}'{near}; allowed: {', '.join(known) or 'none'}"
+            )
+
+
+def _keys(section: str, content: Mapping[str, Any], where: str, above: str) -> Iterable[str]:
+    if section == "variant":
+        return (*KEYS, *FACTORS)
+    if section in _MODELS:
+        return _MODELS[section].model_fields
+    kinds = _KINDS[section]
+    name = content.get("name")
+    if name is None and above:  # an experiment adds to the section of the task that it chooses
+        return dict.fromkeys(field for kind in kinds.values() for field in kind.model_fields)
+    if not isinstance(name, str) or name not in kinds:
+        near = suggest(str(name), kinds)
+        known = ", ".join(kinds) if len(kinds) < 10 else "`python scripts/catalogue.py` lists all"
+        raise UserError(
+            f"{where}: name={one_line(name)}: must be the name of a {section} of the package{near}; {known}"
+        )
+    return kinds[name].model_fields
+
+
+def _check_optimizer(content: Mapping[str, Any], where: str, above: str) -> None:
+    """Refuse what can be no argument; which ones its class takes is looked up there, later."""
+    target = next(field.alias for field in OptimizerSection.model_fields.values() if field.alias)
+    for key, value in content.items():
+        if key != target and (not key.isidentifier() or key.startswith("_")):
+            raise UserError(
+                f"{where}: unknown key '{above}{one_line(key)}'; an optimizer has {target}, lr and arguments"
+            )
+        if isinstance(value, Mapping):
+            raise UserError(f"{where}: {above}{one_line(key)} must be a number, true, false, text or a list")
+
+
+def _fields_of_logger(kind: str) -> Iterable[str]:
+    # each is a section or null
+    parts = get_args(LoggerSection.model_fields[kind].annotation)
+    (section,) = (part for part in parts if isinstance(part, type) and issubclass(part, BaseModel))
+    fields: Mapping[str, Any] = section.model_fields
+    return fields
+
+
+def _place(text: str, where: str, places: Collection[str]) -> str:
+    """Read the header: the comments above the first line that is none."""
+    found = next(iter(places))
+    for line in text.splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            break
+        if header := _HEADER.match(line.strip()):
+            if header[1] != "package" or header[2].strip() not in places:
+                expected = " or ".join(f"'# @package {place}'" for place in places if place != "_group_")
+                raise UserError(f"{where}: the header '{one_line(line.strip())}' is not allowed; it may be {expected}")
+            found = header[2].strip()
+    return next(iter(places)) if found == "_group_" else found
