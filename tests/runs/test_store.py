@@ -77,47 +77,6 @@ def test_an_identity_is_no_path(tmp_path, name):
         Store(tmp_path).configuration(name)
 
 
-@pytest.mark.parametrize("keep", [0, 1, 10, 100, 300])
-def test_a_truncated_result_is_named_in_one_line(tmp_path, keep):
-    store = stored(tmp_path, example())
-    path = tmp_path / example().identity / "result.json"
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(UserError, match=r"result\.json: damaged result: [^\n]*$"):
-        store.results()
-    with pytest.raises(UserError, match=r"result\.json: damaged result: [^\n]*$"):
-        store.finished(example().identity)
-
-
-@pytest.mark.parametrize("content", [b"[]", b"null", b"\xff\xfe", b"{}", b'{"identity": 3}'])
-def test_a_result_of_another_form_is_named(tmp_path, content):
-    store = stored(tmp_path, example())
-    (tmp_path / example().identity / "result.json").write_bytes(content)
-    with pytest.raises(UserError, match=r"result\.json: damaged result"):
-        store.results()
-
-
-def test_a_folder_copied_under_another_name_is_noticed(tmp_path):
-    store = stored(tmp_path, example())
-    (tmp_path / example().identity).rename(tmp_path / ("f" * 16))
-    with pytest.raises(UserError, match=r"result\.json: .* belongs to run"):
-        store.results()
-
-
-@pytest.mark.parametrize("content", [b"", b"- 1", b"a: [", b"\xff\xfe\x00", b"!!python/object/apply:os.getcwd []"])
-def test_a_damaged_configuration_is_named(tmp_path, content):
-    store = stored(tmp_path, example())
-    (tmp_path / example().identity / "config.yaml").write_bytes(content)
-    with pytest.raises(UserError, match=r"config\.yaml: damaged configuration: [^\n]*$"):
-        store.configuration(example().identity)
-
-
-def test_an_absent_configuration_is_named(tmp_path):
-    store = stored(tmp_path, example())
-    (tmp_path / example().identity / "config.yaml").unlink()
-    with pytest.raises(UserError, match=r"config\.yaml: cannot be read"):
-        store.configuration(example().identity)
-
-
 def test_a_thousand_runs_are_read_in_a_fraction_of_a_second(tmp_path):
     for count in range(1000):
         name = f"{count:016x}"

@@ -107,7 +107,8 @@ def outcome(runs_dir: Path, identity: str) -> dict[str, Any]:
     """Everything a finished run has written that must not depend on its neighbours."""
     folder = runs_dir / identity
     result = json.loads((folder / "result.json").read_text())
-    del result["seconds"]
+    # the seal covers the times in the other files
+    del result["seconds"], result["seal"]
     checkpoints = {path.name: checkpoint(runs_dir, identity, path.name) for path in (folder / "checkpoint").iterdir()}
     for content in checkpoints.values():
         content.pop("seconds", None)

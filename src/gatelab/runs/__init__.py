@@ -2,6 +2,7 @@
 
 from gatelab.runs.claims import LEASE, Claim, ClaimLost
 from gatelab.runs.crashes import CRASH_POINTS, crash_point
+from gatelab.runs.finished import Damaged, DamagedRunError
 from gatelab.runs.identity import (
     NOT_SCIENCE,
     identity,
@@ -27,6 +28,8 @@ __all__ = [
     "Claim",
     "ClaimLost",
     "Claims",
+    "Damaged",
+    "DamagedRunError",
     "Owner",
     "Performance",
     "Record",

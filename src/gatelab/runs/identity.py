@@ -13,6 +13,7 @@ __all__ = [
     "SCHEMA",
     "identity",
     "identity_of_texts",
+    "is_configuration_of",
     "same_science",
     "science_text",
     "scientific",
@@ -87,6 +88,21 @@ def identity_of_texts(texts: Mapping[str, str]) -> str:
 def same_science(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Say whether two resolved configurations mean the same run (compared in full, not by hash)."""
     return _canonical_text(scientific(one)) == _canonical_text(scientific(other))
+
+
+def is_configuration_of(identity_of_run: str, configuration: Mapping[str, Any]) -> bool:
+    """Say whether a frozen configuration, read from a file, is that of a run: whether the run is named by its hash.
+
+    Raises UserError for a value that no configuration has.
+    """
+    science = scientific(configuration)
+    variant = science.get("variant")
+    # in a file the order of equations is that of the lines
+    if isinstance(variant, Mapping) and isinstance(variant.get("equations"), Mapping):
+        ordered = {**science, "variant": {**variant, "order": list(variant["equations"])}}
+        if identity(ordered) == identity_of_run:
+            return True
+    return identity(science) == identity_of_run
 
 
 def settings(configuration: Mapping[str, Any]) -> dict[str, Any]:

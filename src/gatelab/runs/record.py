@@ -2,17 +2,19 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from gatelab.disk import append_whole, make_folder, remove_leftovers, write_atomically, writing
+from gatelab.disk import append_whole, because, make_folder, remove_leftovers, sync_folder, write_atomically, writing
 from gatelab.errors import UserError
 from gatelab.runs.claims import Claim
 from gatelab.runs.crashes import crash_point
+from gatelab.runs.finished import RESULT, SEALED, file_hash, sealed_result
 from gatelab.runs.frozen import read_configuration, write_text
 from gatelab.runs.history import complete_bytes, read_history
-from gatelab.runs.identity import same_science
+from gatelab.runs.identity import is_configuration_of, same_science
 from gatelab.runs.numerals import json_text
 from gatelab.runs.result import Result
 
@@ -33,6 +35,7 @@ class Record:
         self.claim = claim
         self._metrics = folder / "metrics.jsonl"
         self._size, self._hash = 0, hashlib.sha256()
+        self._written: dict[str, str] = {}  # file below the folder -> sha256 of what was written, in hex
         self._torn = False  # whether the file may end with a part of a line
 
     @classmethod
@@ -42,17 +45,29 @@ class Record:
         """Open the folder ``runs_dir/identity``, new or left by a process that died.
 
         A new folder gets ``configuration`` (resolved, whole, plain values) as its config.yaml. An existing
-        config.yaml stays as it is, and must mean the same run. A partly written last line of the history is removed,
-        and with a claim what a killed process left half written.
+        config.yaml stays as it is, and must mean the same run. A partly written last line of the history is removed.
+        With a claim, what a killed process left half written is removed, and so is a result: whoever has a claim on a
+        finished run has it because the run is damaged, and trains it again. A damaged config.yaml is written anew.
         Raises UserError if it means another run, or if the folder cannot be made.
         """
         record = cls(Path(runs_dir) / identity, claim)
         make_folder(record.folder)
         path = record.folder / "config.yaml"
-        if not path.exists():
+        if claim is not None and record._forget_result():
+            path.unlink(missing_ok=True)
+        if path.exists():
+            try:
+                _check_configuration(path, configuration)
+            except UserError as error:
+                # a claim and the right name say that the one in hand is right, and what the file said does not matter
+                if claim is None or not is_configuration_of(identity, configuration):
+                    raise
+                print(f"warning: {error}; written anew", file=sys.stderr)
+                path.unlink()
+        if path.exists():
+            record._written[path.name] = file_hash(path)
+        else:
             record._write(path, write_text(configuration).encode("utf-8"))
-        elif not same_science(read_configuration(path), configuration):
-            raise UserError(f"{path}: the folder of run {identity} holds the configuration of another run")
         if claim is not None:
             for folder in (record.folder, record.folder / "checkpoint"):
                 remove_leftovers(folder)
@@ -148,7 +163,7 @@ class Record:
         # the last checkpoint is on the disk: there is no need of the one before
         self.checkpoint_path("previous.pt").unlink(missing_ok=True)
         self._settle_history()
-        self._write_json("result.json", complete.to_mapping())
+        self._write(self.folder / RESULT, sealed_result(complete, self._settled_files()))
         crash_point("after finish")
 
     def _write_json(self, name: str, mapping: Mapping[str, Any], *, names: bool = True) -> None:
@@ -168,6 +183,7 @@ class Record:
             except FileNotFoundError:
                 self._check()  # a new owner has cleared the folder up
                 raise
+        self._written[path.relative_to(self.folder).as_posix()] = hashlib.sha256(data).hexdigest()
 
     def _append(self, line: bytes) -> None:
         # One write of one whole line to a file opened for appending: other writers cannot come in between. It is opened
@@ -201,6 +217,31 @@ class Record:
         if hashlib.sha256(data).digest() != self._hash.digest():
             raise UserError(f"{self._metrics}: not the {self._size} bytes of history that were written; not finished")
 
+    def _settled_files(self) -> dict[str, str]:
+        """Return the hash of every file that a result promises; each is what this process has written, if it did."""
+        files = {}
+        for name in SEALED:
+            path = self.folder / name
+            try:
+                files[name] = file_hash(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise UserError(f"{path}: cannot be read: {because(error)}; not finished") from error
+            if name != self._metrics.name and self._written.get(name, files[name]) != files[name]:
+                raise UserError(f"{path}: not what was written; not finished")
+        return files
+
+    def _forget_result(self) -> bool:
+        """Make a finished run an unfinished one. Return whether it was finished."""
+        path = self.folder / RESULT
+        if not path.exists():
+            return False
+        with writing(path):
+            path.unlink()
+            sync_folder(self.folder)
+        return True
+
     def _check(self) -> None:
         if self.claim is not None:
             self.claim.check()
@@ -220,6 +261,17 @@ class Record:
             self._write(self._metrics, complete)
         self._size, self._hash = 0, hashlib.sha256()
         self._count(complete)
+
+
+def _check_configuration(path: Path, configuration: Mapping[str, Any]) -> None:
+    """Raise UserError unless the configuration in a file means the same run as the one given."""
+    stored = read_configuration(path)
+    try:
+        same = same_science(stored, configuration)
+    except UserError as error:  # of a value that no configuration has
+        raise UserError(f"{path}: damaged configuration: {error}") from error
+    if not same:
+        raise UserError(f"{path}: the folder of run {path.parent.name} holds the configuration of another run")
 
 
 def _number(value: float) -> float:

@@ -111,6 +111,8 @@ _KINDS: dict[str, Any] = {
     "path_reason": _TEXT,
     "settings": (dict,),
 }
+FIELDS = frozenset(_KINDS)
+"""What a result.json has, beside its seal."""
 
 
 def _performance(name: str, value: Any) -> Performance:

@@ -1,18 +1,19 @@
 """The store: a folder of runs, read without anything but the files in it."""
 
-import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gatelab.disk import make_folder
 from gatelab.errors import UserError, suggest
 from gatelab.runs.claims import LEASE, Claim, Clock, standing_owner, take_claim
+from gatelab.runs.finished import RESULT, Damaged, DamagedRunError, Finished, read_finished
 from gatelab.runs.frozen import read_configuration
 from gatelab.runs.history import read_history
+from gatelab.runs.identity import is_configuration_of
 from gatelab.runs.owners import Owner
 from gatelab.runs.record import Record
 from gatelab.runs.result import Result
@@ -20,39 +21,90 @@ from gatelab.runs.seals import sealed_step
 
 __all__ = ["Store"]
 
+_Content = TypeVar("_Content")
 _IDENTITY = re.compile(r"[0-9a-f]{16}")
 
 
 class Store:
     """All runs below ``runs_dir``, each in a folder named by its identity.
 
-    What damaged files, absent folders or unknown identities raise is a UserError of one line that names the file.
+    A finished run is read only if its files are those that were written: result, configuration, history and provenance
+    are checked, checkpoints by ``damage`` alone. One that is damaged counts as not finished, and is noted.
+    What absent folders, unknown identities or damaged files of other runs raise is a UserError of one line that names
+    the file.
+
+    Attributes:
+        damaged: identity -> what is wrong with it, of the finished runs that were found damaged so far.
     """
 
     def __init__(self, runs_dir: Path | str) -> None:
         self.runs_dir = Path(runs_dir)
+        self.damaged: dict[str, Damaged] = {}
+        self._whole: set[str] = set()  # finished runs that were found to be what was written
 
     def finished(self, identity: str) -> Result | None:
-        """Return the result of a run, or None if there is no such run or it has not come to its end."""
-        return _read_result(str(self._folder(identity) / "result.json"), identity)
+        """Return the result of a run; None if there is no such run, if it has not come to its end, or if damaged."""
+        return self._result(identity, str(self._folder(identity)))
 
     def results(self) -> list[Result]:
-        """Return the result of every run that has one, sorted by task, label, seed and identity."""
-        found = (_read_result(f"{folder}{os.sep}result.json", name) for name, folder in self._folders())
+        """Return the result of every run that has one, sorted by task, label, seed and identity, without damaged ones.
+
+        Which these are is in ``damaged``.
+        """
+        found = (self._result(name, folder) for name, folder in self._folders())
         results = [result for result in found if result is not None]
         return sorted(results, key=lambda result: (result.task, result.label, result.seed, result.identity))
+
+    def damage(self, identity: str) -> Damaged | None:
+        """Read every byte of a finished run, checkpoints too; return what is wrong, None if nothing or not finished.
+
+        Of a run without a seal, configuration and history have to be readable and to be those of this run.
+        """
+        folder = str(self._folder(identity))
+        self._whole.discard(identity)
+        finished = self._checked(identity, folder, checkpoints=True)
+        if finished is not None and finished.files is None:
+            try:
+                self.configuration(identity)
+                self.history(identity)
+            except DamagedRunError:
+                pass  # it is noted
+        return self.damaged.get(identity)
+
+    def sealed(self, identity: str) -> bool:
+        """Say whether a finished run has a seal; those of before there were seals have none."""
+        finished = self._checked(identity, str(self._folder(identity)))
+        return finished is not None and finished.files is not None
 
     def unfinished(self) -> list[str]:
         """Return the identities, sorted, of the runs that were begun and have no result."""
         return sorted(name for name, folder in self._folders() if not os.path.exists(f"{folder}{os.sep}result.json"))
 
     def configuration(self, identity: str) -> dict[str, Any]:
-        """Return the configuration that a run was frozen with."""
-        return read_configuration(self._known(identity) / "config.yaml")
+        """Return the configuration that a run was frozen with.
+
+        Raises:
+            DamagedRunError: the run is finished, and this is not its configuration.
+        """
+        folder = self._known(identity)
+
+        def read() -> dict[str, Any]:
+            configuration = read_configuration(folder / "config.yaml")
+            # a seal says more; without one, the folder's name is a hash of what is science in it
+            if identity not in self._whole and not is_configuration_of(identity, configuration):
+                raise UserError(f"{folder / 'config.yaml'}: damaged configuration: it is that of another run")
+            return configuration
+
+        return self._of_finished(identity, folder / "config.yaml", read)
 
     def history(self, identity: str) -> list[dict[str, Any]]:
-        """Return the history of a run, finished or not: mappings with step, split and numbers."""
-        return read_history(self._known(identity) / "metrics.jsonl")
+        """Return the history of a run, finished or not: mappings with step, split and numbers.
+
+        Raises:
+            DamagedRunError: the run is finished, and this is not its history.
+        """
+        path = self._known(identity) / "metrics.jsonl"
+        return self._of_finished(identity, path, lambda: read_history(path))
 
     def record(self, identity: str, configuration: Mapping[str, Any], claim: Claim | None = None) -> Record:
         """Open the folder of a run for writing; see ``Record.open``."""
@@ -60,7 +112,7 @@ class Store:
         return Record.open(self.runs_dir, identity, configuration, claim)
 
     def claim(self, identity: str, *, lease: float = LEASE, clock: Clock = time.time) -> Claim | None:
-        """Claim a run for this process; None if another process has it, or if it is finished.
+        """Claim a run for this process; None if another process has it, or if it is finished and whole.
 
         Whoever claims renews (``Claim.renew``) within every lease, and releases; ``Claims`` does both.
         """
@@ -68,7 +120,7 @@ class Store:
         make_folder(folder)
         claim = take_claim(folder, lease=lease, clock=clock)
         # looked at under the claim: before, another process could have finished in between
-        if claim is not None and (folder / "result.json").exists():
+        if claim is not None and self.finished(identity) is not None:
             claim.release()
             return None
         return claim
@@ -81,6 +133,40 @@ class Store:
         """Return the step from which a run would go on, by its latest checkpoint; 0 if it has none."""
         folder = self._folder(identity) / "checkpoint"
         return max(sealed_step(folder / name) or 0 for name in ("last.pt", "previous.pt"))
+
+    def _result(self, identity: str, folder: str) -> Result | None:
+        finished = self._checked(identity, folder)
+        return None if finished is None else finished.result
+
+    def _checked(self, identity: str, folder: str, *, checkpoints: bool = False) -> Finished | None:
+        """Return what a finished run says of itself, None if it is damaged, which is noted."""
+        try:
+            finished = read_finished(folder, identity)
+            if finished is not None:
+                finished.check(folder, checkpoints=checkpoints)
+        except DamagedRunError as error:
+            self.damaged[identity] = error.damaged
+            self._whole.discard(identity)
+            return None
+        self.damaged.pop(identity, None)
+        if finished is not None and finished.files is not None:
+            self._whole.add(identity)
+        return finished
+
+    def _of_finished(self, identity: str, path: Path, read: Callable[[], _Content]) -> _Content:
+        """Read a file of a run, which is damaged if the run is finished and the file is not what was written."""
+        ended = (path.parent / RESULT).exists()
+        if ended and identity not in self._whole:
+            self._checked(identity, str(path.parent))
+        if identity in self.damaged:
+            raise DamagedRunError(self.damaged[identity])
+        try:
+            return read()
+        except UserError as error:
+            if not ended:
+                raise
+            self.damaged[identity] = Damaged(identity, str(path), str(error).removeprefix(f"{path}: "))
+            raise DamagedRunError(self.damaged[identity]) from error
 
     def _folder(self, identity: str) -> Path:
         # The identity may come from a command line, and becomes a path.
@@ -102,23 +188,3 @@ class Store:
         except OSError as error:
             raise UserError(f"no runs in {self.runs_dir}: {error.strerror}") from error
         yield from found
-
-
-def _read_result(path: str, identity: str) -> Result | None:
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        mapping = json.loads(data)
-        if not isinstance(mapping, dict):
-            raise ValueError("an object was expected")
-        result = Result.from_mapping(mapping)
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-        raise UserError(f"{path}: damaged result: {error}") from error
-    if result.identity != identity:
-        raise UserError(f"{path}: damaged result: it belongs to run {result.identity}")
-    return result

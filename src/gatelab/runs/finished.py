@@ -1,0 +1,155 @@
+"""A finished run: its result, and whether its files are those that were written.
+
+result.json is written last. Its own last entry is a seal: a sha256 of every other file of the run, and one of all that
+stands before itself in result.json. A run of before there were seals has none, and is read as it was.
+
+    "seal": {
+      "files": {
+        "checkpoint/best.pt": "…",
+        "config.yaml": "…",
+        "metrics.jsonl": "…",
+        "provenance.json": "…"
+      },
+      "sha256": "…"
+    }
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gatelab.disk import because
+from gatelab.errors import UserError
+from gatelab.runs.numerals import json_text
+from gatelab.runs.result import FIELDS, Result
+
+__all__ = [
+    "RESULT",
+    "SEALED",
+    "Damaged",
+    "DamagedRunError",
+    "Finished",
+    "file_hash",
+    "read_finished",
+    "sealed_result",
+]
+
+RESULT = "result.json"
+SEALED = ("config.yaml", "metrics.jsonl", "provenance.json", "checkpoint/best.pt", "checkpoint/last.pt")
+"""The files of a run that its seal covers, as far as they are there."""
+_LONGEST = 200  # characters of a reason
+_DIGITS = 64
+_BEFORE, _AFTER = b'"sha256": "', b'"\n  }\n}\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A finished run that cannot be believed."""
+
+    identity: str
+    file: str
+    """The first of its files that is not what was written, with its folder."""
+    reason: str
+    """In a few words."""
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.reason}"
+
+
+class DamagedRunError(UserError):
+    """A file of a finished run is not what was written."""
+
+    def __init__(self, damaged: Damaged) -> None:
+        super().__init__(str(damaged))
+        self.damaged = damaged
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What result.json says."""
+
+    result: Result
+    files: Mapping[str, str] | None
+    """File below the run's folder -> sha256 in hex; None without a seal."""
+
+    def check(self, folder: str, *, checkpoints: bool) -> None:
+        """Read the files that the seal names. Raises DamagedRunError for the first that is not what was written."""
+        for name, wanted in (self.files or {}).items():
+            if checkpoints or not name.startswith("checkpoint/"):
+                path = f"{folder}{os.sep}{name}"
+                try:
+                    found = file_hash(path)
+                except FileNotFoundError:
+                    raise _damaged(self.result.identity, path, "missing") from None
+                except OSError as error:
+                    raise _damaged(self.result.identity, path, f"cannot be read: {because(error)}") from error
+                if found != wanted:
+                    raise _damaged(self.result.identity, path, "damaged: not what was written when the run finished")
+
+
+def file_hash(path: str | Path) -> str:
+    """Return the sha256 of a file, in hex. Raises OSError."""
+    with open(path, "rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def sealed_result(result: Result, files: Mapping[str, str]) -> bytes:
+    """Return result.json of a run whose other files have these hashes."""
+    text = json_text({**result.to_mapping(), "seal": {"files": dict(files), "sha256": ""}}, indent=2)
+    body = f"{text}\n".encode().removesuffix(_AFTER)
+    return body + hashlib.sha256(body).hexdigest().encode() + _AFTER
+
+
+def read_finished(folder: str, identity: str) -> Finished | None:
+    """Return what the result.json in a run's folder says; None if there is none.
+
+    Raises:
+        DamagedRunError: it is not what was written.
+    """
+    path = f"{folder}{os.sep}{RESULT}"
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _damaged(identity, path, f"cannot be read: {because(error)}") from error
+    try:
+        mapping = json.loads(data)
+        if not isinstance(mapping, dict):
+            raise ValueError("an object was expected")
+        files = _sealed_files(data, mapping)
+        result = Result.from_mapping(mapping)
+        if result.identity != identity:
+            raise ValueError(f"it belongs to run {result.identity}")
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+        raise _damaged(identity, path, f"damaged result: {error}") from error
+    return Finished(result, files)
+
+
+def _sealed_files(data: bytes, mapping: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the files that a seal names; None without one. Raises ValueError for a broken seal."""
+    if not mapping.keys() - FIELDS:
+        return None
+    # something stands there that is no field: the seal, or what is left of it
+    end = len(data) - len(_AFTER) - _DIGITS
+    if not data.endswith(_AFTER) or not data.endswith(_BEFORE, 0, max(0, end)):
+        raise ValueError("its seal is broken")
+    body, digits = data[:end], data[end : end + _DIGITS]
+    if hashlib.sha256(body).hexdigest().encode() != digits:
+        raise ValueError("its bytes are not those that were written")
+    seal = mapping.get("seal")
+    files = seal.get("files") if isinstance(seal, dict) else None
+    # whoever forges a seal may not have other files read
+    if not isinstance(files, dict) or not files.keys() <= set(SEALED):
+        raise ValueError("its seal is broken")
+    return {name: str(digest) for name, digest in files.items()}
+
+
+def _damaged(identity: str, file: str, reason: str) -> DamagedRunError:
+    line = " ".join(reason.split())
+    return DamagedRunError(Damaged(identity, file, line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"))
