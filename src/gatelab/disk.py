@@ -24,6 +24,7 @@ __all__ = [
     "sync_folder",
     "temporary_path",
     "write_atomically",
+    "write_new",
     "writing",
 ]
 
@@ -105,6 +106,20 @@ def write_atomically(
     if durable and names:
         sync_folder(path.parent)
     passing("after sync")
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Make a file with its content, on the disk; FileExistsError if it is there, and after any OSError there is none."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        try:
+            _write(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def append_whole(descriptor: int, data: bytes) -> None:

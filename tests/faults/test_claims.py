@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from gatelab.disk import remove_leftovers
+from gatelab.errors import UserError
 from gatelab.runs import Claims, Owner, Record, Store, claims, owners
 from gatelab.runs.claims import ClaimLost, take_claim
 from gatelab.training import train_stack
@@ -210,6 +211,123 @@ def test_a_damaged_claim_stands_for_the_length_of_a_lease(folder, content):
         claim.check()
     clock.now += 61
     assert take_claim(folder, clock=clock).token == 2
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("room", [0, 1, 50])
+def test_a_claim_that_does_not_fit_on_the_disk_is_not_there(folder, monkeypatch, room, links):
+    left = [room]
+    write = os.write
+
+    def as_much_as_fits(descriptor, data):
+        part = bytes(data)[: left[0]]
+        if not part:
+            raise OSError(28, "No space left on device")
+        left[0] -= len(part)
+        return write(descriptor, part)
+
+    def no_links(*names):
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "write", as_much_as_fits)
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    with pytest.raises(UserError, match=r"claim-000001\.json: cannot be written: the disk is full [^\n]*$"):
+        take_claim(folder)
+    monkeypatch.undo()
+    assert list(folder.iterdir()) == []
+    assert take_claim(folder).token == 1
+
+
+def test_a_claim_is_released_on_a_full_disk_too(folder, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    claim = take_claim(folder)
+    monkeypatch.setattr(os, "write", full)
+    claim.release()
+    monkeypatch.undo()
+    assert claims.standing_owner(folder) is None
+    assert not list(folder.glob(".*"))
+    second = take_claim(folder)
+    with pytest.raises(ClaimLost):
+        claim.check()
+    second.check()
+
+
+def test_a_live_owner_of_this_machine_keeps_its_run_whatever_the_clock_says(tmp_path):
+    program = """
+import sys
+from gatelab.runs import Store
+print(Store(sys.argv[1]).claim(sys.argv[2]).token, flush=True)
+sys.stdin.readline()
+"""
+    command = [sys.executable, "-c", program, str(tmp_path), NAME]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "1\n"
+    store = Store(tmp_path)
+    for now in (0.0, 1e12):
+        assert store.claim(NAME, clock=lambda now=now: now) is None
+        assert store.owner(NAME, clock=lambda now=now: now).pid == process.pid
+    with pytest.raises(UserError, match=rf"is being trained by process {process.pid} on .* end it \(kill"):
+        store.free(NAME)
+    process.communicate("\n")
+    assert store.claim(NAME, clock=lambda: 0.0).token == 2
+
+
+def test_a_claim_of_a_clock_that_was_ahead_is_watched_for_a_lease(folder, monkeypatch):
+    clock, watch = Clock(), Clock()
+    monkeypatch.setattr(claims, "_monotonic", watch)
+    claim = take_claim(folder, lease=60, clock=lambda: clock.now + 86400, owner=ELSEWHERE)
+    assert take_claim(folder, clock=clock) is None
+    watch.now += 50
+    assert take_claim(folder, clock=clock) is None
+    # it is alive: it renews
+    claim.clock = lambda: clock.now + 86450
+    claim.renew()
+    watch.now += 50
+    assert take_claim(folder, clock=clock) is None
+    watch.now += 61
+    assert claims.standing_owner(folder, clock) is None
+    # nobody else has to watch as long
+    monkeypatch.setattr(claims, "_watched", {})
+    assert take_claim(folder, clock=clock).token == 2
+
+
+def test_a_claim_a_little_ahead_is_no_wonder(folder):
+    clock = Clock()
+    take_claim(folder, lease=60, clock=lambda: clock.now + 30, owner=ELSEWHERE)
+    clock.now += 89
+    assert take_claim(folder, clock=clock) is None
+    clock.now += 3
+    assert take_claim(folder, clock=clock).token == 2
+
+
+@pytest.mark.parametrize("field", ["pid", "lease"])
+@pytest.mark.parametrize("value", [0, -1, -(10**9), 10**30, True, None, "12", float("nan"), float("inf"), 1e300, []])
+def test_absurd_numbers_in_a_claim_are_damage(folder, field, value, monkeypatch):
+    def kill(*_):
+        raise AssertionError("nobody is to be asked about")
+
+    clock = Clock()
+    claim = take_claim(folder, clock=clock)
+    claim.path.write_text(json.dumps({**claim.content, "host": "elsewhere", field: value}))
+    os.utime(claim.path, (clock.now, clock.now))
+    monkeypatch.setattr(os, "kill", kill)
+    assert take_claim(folder, clock=clock) is None
+    assert str(claims.standing_owner(folder, clock))
+    clock.now += claims.LEASE + 1
+    assert take_claim(folder, clock=clock).token == 2
+
+
+def test_a_claim_that_nobody_renews_can_be_removed(tmp_path):
+    store = Store(tmp_path)
+    store.runs_dir.joinpath(NAME).mkdir()
+    take_claim(tmp_path / NAME, owner=ELSEWHERE)
+    assert store.claim(NAME) is None
+    assert store.free(NAME) == ELSEWHERE
+    assert store.free(NAME) is None
+    assert store.claim(NAME).token == 1
 
 
 def test_one_that_comes_late_to_a_takeover_does_not_get_the_run(folder, monkeypatch):

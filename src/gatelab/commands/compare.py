@@ -2,6 +2,7 @@
 
 import math
 import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from gatelab.commands.arguments import keyed
 from gatelab.disk import check_place
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.reports import Table, runs_table, variants_table
-from gatelab.reports.evidence import read_evidence
+from gatelab.reports.damage import damage_lines
+from gatelab.reports.evidence import Evidence, read_evidence
 from gatelab.reports.question import Question, check_question
 from gatelab.runs import Result, Store
 
@@ -123,20 +125,26 @@ def compare(arguments: list[str]) -> int:
     if request.out:  # before the seconds that a report takes
         check_place(Path(request.out), f"out={request.out}")
     store = Store(request.runs)
-    results = _of_tasks(store.results(), request)
+    results = _of_tasks(store, request)
     check_question(question, results)
+    evidence = read_evidence(store, question, results) if request.out else None
+    # of a run of before there were seals, damage shows only where its files are read
+    results = [result for result in results if result.identity not in store.damaged]
     runs, variants = runs_table(results), variants_table(results, request.baseline or None, question.apart)
     print(f"{runs.text()}\n{variants.text()}")
     for note in _notes(results, store):
         print(one_line(note, _LONGEST_LINE))
-    if request.out:
-        _write(request, question, store, results, runs)
+    if evidence is not None:
+        _write(request, evidence, runs)
     return 0
 
 
-def _of_tasks(results: list[Result], request: _Request) -> list[Result]:
+def _of_tasks(store: Store, request: _Request) -> list[Result]:
+    results = store.results()
     if not results:
-        raise UserError(f"no finished runs in {request.runs}")
+        for line in damage_lines(request.runs, store.damaged.values()):
+            print(line, file=sys.stderr)
+        raise UserError(f"no finished runs in {request.runs}{' that are whole' if store.damaged else ''}")
     known = {result.task for result in results}
     wanted = request.task.split(",") if request.task else sorted(known)
     for task in wanted:
@@ -158,14 +166,14 @@ def _notes(results: Sequence[Result], store: Store) -> list[str]:
     unfinished = store.unfinished()
     if unfinished:
         notes.append(f"begun and not ended, so in no table: {len(unfinished)} (of any task)")
-    return notes
+    return [*notes, *damage_lines(str(store.runs_dir), store.damaged.values())]
 
 
-def _write(request: _Request, question: Question, store: Store, results: Sequence[Result], runs: Table) -> None:
+def _write(request: _Request, evidence: Evidence, runs: Table) -> None:
     # imported here: matplotlib and optuna take seconds, and tables have no need of them
     from gatelab.reports.report import build_report, write_report
 
-    report = build_report(read_evidence(store, question, results), request.command())
+    report = build_report(evidence, request.command())
     report.files["runs.csv"] = runs.csv().encode("utf-8")
     for line in report.summary:
         print(one_line(line, _LONGEST_LINE))

@@ -18,6 +18,7 @@ from gatelab.experiments import (
     write_overview,
     write_results,
 )
+from gatelab.reports.damage import damage_lines
 from gatelab.runs import Store
 
 __all__ = ["reproduce"]
@@ -110,6 +111,8 @@ def _reproduce(experiment: Experiment, request: _Request) -> int:
     wanted = len(set(identities or ()))
     if len(trials.trials) < wanted:
         print(f"{wanted - len(trials.trials)} of {wanted} runs are missing")
+    for line in damage_lines(str(runs_dir), store.damaged.values()):
+        print(line)
     if request.write == "true":
         for path in write_results(experiment, request.profile, store, trials, comparison):
             print(f"written: {path}")

@@ -1,11 +1,12 @@
 """The runs of an experiment: their results, and the step at which each had solved its task."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gatelab.runs import Result, Store
+from gatelab.runs import DamagedRunError, Result, Store
 from gatelab.statistics import diverged_score, time_to_threshold
 
 __all__ = ["Group", "Trial", "Trials", "read_trials"]
@@ -74,7 +75,7 @@ class Trials:
 
 
 def read_trials(store: Store, identities: Iterable[str] | None, solved: float) -> Trials:
-    """Return the finished runs of a store.
+    """Return the finished runs of a store, without damaged ones, which are in ``store.damaged``.
 
     Args:
         store: where they lie.
@@ -86,7 +87,13 @@ def read_trials(store: Store, identities: Iterable[str] | None, solved: float) -
     else:
         found = (store.finished(identity) for identity in dict.fromkeys(identities))
         results = [result for result in found if result is not None]
-    return Trials(tuple(_trial(store, result, solved) for result in results))
+    return Trials(tuple(_trials(store, results, solved)))
+
+
+def _trials(store: Store, results: Sequence[Result], solved: float) -> Iterator[Trial]:
+    for result in results:
+        with suppress(DamagedRunError):  # the store notes it
+            yield _trial(store, result, solved)
 
 
 def _trial(store: Store, result: Result, solved: float) -> Trial:

@@ -3,7 +3,8 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from gatelab.reports.settings import (
     variants_told_apart,
     varied_keys,
 )
-from gatelab.runs import Result, Store
+from gatelab.runs import Damaged, DamagedRunError, Result, Store
 from gatelab.statistics import summarise
 
 __all__ = [
@@ -146,6 +147,10 @@ class Evidence:
     failed: tuple[Failed, ...]
     unfinished: tuple[str, ...]
     """Identities of runs that were begun and neither ended nor failed."""
+    damaged: tuple[Damaged, ...]
+    """Runs that had ended and are left out, for a file of theirs is not what was written; of any task."""
+    place: str
+    """The folder of the runs."""
     provenance: Provenance
     configurations: Mapping[str, Mapping[str, Any]]
     """Identity -> frozen configuration, of the first run of each chosen setting."""
@@ -171,9 +176,20 @@ class Evidence:
 def read_evidence(store: Store, question: Question, results: Sequence[Result]) -> Evidence:
     """Read everything about the given results of a store.
 
-    Raises UserError for a key of ``question.by`` or ``question.apart`` that is no setting, for a baseline without runs,
-    and for a damaged history.
+    A run whose history or configuration turns out to be damaged is left out.
+
+    Raises UserError for a key of ``question.by`` or ``question.apart`` that is no setting, and for a baseline without
+    runs.
     """
+    while True:
+        left = [result for result in results if result.identity not in store.damaged]
+        evidence = _read_evidence(store, question, left)
+        # what is found only now has taken part in choices
+        if not any(result.identity in store.damaged for result in left):
+            return evidence
+
+
+def _read_evidence(store: Store, question: Question, results: Sequence[Result]) -> Evidence:
     check_question(question, results)
     results = variants_told_apart(results, question.apart)
     results = tasks_told_apart(results, [key for key in question.by if key != "task"])
@@ -183,7 +199,7 @@ def read_evidence(store: Store, question: Question, results: Sequence[Result]) -
         for task, keys in varied_keys(results).items()
     }
     ordered = sorted(results, key=lambda result: (result.task, result.label, result.seed, result.identity))
-    runs = tuple(_run(number, result, searched, store) for number, result in enumerate(ordered))
+    runs = tuple(_runs(ordered, searched, store))
     labels = sorted({run.result.label for run in runs}, key=lambda label: (label != question.baseline, label))
     settings = _settings(runs, searched)
     failed, unfinished = _without_result(store, {result.task for result in results})
@@ -197,9 +213,19 @@ def read_evidence(store: Store, question: Question, results: Sequence[Result]) -
         settings=settings,
         failed=failed,
         unfinished=unfinished,
+        damaged=tuple(store.damaged[identity] for identity in sorted(store.damaged)),
+        place=str(store.runs_dir),
         provenance=_provenance(store, [run.result.identity for run in runs]),
-        configurations={name: store.configuration(name) for name in chosen if _has_configuration(store, name)},
+        configurations=_configurations(store, chosen),
     )
+
+
+def _runs(results: Sequence[Result], searched: Mapping[str, tuple[str, ...]], store: Store) -> Iterator[Run]:
+    number = 0
+    for result in results:
+        with suppress(DamagedRunError):  # the store notes it
+            yield _run(number, result, searched, store)
+            number += 1
 
 
 def _run(number: int, result: Result, searched: Mapping[str, tuple[str, ...]], store: Store) -> Run:
@@ -317,5 +343,10 @@ def _json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _has_configuration(store: Store, identity: str) -> bool:
-    return (store.runs_dir / identity / "config.yaml").exists()
+def _configurations(store: Store, identities: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for identity in identities:
+        if (store.runs_dir / identity / "config.yaml").exists():
+            with suppress(DamagedRunError):  # the store notes it
+                found[identity] = store.configuration(identity)
+    return found

@@ -1,33 +1,42 @@
 """Claims: of all the processes that want to train a run, one does.
 
-A claim is a file ``claim-<token>.json`` in the run's folder. It comes into being in one step that fails if it is there
-already, so that of many processes one makes it. Its owner renews it (the time of its last change) while it trains; a
-claim that was not renewed for the length of its lease, or whose process is dead, is taken over by making the next one,
-with a higher token. The highest token is the owner's: one that was paused for longer than its lease finds a higher one
-when it wakes up, and writes no more (fencing). Tokens only grow until the run is finished.
+A claim is a file ``claim-<token>.json`` in the run's folder. It comes into being whole and in one step that fails if it
+is there already, so that of many processes one makes it. It stands while its owner lives, if that is another process of
+this machine since its start, whatever clocks say. Of an owner elsewhere nobody knows whether it lives: it renews its
+claim (the time of the last change) while it trains, and a claim that was not renewed for the length of its lease does
+not stand. What does not stand is taken over by making the next claim, with a higher token. The highest token is the
+owner's: one that was paused for longer finds a higher one when it wakes up, and writes no more (fencing).
+Tokens only grow until the run is finished.
 
     claim-000003.json   {"nonce": "…", "lease": 60.0, "released": false, "host": "…", "pid": 4711, …}
 
-Where processes on several machines share a store, their clocks should agree to within the lease.
+Where processes on several machines share a store, their clocks should agree to within the lease. A claim whose time is
+further ahead than its lease, as after a clock was wrong, is watched: it stands for a lease from when it was first seen.
 """
 
+import errno
 import json
 import os
 import re
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gatelab.disk import temporary_path
+from gatelab.disk import temporary_path, write_atomically, write_new, writing
 from gatelab.runs.crashes import crash_point
 from gatelab.runs.owners import Owner, this_process
 
-__all__ = ["LEASE", "Claim", "ClaimLost", "standing_owner", "take_claim"]
+__all__ = ["LEASE", "Claim", "ClaimLost", "remove_claims", "standing_owner", "take_claim"]
 
 LEASE = 60.0
 """Seconds for which a claim stands without being renewed."""
+
+_LARGEST = 65536  # bytes of a claim that are looked at
+_LONGEST_LEASE = 86400.0  # seconds; a claim that says more is damaged
+_NO_LINKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EINVAL)
 
 Clock = Callable[[], float]
 _NAME = re.compile(r"claim-(\d{6,})\.json")
@@ -78,9 +87,10 @@ class Claim:
                 # nobody can own the run any more, so that the tokens need not go on from here
                 self.path.unlink(missing_ok=True)
             else:
-                temporary = temporary_path(self.path)
-                temporary.write_bytes(_data({**self.content, "released": True}))
-                os.replace(temporary, self.path)
+                try:
+                    write_atomically(self.path, _data({**self.content, "released": True}), names=False)
+                except OSError:  # as on a full disk; who was outranked is told by the nonce of the next one
+                    self.path.unlink(missing_ok=True)
         except (ClaimLost, OSError):
             return
         crash_point("after release")
@@ -94,6 +104,8 @@ def take_claim(
     folder: Path, *, lease: float = LEASE, clock: Clock = time.time, owner: Owner | None = None
 ) -> Claim | None:
     """Claim the run in a folder, which must exist; None if somebody else has it.
+
+    A claim is whole or not there; raises UserError if it cannot be written, as on a full disk.
 
     Args:
         folder: of the run.
@@ -110,8 +122,9 @@ def take_claim(
     who = (owner or this_process()).to_mapping()
     content = {"nonce": uuid.uuid4().hex, "lease": lease, "released": False, **who}
     claim = Claim(folder, token + 1, content, clock)
-    if not _make(claim.path, _data(content), clock()):
-        return None
+    with writing(claim.path):
+        if not _make(claim.path, _data(content), clock()):
+            return None
     # another may have gone further since we looked: then ours, though it could be made, does not count
     if _highest(folder) != claim.token:
         claim.path.unlink(missing_ok=True)
@@ -130,11 +143,13 @@ def standing_owner(folder: Path, clock: Clock = time.time) -> Owner | None:
     token = _highest(folder)
     if not token or _free(folder, token, clock):
         return None
-    content = _content(folder, token)
-    try:
-        return Owner.from_mapping(content)
-    except ValueError:
-        return Owner("an unknown machine", "", 0, "", "an unknown time")
+    return _owner(_content(folder, token)) or Owner("an unknown machine", "", 0, "", "an unknown time")
+
+
+def remove_claims(folder: Path) -> None:
+    """Remove all claims on a run; whoever has it writes no more of it."""
+    for token in sorted(_tokens(folder)):
+        _path(folder, token).unlink(missing_ok=True)
 
 
 def _free(folder: Path, token: int, clock: Clock) -> bool:
@@ -142,30 +157,67 @@ def _free(folder: Path, token: int, clock: Clock) -> bool:
     content = _content(folder, token)
     if content.get("released") is True:
         return True
+    owner = _owner(content)
+    # a claim of this process that it has not renewed is one that it could not release
+    alive = None if owner is None or owner.this() else owner.alive()
+    if alive is not None:
+        return not alive
+    path, lease = _path(folder, token), _lease(content)
     try:
-        if Owner.from_mapping(content).dead():
-            return True
-        lease = float(content["lease"])
-    except (ValueError, KeyError, TypeError):
-        lease = LEASE  # damaged: its owner, if there is one, still renews it
-    try:
-        renewed = _path(folder, token).stat().st_mtime
+        renewed = path.stat().st_mtime
     except OSError:  # gone since we looked; whoever removed it outranks it, or has finished
         return False
-    return clock() - renewed > lease
+    age = clock() - renewed
+    if age >= -lease:
+        return age > lease
+    if _unchanged(path, renewed) <= lease:
+        return False
+    with suppress(OSError):
+        os.utime(path, (0, 0))  # so that nobody else has to watch
+    return True
+
+
+def _unchanged(path: Path, renewed: float) -> float:
+    """Return for how many seconds this process has seen a claim unchanged, by a clock that nobody sets."""
+    now = _monotonic()
+    seen, since = _watched.get(path, (renewed, now))
+    if seen != renewed:
+        since = now
+    _watched[path] = (renewed, since)
+    return now - since
+
+
+_watched: dict[Path, tuple[float, float]] = {}
+_monotonic = time.monotonic
+
+
+def _owner(content: dict[str, Any]) -> Owner | None:
+    """Return the owner that a claim names; None of one that is damaged: its owner, if there is one, still renews it."""
+    try:
+        return Owner.from_mapping(content)
+    except ValueError:
+        return None
+
+
+def _lease(content: dict[str, Any]) -> float:
+    lease = content.get("lease")
+    sound = isinstance(lease, int | float) and not isinstance(lease, bool) and 0 < lease <= _LONGEST_LEASE
+    return float(lease) if sound else LEASE  # type: ignore[arg-type]
 
 
 def _make(path: Path, data: bytes, now: float) -> bool:
     """Make a file with its content in one step; False if it is there already."""
     temporary = temporary_path(path)
     try:
-        temporary.write_bytes(data)
+        write_new(temporary, data)
         os.utime(temporary, (now, now))
         # a link, and not a rename, for it fails where there is a file of that name; also over NFS
         os.link(temporary, path)
     except (FileExistsError, FileNotFoundError):  # the latter: an owner has cleared the folder up
         return False
-    except OSError:  # a file system without links
+    except OSError as error:
+        if not isinstance(error, PermissionError) and error.errno not in _NO_LINKS:
+            raise
         return _make_in_two_steps(path, data, now)
     finally:
         temporary.unlink(missing_ok=True)
@@ -174,11 +226,9 @@ def _make(path: Path, data: bytes, now: float) -> bool:
 
 def _make_in_two_steps(path: Path, data: bytes, now: float) -> bool:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        write_new(path, data)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
     os.utime(path, (now, now))
     return True
 
@@ -205,7 +255,8 @@ def _data(content: dict[str, Any]) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(_LARGEST)
     except OSError:
         return b""
 
@@ -213,6 +264,6 @@ def _read(path: Path) -> bytes:
 def _content(folder: Path, token: int) -> dict[str, Any]:
     try:
         content = json.loads(_read(_path(folder, token)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -94,7 +94,7 @@ class Finished:
 def file_hash(path: str | Path) -> str:
     """Return the sha256 of a file, in hex. Raises OSError."""
     with open(path, "rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sealed_result(result: Result, files: Mapping[str, str]) -> bytes:

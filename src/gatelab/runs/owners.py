@@ -10,6 +10,9 @@ from typing import Any
 
 __all__ = ["Owner", "this_process"]
 
+_LONGEST = 300  # characters of a field
+_MOST_PROCESSES = 2**22  # the largest number that Linux gives to a process
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -35,27 +38,39 @@ class Owner:
     @classmethod
     def from_mapping(cls, mapping: dict[str, Any]) -> "Owner":
         """Return the owner in a mapping. Raises ValueError for a field that is missing or of the wrong kind."""
-        try:
-            texts = {name: str(mapping[name]) for name in ("host", "place", "started", "since")}
-            return cls(pid=int(mapping["pid"]), **texts)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not an owner: {error}") from error
+        texts = {name: mapping.get(name) for name in ("host", "place", "started", "since")}
+        pid = mapping.get("pid")
+        if not all(isinstance(text, str) and len(text) <= _LONGEST and text.isprintable() for text in texts.values()):
+            raise ValueError("not an owner")
+        # a number of no process: 0 and below mean groups of processes, and would be asked after
+        if type(pid) is not int or not 0 < pid <= _MOST_PROCESSES:
+            raise ValueError(f"not the number of a process: {pid!r}")
+        return cls(pid=pid, **texts)
+
+    def this(self) -> bool:
+        """Say whether it is this process."""
+        mine = this_process()
+        return (self.host, self.place, self.pid, self.started) == (mine.host, mine.place, mine.pid, mine.started)
 
     def dead(self) -> bool:
-        """Say whether the process is known to have ended; of one on another machine that cannot be known."""
+        """Say whether the process is known to have ended."""
+        return self.alive() is False
+
+    def alive(self) -> bool | None:
+        """Say whether the process is there; None of one on another machine, of which that cannot be known."""
         if not (self.place and self.started) or (self.host, self.place) != (socket.gethostname(), _place()):
-            return False
+            return None
         started = _started(self.pid)
         if started:
-            return started != self.started
+            return started == self.started
         try:
             # what another user's process has in /proc may be hidden; a signal of number 0 is never sent
             os.kill(self.pid, 0)
         except ProcessLookupError:
-            return True
-        except OSError:
             return False
-        return _ended(self.pid)
+        except OSError:
+            return None
+        return False if _ended(self.pid) else None
 
 
 def this_process() -> Owner:

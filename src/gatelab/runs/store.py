@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gatelab.disk import make_folder
+from gatelab.disk import make_folder, writing
 from gatelab.errors import UserError, suggest
-from gatelab.runs.claims import LEASE, Claim, Clock, standing_owner, take_claim
+from gatelab.runs.claims import LEASE, Claim, Clock, remove_claims, standing_owner, take_claim
 from gatelab.runs.finished import RESULT, Damaged, DamagedRunError, Finished, read_finished
 from gatelab.runs.frozen import read_configuration
 from gatelab.runs.history import read_history
@@ -128,6 +128,26 @@ class Store:
     def owner(self, identity: str, clock: Clock = time.time) -> Owner | None:
         """Return which process trains a run; None if it can be claimed, or is finished."""
         return standing_owner(self._folder(identity), clock)
+
+    def free(self, identity: str, *, force: bool = False) -> Owner | None:
+        """Remove what stands in the way of training a run, and return whose claim it was; None if nobody had it.
+
+        Raises:
+            UserError: a process of this machine has the run, and lives; with ``force`` it loses it all the same.
+        """
+        folder = self._known(identity)
+        owner = standing_owner(folder)
+        if owner is not None and owner.alive() and not force:
+            raise UserError(
+                f"run {identity} is being trained by {owner}, which is alive; end it (kill {owner.pid}) and it is free"
+            )
+        with writing(folder):
+            remove_claims(folder)
+        return owner
+
+    def claims_left(self, identity: str) -> bool:
+        """Say whether a run's folder has any claim, also one that counts no more."""
+        return any(name.startswith("claim-") for name in os.listdir(self._known(identity)))
 
     def resume_step(self, identity: str) -> int:
         """Return the step from which a run would go on, by its latest checkpoint; 0 if it has none."""

@@ -1,5 +1,6 @@
 """The stacks of a sweep under way: handed out, watched, divided when they fail, and stopped when that is asked for."""
 
+import shlex
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -102,7 +103,7 @@ class Campaign:
         elsewhere = [run for run in piece.runs if run.identity in report.taken]
         self._elsewhere.update({run.identity: run for run in elsewhere})
         if elsewhere:
-            self._view.say(f"{handle.order.title}: {_count(elsewhere)} being trained by another process; waiting")
+            self._view.say(f"{handle.order.title}: {_held(elsewhere)}; waiting", important=True)
         if report.kind == "stopped" and self._executor.within:
             self._interruption.number = self._interruption.number or report.signum
         elif report.kind == "stopped" and piece.stops < _MOST_STOPS:
@@ -185,6 +186,13 @@ def _missing(runs: Sequence[RunConfiguration]) -> list[RunConfiguration]:
 
 def _is_missing(run: RunConfiguration) -> bool:
     return Store(run.runs_dir).finished(run.identity) is None
+
+
+def _held(runs: Sequence[RunConfiguration]) -> str:
+    """Say who has some runs, and how the first of them would be freed."""
+    owners = dict.fromkeys(str(Store(run.runs_dir).owner(run.identity) or "another process") for run in runs)
+    command = shlex.join(["python", "scripts/store.py", f"runs={runs[0].runs_dir}", f"free={runs[0].identity}"])
+    return f"{_count(runs)} being trained by {' and '.join(owners)} (`{command}` frees a run that is not)"
 
 
 def _count(runs: Sequence[RunConfiguration]) -> str:

@@ -1,5 +1,6 @@
 """Carries a sweep out, from its checked points to the result of each."""
 
+import sys
 from collections.abc import Callable, Sequence
 
 from gatelab.configuration import RunConfiguration
@@ -15,6 +16,7 @@ from gatelab.sweeps.view import View
 
 __all__ = ["execute", "missing"]
 
+_SHOWN = 5  # damaged runs that are named
 _DEFAULT = ExecutorOptions()
 
 
@@ -50,10 +52,25 @@ def execute(
         executor = open_executor()
         executor.prepare(len(pending))
         check(pending)
+        _say_what_is_damaged(pending)
         work = plan(configurations, executor.slots)
         failures = _carry_out(work, executor, options, sweep, quiet=not configurations[0].progress)
     results = {run.identity: Store(run.runs_dir).finished(run.identity) for run in configurations}
     return [results[run.identity] or failures[run.identity] for run in configurations]
+
+
+def _say_what_is_damaged(pending: Sequence[RunConfiguration]) -> None:
+    """Say which runs had finished, and are trained again because a file of theirs is not what was written."""
+    stores = {run.runs_dir: Store(run.runs_dir) for run in pending}
+    damaged = [
+        stores[run.runs_dir].damaged[run.identity]
+        for run in pending
+        if stores[run.runs_dir].finished(run.identity) is None and run.identity in stores[run.runs_dir].damaged
+    ]
+    for one in damaged[:_SHOWN]:
+        print(f"{one}; the run is trained again", file=sys.stderr)
+    if len(damaged) > _SHOWN:
+        print(f"and so are {len(damaged) - _SHOWN} more damaged runs", file=sys.stderr)
 
 
 def _carry_out(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gatelab.reports.analysis import Analysis
+from gatelab.reports.damage import damaged_sentence, retrain_command
 from gatelab.reports.page.parts import Absent, Block, Code, Section, Tabular, Text
 from gatelab.reports.page.wording import counted, rounded
 from gatelab.reports.runs import runs_table
@@ -28,6 +29,10 @@ def leftovers(analysis: Analysis, absent: Sequence[Absent]) -> Section:
             Text.of(f"Begun and not ended, so in no number: {counted(len(evidence.unfinished), 'run')} (of any task).")
         )
         blocks.append(Code("Their identities", "\n".join(evidence.unfinished), folded=True))
+    if evidence.damaged:
+        blocks.append(Text.of(f"{damaged_sentence(len(evidence.damaged))} This command trains them again:"))
+        blocks.append(Code("The command", retrain_command(evidence.place)))
+        blocks.append(Code("What is damaged", "\n".join(map(str, evidence.damaged)), folded=True))
     runs = runs_table([run.result for run in evidence.runs])
     blocks.append(Tabular("runs", f"All {counted(len(runs.rows), 'run')} that came to an end.", runs, folded=True))
     if absent:
