@@ -109,7 +109,7 @@ def write_atomically(
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Make a file with its content, on the disk; FileExistsError if it is there, and after any OSError there is none."""
+    """Make a file with its content, on the disk. FileExistsError if it is there; an OSError leaves none behind."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         try:

@@ -36,7 +36,7 @@ def test_usage(gatelab, arguments):
     ("word", "hint"), [("trian", " (did you mean 'train'?)"), ("--train", " (did you mean 'train'?)"), ("x", "")]
 )
 def test_an_unknown_command(gatelab, word, hint):
-    line = f"unknown command '{word}'{hint}; allowed: train, compare, reproduce, catalogue, benchmark, wandb-sweep\n"
+    line = f"unknown command '{word}'{hint}; allowed: {', '.join(COMMANDS)}\n"
     assert gatelab(word, "seed=1") == (2, "", line)
 
 

@@ -12,6 +12,7 @@ from gatelab.runs.identity import (
     scientific_section,
     settings,
 )
+from gatelab.runs.inventory import Inventory, inventory, remove_leftovers_of
 from gatelab.runs.keeping import Claims
 from gatelab.runs.owners import Owner
 from gatelab.runs.provenance import provenance
@@ -30,6 +31,7 @@ __all__ = [
     "Claims",
     "Damaged",
     "DamagedRunError",
+    "Inventory",
     "Owner",
     "Performance",
     "Record",
@@ -40,7 +42,9 @@ __all__ = [
     "crash_point",
     "identity",
     "identity_of_texts",
+    "inventory",
     "provenance",
+    "remove_leftovers_of",
     "science_text",
     "scientific",
     "scientific_section",

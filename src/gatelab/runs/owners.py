@@ -38,10 +38,13 @@ class Owner:
     @classmethod
     def from_mapping(cls, mapping: dict[str, Any]) -> "Owner":
         """Return the owner in a mapping. Raises ValueError for a field that is missing or of the wrong kind."""
-        texts = {name: mapping.get(name) for name in ("host", "place", "started", "since")}
+        texts: dict[str, str] = {}
+        for name in ("host", "place", "started", "since"):
+            text = mapping.get(name)
+            if not isinstance(text, str) or len(text) > _LONGEST or not text.isprintable():
+                raise ValueError(f"'{name}' of an owner is {text!r}")
+            texts[name] = text
         pid = mapping.get("pid")
-        if not all(isinstance(text, str) and len(text) <= _LONGEST and text.isprintable() for text in texts.values()):
-            raise ValueError("not an owner")
         # a number of no process: 0 and below mean groups of processes, and would be asked after
         if type(pid) is not int or not 0 < pid <= _MOST_PROCESSES:
             raise ValueError(f"not the number of a process: {pid!r}")

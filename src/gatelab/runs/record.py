@@ -53,7 +53,7 @@ class Record:
         record = cls(Path(runs_dir) / identity, claim)
         make_folder(record.folder)
         path = record.folder / "config.yaml"
-        if claim is not None and record._forget_result():
+        if claim is not None and record.forget_result():
             path.unlink(missing_ok=True)
         if path.exists():
             try:
@@ -232,7 +232,7 @@ class Record:
                 raise UserError(f"{path}: not what was written; not finished")
         return files
 
-    def _forget_result(self) -> bool:
+    def forget_result(self) -> bool:
         """Make a finished run an unfinished one. Return whether it was finished."""
         path = self.folder / RESULT
         if not path.exists():

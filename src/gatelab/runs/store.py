@@ -129,6 +129,35 @@ class Store:
         """Return which process trains a run; None if it can be claimed, or is finished."""
         return standing_owner(self._folder(identity), clock)
 
+    def frozen_configuration(self, identity: str) -> dict[str, Any]:
+        """Return the configuration of a run whatever has become of its other files.
+
+        Raises:
+            UserError: it is not there, damaged, or that of another run.
+        """
+        path = self._known(identity) / "config.yaml"
+        configuration = read_configuration(path)
+        if not is_configuration_of(identity, configuration):
+            raise UserError(f"{path}: damaged configuration: it is that of another run")
+        return configuration
+
+    def forget_result(self, identity: str) -> None:
+        """Make a finished run an unfinished one, to be trained from its last checkpoint that is whole.
+
+        Raises:
+            UserError: another process has the run.
+        """
+        folder = self._known(identity)
+        claim = take_claim(folder)
+        if claim is None:
+            raise UserError(f"run {identity} is being trained by {standing_owner(folder) or 'another process'}")
+        try:
+            Record(folder, claim).forget_result()
+        finally:
+            claim.release()
+            self.damaged.pop(identity, None)
+            self._whole.discard(identity)
+
     def free(self, identity: str, *, force: bool = False) -> Owner | None:
         """Remove what stands in the way of training a run, and return whose claim it was; None if nobody had it.
 
@@ -144,10 +173,6 @@ class Store:
         with writing(folder):
             remove_claims(folder)
         return owner
-
-    def claims_left(self, identity: str) -> bool:
-        """Say whether a run's folder has any claim, also one that counts no more."""
-        return any(name.startswith("claim-") for name in os.listdir(self._known(identity)))
 
     def resume_step(self, identity: str) -> int:
         """Return the step from which a run would go on, by its latest checkpoint; 0 if it has none."""
@@ -193,6 +218,10 @@ class Store:
         if not _IDENTITY.fullmatch(identity):
             raise UserError(f"'{identity}' is not the identity of a run: 16 hex digits, such as 0123456789abcdef")
         return self.runs_dir / identity
+
+    def folder(self, identity: str) -> Path:
+        """Return the folder of a run. Raises UserError if there is none."""
+        return self._known(identity)
 
     def _known(self, identity: str) -> Path:
         folder = self._folder(identity)

@@ -14,7 +14,7 @@ from gatelab.errors import UserError
 from gatelab.search.samplers import sampler
 from gatelab.search.settings import SearchSettings
 from gatelab.search.space import Space, read_space
-from gatelab.search.study import claimed, counted, opened, question, remaining_waiting, requeue_killed, study_of
+from gatelab.search.study import claimed, counted, kept, opened, question, remaining_waiting, requeue_killed, study_of
 from gatelab.search.summary import summary
 
 __all__ = ["Outcome", "Point", "Runs", "search"]
@@ -95,7 +95,9 @@ def search(
             print(f"study {name}: {there} of {wanted} trials are there{again}")
         while there < wanted:
             trials = _ask(study, space, settings, grid, there, min(settings.batch_size, wanted - there))
+            kept(where)
             _train_and_tell(study, trials, space, settings, runs, first.seed)
+            kept(where)
             there = len(counted(study))
         print(summary(study, counted(study), space, settings.seeds, first, where, flags))
     return study

@@ -1,6 +1,5 @@
 """A study on disk: claimed by one process, resumed by name, with what a kill left behind put right."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,9 +12,10 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from gatelab.errors import UserError
+from gatelab.search.journal import check_journal, forget_mark, mark_journal, mend_journal
 from gatelab.search.space import Space
 
-__all__ = ["claimed", "counted", "opened", "question", "remaining_waiting", "requeue_killed", "study_of"]
+__all__ = ["claimed", "counted", "kept", "opened", "question", "remaining_waiting", "requeue_killed", "study_of"]
 
 _INSTEAD_OF = "instead_of"  # user attribute of a trial: the number of the killed one whose parameters it has
 
@@ -65,11 +65,19 @@ def opened(place: str | None, folder: Path, name: str) -> Iterator[tuple[BaseSto
         # what is refused before any trial has ended leaves nothing behind
         if new and not any(trial.state.is_finished() for trial in _all_trials(storage)):
             path.unlink(missing_ok=True)
+            if not sqlite:
+                forget_mark(path)
         raise
     finally:
         if isinstance(storage, RDBStorage):
             storage.remove_session()
             storage.engine.dispose()
+
+
+def kept(where: str) -> None:
+    """Note what a study says now, so that damage to it will be noticed; a database has means of its own."""
+    if not where.startswith("sqlite:///"):
+        mark_journal(Path(where))
 
 
 def question(space: Space, direction: str, seeds: int, first_point: str) -> dict[str, Any]:
@@ -163,7 +171,8 @@ def _database(url: str, path: Path) -> RDBStorage:
 def _journal(path: Path) -> JournalStorage:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _mend(path)
+        check_journal(path)
+        mend_journal(path)
         return JournalStorage(JournalFileBackend(str(path)))
     except OSError as error:
         raise UserError(f"{path}: cannot be opened: {error.strerror}") from error
@@ -174,18 +183,6 @@ def _journal(path: Path) -> JournalStorage:
 def _all_trials(storage: BaseStorage) -> Iterator[FrozenTrial]:
     for study in storage.get_all_studies():
         yield from storage.get_all_trials(study._study_id, deepcopy=False)
-
-
-def _mend(path: Path) -> None:
-    """Remove what a death in the middle of a write left: a last line without its end, and Optuna's lock."""
-    if path.exists():
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(path, whole)
-    lock = Path(f"{path}.lock")
-    if lock.is_symlink():
-        lock.unlink()
 
 
 def _line(error: Exception) -> str:

@@ -1,0 +1,223 @@
+"""The door to a store: what lies in it, what is damaged, who has what; claims freed, damaged runs trained again."""
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gatelab.commands.arguments import keyed
+from gatelab.configuration import RunConfiguration, run_configuration
+from gatelab.errors import UserError, suggest
+from gatelab.runs import Inventory, Store, inventory, remove_leftovers_of
+from gatelab.search.journal import check_journal
+
+__all__ = ["store"]
+
+HELP = """\
+Say what lies in a store, and mend it.
+
+    python scripts/store.py runs=runs/ check=true
+
+    runs=FOLDER       where the runs lie (default runs/)
+    check=true        read every byte: checkpoints, studies and the cache of compiled code too; status 1 if any is
+                      damaged (default false: results, configurations, histories and provenance)
+    free=IDENTITY     remove the claim on a run, so that it can be trained
+         all          every claim but those of processes of this machine that live, and what killed processes left
+    force=true        with free=: also the claims of processes that live; they write no more of these runs
+    retrain=IDENTITY  train a damaged run again, from the configuration it was frozen with
+            damaged   all that are damaged, after reading every byte
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    runs: str = "runs/"
+    check: str = "false"
+    free: str = ""
+    force: str = "false"
+    retrain: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("check", "force"):
+            if getattr(self, name) not in ("true", "false"):
+                near = suggest(getattr(self, name), ["true", "false"])
+                raise UserError(f"{name}={getattr(self, name)}: must be true or false{near}")
+        if self.force == "true" and not self.free:
+            raise UserError("force=true: goes with free=, and has no effect without it")
+        if self.free and self.retrain:
+            raise UserError(f"free={self.free} retrain={self.retrain}: one after the other")
+
+
+def store(arguments: list[str]) -> int:
+    """Do what ``--help`` explains, and return the exit status.
+
+    Returns:
+        0; 1 if a check has found damage or a run could not be trained again; 130 or 143 if a signal has stopped it.
+
+    Raises:
+        UserError: an unknown key, a value that is not allowed, an unknown run, a claim that is not to be freed.
+    """
+    if {"--help", "-h"} & set(arguments):
+        print(HELP, end="")
+        return 0
+    request = _Request(**keyed(arguments, _Request.__dataclass_fields__))
+    place = Store(request.runs)
+    if request.free:
+        _free(place, request.free, force=request.force == "true")
+        return 0
+    if request.retrain:
+        return _retrain(place, request.retrain)
+    found = inventory(place, every_byte=request.check == "true")
+    print("\n".join(_lines(request.runs, found)))
+    problems = list(map(str, found.damaged.values()))
+    if request.check == "true":
+        problems += _check_studies(place.runs_dir / "studies")
+        problems += _check_compiled()
+    return int(request.check == "true" and bool(problems))
+
+
+def _lines(runs: str, found: Inventory) -> list[str]:
+    def row(name: str, count: int, words: str = "") -> str:
+        return f"  {name:<11}{count:>6}  {words}".rstrip()
+
+    old = f"{len(found.unsealed)} of them without a seal, from before there were seals" if found.unsealed else ""
+    lines = [f"{runs}: {found.runs} run{'' if found.runs == 1 else 's'}", row("finished", len(found.finished), old)]
+    lines.append(
+        row("unfinished", len(found.unfinished), "the command that began them goes on" * bool(found.unfinished))
+    )
+    lines.append(row("claimed", len(found.claimed)))
+    lines += [f"    {identity}  {owner}" for identity, owner in found.claimed.items()]
+    lines.append(row("failed", len(found.failed), "failed.json says why" * bool(found.failed)))
+    lines += [f"    {identity}" for identity in found.failed]
+    lines.append(
+        row("damaged", len(found.damaged), f"retrain=damaged trains {_them(found.damaged)} again" * bool(found.damaged))
+    )
+    lines += [f"    {one}" for one in found.damaged.values()]
+    lines.append(
+        row("leftovers", len(found.leftovers), f"free=all removes {_them(found.leftovers)}" * bool(found.leftovers))
+    )
+    lines += [f"    {path}" for path in found.leftovers]
+    return lines
+
+
+def _them(several: object) -> str:
+    return "it" if len(several) == 1 else "them"  # type: ignore[arg-type]
+
+
+def _check_studies(folder: Path) -> list[str]:
+    problems, journals = [], sorted(folder.glob("*.journal"))
+    for path in journals:
+        try:
+            check_journal(path)
+        except UserError as error:
+            problems.append(str(error))
+    whole = len(journals) - len(problems)
+    print(f"studies: {whole} whole, {len(problems)} damaged (those in a database are not checked)")
+    for problem in problems:
+        print(f"    {problem}")
+    return problems
+
+
+def _check_compiled() -> list[str]:
+    # torch comes with it, which takes seconds
+    from gatelab.recurrence.native.build import cache_directory, check_cache
+
+    folder = cache_directory()
+    if folder is None or not folder.is_dir():
+        print("compiled code: none is kept")
+        return []
+    whole, damaged = check_cache(folder)
+    words = " (never loaded; what is needed is compiled anew)" if damaged else ""
+    print(f"compiled code: {whole} whole, {len(damaged)} damaged or of an older version{words} in {folder}")
+    for path, reason in damaged:
+        print(f"    {path}: {reason}")
+    # it costs nothing but the time to compile
+    return []
+
+
+def _free(place: Store, which: str, *, force: bool) -> None:
+    if which != "all":
+        owner = place.free(which, force=force)
+        print(f"{which}: {'nobody had it' if owner is None else f'was claimed by {owner}'}; it is free")
+        return
+    found = inventory(place)
+    kept = 0
+    for identity in found.claimed:
+        try:
+            print(f"{identity}: was claimed by {place.free(identity, force=force)}; it is free")
+        except UserError as error:
+            kept += 1
+            print(error, file=sys.stderr)
+    remove_leftovers_of(found)
+    print(f"{len(found.claimed) - kept} claims freed, {kept} kept, {len(found.leftovers)} leftovers removed")
+
+
+def _retrain(place: Store, which: str) -> int:
+    if which == "damaged":
+        found = inventory(place, every_byte=True)
+        identities = list(found.damaged)
+        if not identities:
+            print(f"{place.runs_dir}: no run is damaged")
+            return 0
+    else:
+        place.folder(which)
+        if place.damage(which) is None and place.finished(which) is not None:
+            raise UserError(f"retrain={which}: the run is finished and no file of it is damaged")
+        identities = [which]
+    runs, lost = _configurations(place, identities)
+    for problem in lost:
+        print(problem, file=sys.stderr)
+    if not runs:
+        return 1
+    for run in runs:
+        place.forget_result(run.identity)
+    return max(_trained(runs), int(bool(lost)))
+
+
+def _configurations(place: Store, identities: Sequence[str]) -> tuple[list[RunConfiguration], list[str]]:
+    """Return the configurations of runs, to be trained in this store, and a line for each that is lost."""
+    runs, lost = [], []
+    for identity in identities:
+        try:
+            mapping = place.frozen_configuration(identity)
+            run = run_configuration({**mapping, "runs_dir": str(place.runs_dir)}, frozen=True)
+            if run.identity != identity:
+                raise UserError("it means another run to this version of gatelab")
+            runs.append(run)
+        except UserError as error:
+            began = _began(place.folder(identity) / "provenance.json")
+            lost.append(f"run {identity} cannot be trained from its config.yaml: {error}; it was begun by: {began}")
+    return runs, lost
+
+
+def _began(path: Path) -> str:
+    """Return the command that provenance.json says has trained a run."""
+    try:
+        words = json.loads(path.read_bytes())["command"]
+        return shlex.join(["python", *map(str, words)])[:1000]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "a command that nobody knows any more"
+
+
+def _trained(runs: Sequence[RunConfiguration]) -> int:
+    # imported here: tables of what lies there have no need of it
+    from gatelab.commands.outcome import failures_table
+    from gatelab.reports import runs_table
+    from gatelab.runs import Result, Stopped
+    from gatelab.sweeps import Failure, Interrupted, execute
+
+    try:
+        outcomes = execute([replace(run, progress=False) for run in runs])
+    except (Stopped, Interrupted) as stop:
+        print(stop, file=sys.stderr)
+        return stop.status
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
+    if results:
+        print(runs_table(results).text())
+    if failures:
+        print(failures_table(failures).text())
+    print(f"{len(results)} of {len(runs)} damaged runs trained again")
+    return int(bool(failures))

@@ -1,0 +1,83 @@
+"""What lies in a store: which runs are finished, begun, claimed, failed or damaged, and what was left over."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gatelab.runs.claims import standing_owner
+from gatelab.runs.finished import Damaged
+from gatelab.runs.owners import Owner
+from gatelab.runs.store import Store
+
+__all__ = ["Inventory", "inventory", "remove_leftovers_of"]
+
+
+@dataclass
+class Inventory:
+    """The runs of a store by their identities, each list sorted.
+
+    Attributes:
+        finished: those that are whole.
+        unsealed: of the finished ones, those of before there were seals.
+        unfinished: begun and not ended, with those that failed and those that are being trained.
+        claimed: run -> who has it.
+        failed: those whose last launch has given them up.
+        damaged: run -> what is wrong with it.
+        leftovers: files that a killed process left: half-written ones, and claims on finished runs.
+    """
+
+    finished: list[str] = field(default_factory=list)
+    unsealed: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    claimed: dict[str, Owner] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    damaged: Mapping[str, Damaged] = field(default_factory=dict)
+    leftovers: list[Path] = field(default_factory=list)
+
+    @property
+    def runs(self) -> int:
+        """How many there are."""
+        return len(self.finished) + len(self.unfinished) + len(self.damaged)
+
+
+def inventory(store: Store, *, every_byte: bool = False) -> Inventory:
+    """Look at every run of a store; with ``every_byte``, read checkpoints too. Raises UserError without a store."""
+    found = Inventory()
+    for identity in sorted([*(result.identity for result in store.results()), *store.damaged]):
+        damaged = store.damage(identity) if every_byte else store.damaged.get(identity)
+        if damaged is None:
+            found.finished.append(identity)
+            if not store.sealed(identity):
+                found.unsealed.append(identity)
+    found.damaged = dict(sorted(store.damaged.items()))
+    found.unfinished = store.unfinished()
+    for identity in found.unfinished:
+        folder = store.runs_dir / identity
+        owner = standing_owner(folder)
+        if owner is not None:
+            found.claimed[identity] = owner
+        if (folder / "failed.json").exists():
+            found.failed.append(identity)
+        if owner is None:
+            found.leftovers += _temporary(folder)
+    for identity in (*found.finished, *found.damaged):
+        folder = store.runs_dir / identity
+        if standing_owner(folder) is None or identity in found.finished:
+            found.leftovers += [*_temporary(folder), *sorted(folder.glob("claim-*.json"))]
+    return found
+
+
+def remove_leftovers_of(found: Inventory) -> None:
+    """Remove what killed processes left."""
+    for path in found.leftovers:
+        path.unlink(missing_ok=True)
+
+
+def _temporary(folder: Path) -> list[Path]:
+    return [
+        Path(place) / name
+        for place in (folder, folder / "checkpoint")
+        for name in (sorted(os.listdir(place)) if place.is_dir() else ())
+        if name.startswith(".") and name.endswith(".tmp")
+    ]

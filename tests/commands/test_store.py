@@ -1,0 +1,184 @@
+"""The door to a store: what it says of one in which everything has happened, and what it mends."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from gatelab.commands.store import store
+from gatelab.errors import UserError
+from gatelab.runs import Owner, Store
+from gatelab.runs.claims import take_claim
+from gatelab.training import train_stack
+from tests.training.examples import configuration, outcome
+
+ELSEWHERE = Owner("elsewhere", "another place", 17, "2", "2026-11-28T18:05:00+00:00")
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Five runs of a seed each, four of them finished; what happens to them is the test's."""
+    monkeypatch.setenv("GATELAB_CACHE", str(tmp_path / "cache"))
+    runs = [configuration(tmp_path / "runs", seed=seed, path="loop") for seed in range(5)]
+    train_stack(runs[:4])
+    Store(tmp_path / "runs").record(runs[4].identity, runs[4].mapping())
+    return runs
+
+
+def folder(run):
+    return Store(run.runs_dir).folder(run.identity)
+
+
+def said(capsys, *words):
+    status = store([f"runs={words[0].runs_dir}", *words[1:]])
+    return status, capsys.readouterr().out
+
+
+def test_a_store_in_which_everything_has_happened(runs, capsys):
+    flip(folder(runs[0]) / "metrics.jsonl")
+    flip(folder(runs[1]) / "checkpoint" / "best.pt")
+    path = folder(runs[2]) / "result.json"
+    mapping = json.loads(path.read_text())
+    del mapping["seal"]
+    path.write_text(json.dumps(mapping))
+    take_claim(folder(runs[4]), owner=ELSEWHERE)
+    (folder(runs[4]) / "failed.json").write_text("{}")
+    (folder(runs[3]) / "claim-000003.json").write_text("")
+    (folder(runs[3]) / "checkpoint" / ".last.pt.1.2.tmp").write_text("")
+    status, printed = said(capsys, runs[0])
+    first = folder(runs[0]) / "metrics.jsonl"
+    assert status == 0
+    assert (
+        printed
+        == f"""\
+{runs[0].runs_dir}: 5 runs
+  finished        3  1 of them without a seal, from before there were seals
+  unfinished      1  the command that began them goes on
+  claimed         1
+    {runs[4].identity}  process 17 on elsewhere since 2026-11-28T18:05:00+00:00
+  failed          1  failed.json says why
+    {runs[4].identity}
+  damaged         1  retrain=damaged trains it again
+    {first}: damaged: not what was written when the run finished
+  leftovers       2  free=all removes them
+    {folder(runs[3])}/checkpoint/.last.pt.1.2.tmp
+    {folder(runs[3])}/claim-000003.json
+"""
+    )
+    status, printed = said(capsys, runs[0], "check=true")
+    assert status == 1
+    assert "  damaged         2  retrain=damaged trains them again\n" in printed
+    assert f"    {folder(runs[1])}/checkpoint/best.pt: damaged: not what was written when the run finished\n" in printed
+    assert "studies: 0 whole, 0 damaged (those in a database are not checked)\n" in printed
+    assert printed.endswith("compiled code: none is kept\n")
+
+
+def test_a_whole_store_is_checked(runs, capsys):
+    status, printed = said(capsys, runs[0], "check=true")
+    assert status == 0
+    assert "  finished        4\n" in printed
+    assert "  damaged         0\n" in printed
+
+
+@pytest.mark.parametrize("name", ["result.json", "config.yaml", "metrics.jsonl", "checkpoint/best.pt"])
+def test_a_damaged_run_is_trained_again_with_the_same_bits(runs, tmp_path, capsys, name):
+    whole = [outcome(tmp_path / "runs", run.identity) for run in runs[:4]]
+    times = [(folder(run) / "result.json").stat().st_mtime_ns for run in runs[:4]]
+    flip(folder(runs[1]) / name)
+    status, printed = said(capsys, runs[0], "retrain=damaged")
+    if name == "config.yaml":
+        # nothing but the command that began it knows what it was
+        assert status == 1
+        return
+    assert status == 0
+    assert "1 of 1 damaged runs trained again\n" in printed
+    assert [outcome(tmp_path / "runs", run.identity) for run in runs[:4]] == whole
+    after = [(folder(run) / "result.json").stat().st_mtime_ns for run in runs[:4]]
+    assert [one == other for one, other in zip(times, after, strict=True)] == [True, False, True, True]
+    assert said(capsys, runs[0], "check=true")[0] == 0
+    assert said(capsys, runs[0], "retrain=damaged") == (0, f"{runs[0].runs_dir}: no run is damaged\n")
+
+
+def test_one_run_is_trained_again_by_its_name_and_in_a_store_that_was_moved(runs, tmp_path, capsys):
+    whole = outcome(tmp_path / "runs", runs[2].identity)
+    flip(folder(runs[2]) / "result.json")
+    (tmp_path / "runs").rename(tmp_path / "moved")
+    assert store([f"runs={tmp_path / 'moved'}", f"retrain={runs[2].identity}"]) == 0
+    again = outcome(tmp_path / "moved", runs[2].identity)
+    assert again == whole
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_whole_run_is_not_trained_again(runs):
+    with pytest.raises(UserError, match=r"the run is finished and no file of it is damaged$"):
+        store([f"runs={runs[0].runs_dir}", f"retrain={runs[0].identity}"])
+    with pytest.raises(UserError, match=r"^no run 0123456789abcdef in "):
+        store([f"runs={runs[0].runs_dir}", "retrain=0123456789abcdef"])
+
+
+def test_claims_are_freed(runs, capsys):
+    take_claim(folder(runs[4]), owner=ELSEWHERE)
+    line = f"{runs[4].identity}: was claimed by process 17 on elsewhere since 2026-11-28T18:05:00+00:00; it is free\n"
+    assert said(capsys, runs[4], f"free={runs[4].identity}") == (0, line)
+    assert said(capsys, runs[4], f"free={runs[4].identity}") == (0, f"{runs[4].identity}: nobody had it; it is free\n")
+    take_claim(folder(runs[4]), owner=ELSEWHERE)
+    (folder(runs[3]) / "claim-000003.json").write_text("")
+    assert said(capsys, runs[4], "free=all") == (0, f"{line}1 claims freed, 0 kept, 1 leftovers removed\n")
+    assert not list((folder(runs[3])).glob("claim*"))
+
+
+def test_the_claim_of_a_live_process_is_freed_only_by_force(runs, capsys):
+    program = """
+import sys
+from gatelab.runs import Store
+Store(sys.argv[1]).claim(sys.argv[2])
+print("claimed", flush=True)
+sys.stdin.readline()
+"""
+    command = [sys.executable, "-c", program, runs[4].runs_dir, runs[4].identity]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "claimed\n"
+    place = [f"runs={runs[4].runs_dir}"]
+    with pytest.raises(UserError, match=rf"is being trained by process {process.pid} on .* which is alive; end it"):
+        store([*place, f"free={runs[4].identity}"])
+    assert store([*place, "free=all"]) == 0
+    printed = capsys.readouterr()
+    assert f"is being trained by process {process.pid} on " in printed.err
+    assert "0 claims freed, 1 kept, 0 leftovers removed\n" in printed.out
+    assert store([*place, f"free={runs[4].identity}", "force=true"]) == 0
+    assert Store(runs[4].runs_dir).owner(runs[4].identity) is None
+    process.communicate("\n")
+
+
+@pytest.mark.parametrize(
+    "words, line",
+    [
+        (["chek=true"], r"unknown key 'chek' \(did you mean 'check'\?\)"),
+        (["check=maybe"], "check=maybe: must be true or false"),
+        (["force=true"], "force=true: goes with free="),
+        (["free=all", "retrain=damaged"], "one after the other"),
+        (["free=../../etc"], "'../../etc' is not the identity of a run"),
+    ],
+)
+def test_what_is_not_allowed(tmp_path, words, line):
+    with pytest.raises(UserError, match=line):
+        store([f"runs={tmp_path}", *words])
+
+
+def test_an_absent_store_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"^no runs in .*absent: No such file or directory$"):
+        store([f"runs={tmp_path / 'absent'}"])
+
+
+def test_the_script_is_the_same(tmp_path):
+    script = os.path.join(os.path.dirname(__file__), "..", "..", "scripts", "store.py")
+    done = subprocess.run([sys.executable, script, f"runs={tmp_path}"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{tmp_path}: 0 runs\n  finished        0\n")

@@ -1,0 +1,63 @@
+"""A study whose journal is not what was written is refused by name; a part of a line at its end is told and removed."""
+
+import os
+import random
+
+import pytest
+
+from gatelab.errors import UserError
+from gatelab.search.journal import check_journal
+from tests.search.made_up import LR, Killed, MadeUpRuns, searched
+
+DAMAGES = int(os.environ.get("GATELAB_DAMAGES", "20"))
+
+
+@pytest.fixture
+def journal(tmp_path):
+    searched(MadeUpRuns(tmp_path), LR)
+    return tmp_path / "studies" / "study.journal"
+
+
+def test_any_damage_to_a_journal_is_noticed(tmp_path, journal):
+    whole = journal.read_bytes()
+    check_journal(journal)
+    for number in range(DAMAGES):
+        chance = random.Random(number)
+        place = chance.randrange(len(whole))
+        data = bytearray(whole)
+        data[place] ^= 1 << chance.randrange(8)
+        journal.write_bytes(data if number % 2 else whole[:place])
+        with pytest.raises(UserError, match=r"study\.journal: damaged study: [^\n]*another name begins another$"):
+            check_journal(journal)
+    runs = MadeUpRuns(tmp_path)
+    with pytest.raises(UserError, match=r"study\.journal: damaged study"):
+        searched(runs, LR, n_trials=9)
+    assert runs.batches == []
+    journal.write_bytes(whole)
+    assert len(searched(runs, LR, n_trials=9).trials) == 9
+
+
+def test_a_part_of_a_line_is_told_and_removed(tmp_path, journal, capsys):
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code": 4, "wor')
+    searched(MadeUpRuns(tmp_path), LR)
+    now = journal.read_bytes()
+    assert now.startswith(whole)
+    assert b"wor" + whole[:1] not in now
+    assert f"warning: {journal}: 19 bytes of an unfinished last line removed\n" in capsys.readouterr().err
+
+
+def test_a_search_that_was_killed_goes_on_from_lines_that_no_mark_covers(tmp_path):
+    with pytest.raises(Killed):
+        searched(MadeUpRuns(tmp_path, kill_at=1), LR)
+    path = tmp_path / "studies" / "study.journal"
+    (tmp_path / "studies" / "study.journal.mark").unlink()
+    check_journal(path)
+    assert len(searched(MadeUpRuns(tmp_path), LR).trials) == 9
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"bytes": "x", "sha256": 1}', b'{"bytes": -5, "sha256": ""}'])
+def test_a_damaged_mark_is_named(tmp_path, journal, content):
+    journal.with_name("study.journal.mark").write_bytes(content)
+    with pytest.raises(UserError, match=r"study\.journal(\.mark)?: damaged "):
+        searched(MadeUpRuns(tmp_path), LR)
