@@ -82,3 +82,12 @@ def test_a_launch_that_meets_a_damaged_run_trains_it_again(tmp_path, capsys, nam
     assert [outcome(tmp_path / "runs", run.identity) for run in runs] == whole
     assert (tmp_path / "runs" / runs[0].identity / "result.json").stat().st_mtime_ns == untouched
     assert [Store(tmp_path / "runs").damage(run.identity) for run in runs] == [None, None]
+
+
+def test_a_launch_removes_the_claims_on_its_finished_runs(tmp_path):
+    run = configuration(tmp_path / "runs")
+    train_stack([run])
+    left = tmp_path / "runs" / run.identity / "claim-000001.json"
+    left.write_text("")
+    assert [result.seed for result in execute([run])] == [0]
+    assert not left.exists()

@@ -174,6 +174,12 @@ class Store:
             remove_claims(folder)
         return owner
 
+    def clear_up(self, identity: str) -> None:
+        """Remove the claims on a finished run, which a process left that was killed right after it."""
+        folder = self._folder(identity)
+        if any(name.startswith("claim-") for name in os.listdir(folder)):
+            remove_claims(folder)
+
     def resume_step(self, identity: str) -> int:
         """Return the step from which a run would go on, by its latest checkpoint; 0 if it has none."""
         folder = self._folder(identity) / "checkpoint"

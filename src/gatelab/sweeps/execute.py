@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from gatelab.configuration import RunConfiguration
 from gatelab.runs import Result, Store
@@ -48,6 +49,7 @@ def execute(
     """
     failures: dict[str, Failure] = {}
     pending = missing(configurations)
+    _clear_up(configurations, pending)
     if pending:
         executor = open_executor()
         executor.prepare(len(pending))
@@ -57,6 +59,14 @@ def execute(
         failures = _carry_out(work, executor, options, sweep, quiet=not configurations[0].progress)
     results = {run.identity: Store(run.runs_dir).finished(run.identity) for run in configurations}
     return [results[run.identity] or failures[run.identity] for run in configurations]
+
+
+def _clear_up(configurations: Sequence[RunConfiguration], pending: Sequence[RunConfiguration]) -> None:
+    left = {run.identity for run in pending}
+    with suppress(OSError):  # a store that may only be read
+        for run in configurations:
+            if run.identity not in left:
+                Store(run.runs_dir).clear_up(run.identity)
 
 
 def _say_what_is_damaged(pending: Sequence[RunConfiguration]) -> None:
