@@ -3,7 +3,7 @@
 import sys
 
 from gatelab.commands import door
-from gatelab.commands.store import store
+from gatelab.commands.main import command
 
 if __name__ == "__main__":
-    door.run(store, sys.argv[1:])
+    door.run(command("store"), sys.argv[1:])

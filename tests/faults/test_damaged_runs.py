@@ -43,9 +43,9 @@ def test_a_comparison_leaves_a_damaged_run_out_and_says_so(tmp_path, capsys, nam
     printed = capsys.readouterr().out
     assert "3 runs: 3 finished, 0 diverged" in printed
     assert "1 finished run is damaged and left out of every number (of any task)." in printed
-    assert f"  {broken}: damaged" in printed
+    assert f"\n{broken}: damaged" in printed
     command = f"python scripts/store.py runs={tmp_path / 'runs'} retrain=damaged"
-    assert f"  trained again by: {command}" in printed
+    assert f"\ntrained again by: {command}" in printed
     page = (tmp_path / "report" / "index.html").read_text()
     assert "1 finished run is damaged and left out of every number (of any task)." in page
     assert shlex.join(shlex.split(command)) in page

@@ -26,10 +26,10 @@ def damage_lines(runs_dir: str, damaged: Collection[Damaged]) -> list[str]:
     if not damaged:
         return []
     shown = sorted(damaged, key=lambda one: one.identity)[:_SHOWN]
-    more = [f"  and {len(damaged) - _SHOWN} more"] if len(damaged) > _SHOWN else []
+    more = [f"and {len(damaged) - _SHOWN} more"] if len(damaged) > _SHOWN else []
     return [
         damaged_sentence(len(damaged)),
-        *(f"  {one}" for one in shown),
+        *map(str, shown),
         *more,
-        f"  trained again by: {retrain_command(runs_dir)}",
+        f"trained again by: {retrain_command(runs_dir)}",
     ]
