@@ -145,8 +145,9 @@ def machine() -> str:
     }
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     processor = facts.get("model name") or platform.processor()
+    release = platform.release().partition("-")[0]
     library = " ".join(platform.libc_ver())
-    return f"{processor}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}, {library}"
+    return f"{processor}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {release}, {library}"
 
 
 @cache

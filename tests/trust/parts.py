@@ -81,6 +81,26 @@ PARTS = {
             chunk=25,
             quick=4,
         ),
+        Part(
+            "files",
+            "files",
+            "Files of every kind that a user or a store gives, with up to four changes drawn by hypothesis: "
+            "values, lines, headers, bytes, structures. Each is read or refused with a UserError of one bounded "
+            "line; Python's audit events show that nothing is started, imported, written or connected to.",
+            trials=100_000,
+            chunk=1_000,
+            quick=300,
+        ),
+        Part(
+            "variants",
+            "variants",
+            "Random variants: outputs, final states and all gradients of compiled code against the loop in "
+            "double precision, and in single precision within four times what rounding does to the loop; with "
+            "stacks and lengths, dead equations, and zeros that meet infinities.",
+            trials=2_000,
+            chunk=50,
+            quick=4,
+        ),
     )
 }
 """In the order of the page."""
