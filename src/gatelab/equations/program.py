@@ -61,12 +61,14 @@ class Program:
         equations: equation -> index of its value.
         states: state -> index of its new value.
         output: index of the output's value.
+        variant: whose schedule it is.
     """
 
     instructions: tuple[Instruction, ...]
     equations: Mapping[str, int]
     states: Mapping[str, int]
     output: int
+    variant: Variant
 
     @cached_property
     def row_functions(self) -> tuple[str, ...]:
@@ -97,7 +99,7 @@ def program(variant: Variant) -> Program:
     scheduler = _Scheduler()
     for name, tree in variant.trees.items():
         scheduler.values[name] = scheduler.schedule(tree)
-    return scheduler.finish({name: scheduler.values[name] for name in variant.states}, scheduler.values[variant.output])
+    return scheduler.finish(variant)
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ class _Scheduler:
                 self.phases.append(latest)
         return self._known[node]
 
-    def finish(self, states: dict[str, int], output: int) -> Program:
+    def finish(self, variant: Variant) -> Program:
         """Join the terms that share source, phase and readiness, and order everything."""
         groups: dict[tuple[int, Phase, bool], list[int]] = {}
         for index, node in enumerate(self.nodes):
@@ -253,4 +255,5 @@ class _Scheduler:
                 part = Instruction("part", phase, (product,), position=position, parts=len(members))
                 places[member] = emit(part)
         equations = {name: places[index] for name, index in self.values.items()}
-        return Program(tuple(out), equations, {name: places[index] for name, index in states.items()}, places[output])
+        states = {name: equations[name] for name in variant.states}
+        return Program(tuple(out), equations, states, equations[variant.output], variant)

@@ -264,6 +264,8 @@ class RNN(nn.Module):
             raise UserError(f"input is a {type(inputs).__name__}: must be a tensor or a PackedSequence")
         if inputs.layout is not torch.strided or inputs.is_nested:
             check_dense({"input": inputs})
+        if torch._C._get_tracing_state() is not None:
+            return  # a size is a tensor then; the operator that is recorded checks when it runs
         if inputs.dim() not in (2, 3):
             axes = "(batch, time, input)" if self.batch_first else "(time, batch, input)"
             raise UserError(f"input of shape {tuple(inputs.shape)}: must be {axes} or (time, input)")
@@ -283,7 +285,7 @@ class RNN(nn.Module):
         packed: list[Tensor | list[Tensor]] = []
         for name in self.variant.states:
             tensors = [state[name] if batched else state[name].squeeze(0) for state in states]
-            same = len({tensor.shape for tensor in tensors}) == 1
+            same = len({layer.state_sizes()[name] for layer in self.layers}) == 1
             packed.append(torch.stack(tensors) if same else tensors)
         return packed[0] if len(packed) == 1 else tuple(packed)
 
@@ -300,6 +302,8 @@ class RNN(nn.Module):
                 raise UserError(f"state {name} is a {type(part).__name__}: must be a tensor, or a list of tensors")
             if isinstance(part, Tensor) and not part.dim():
                 raise UserError(f"state {name} of shape (): must be one tensor for each layer and direction")
+            if torch._C._get_tracing_state() is not None:
+                continue  # a size is a tensor then
             given = [tuple(tensor.shape) for tensor in part]
             wanted = [(*batch, layer.state_sizes()[name]) for layer in self.layers]
             if given != wanted:

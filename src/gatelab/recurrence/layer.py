@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from gatelab.equations import Variant, parameter_shapes, program
 from gatelab.equations.modules import MODULES
 from gatelab.errors import UserError, suggest
-from gatelab.recurrence import paths
+from gatelab.recurrence import operator, paths
 from gatelab.recurrence.paths import Choice
-from gatelab.recurrence.tensors import check_agreement, kind_of
+from gatelab.recurrence.tensors import check_shapes, kind_of
 from gatelab.recurrence.weights import start_bound, whole_weights
+from gatelab.recurrence.written import written
 
 __all__ = ["Layer", "RecurrentLayer", "Runner"]
 
@@ -86,6 +87,7 @@ class RecurrentLayer(nn.Module, ABC):
         self.path = path
         self.recompute = recompute
         self._shapes = parameter_shapes(variant, input_size, hidden_size)
+        self._written = written(variant)
         for name, shape in self._shapes.items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
@@ -159,8 +161,10 @@ class RecurrentLayer(nn.Module, ABC):
             inputs, states = _cast(inputs, dtype), {name: _cast(state, dtype) for name, state in states.items()}
             with torch.autocast(inputs.device.type, enabled=False):
                 return self.forward(inputs, states, lengths, record)
-        check_agreement(inputs, states, learned, self.input_size, sizes, self._shapes)
-        self._check_record(record)
+        if not operator.seen_by_jit():
+            check_shapes(inputs, states, learned, self.input_size, sizes, self._shapes)
+        if record:
+            self._check_record(record)
         run = self.runner(learned)
         if self.recompute is None or not inputs.shape[-3]:
             return run(inputs, states, lengths, record)
@@ -215,8 +219,10 @@ class Layer(RecurrentLayer):
             record: Sequence[str],
             keep: Literal["tape", "nothing"] = "tape",
         ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-            arguments = (self.path, program(self.variant), weights, inputs, states, self.hidden_size, lengths, record)
-            return paths.run(*arguments, keep)
+            arguments = (weights, inputs, states, self.hidden_size, lengths, record, keep)
+            if operator.recorded(self.path):
+                return operator.recurrence(self.path, self._written, self.variant.states, *arguments)
+            return paths.run(self.path, program(self.variant), *arguments)
 
         return run
 

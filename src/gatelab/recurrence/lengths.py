@@ -31,7 +31,8 @@ def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.dev
         )
     if lengths.layout is not torch.strided or lengths.is_nested:
         raise UserError("lengths are a sparse or nested tensor: must be dense")
-    if lengths.shape not in (batch, batch[-1:]):
+    seen_by_jit = torch._C._get_tracing_state() is not None  # for which a size is a tensor
+    if not seen_by_jit and lengths.shape not in (batch, batch[-1:]):
         raise UserError(f"lengths of shape {tuple(lengths.shape)}: must be {tuple(batch)}, one for each sequence")
     lengths = lengths.to(torch.int64)
     # what a tracer sees has no values; compiled code looks at them when it runs

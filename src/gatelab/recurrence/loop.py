@@ -266,8 +266,8 @@ def at_all_steps(
         return evaluator(instruction)(*arguments)
     weight, bias = _joined(instruction, weights)
     source, *addends = (value.flatten(-3, -2) if isinstance(value, Tensor) else value for value in arguments)
-    steps_and_batch = inputs.shape[-3:-1]
-    rows = _rows(source, steps_and_batch.numel(), weight)
+    steps, batch = steps_and_batch = inputs.shape[-3:-1]
+    rows = _rows(source, steps * batch, weight)
     return _product(rows, weight, addends[0] if addends else bias).unflatten(-2, steps_and_batch)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -19,9 +20,9 @@ from gatelab.equations import Program
 from gatelab.equations.scanning import scan_order
 from gatelab.errors import UserError, suggest
 from gatelab.recurrence.loop import run_loop
-from gatelab.recurrence.native import ShapeError, refusal, run_native
+from gatelab.recurrence.native import NATIVE_DTYPES, ShapeError, refusal, run_checked
 from gatelab.recurrence.scan import run_scan
-from gatelab.recurrence.tensors import check_dense, named
+from gatelab.recurrence.tensors import all_ordinary, check_kinds
 
 __all__ = ["PATHS", "Choice", "Path", "choose", "run"]
 
@@ -48,8 +49,12 @@ def choose(
     inputs: Tensor,
     weights: Mapping[str, Tensor],
     states: Mapping[str, Tensor] | None = None,
+    *,
+    plain: bool = False,
 ) -> Choice:
     """Return the path that runs a program on these tensors; states of zeros, if none are given.
+
+    ``plain`` says that they are known to be :func:`gatelab.recurrence.tensors.all_ordinary`.
 
     Raises:
         UserError: an unknown path, or ``path=native`` where it cannot run.
@@ -62,7 +67,7 @@ def choose(
         if scan_order(program) is None:
             raise UserError("path=scan cannot run: a state is not linear in itself given the input")
         return Choice("scan", "asked for")
-    reason = _broken.get(program) or refusal(program, inputs, weights, states)
+    reason = _broken.get(program) or refusal(program, inputs, weights, states, plain=plain)
     if path == "native":
         if reason is not None:
             raise UserError(f"path=native cannot run: {reason}")
@@ -95,10 +100,15 @@ def run(
     Raises:
         UserError: as :func:`choose`; with ``path=native`` also when the compiler fails.
     """
-    choice = choose(path, program, inputs, weights, states)
+    plain = not torch.compiler.is_compiling() and all_ordinary(
+        (inputs, *states.values(), *weights.values()), inputs.dtype
+    )
+    if not plain or inputs.dtype not in NATIVE_DTYPES:
+        check_kinds(inputs, states, weights)
+    choice = choose(path, program, inputs, weights, states, plain=plain)
     if choice.path == "native":
         try:
-            return run_native(program, weights, inputs, states, hidden_size, lengths, record, keep)
+            return run_checked(program, weights, inputs, states, hidden_size, lengths, record, keep, plain=plain)
         except ShapeError:
             raise
         except UserError as error:
@@ -109,7 +119,6 @@ def run(
     if path == "auto" and choice.reason not in _said:
         _said.add(choice.reason)
         _log.warning("path=auto takes the %s: %s", choice.path, choice.reason)
-    check_dense(named(inputs, states, weights))
     way = run_scan if choice.path == "scan" else run_loop
     arguments = (program, weights, inputs, states, hidden_size, lengths, record)
     if keep == "tape":

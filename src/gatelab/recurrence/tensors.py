@@ -1,6 +1,6 @@
 """What may enter a recurrence: dense tensors of one dtype on one device, of the shapes of the layer; else one line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from torch._C import DispatchKey, DispatchKeySet
 
 from gatelab.errors import UserError
 
-__all__ = ["check_agreement", "check_dense", "kind_of", "named", "ordinary", "traced"]
+__all__ = ["all_ordinary", "check_dense", "check_kinds", "check_shapes", "kind_of", "named", "ordinary", "traced"]
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _TYPES = (Tensor, nn.Parameter)
@@ -22,9 +22,18 @@ _KEYS = (_PLAIN.raw_repr(), _INFERENCE.raw_repr())
 
 def ordinary(tensor: Tensor) -> bool:
     """Return whether a tensor is numbers in the memory of this process, all of them there, and nothing else."""
-    return (
-        type(tensor) in _TYPES and torch._C._dispatch_keys(tensor).raw_repr() in _KEYS and _lies_in_its_storage(tensor)
-    )
+    return all_ordinary((tensor,), tensor.dtype)
+
+
+def all_ordinary(tensors: Iterable[Tensor], dtype: torch.dtype) -> bool:
+    """Return whether tensors are all of one dtype and :func:`ordinary`: then their addresses may be handed out."""
+    keys_of = torch._C._dispatch_keys
+    for tensor in tensors:
+        if type(tensor) not in _TYPES or tensor.dtype is not dtype or keys_of(tensor).raw_repr() not in _KEYS:
+            return False
+        if not _lies_in_its_storage(tensor):
+            return False
+    return True
 
 
 def traced(tensor: Tensor) -> bool:
@@ -41,7 +50,7 @@ def kind_of(inputs: Tensor, weights: Mapping[str, Tensor]) -> tuple[torch.dtype,
     return first.dtype, first.device
 
 
-def check_agreement(
+def check_shapes(
     inputs: Tensor,
     states: Mapping[str, Tensor],
     weights: Mapping[str, Tensor],
@@ -49,7 +58,7 @@ def check_agreement(
     sizes: Mapping[str, int],
     shapes: Mapping[str, tuple[int, ...]],
 ) -> None:
-    """Refuse tensors that do not belong together, whatever path runs.
+    """Refuse tensors whose shapes are not those of a layer.
 
     Args:
         inputs, states, weights: as :meth:`gatelab.recurrence.RecurrentLayer.forward` gets them.
@@ -58,15 +67,12 @@ def check_agreement(
         shapes: weight -> shape, without the run axis.
 
     Raises:
-        UserError: naming the tensor, what it is, and what is allowed.
+        UserError: naming the tensor, its shape, and what it must be.
     """
-    dtype, device = kind_of(inputs, weights)
-    model = "the weights are" if weights else "the input is"
-    if dtype not in _DTYPES:
-        raise UserError(f"{model} {_short(dtype)}: must be one of {', '.join(map(_short, _DTYPES))}")
-    if inputs.dim() not in (3, 4) or inputs.shape[-1] != features:
-        raise UserError(f"input of shape {tuple(inputs.shape)}: must be (time, batch, {features})")
-    runs, batch = inputs.shape[:-3], inputs.shape[-2]
+    shape = inputs.shape
+    if len(shape) not in (3, 4) or shape[-1] != features:
+        raise UserError(f"input of shape {tuple(shape)}: must be (time, batch, {features})")
+    runs, batch = shape[:-3], shape[-2]
     if states.keys() != sizes.keys():
         raise UserError(f"states {', '.join(states) or 'none'}: must be {', '.join(sizes)}")
     for name, tensor in states.items():
@@ -74,12 +80,27 @@ def check_agreement(
             wanted = (*runs, batch, sizes[name])
             raise UserError(f"state {name} of shape {tuple(tensor.shape)}: must be {tuple(wanted)}")
     for name, tensor in weights.items():
-        if tensor.shape != (*runs, *shapes[name]):
+        if tensor.shape != (runs + shapes[name] if runs else shapes[name]):
             raise UserError(f"weight {name} of shape {tuple(tensor.shape)}: must be {(*runs, *shapes[name])}")
-    for tensor in (inputs, *states.values(), *weights.values()):
-        if tensor.dtype is not dtype or tensor.device != device or tensor.layout is not torch.strided:
-            check_dense(named(inputs, states, weights))
-            _disagreement(named(inputs, states, weights), dtype, device, model)
+
+
+def check_kinds(inputs: Tensor, states: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+    """Refuse tensors that do not belong together, or are not dense, whatever path runs.
+
+    Raises:
+        UserError: naming the tensor, its dtype, device or layout, and what it must be.
+    """
+    dtype, device = kind_of(inputs, weights)
+    model = "the weights are" if weights else "the input is"
+    if dtype not in _DTYPES:
+        raise UserError(f"{model} {_short(dtype)}: must be one of {', '.join(map(_short, _DTYPES))}")
+    tensors = named(inputs, states, weights)
+    check_dense(tensors)
+    for name, tensor in tensors.items():
+        if tensor.dtype is not dtype:
+            raise UserError(f"{name} is {_short(tensor.dtype)}, {model} {_short(dtype)}: must be {_short(dtype)} too")
+        if tensor.device != device:
+            raise UserError(f"{name} is on {tensor.device}, {model} on {device}: must be on {device} too")
 
 
 def named(inputs: Tensor, states: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -89,14 +110,6 @@ def named(inputs: Tensor, states: Mapping[str, Tensor], weights: Mapping[str, Te
         **{f"state {name}": tensor for name, tensor in states.items()},
         **{f"weight {name}": tensor for name, tensor in weights.items()},
     }
-
-
-def _disagreement(tensors: Mapping[str, Tensor], dtype: torch.dtype, device: torch.device, model: str) -> None:
-    for name, tensor in tensors.items():
-        if tensor.dtype is not dtype:
-            raise UserError(f"{name} is {_short(tensor.dtype)}, {model} {_short(dtype)}: must be {_short(dtype)} too")
-        if tensor.device != device:
-            raise UserError(f"{name} is on {tensor.device}, {model} on {device}: must be on {device} too")
 
 
 def check_dense(tensors: Mapping[str, Tensor]) -> None:
@@ -115,7 +128,7 @@ def check_dense(tensors: Mapping[str, Tensor]) -> None:
             raise UserError(f"{name} has the layout {_short(tensor.layout)}: must be dense, as to_dense() makes it")
         if tensor.is_nested:
             raise UserError(f"{name} is a nested tensor: must be padded, with lengths= beside it")
-        if type(tensor) in _TYPES and _has_memory(tensor) and not _lies_in_its_storage(tensor):
+        if not torch.compiler.is_compiling() and _has_memory(tensor) and not _lies_in_its_storage(tensor):
             raise UserError(
                 f"{name} of shape {tuple(tensor.shape)} has a storage of {tensor.untyped_storage().nbytes()} bytes: "
                 "its numbers have been given back, by resize_() of the storage for example"
@@ -123,7 +136,8 @@ def check_dense(tensors: Mapping[str, Tensor]) -> None:
 
 
 def _has_memory(tensor: Tensor) -> bool:
-    return tensor.device.type != "meta" and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    return type(tensor) in _TYPES and not tensor.is_meta and not wrapped
 
 
 def _lies_in_its_storage(tensor: Tensor) -> bool:

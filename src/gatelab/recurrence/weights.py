@@ -9,7 +9,7 @@ from torch import Tensor
 from gatelab.equations import Variant
 from gatelab.equations.parsing import Parameter
 
-__all__ = ["start_bound", "whole_weights"]
+__all__ = ["start_bound", "whole_shapes", "whole_weights"]
 
 
 def whole_weights(variant: Variant, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -24,6 +24,24 @@ def whole_weights(variant: Variant, parts: Mapping[str, Tensor]) -> dict[str, Te
     for parameter in variant.parameters:
         whole[parameter.name] = _whole(parameter, parts, whole)
     return whole
+
+
+def whole_shapes(variant: Variant, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+    """Return parameter name -> shape of what :func:`whole_weights` makes."""
+    lengths = {"input": input_size, "hidden": hidden_size}
+    sources = {parameter.name: lengths[variant.size(source)] for parameter, source in variant.weights()}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for parameter in variant.parameters:
+        match parameter.kind:
+            case "weight":
+                shapes[parameter.name] = (hidden_size, sources[parameter.name])
+            case "diagonal":
+                shapes[parameter.name] = (sources[parameter.name],)
+            case "scalar":
+                shapes[parameter.name] = ()
+            case _:
+                shapes[parameter.name] = (hidden_size,)
+    return shapes
 
 
 def start_bound(parameter: Parameter, hidden_size: int) -> float:

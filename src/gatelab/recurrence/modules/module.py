@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from gatelab.errors import UserError, suggest
 from gatelab.recurrence.layer import RecurrentLayer, Runner
 from gatelab.recurrence.paths import PATHS, Choice
+from gatelab.recurrence.tensors import check_kinds
 
 __all__ = ["ModuleLayer"]
 
@@ -46,6 +47,7 @@ class ModuleLayer(RecurrentLayer):
             record: Sequence[str],
             keep: Literal["tape", "nothing"] = "tape",
         ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+            check_kinds(inputs, states, learned)
             if inputs.dim() == 3:
                 return self._one_run(learned, inputs, states, lengths, record, keep)
             count = len(inputs)

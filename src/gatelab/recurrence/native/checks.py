@@ -11,24 +11,31 @@ from gatelab.errors import UserError
 from gatelab.recurrence.native.build import no_compiler
 from gatelab.recurrence.tensors import named, ordinary, traced
 
-__all__ = ["arriving", "plain", "refusal"]
+__all__ = ["NATIVE_DTYPES", "arriving", "refusal", "settled"]
 
-_DTYPES = (torch.float32, torch.float64)
+NATIVE_DTYPES = (torch.float32, torch.float64)
+"""What compiled code computes in."""
 
 
 def refusal(
-    program: Program, inputs: Tensor, weights: Mapping[str, Tensor], states: Mapping[str, Tensor] | None = None
+    program: Program,
+    inputs: Tensor,
+    weights: Mapping[str, Tensor],
+    states: Mapping[str, Tensor] | None = None,
+    *,
+    plain: bool = False,
 ) -> str | None:
-    """Return why the native path cannot run a program on these tensors, or None if it can."""
+    """Return why the native path cannot run a program on these tensors, or None if it can.
+
+    ``plain`` says that they are known to be :func:`gatelab.recurrence.tensors.all_ordinary`.
+    """
     if program.row_functions:
         return f"it does not know row functions ({', '.join(program.row_functions)})"
     if torch._C._are_functorch_transforms_active():
         return "a transformation of torch.func is at work"
     states = states or {}
     dtype = inputs.dtype
-    if dtype not in _DTYPES or not all(
-        tensor.dtype is dtype and ordinary(tensor) for tensor in (inputs, *states.values(), *weights.values())
-    ):
+    if not plain or dtype not in NATIVE_DTYPES:
         for name, tensor in named(inputs, states, weights).items():
             reason = _fault(name, tensor, dtype)
             if reason is not None:
@@ -44,17 +51,17 @@ def _fault(name: str, tensor: Tensor, dtype: torch.dtype) -> str | None:
     """Return what keeps a tensor from compiled code."""
     if not tensor.is_cpu:
         return f"it runs on the CPU, not on {tensor.device.type}"
-    if tensor.dtype not in _DTYPES:
+    if tensor.dtype not in NATIVE_DTYPES:
         return f"it knows float32 and float64, not {str(tensor.dtype).removeprefix('torch.')}"
     if tensor.dtype is not dtype:
         known, other = (str(one).removeprefix("torch.") for one in (tensor.dtype, dtype))
         return f"{name} is {known}, the input is {other}"
-    if ordinary(tensor) or traced(tensor) or (tensor.layout is torch.strided and ordinary(plain(tensor))):
+    if ordinary(tensor) or traced(tensor) or (tensor.layout is torch.strided and ordinary(settled(tensor))):
         return None
     return f"{name} is no dense tensor of PyTorch's own ({type(tensor).__name__}, {tensor.layout})"
 
 
-def plain(tensor: Tensor) -> Tensor:
+def settled(tensor: Tensor) -> Tensor:
     """Return a tensor without pending negation, and with zeros that are there."""
     if type(tensor) is Tensor and tensor._is_zerotensor():
         return tensor.clone()
@@ -70,7 +77,7 @@ def arriving(name: str, gradient: Tensor, shape: tuple[int, ...], dtype: torch.d
     if gradient.dtype is dtype and ordinary(gradient) and gradient.shape == shape:
         return gradient
     dense = gradient.to_dense() if gradient.layout is not torch.strided else gradient
-    dense = plain(dense.to("cpu", dtype))
+    dense = settled(dense.to("cpu", dtype))
     if not ordinary(dense) or dense.shape != shape:
         raise UserError(
             f"the gradient that arrives at {name} is a {type(gradient).__name__} of shape {tuple(gradient.shape)}: "

@@ -16,6 +16,7 @@ from gatelab.equations.adjoint import Plan, plan
 from gatelab.errors import UserError
 from gatelab.recurrence.native.build import load
 from gatelab.recurrence.native.emit import emit
+from gatelab.recurrence.native.form import Form
 from gatelab.recurrence.native.places import Size
 
 __all__ = ["Call", "Layout", "ShapeError", "layout"]
@@ -23,6 +24,7 @@ __all__ = ["Call", "Layout", "ShapeError", "layout"]
 _LARGEST_TILE = 64  # sequences that one thread takes through time together
 _TILE_STEP = 8  # rows of a block of the product
 _LINE = 16  # numbers: buffers begin on cache lines
+_OF_WAY = ("tape", "packed", "constants")  # buffers of the way forward beside the states
 
 
 class ShapeError(UserError):
@@ -34,25 +36,16 @@ class Call:
     """What decides a layout.
 
     Attributes:
-        program, record: what runs, and the equations whose values are wanted too.
+        form: what runs.
         dtype: of all tensors.
-        hidden_size: units of the layer.
-        states: names of the states, in the order of their tensors.
-        constants: length of what no step changes ("H", "I" or "1"), by instruction.
-        biases: for each affine map whether it has a bias.
         shapes: of inputs, states, matrices, biases and constants.
         lengths: whether sequences end at different steps.
         training: whether a way back follows.
         threads: how many may run.
     """
 
-    program: Program
-    record: tuple[str, ...]
+    form: Form
     dtype: torch.dtype
-    hidden_size: int
-    states: tuple[str, ...]
-    constants: tuple[tuple[int, Size], ...]
-    biases: tuple[bool, ...]
     shapes: tuple[tuple[int, ...], ...]
     lengths: bool
     training: bool
@@ -69,36 +62,38 @@ class Layout:
         x_width: length of a row of inputs in memory.
         states: (length, length in memory, steps in memory) of each state.
         outputs: (length, length in memory) of each output.
+        counts: buffer -> how many numbers it holds.
         aliased: the state whose values, step by step, are the output as it leaves; None if there is none.
         forward, backward: offset of each buffer in the memory of each way, which holds ``forward_size`` and
             ``backward_size`` numbers.
+        mark: offset in the memory of the way forward of the number that says whether the tape is intact.
         names: of the tensors after the inputs.
     """
 
     def __init__(self, call: Call) -> None:
-        inputs = call.shapes[0]
+        inputs, form = call.shapes[0], call.form
         self.call = call
-        self.plan: Plan = plan(call.program, call.record)
+        self.plan: Plan = plan(form.program, form.record)
         self.stacked = len(inputs) == 4
         self.runs = inputs[0] if self.stacked else 1
         self.steps, self.batch, self.input_size = inputs[-3:]
-        hidden = call.hidden_size
-        equal = self.input_size == hidden and _mixes(call.program)
+        hidden = form.hidden_size
+        equal = self.input_size == hidden and _mixes(form.program)
         of_states: dict[str, Size] = {
             name: "H" if shape[-1] == hidden else "I"
-            for name, shape in zip(call.states, call.shapes[1 : 1 + len(call.states)], strict=True)
+            for name, shape in zip(form.states, call.shapes[1 : 1 + len(form.states)], strict=True)
         }
-        of_constants: dict[int, Size] = {i: "H" if equal and size == "I" else size for i, size in call.constants}
+        of_constants: dict[int, Size] = {i: "H" if equal and size == "I" else size for i, size in form.constants}
         code = emit(self.plan, of_states, of_constants, double=call.dtype == torch.float64, equal=equal)
         self.library = load(code.text, "measure", "forward", "backward")
         self.buffers, self.size_names = code.buffers, code.sizes
         self.positions = {name: position for position, name in enumerate(self.buffers)}
         self.length = {"I": self.input_size, "H": hidden}
         self.names = (
-            *(f"initial_{i}" for i in range(len(call.states))),
+            *(f"initial_{i}" for i in range(len(form.states))),
             *(f"weight_{i}" for i in range(sum(len(one.weights) for one in self.plan.stages.maps))),
-            *(f"bias_{i}" for i, has in enumerate(call.biases) if has),
-            *(f"constant_{i}" for i, _ in call.constants),
+            *(f"bias_{i}" for i, has in enumerate(form.biases) if has),
+            *(f"constant_{i}" for i, _ in form.constants),
         )
         self._check(of_states, of_constants)
         lanes = self._measure(dict.fromkeys(code.sizes, 1))["lanes"]
@@ -110,7 +105,7 @@ class Layout:
         self.aliased = None
         for i, (name, size) in enumerate(of_states.items()):
             as_it_leaves = not call.lengths and width[size] == self.length[size]
-            if as_it_leaves and self.aliased is None and call.program.states[name] == call.program.output:
+            if as_it_leaves and self.aliased is None and form.program.states[name] == form.program.output:
                 self.aliased = i
         depths = [
             self.steps if call.training or i == self.aliased else min(2, self.steps) for i in range(len(of_states))
@@ -124,18 +119,31 @@ class Layout:
             **{f"depth_{i}": depth for i, depth in enumerate(depths)},
         }  # fmt: skip
         self.sizes = self._longs(sizes)
-        counts = self._measure(sizes)
-        way, back = {}, {}
-        for name in ("tape", "packed", "constants"):
-            way[name] = counts[name]
+        self.counts = self._measure(sizes)
+        back = {f"adjoint_{i}": 2 * self.runs * self.batch * wide for i, (_, wide, _) in enumerate(self.states)}
+        for name in ("zeros", "packed_back", "pending", "sums", "gradients", "space"):
+            back[name] = self.counts[name]
+        self.forward, self.forward_size = _offsets(self._way({name: self.counts[name] for name in _OF_WAY}))
+        self.backward, self.backward_size = _offsets(back)
+        self.mark = self.forward_size - _LINE
+
+    def _way(self, of_way: Mapping[str, int], places: int | None = None) -> dict[str, int]:
+        """Return how many numbers each buffer of the way forward holds; ``places`` are sequences times steps."""
+        way = dict(of_way)
         for i, (_, wide, depth) in enumerate(self.states):
             if i != self.aliased:
-                way[f"state_{i}"] = self.runs * depth * self.batch * wide
-            back[f"adjoint_{i}"] = 2 * self.runs * self.batch * wide
-        for name in ("zeros", "packed_back", "pending", "sums", "gradients", "space"):
-            back[name] = counts[name]
-        self.forward, self.forward_size = _offsets(way)
-        self.backward, self.backward_size = _offsets(back)
+                way[f"state_{i}"] = (self.runs * depth * self.batch if places is None else places) * wide
+        return way
+
+    def kept(self, runs: int, steps: int, batch: int) -> int:
+        """Return the numbers that training keeps at other sizes than these, which are 1 run, 1 step and 1 sequence.
+
+        The sizes may be symbols: a tracer asks before there is a batch.
+        """
+        places = runs * steps * batch
+        of_way = {"tape": places * self.counts["tape"]}
+        of_way |= {name: runs * self.counts[name] for name in ("packed", "constants")}
+        return _offsets(self._way(of_way, places))[1]
 
     def output_shape(self, number: int) -> tuple[int, ...]:
         """Return the shape of an output."""
@@ -166,12 +174,12 @@ class Layout:
 
     def _check(self, of_states: Mapping[str, Size], of_constants: Mapping[int, Size]) -> None:
         """Refuse tensors that compiled code would read beyond their ends."""
-        runs, hidden = self.call.shapes[0][:-3], self.call.hidden_size
+        runs, hidden = self.call.shapes[0][:-3], self.call.form.hidden_size
         wanted: list[tuple[int, ...]] = [(*runs, self.batch, self.length[size]) for size in of_states.values()]
         lengths = self._lengths(of_states)
         for one in self.plan.stages.maps:
             wanted += [(*runs, hidden, self.length[lengths[source]]) for source in one.sources]
-        wanted += [(*runs, hidden)] * sum(self.call.biases)
+        wanted += [(*runs, hidden)] * sum(self.call.form.biases)
         wanted += [runs if size == "1" else (*runs, self.length[size]) for size in of_constants.values()]
         for name, shape, needed in zip(self.names, self.call.shapes[1:], wanted, strict=True):
             if tuple(shape) != needed:
@@ -179,7 +187,7 @@ class Layout:
 
     def _lengths(self, of_states: Mapping[str, Size]) -> list[Size]:
         """Return the length of every instruction's value, as the source of a product."""
-        instructions = self.call.program.instructions
+        instructions = self.call.form.program.instructions
         lengths: list[Size] = []
         for instruction in instructions:
             if instruction.kind == "input":
@@ -214,10 +222,11 @@ def _mixes(program: Program) -> bool:
 
 
 def _offsets(counts: Mapping[str, int]) -> tuple[dict[str, int], int]:
-    """Place buffers one after the other; return the offset of each and the size of all."""
+    """Place buffers one after the other; return the offset of each, and the size of all with a line for a mark."""
     offsets: dict[str, int] = {}
     total = 0
     for name, count in counts.items():
         offsets[name] = total
         total += -(-count // _LINE) * _LINE
-    return offsets, max(total, _LINE)
+    # the line after the last buffer holds the mark of an intact tape
+    return offsets, total + _LINE

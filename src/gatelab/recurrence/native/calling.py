@@ -1,0 +1,198 @@
+"""The two calls of compiled code, forwards and backwards: every address that it gets is taken here."""
+
+import ctypes
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gatelab.recurrence.native.checks import arriving
+from gatelab.recurrence.native.layout import Layout
+from gatelab.recurrence.native.pool import pool
+
+__all__ = ["Frame", "backwards", "forwards"]
+
+_NUMBER = {torch.float32: ctypes.c_float, torch.float64: ctypes.c_double}
+_INTACT, _CONSUMED = 1.0, 0.0
+_marking = Lock()
+
+
+class Frame:
+    """What both ways read, in memory.
+
+    Attributes:
+        pointers: buffer -> address.
+        kept: what these addresses belong to; storages, so that no one else can get their memory.
+        own: position -> address, of the tensors that are read where they lie.
+    """
+
+    __slots__ = ("kept", "own", "pointers")
+
+    def __init__(
+        self, plans: Layout, tensors: Sequence[Tensor], lengths: Tensor | None, memory: Tensor, output: Tensor | None
+    ) -> None:
+        states = len(plans.states)
+        self.kept: list[Any] = []
+        self.own: dict[int, int] = {}
+        self.pointers: dict[str, int] = {}
+        for position, (name, tensor) in enumerate(zip(("x", *plans.names), tensors, strict=True)):
+            if position <= states:
+                dense = _dense(tensor, plans.states[position - 1][1] if position else plans.x_width)
+            else:
+                dense = tensor.contiguous()
+            self.pointers[name] = dense.data_ptr()
+            if dense is tensor:
+                self.own[position] = self.pointers[name]
+                self.kept.append(tensor.untyped_storage())
+            else:
+                self.kept.append(dense)
+        if lengths is not None:
+            self.kept.append(lengths)
+            self.pointers["lengths"] = lengths.data_ptr()
+        base, size = memory.data_ptr(), memory.itemsize
+        for name, offset in plans.forward.items():
+            self.pointers[name] = base + offset * size
+        if plans.aliased is not None:
+            assert output is not None
+            self.kept.append(output.untyped_storage())
+            self.pointers[f"state_{plans.aliased}"] = output.data_ptr()
+
+    def holds(self, tensors: Sequence[Tensor]) -> bool:
+        """Return whether tensors still lie where they lay; ``tensor.data = other`` can move them."""
+        return all(tensors[position].data_ptr() == address for position, address in self.own.items())
+
+
+def forwards(
+    plans: Layout, tensors: Sequence[Tensor], lengths: Tensor | None, *, keep: bool = False
+) -> tuple[list[Tensor], Tensor, Frame]:
+    """Run forwards.
+
+    Args:
+        plans: the layout of the call.
+        tensors: ordinary ones, of the shapes and the dtype that the layout is for.
+        lengths: ordinary, int64, dense, one for each sequence.
+        keep: whether the memory goes to :func:`backwards` later.
+
+    Returns:
+        Outputs and final states; the memory that the way back needs beside these and the tensors; their frame.
+    """
+    dtype = plans.call.dtype
+    memory = pool.tensor((plans.forward_size,), dtype)
+    outputs = [pool.tensor(plans.output_shape(number), dtype) for number in range(len(plans.outputs))]
+    frame = Frame(plans, tensors, lengths, memory, outputs[0])
+    pointers = dict(frame.pointers)
+    # with their final shape: PyTorch forbids to change views that a function returns
+    for number, output in enumerate(outputs):
+        pointers[f"output_{number}"] = output.data_ptr()
+    plans.run("forward", pointers)
+    if keep:
+        _mark(plans, memory).value = _INTACT
+    finals = []
+    for i, (length, wide, depth) in enumerate(plans.states):
+        if i == plans.aliased:
+            values = outputs[0] if plans.stacked else outputs[0].unsqueeze(0)
+        else:
+            start, shape = plans.forward[f"state_{i}"], (plans.runs, depth, plans.batch, wide)
+            values = memory.narrow(0, start, plans.runs * depth * plans.batch * wide).view(shape)
+        last = values[:, (plans.steps - 1) % depth] if plans.stacked else values[0, (plans.steps - 1) % depth]
+        # a copy, so that it neither shares memory with the output nor keeps the whole sequence alive
+        finals.append(last[..., :length].clone(memory_format=torch.contiguous_format))
+    return [*outputs, *finals], memory, frame
+
+
+def backwards(
+    plans: Layout,
+    tensors: Sequence[Tensor],
+    lengths: Tensor | None,
+    output: Tensor | None,
+    memory: Tensor | None,
+    adjoints: Sequence[Tensor | None],
+    needed: Sequence[bool],
+    frame: Frame | None = None,
+) -> list[Tensor | None]:
+    """Run backwards.
+
+    The deltas overwrite the tape: its memory is marked as consumed, and whoever comes with it again, or without any,
+    gets it written anew. So the gradients depend on nothing but what went in.
+
+    Args:
+        plans, tensors, lengths: as they were forwards.
+        output: the first output, where it is memory of the way back.
+        memory: what :func:`forwards` returned; None if it was not kept.
+        adjoints: the gradients that arrive at outputs and final states; None where there is none.
+        needed: for each tensor whether its gradient is wanted.
+        frame: of the same tensors and memory; None if there is none any more.
+
+    Returns:
+        The gradient of each tensor; None where it is not wanted.
+    """
+    dtype = plans.call.dtype
+    if memory is None or not _taken(plans, memory):
+        _, memory, frame = forwards(plans, tensors, lengths)
+    if frame is None:
+        frame = Frame(plans, tensors, lengths, memory, output)
+    pointers, kept = dict(frame.pointers), []
+    for number, (_, wide) in enumerate(plans.outputs):
+        adjoint = adjoints[number]
+        if adjoint is not None:
+            adjoint = arriving("an output", adjoint, plans.output_shape(number), dtype)
+            kept.append(_dense(adjoint, wide))
+            pointers[f"doutput_{number}"] = kept[-1].data_ptr()
+    back = pool.tensor((plans.backward_size,), dtype)
+    base = back.data_ptr()
+    for name, offset in plans.backward.items():
+        pointers[name] = base + offset * dtype.itemsize
+    of_states = []
+    for i, (length, wide, _) in enumerate(plans.states):
+        shape = (2, plans.runs, plans.batch, wide)
+        both = back.narrow(0, plans.backward[f"adjoint_{i}"], 2 * plans.runs * plans.batch * wide).view(shape)
+        both[0].zero_()
+        adjoint = adjoints[len(plans.outputs) + i]
+        if adjoint is not None:
+            both[0, :, :, :length] = arriving("a final state", adjoint, plans.final_shape(i), dtype)
+        of_states.append(both[plans.steps % 2] if plans.stacked else both[plans.steps % 2, 0])
+    gradients: list[Tensor | None] = [None]
+    if needed[0]:
+        dx = pool.tensor((plans.runs, plans.steps, plans.batch, plans.dx_width), dtype)
+        pointers["dx"] = dx.data_ptr()
+        gradients[0] = (dx if plans.stacked else dx[0])[..., : plans.input_size]
+    for position, name in enumerate(plans.names[len(plans.states) :], 1 + len(plans.states)):
+        gradient = None
+        if needed[position]:
+            gradient = torch.empty(plans.call.shapes[position], dtype=dtype)
+            pointers[f"d{name}"] = gradient.data_ptr()
+        gradients.append(gradient)
+    plans.run("backward", pointers)
+    gradients[1:1] = [
+        of_states[i][..., :length].clone(memory_format=torch.contiguous_format) if needed[1 + i] else None
+        for i, (length, _, _) in enumerate(plans.states)
+    ]
+    return gradients
+
+
+def _dense(tensor: Tensor, width: int) -> Tensor:
+    """Return the tensor in one piece, its last axis padded to a width with zeros."""
+    size = tensor.shape[-1]
+    if size == width and tensor.is_contiguous():
+        return tensor
+    dense = pool.tensor((*tensor.shape[:-1], width), tensor.dtype)
+    dense[..., :size].copy_(tensor)
+    if size < width:
+        dense[..., size:] = 0
+    return dense
+
+
+def _mark(plans: Layout, memory: Tensor) -> Any:
+    kind = _NUMBER[plans.call.dtype]
+    return kind.from_address(memory.data_ptr() + plans.mark * plans.call.dtype.itemsize)
+
+
+def _taken(plans: Layout, memory: Tensor) -> bool:
+    """Return whether a tape is intact, and mark it as consumed: of two threads one gets it."""
+    mark = _mark(plans, memory)
+    with _marking:
+        intact = mark.value == _INTACT
+        mark.value = _CONSUMED
+    return intact

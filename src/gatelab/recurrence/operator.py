@@ -1,0 +1,105 @@
+"""The recurrence of a layer as one operator, gatelab::recurrence: what a tracer records instead of the code behind it.
+
+It is made of other operations (implicitly, as PyTorch says: autograd and fake tensors see through it), on whatever path
+can run: the compiled one as the operators of :mod:`gatelab.recurrence.native.operator`, else the loop. Its arguments
+say all, as text and numbers, so that an exported program runs in any process that has imported ``gatelab.recurrence``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gatelab.equations import program
+from gatelab.errors import UserError
+from gatelab.recurrence import paths
+from gatelab.recurrence.lengths import as_lengths
+from gatelab.recurrence.tensors import check_shapes
+from gatelab.recurrence.weights import whole_shapes
+from gatelab.recurrence.written import variant_of
+
+__all__ = ["recorded", "recurrence", "seen_by_jit"]
+
+library = torch.library.Library("gatelab", "FRAGMENT")
+"""Where the operator is registered: what PyTorch finds it by is the import of this module."""
+
+library.define(
+    "recurrence(Tensor inputs, Tensor[] states, Tensor[] weights, Tensor? lengths, str variant, int hidden_size, "
+    "str path, str record, bool taped) -> Tensor[]",
+    tags=(torch.Tag.pt2_compliant_tag,),
+)
+
+
+def recorded(path: str) -> bool:
+    """Return whether a program is being recorded in which the recurrence is to be one operator.
+
+    That is so under torch.compile, torch.export and torch.jit.trace; but what is asked to run on the loop is exported
+    as the loop, in PyTorch's own operations, and needs no gatelab where it is loaded.
+    """
+    if torch.compiler.is_compiling():
+        return path != "loop" or not torch.compiler.is_exporting()
+    return path != "loop" and seen_by_jit()
+
+
+def seen_by_jit() -> bool:
+    """Return whether torch.jit.trace is at work, for which a size is a tensor."""
+    return torch._C._get_tracing_state() is not None
+
+
+def recurrence(
+    path: str,
+    variant: str,
+    names: Sequence[str],
+    weights: Mapping[str, Tensor],
+    inputs: Tensor,
+    states: Mapping[str, Tensor],
+    hidden_size: int,
+    lengths: Tensor | None,
+    record: Sequence[str],
+    keep: Literal["tape", "nothing"],
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """Call the operator; the rest as :func:`gatelab.recurrence.paths.run`.
+
+    Args:
+        variant: as :func:`gatelab.recurrence.written.written` writes it.
+        names: of its states.
+    """
+    of_states, of_weights = [states[name] for name in names], list(weights.values())
+    taped = keep == "tape"
+    results = torch.ops.gatelab.recurrence(
+        inputs, of_states, of_weights, lengths, variant, hidden_size, path, ",".join(record), taped
+    )
+    finals = dict(zip(names, results[1 : 1 + len(names)], strict=True))
+    return results[0], finals, dict(zip(record, results[1 + len(names) :], strict=True))
+
+
+def _recurrence(
+    inputs: Tensor,
+    states: list[Tensor],
+    weights: list[Tensor],
+    lengths: Tensor | None,
+    variant: str,
+    hidden_size: int,
+    path: str,
+    record: str,
+    taped: bool,  # noqa: FBT001
+) -> list[Tensor]:
+    of, names = variant_of(variant), record.split(",") if record else []
+    shapes = whole_shapes(of, inputs.shape[-1], hidden_size)
+    if len(states) != len(of.states) or len(weights) != len(shapes):
+        raise UserError(f"gatelab::recurrence: must be {len(of.states)} states and {len(shapes)} weights")
+    named_states, named_weights = dict(zip(of.states, states, strict=True)), dict(zip(shapes, weights, strict=True))
+    lengths_of = {"input": inputs.shape[-1], "hidden": hidden_size}
+    sizes = {name: lengths_of[of.sizes[name]] for name in of.states}
+    check_shapes(inputs, named_states, named_weights, inputs.shape[-1], sizes, shapes)
+    if lengths is not None:
+        batch = (*inputs.shape[:-3], inputs.shape[-2])
+        lengths = as_lengths(lengths, batch, inputs.shape[-3], inputs.device)
+    keep: Literal["tape", "nothing"] = "tape" if taped else "nothing"
+    arguments = (named_weights, inputs, named_states, hidden_size, lengths, names, keep)
+    output, finals, recorded = paths.run(path, program(of), *arguments)
+    return [output, *(finals[name] for name in of.states), *(recorded[name] for name in names)]
+
+
+library.impl("recurrence", _recurrence, "CompositeImplicitAutograd")
