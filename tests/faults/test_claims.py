@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 
 import pytest
@@ -271,6 +273,12 @@ sys.stdin.readline()
         assert store.owner(NAME, clock=lambda now=now: now).pid == process.pid
     with pytest.raises(UserError, match=rf"is being trained by process {process.pid} on .* end it \(kill"):
         store.free(NAME)
+    # one that is stopped may go on or not: then the lease decides
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    assert store.claim(NAME, clock=time.time) is None
+    assert store.owner(NAME, clock=lambda: 1e12) is None
+    process.send_signal(signal.SIGCONT)
     process.communicate("\n")
     assert store.claim(NAME, clock=lambda: 0.0).token == 2
 

@@ -2,9 +2,9 @@
 
 A claim is a file ``claim-<token>.json`` in the run's folder. It comes into being whole and in one step that fails if it
 is there already, so that of many processes one makes it. It stands while its owner lives, if that is another process of
-this machine since its start, whatever clocks say. Of an owner elsewhere nobody knows whether it lives: it renews its
-claim (the time of the last change) while it trains, and a claim that was not renewed for the length of its lease does
-not stand. What does not stand is taken over by making the next claim, with a higher token. The highest token is the
+this machine since its start, whatever clocks say. Of an owner elsewhere, or stopped, nobody knows: it renews its claim
+(the time of the last change) while it trains, and a claim that was not renewed for the length of its lease does not
+stand. What does not stand is taken over by making the next claim, with a higher token. The highest token is the
 owner's: one that was paused for longer finds a higher one when it wakes up, and writes no more (fencing).
 Tokens only grow until the run is finished.
 

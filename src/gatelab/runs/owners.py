@@ -60,12 +60,15 @@ class Owner:
         return self.alive() is False
 
     def alive(self) -> bool | None:
-        """Say whether the process is there; None of one on another machine, of which that cannot be known."""
+        """Say whether the process lives: it is there and not stopped, as by Ctrl-Z.
+
+        None where nobody can say: it is on another machine, or stopped, and may go on or not.
+        """
         if not (self.place and self.started) or (self.host, self.place) != (socket.gethostname(), _place()):
             return None
         started = _started(self.pid)
         if started:
-            return started == self.started
+            return None if started == self.started and _stopped(self.pid) else started == self.started
         try:
             # what another user's process has in /proc may be hidden; a signal of number 0 is never sent
             os.kill(self.pid, 0)
@@ -102,6 +105,10 @@ def _started(pid: int) -> str:
 def _ended(pid: int) -> bool:
     """Say whether only the entry of a process is left, which nobody has asked for yet; it writes nothing any more."""
     return _fields(pid)[:1] in ([state] for state in _ENDED)
+
+
+def _stopped(pid: int) -> bool:
+    return _fields(pid)[:1] in ([state] for state in "Tt")
 
 
 def _fields(pid: int) -> list[str]:
