@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gatelab.equations import variant_files
 from tests.trust.deaths import CASES
 
 __all__ = ["PARTS", "Part"]
@@ -99,6 +100,15 @@ PARTS = {
             "stacks and lengths, dead equations, and zeros that meet infinities.",
             trials=2_000,
             chunk=50,
+            quick=4,
+        ),
+        Part(
+            "tracers",
+            "traced calls",
+            "Every variant of the catalogue as a gatelab.RNN under every tracer and transformation of torch: "
+            "outputs and, where there are some, gradients are those of the plain call.",
+            trials=11 * len(variant_files()),
+            chunk=120,
             quick=4,
         ),
     )

@@ -1,5 +1,6 @@
 """Files of every kind that a user or a store gives, changed at random: read, or refused in one line; nothing runs."""
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -9,11 +10,12 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from gatelab.configuration import run_configuration
+from gatelab.configuration.experiment_files import read_experiment
+from gatelab.configuration.option_files import read_option
 from gatelab.equations import latex, parameter_count, program, variant_from_file
 from gatelab.errors import UserError
 from gatelab.experiments import Experiment
 from gatelab.locations import conf_directory, experiments_directory
-from gatelab.reading import read_yaml
 from gatelab.runs import Store
 from gatelab.training import train_stack
 from tests.training.examples import configuration
@@ -38,14 +40,18 @@ def store(tmp_path_factory):
     return run
 
 
-def as_section(name, run):
-    """Read a file as a section of a configuration."""
+def as_option(group, run):
+    """Read a file as an option of a group, in a user's folder beside conf/, and as that section of a run."""
 
     def read(path):
-        mapping = run.mapping()
-        return run_configuration({**mapping, name: read_yaml(path)}, with_torch=False)
+        _, content = read_option(group, path.stem, path, path.name)
+        return run_configuration({**run.mapping(), group: content}, with_torch=False)
 
     return read
+
+
+def as_experiment(path):
+    return read_experiment(path, path.name)
 
 
 def as_variant(path):
@@ -68,10 +74,19 @@ def of_experiment(path, name):
 
 KINDS = {
     "variant": ("mine.yaml", lambda run: texts("variant/**/*.yaml"), lambda run: as_variant),
-    "task": ("mine.yaml", lambda run: texts("task/*.yaml"), lambda run: as_section("task", run)),
-    "opening": ("mine.yaml", lambda run: texts("opening/*.yaml"), lambda run: as_section("opening", run)),
-    "optimizer": ("mine.yaml", lambda run: texts("optimizer/*.yaml"), lambda run: as_section("optimizer", run)),
-    "schedule": ("mine.yaml", lambda run: texts("schedule/*.yaml"), lambda run: as_section("schedule", run)),
+    **{
+        f"option of {group}": (
+            "mine.yaml",
+            lambda run, group=group: options(group),
+            lambda run, group=group: as_option(group, run),
+        )
+        for group in ("variant", "task", "opening", "optimizer", "schedule")
+    },
+    "experiment": (
+        "mine.yaml",
+        lambda run: texts("*/*/experiment.yaml", EXPERIMENTS) + texts("*/*/quick.yaml", EXPERIMENTS),
+        lambda run: as_experiment,
+    ),
     **{
         name: (name, lambda run, name=name: of_folder(run, name), lambda run: lambda path: of_store(path, run))
         for name in ("config.yaml", "result.json", "metrics.jsonl")
@@ -88,11 +103,17 @@ KINDS = {
     ),
 }
 """Kind of file -> its name, real ones, and how it is read."""
-QUICK = ("variant", "result.json")
+QUICK = ("option of variant", "result.json")
 
 
 def of_folder(run, name):
     return ((Path(run.runs_dir) / run.identity / name).read_text(),)
+
+
+def options(group):
+    real = texts(f"{group}/**/*.yaml")
+    # a variant is called as its file is
+    return tuple(re.sub(r"(?m)^name: .*", "name: mine", text) for text in real) if group == "variant" else real
 
 
 class Watch:
