@@ -120,7 +120,7 @@ def test_a_users_folder_with_tasks_alone(capsys, tmp_path):
         ("hidden_size=-3", r"hidden_size=-3: must be"),
         ("input_size=1.5", r"input_size=1.5: must be"),
         ("input_size=", r"input_size=: must be"),
-        ("input_size=" + "9" * 5000, r"input_size=9+: must be"),
+        ("input_size=" + "9" * 5000, r"input_size=9+…9+: must be"),
         ("directories=absent/", r"absent: no such folder$"),
     ],
 )

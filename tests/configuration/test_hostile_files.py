@@ -136,6 +136,8 @@ EXPERIMENTS = {
     "model: {hiden_size: 3}": "unknown key 'model.hiden_size' (did you mean 'hidden_size'?)",
     "optimizer: {lr: {_target_: os.getcwd}}": "optimizer.lr must be a number",
     "task: 3": "task=3 must be a mapping",
+    "model: [3]": "model=[3] must be a mapping",
+    "seed: {}": "seed={}: must be an integer of at least 0",
     f"model: {{hidden_size: '{ENVIRONMENT}'}}": "is not allowed",
     "# @package hydra.job\nseed: 1": "it may be '# @package _global_'",
 }
@@ -271,12 +273,12 @@ def test_what_a_folder_may_add(tmp_path, monkeypatch):
     found = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("gatelab.commands.train.train_points", lambda *given: found.append(given))
-    choices = ["variant=deep", "task=own", "opening=half", "optimizer=quick", "schedule=slow", "logger=mine"]
+    choices = ["variant=deep", "task=own", "opening=half", "optimizer=quick", "schedule=slow", "logger=mine", "seed=7"]
     assert train(["--config-dir=mine", *choices]) == 0
     assert train(["--config-dir=mine", "+experiment=whole", "variant=deeper/deep", "logger=both"]) == 0
     assert train(["--config-dir", "mine", "+experiment=whole", "logger=none"]) == 0
     first, second, third = (run_configuration(point, folders) for ((point,), _, folders) in found)
-    assert (first.variant.name, first.variant.notes, first.optimizer.lr) == ("deep", "0", 0.01)
+    assert (first.variant.name, first.variant.notes, first.optimizer.lr) == ("deep", "7", 0.01)
     assert (first.mapping()["task"]["length"], first.mapping()["opening"]["value"]) == (5, 0.5)
     assert first.schedule.warmup_steps == 2
     assert first.logger.wandb.project == "mine"

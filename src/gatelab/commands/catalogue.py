@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gatelab.commands.arguments import keyed
 from gatelab.commands.catalogue_pages import pages
 from gatelab.disk import make_folder, write_atomically, writing
@@ -25,6 +23,7 @@ from gatelab.equations.mutation import mutated
 from gatelab.equations.scanning import scan_order
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
+from gatelab.reading import parse_yaml, read_text
 from gatelab.reports.tables import Column, Table, plain
 from gatelab.tasks import task_from_mapping
 
@@ -239,11 +238,11 @@ def _files(noun: str, directories: Iterable[str]) -> list[Path]:
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:
     """Return the content of a file and what its first line, a comment, says it is."""
+    text = read_text(file)
     try:
-        text = file.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{file}: cannot be read: {' '.join(str(error).split())}") from None
+        content = parse_yaml(text, str(file))
+    except UserError as error:
+        raise UserError(f"{file}: cannot be read: {str(error).removeprefix(f'{file}: ')}") from None
     if not isinstance(content, dict):
         raise UserError(f"{file}: must be a mapping")
     first = text.partition("\n")[0]

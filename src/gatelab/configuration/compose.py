@@ -21,6 +21,7 @@ from gatelab.configuration.run import RunConfiguration, run_configuration
 from gatelab.configuration.words import check_words, groups, quote_equations
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.locations import conf_directory
+from gatelab.reading import parse_yaml
 
 __all__ = ["check_single", "composed", "ours", "plain", "translated"]
 
@@ -144,7 +145,7 @@ def _not_a_name(overrides: Sequence[str]) -> str | None:
     for override in overrides:
         group, _, values = override.partition("=")
         for value in values.split(",") if (conf_directory() / group).is_dir() else ():
-            if not isinstance(yaml.safe_load(value), str | list):
+            if not isinstance(parse_yaml(value, override), str | list):
                 return _unknown_option(group, value, [], overrides)
     return None
 

@@ -19,7 +19,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from gatelab.configuration.interpolations import check_interpolations
-from gatelab.configuration.option_files import check_keys, check_section, read_mapping
+from gatelab.configuration.option_files import SECTIONS, check_keys, check_section, read_mapping
 from gatelab.configuration.run import KEYS
 from gatelab.configuration.words import GLOBAL, check_word, groups, quote_equations
 from gatelab.errors import UserError, one_line
@@ -49,9 +49,8 @@ def read_experiment(file: Path, where: str) -> dict[str, Any]:
     for entry in _list(content.get("defaults"), where):
         _check_entry(entry, where)
     for section, value in content.items():
-        if section in ("hydra", "defaults") or (not isinstance(value, Mapping) and section not in groups()):
-            continue
-        check_section(section, value, where, f"{section}.")
+        if section in SECTIONS:
+            check_section(section, value, where, f"{section}.")
     _check_hydra(content.get("hydra"), where)
     return content
 

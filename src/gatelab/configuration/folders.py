@@ -15,6 +15,7 @@ from gatelab.configuration.words import GLOBAL, groups, parsed_words
 from gatelab.equations.library import shown_file, variant_files
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.locations import conf_directory, experiments_directory
+from gatelab.reading import read_bytes
 
 __all__ = ["Folders", "added_folders", "check_swept_experiments", "using"]
 
@@ -118,7 +119,7 @@ class Folders:
                 known = found.get(name) or in_conf.get(name)
                 if known is None:
                     found[name] = file
-                elif known.read_bytes() != file.read_bytes():
+                elif read_bytes(known) != read_bytes(file):
                     raise UserError(
                         f"{shown_file(file)}: there is a {group} '{one_line(name)}' already, {shown_file(known)}; "
                         "the file needs another name"

@@ -27,7 +27,7 @@ from gatelab.models.openings import OPENINGS
 from gatelab.reading import parse_yaml, read_text
 from gatelab.tasks import TASKS
 
-__all__ = ["check_section", "read_mapping", "read_option"]
+__all__ = ["SECTIONS", "check_keys", "check_section", "read_mapping", "read_option"]
 
 _HEADER = re.compile(r"#\s*@\s*(\S*)\s*(.*)")
 _MODELS: dict[str, type[BaseModel]] = {
@@ -37,6 +37,8 @@ _MODELS: dict[str, type[BaseModel]] = {
     "stack": StackSection,
 }
 _KINDS: dict[str, Mapping[str, type[BaseModel]]] = {"task": TASKS, "opening": OPENINGS}
+SECTIONS = ("variant", "optimizer", "logger", *_KINDS, *_MODELS)
+"""Those of a configuration that are mappings."""
 
 
 def read_option(group: str, name: str, file: Path, where: str) -> tuple[str, dict[str, Any]]:

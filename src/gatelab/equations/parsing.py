@@ -30,6 +30,7 @@ __all__ = ["RESERVED", "Parameter", "canonical_text", "fail", "parse_equation"]
 
 LONGEST = 2000  # characters of one equation: far beyond any paper's, far below what exhausts the parser
 DEEPEST = 60  # nested operations
+_SHOWN = 100  # characters of one equation, in an error
 
 _STARTING_WITH: dict[str, ParameterKind] = {"vector": "vector", "scalar": "scalar"}
 _LEARNED = ("linear", "project", "diag", "bias", *_STARTING_WITH)
@@ -73,8 +74,11 @@ def canonical_text(text: str) -> str:
 
 def fail(where: str, text: str, span: Span, problem: str) -> NoReturn:
     """Raise the error of one equation, with a caret line below the place."""
-    caret = " " * span.start + "^" * max(1, span.stop - span.start)
-    raise UserError(f"{where}: {problem}\n    {text}\n    {caret}")
+    # of a long equation what stands around the place
+    first = max(0, span.start - _SHOWN // 2) if len(text) > _SHOWN else 0
+    shown = text[first : first + _SHOWN]
+    caret = " " * (span.start - first) + "^" * max(1, min(span.stop - first, len(shown)) - (span.start - first))
+    raise UserError(f"{where}: {problem}\n    {shown}\n    {caret}")
 
 
 def parse_equation(
