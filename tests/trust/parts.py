@@ -90,7 +90,7 @@ PARTS = {
             "line; Python's audit events show that nothing is started, imported, written or connected to.",
             trials=100_000,
             chunk=1_000,
-            quick=300,
+            quick=100,
         ),
         Part(
             "variants",

@@ -45,8 +45,11 @@ def as_option(group, run):
 
     def read(path):
         _, content = read_option(group, path.stem, path, path.name)
-        return run_configuration({**run.mapping(), group: content}, with_torch=False)
+        return run_configuration({**mapping, group: content}, with_torch=False)
 
+    mapping = run.mapping()
+    # at this size every variant of the catalogue can be
+    mapping["model"] = {**mapping["model"], "hidden_size": 8, "embedding": "hidden"}
     return read
 
 
