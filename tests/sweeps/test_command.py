@@ -1,6 +1,7 @@
 """Sweeps from the command line: planned, refused, trained, told, and at once when there is nothing to do."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 from gatelab.commands.train import train
 from gatelab.errors import UserError
 from gatelab.runs import Store
+from gatelab.sweeps.estimate import Estimate
 from gatelab.sweeps.injected import VARIABLE
 from tests.faults.sweeping import SMALL
 
@@ -39,14 +41,44 @@ def test_what_failed_is_in_a_table_of_its_own_and_in_the_exit_status(sweep, monk
 
 
 def test_the_plan_trains_nothing(sweep, tmp_path):
-    status, printed = sweep("variant=lstm,gru", "seed=range(2)", "plan_only=true", "hydra.launcher.workers=1")
+    words = ["variant=lstm,gru", "seed=range(4)", "stack.size=2", "plan_only=true", "hydra.launcher.workers=1"]
+    status, printed = sweep(*words)
     assert status == 0
-    header, _, lstm, gru, _, total = printed.out.splitlines()
-    assert header.split() == ["stack", "variant", "task", "runs", "steps", "ms", "a", "step", "time", "memory"]
-    assert lstm.split()[:5] == ["1", "lstm", "adding", "2", "4"]
-    assert gru.split()[:5] == ["2", "gru", "adding", "2", "4"]
-    assert total.startswith("0 runs are finished, 4 are to be trained in 2 stacks: about ")
+    plan, total, costs, whole = printed.out.rstrip("\n").split("\n\n")
+    header, _, *kinds = plan.splitlines()
+    assert header.split() == ["stacks", "variant", "task", "runs", "steps"]
+    assert [kind.split() for kind in kinds] == [["2", "lstm", "adding", "2", "4"], ["2", "gru", "adding", "2", "4"]]
+    assert total == "0 runs are finished, 8 are to be trained in 4 stacks"
+    first, lstm, gru = costs.splitlines()
+    assert first == "what each of the 2 kinds of stacks will cost, from a few steps:"
+    number = r"[\d.]+"
+    for line, name in ((lstm, "lstm"), (gru, "gru")):
+        cost = rf"{number} ms a step, 2 × {number} (s|min|h), {number} GB"
+        assert re.fullmatch(rf"  {name} on adding, 2 runs together: {cost}", line)
+    assert whole.startswith("in all about ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_plan_says_which_settings_make_other_stacks(sweep, monkeypatch):
+    monkeypatch.setattr("gatelab.sweeps.estimate.estimate", lambda kind, executor, folder: Estimate(1.0, 0.1, 2**30))
+    words = ["model.hidden_size=2,3", "optimizer.lr=0.1,0.2", "plan_only=true", "hydra.launcher.workers=2"]
+    plan, total, costs, whole = sweep(*words)[1].out.rstrip("\n").split("\n\n")
+    assert plan.splitlines()[2:] == [
+        "     1  lstm     adding  model.hidden_size=2     2      4",
+        "     1  lstm     adding  model.hidden_size=3     2      4",
+    ]
+    assert total == "0 runs are finished, 4 are to be trained in 2 stacks"
+    cost = "2 runs together: 100.0 ms a step, 1.0 s, 1.00 GB"
+    assert costs.splitlines()[1:] == [f"  lstm on adding model.hidden_size={size}, {cost}" for size in (2, 3)]
+    assert whole == "in all about 2.0 s"
+
+
+def test_the_table_of_a_large_sweep_is_not_printed(sweep, monkeypatch):
+    monkeypatch.setattr("gatelab.commands.train._MOST_ROWS", 2)
+    printed = sweep("seed=range(3)", "training.max_steps=1")[1].out
+    assert "3 runs have ended; python scripts/compare.py runs=runs shows them\n" in printed
+    assert "identity" not in printed
+    assert "mean ± sd" in printed
 
 
 def test_a_sweep_of_a_million_points_is_counted_and_refused(sweep, tmp_path):

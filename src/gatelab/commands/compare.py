@@ -45,6 +45,9 @@ Compare stored runs.
 """
 
 
+_MOST_ROWS = 200  # of the table of runs, on the terminal
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     runs: str = "runs/"
@@ -131,7 +134,11 @@ def compare(arguments: list[str]) -> int:
     # of a run of before there were seals, damage shows only where its files are read
     results = [result for result in results if result.identity not in store.damaged]
     runs, variants = runs_table(results), variants_table(results, request.baseline or None, question.apart)
-    print(f"{runs.text()}\n{variants.text()}")
+    print(runs.first(_MOST_ROWS).text())
+    if len(runs.rows) > _MOST_ROWS:
+        where = f"; {Path(request.out) / 'runs.csv'} has all" if request.out else ""
+        print(f"the first {_MOST_ROWS:,} of {len(runs.rows):,} runs{where}\n")
+    print(variants.text())
     for note in _notes(results, store):
         print(one_line(note, _LONGEST_LINE))
     if evidence is not None:

@@ -2,12 +2,22 @@
 
 from collections.abc import Sequence
 
+from gatelab.configuration import STACKABLE, RunConfiguration
 from gatelab.reports import Column, Table, runs_table, variants_table
-from gatelab.runs import Result
+from gatelab.reports.settings import setting_text
+from gatelab.runs import Result, settings
 from gatelab.sweeps import Failure, Plan
-from gatelab.sweeps.estimate import Estimate
+from gatelab.sweeps.estimate import Estimate, Kind
 
-__all__ = ["duration", "failures_table", "plan_table", "plan_total", "result_tables"]
+__all__ = [
+    "cost_line",
+    "cost_total",
+    "duration",
+    "failures_table",
+    "plan_table",
+    "plan_total",
+    "result_tables",
+]
 
 
 def result_tables(results: Sequence[Result], *, sweep: bool) -> dict[str, Table]:
@@ -32,46 +42,78 @@ def failures_table(failures: Sequence[Failure]) -> Table:
     return Table(columns, [{name: getattr(failure, name) for name in names} for failure in failures])
 
 
-def plan_table(work: Plan, estimates: Sequence[Estimate]) -> Table:
-    """Return a row for each stack that is to be trained."""
+def plan_table(kinds: Sequence[Kind]) -> Table:
+    """Return a row for each kind of stacks that are to be trained."""
+    settings = _settings([kind.runs[0] for kind in kinds])
     columns = [
-        Column("stack", ("stack",), align="right"),
+        Column("stacks", ("stacks",), align="right"),
         Column("variant", ("variant",)),
         Column("task", ("task",)),
+        *([Column("settings", ("settings",))] if any(settings) else []),
         Column("runs", ("runs",), align="right"),
         Column("steps", ("steps",), align="right"),
-        Column("ms a step", ("step_seconds",), lambda seconds: f"{1000 * seconds:.1f}", "right"),
-        Column("time", ("seconds",), duration, "right"),
-        Column("memory", ("memory",), lambda size: f"{size / 2**30:.2f} GB", "right"),
     ]
     rows = [
         {
-            "stack": position,
-            "variant": stack[0].label,
-            "task": stack[0].task.name,
-            "runs": len(stack),
-            "steps": stack[0].training.max_steps,
-            "step_seconds": estimate.step_seconds,
-            "seconds": estimate.seconds,
-            "memory": estimate.memory,
+            "stacks": kind.stacks,
+            "variant": kind.runs[0].label,
+            "task": kind.runs[0].task.name,
+            "settings": told,
+            "runs": len(kind.runs),
+            "steps": kind.runs[0].training.max_steps,
         }
-        for position, (stack, estimate) in enumerate(zip(work.stacks, estimates, strict=True), start=1)
+        for kind, told in zip(kinds, settings, strict=True)
     ]
     return Table(columns, rows)
 
 
-def plan_total(work: Plan, estimates: Sequence[Estimate], slots: int) -> str:
+def _settings(runs: Sequence[RunConfiguration]) -> list[str]:
+    """Return in which settings runs of the same task differ whose stacks have other shapes."""
+    flat = [settings(run.mapping()) for run in runs]
+    spelt: dict[tuple[str, str], set[str]] = {}
+    for run, own in zip(runs, flat, strict=True):
+        for key, value in own.items():
+            spelt.setdefault((run.task.name, key), set()).add(repr(value))
+    return [
+        setting_text(own, [key for key in own if len(spelt[run.task.name, key]) > 1 and not _in_one_stack(key)])
+        for run, own in zip(runs, flat, strict=True)
+    ]
+
+
+def _in_one_stack(key: str) -> bool:
+    return key in STACKABLE or key.partition(".")[0] in STACKABLE
+
+
+def plan_total(work: Plan, slots: int) -> str:
     """Return the plan in one line."""
     runs = sum(len(stack) for stack in work.stacks)
-    finished = f"{len(work.finished)} runs are finished"
+    finished = f"{len(work.finished):,} runs are finished"
     if not runs:
         return f"{finished}, nothing is to be trained"
+    at_once = f", {slots} at once" if slots > 1 else ""
+    stacks = "1 stack" if len(work.stacks) == 1 else f"{len(work.stacks):,} stacks"
+    return f"{finished}, {runs:,} are to be trained in {stacks}{at_once}"
+
+
+def cost_line(kind: Kind, told: str, cost: Estimate) -> str:
+    """Return in one line what each stack of a kind costs; ``told`` are the settings that tell it from others."""
+    first, runs = kind.runs[0], len(kind.runs)
+    times = f"{kind.stacks:,} × " if kind.stacks > 1 else ""
+    together = f", {runs} runs together" if runs > 1 else ""
+    memory = f"{cost.memory / 2**30:.2f} GB"
+    step = f"{1000 * cost.step_seconds:.1f} ms a step"
+    name = " ".join(filter(None, [first.label, "on", first.task.name, told]))
+    return f"{name}{together}: {step}, {times}{duration(cost.seconds)}, {memory}"
+
+
+def cost_total(costs: Sequence[tuple[Kind, Estimate]], slots: int) -> str:
+    """Return the wall time of a whole plan."""
     # stacks are handed out as they come, each to who is free first
     busy = [0.0] * slots
-    for estimate in estimates:
-        busy[busy.index(min(busy))] += estimate.seconds
-    at_once = f", {slots} stacks at once" if slots > 1 else ""
-    return f"{finished}, {runs} are to be trained in {len(work.stacks)} stacks{at_once}: about {duration(max(busy))}"
+    for kind, cost in costs:
+        for _ in range(kind.stacks):
+            busy[busy.index(min(busy))] += cost.seconds
+    return f"in all about {duration(max(busy))}"
 
 
 def duration(seconds: float) -> str:

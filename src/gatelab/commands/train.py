@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from gatelab.commands.outcome import failures_table, plan_table, plan_total, result_tables
+from gatelab.commands.outcome import cost_line, cost_total, failures_table, plan_table, plan_total, result_tables
 from gatelab.configuration import (
     Reading,
     RunConfiguration,
@@ -36,6 +37,9 @@ from gatelab.sweeps.executors.inline import Inline
 from gatelab.sweeps.feasible import check_feasible
 
 __all__ = ["PlanOnly", "RunError", "begin_sweep", "train", "train_points"]
+
+
+_MOST_ROWS = 50  # of a table on the terminal
 
 
 class RunError(Exception):
@@ -235,20 +239,39 @@ def _named(position: int, names: Mapping[int, str]) -> Iterator[None]:
 
 
 def _print_plan(checked: Sequence[RunConfiguration], options: ExecutorOptions, folder: Path, check: Any) -> None:
-    first = checked[0]
-    if not missing(checked):
-        print(plan_total(plan(checked), [], 1))
+    """Print points and stacks at once, and then what each kind of stack costs, as it becomes known."""
+    first, pending = checked[0], missing(checked)
+    if not pending:
+        print(plan_total(plan(checked), 1))
         return
-    from gatelab.sweeps.estimate import estimates
+    from gatelab.sweeps.estimate import estimate, kinds
 
-    with open_executor(ExecutorOptions(workers=1), first.threads, first.device, folder) as trial:
+    slots = _session.executor(options, first, folder).slots
+    work = plan(checked, slots)
+    slots = min(slots, len(work.stacks))
+    planned = kinds(work.stacks)
+    table = plan_table(planned)
+    print(table.first(_MOST_ROWS).text(), end="")
+    if len(planned) > _MOST_ROWS:
+        print(f"the first {_MOST_ROWS} of {len(planned):,} kinds of stacks")
+    print(f"\n{plan_total(work, slots)}", flush=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="gatelab-trial-") as trials,
+        open_executor(ExecutorOptions(workers=1), first.threads, first.device, folder) as trial,
+    ):
         trial.prepare(1)
-        check(missing(checked))
-        slots = _session.executor(options, first, folder).slots
-        work = plan(checked, slots)
-        costs = estimates(work.stacks, trial)
-    print(plan_table(work, costs).text())
-    print(plan_total(work, costs, min(slots, len(work.stacks))))
+        check(pending)
+        print(f"\nwhat {_kinds_of_stacks(len(planned))} cost, from a few steps:", flush=True)
+        costs = []
+        for kind, row in zip(planned, table.rows, strict=True):
+            cost = estimate(kind, trial, Path(trials))
+            costs.append((kind, cost))
+            print(f"  {cost_line(kind, row['settings'], cost)}", flush=True)
+    print(f"\n{cost_total(costs, slots)}")
+
+
+def _kinds_of_stacks(count: int) -> str:
+    return "it will" if count == 1 else f"each of the {count:,} kinds of stacks will"
 
 
 def _print_outcomes(
@@ -257,11 +280,16 @@ def _print_outcomes(
     results = list({outcome.identity: outcome for outcome in outcomes if isinstance(outcome, Result)}.values())
     failures = list({outcome.identity: outcome for outcome in outcomes if isinstance(outcome, Failure)}.values())
     tables = result_tables(results, sweep=sweep is not None) if results and with_tables else {}
-    for table in tables.values():
-        print(table.text())
+    for name, table in tables.items():
+        if name == "runs" and sweep is not None and len(table.rows) > _MOST_ROWS:
+            print(f"{len(table.rows):,} runs have ended; python scripts/compare.py runs={first.runs_dir} shows them\n")
+        else:
+            print(table.text())
     if failures:
         _session.failed = True
-        print(failures_table(failures).text())
+        print(failures_table(failures).first(_MOST_ROWS).text())
+        if len(failures) > _MOST_ROWS:
+            print(f"the first {_MOST_ROWS} of {len(failures):,}; each has its reason in failed.json of its folder\n")
         print(f"{len(failures)} of {len(failures) + len(results)} runs failed; the same command tries them again")
     if with_tables:
         print(f"runs: {Path(first.runs_dir).resolve()}")

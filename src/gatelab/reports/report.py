@@ -1,7 +1,7 @@
 """The whole report of a comparison: one page, its tables in three formats, its figures in two."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gatelab.disk import because, sync_folder, write_atomically
@@ -21,12 +21,15 @@ from gatelab.reports.page.leftovers import leftovers
 from gatelab.reports.page.looks import Look, looks
 from gatelab.reports.page.mechanism import mechanism
 from gatelab.reports.page.methods import methods
-from gatelab.reports.page.parts import Absent, Figures, Section, Tabular
+from gatelab.reports.page.parts import Absent, Block, Figures, Section, Tabular
 from gatelab.reports.page.power import power
 from gatelab.reports.page.render import render
 from gatelab.reports.page.verdict import verdict
 
 __all__ = ["Report", "build_report", "write_report"]
+
+
+_MOST_ROWS = 500  # of a table that is read; 20,000 make a page of 20 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ def build_report(evidence: Evidence, command: str) -> Report:
              *(figure.name for group in _figures(sections) for figure in group.figures)]  # fmt: skip
     sections.append(methods(analysis, names))
     head = verdict(analysis, command)
+    whole = list(_tables(sections))
+    sections = [_readable(section) for section in sections]
     page = render(head, sections, appearance, evidence)
     summary = (*(f"{label}: {words}" for label, words in head.answers), *head.flags)
     tables = list(_tables(sections))
@@ -78,11 +83,11 @@ def build_report(evidence: Evidence, command: str) -> Report:
         "table.tex": "\n".join(_latex(block) for block in tables if not block.folded),
         "table.csv": first.table.csv(),
     }
-    for block in tables:
+    for block, full in zip(tables, whole, strict=True):
         contents |= {
             f"tables/{block.name}.md": block.table.markdown(),
             f"tables/{block.name}.tex": _latex(block),
-            f"tables/{block.name}.csv": block.table.csv(),
+            f"tables/{block.name}.csv": full.table.csv(),
         }
     written = {name: text.encode("utf-8") for name, text in contents.items()}
     for group in _figures(sections):
@@ -119,6 +124,18 @@ def _tables(sections: list[Section]) -> Iterator[Tabular]:
 
 def _figures(sections: list[Section]) -> Iterator[Figures]:
     return (block for section in sections for block in section.blocks if isinstance(block, Figures))
+
+
+def _readable(section: Section) -> Section:
+    """Return a section whose tables have no more rows than somebody reads; their CSV files have all."""
+
+    def readable(block: Block) -> Block:
+        if not isinstance(block, Tabular) or len(block.table.rows) <= _MOST_ROWS:
+            return block
+        kept = f"The first {_MOST_ROWS:,} of {len(block.table.rows):,} rows; tables/{block.name}.csv has all."
+        return replace(block, caption=f"{block.caption} {kept}", table=block.table.first(_MOST_ROWS))
+
+    return replace(section, blocks=tuple(map(readable, section.blocks)))
 
 
 def _markdown(title: str, sentences: list[str], tables: list[Tabular]) -> str:

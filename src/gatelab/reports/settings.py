@@ -25,18 +25,22 @@ def tasks_told_apart(results: Sequence[Result], by: Collection[str] = ()) -> lis
     ``by`` names further settings that are to make a task of their own where they differ.
     """
     varied = varied_keys(results)
-
-    def named(result: Result) -> str:
-        keys = [key for key in varied[result.task] if key.startswith("task.") or key in by]
-        return " ".join([result.task, *(_told(result.settings, key, "task.") for key in keys)])
-
-    return [replace(result, task=named(result)) for result in results]
+    keys = {task: [key for key in found if key.startswith("task.") or key in by] for task, found in varied.items()}
+    if not any(keys.values()):
+        return list(results)
+    told = {
+        (task, number): " ".join([task, *(_told(settings, key, "task.") for key in keys[task])])
+        for (task, number), settings in _different(results).items()
+    }
+    return [replace(result, task=told[result.task, id(result.settings)]) for result in results]
 
 
 def variants_told_apart(results: Sequence[Result], apart: Collection[str]) -> list[Result]:
     """Return the results with the settings of ``apart`` that differ added to their labels: ``lstm opening=chrono``."""
     varied = {key for keys in varied_keys(results).values() for key in keys}
     keys = [key for key in apart if key in varied]
+    if not keys:
+        return list(results)
     return [
         replace(result, label=" ".join([result.label, *(_told(result.settings, key, "") for key in keys)]))
         for result in results
@@ -56,7 +60,8 @@ def varied_settings(results: Sequence[Result], told: Collection[str] = ()) -> di
     What belongs to the keys of ``told`` is left out.
     """
     varied = {task: [key for key in keys if not belongs_to(key, told)] for task, keys in varied_keys(results).items()}
-    return {result.identity: setting_text(result.settings, varied[result.task]) for result in results}
+    texts = {key: setting_text(settings, varied[key[0]]) for key, settings in _different(results).items()}
+    return {result.identity: texts[result.task, id(result.settings)] for result in results}
 
 
 def varied_keys(results: Sequence[Result]) -> dict[str, tuple[str, ...]]:
@@ -64,11 +69,11 @@ def varied_keys(results: Sequence[Result]) -> dict[str, tuple[str, ...]]:
     spellings: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     counts: dict[str, int] = defaultdict(int)
     present: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for result in results:
-        counts[result.task] += 1
-        for key, value in result.settings.items():
-            spellings[result.task][key].add(_text(value))
-            present[result.task][key] += value is not None
+    for (task, _), settings in _different(results).items():
+        counts[task] += 1
+        for key, value in settings.items():
+            spellings[task][key].add(_text(value))
+            present[task][key] += value is not None
     # a key that some runs lack has for them the value null
     return {
         task: tuple(
@@ -80,6 +85,11 @@ def varied_keys(results: Sequence[Result]) -> dict[str, tuple[str, ...]]:
         )
         for task, count in counts.items()
     }
+
+
+def _different(results: Sequence[Result]) -> dict[tuple[str, int], Mapping[str, Any]]:
+    """Return task and id -> settings: each object once, for a store gives all runs of equal settings the same one."""
+    return {(result.task, id(result.settings)): result.settings for result in results}
 
 
 def setting_text(settings: Mapping[str, Any], keys: Collection[str]) -> str:

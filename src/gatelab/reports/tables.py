@@ -5,7 +5,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 __all__ = ["Column", "Table", "csv_text", "duration", "plain", "significant"]
@@ -49,6 +49,10 @@ class Table:
 
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Any]]
+
+    def first(self, most: int) -> "Table":
+        """Return the table with no more than so many rows."""
+        return self if len(self.rows) <= most else replace(self, rows=self.rows[:most])
 
     def text(self) -> str:
         """Return the table aligned for a terminal, without colour; lines end with a newline."""

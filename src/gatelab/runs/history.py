@@ -1,6 +1,7 @@
 """metrics.jsonl: the history of a run, one JSON object a line."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from gatelab.errors import UserError
 from gatelab.runs.numerals import number
 
 __all__ = ["complete_bytes", "read_history"]
+
+_NUMBERS = (float, int)
 
 
 def complete_bytes(path: Path) -> bytes:
@@ -27,7 +30,27 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     Each has ``step`` (int), ``split`` (str) and numbers; NaN and infinities are floats again. Raises UserError with
     the file and the line for a line that is damaged elsewhere than at the end.
     """
-    return [_row(line, path, count) for count, line in enumerate(complete_bytes(path).splitlines(), start=1)]
+    lines = complete_bytes(path).splitlines()
+    rows = _rows(lines)
+    return rows if rows is not None else [_row(line, path, count) for count, line in enumerate(lines, start=1)]
+
+
+def _rows(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
+    """Return all rows, read in one go; None where any of them is damaged or has a number that JSON lacks."""
+    if not all(line[:1] == b"{" and line[-1:] == b"}" for line in lines):
+        return None
+    try:
+        rows: list[dict[str, Any]] = json.loads(b"[" + b",".join(lines) + b"]")
+    except ValueError:
+        return None
+    if len(rows) != len(lines):  # two objects on one line
+        return None
+    for row in rows:
+        if type(row) is not dict or type(row.get("step")) is not int or type(row.get("split")) is not str:
+            return None
+        if any(type(value) not in _NUMBERS for key, value in row.items() if key != "split"):
+            return None
+    return rows
 
 
 def _row(line: bytes, path: Path, count: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,7 +53,13 @@ class Store:
         Which these are is in ``damaged``.
         """
         found = (self._result(name, folder) for name, folder in self._folders())
-        results = [result for result in found if result is not None]
+        # runs of equal settings have one object: what follows from it is found once, and kept once
+        shared: dict[str, dict[str, Any]] = {}
+        results = [
+            replace(result, settings=shared.setdefault(repr(result.settings), result.settings))
+            for result in found
+            if result is not None
+        ]
         return sorted(results, key=lambda result: (result.task, result.label, result.seed, result.identity))
 
     def damage(self, identity: str) -> Damaged | None:

@@ -15,7 +15,7 @@ from gatelab.errors import UserError
 from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.order import Order
 
-__all__ = ["Estimate", "estimates", "measure"]
+__all__ = ["Estimate", "Kind", "estimate", "kinds", "measure"]
 
 _STEPS = (4, 20, 100)  # so many, until they take long enough to be told from noise
 _LONG_ENOUGH = 0.3  # seconds
@@ -36,32 +36,50 @@ class Estimate:
     memory: float
 
 
-def estimates(stacks: Sequence[Sequence[RunConfiguration]], executor: Executor) -> list[Estimate]:
-    """Return what each stack costs; of those of equal shapes and size one is tried.
+@dataclass(frozen=True)
+class Kind:
+    """The stacks of a plan that cost the same: of equal shapes and as many runs.
+
+    Attributes:
+        runs: of the first of them.
+        stacks: how many there are.
+    """
+
+    runs: Sequence[RunConfiguration]
+    stacks: int
+
+
+def kinds(stacks: Sequence[Sequence[RunConfiguration]]) -> list[Kind]:
+    """Return the kinds of some stacks, in the order in which they come first."""
+    groups: dict[tuple[str, int], list[Sequence[RunConfiguration]]] = {}
+    for stack in stacks:
+        groups.setdefault((shape_key(stack[0]), len(stack)), []).append(stack)
+    return [Kind(group[0], len(group)) for group in groups.values()]
+
+
+def estimate(kind: Kind, executor: Executor, folder: Path) -> Estimate:
+    """Return what each stack of a kind costs, from a trial in a folder, which whoever has made it removes.
 
     Raises:
         UserError: a stack that cannot be trained.
     """
-    keys = [(shape_key(stack[0]), len(stack)) for stack in stacks]
-    tried: dict[tuple[str, int], Estimate] = {}
-    for key, stack in zip(keys, stacks, strict=True):
-        if key not in tried:
-            handle = executor.submit(Order.of(stack, f"a trial of {stack[0].label}", None, trial=True))
-            while not executor.wait(1.0):
-                pass
-            assert handle.report is not None
-            if handle.report.kind != "done":
-                raise UserError(f"{stack[0].label} on {stack[0].task.name}: {handle.report.reason or 'stopped'}")
-            tried[key] = Estimate(**handle.report.numbers)
-    return [tried[key] for key in keys]
+    first = kind.runs[0]
+    runs = [replace(run, runs_dir=str(folder)) for run in kind.runs]
+    handle = executor.submit(Order.of(runs, f"a trial of {first.label}", None, trial=True))
+    while not executor.wait(1.0):
+        pass
+    assert handle.report is not None
+    if handle.report.kind != "done":
+        raise UserError(f"{first.label} on {first.task.name}: {handle.report.reason or 'stopped'}")
+    return Estimate(**handle.report.numbers)
 
 
 def measure(runs: Sequence[RunConfiguration]) -> dict[str, float]:
-    """Train a stack for a few steps and return the fields of its :class:`Estimate`."""
+    """Train a stack for a few steps, in its ``runs_dir``, and return the fields of its :class:`Estimate`."""
     from gatelab.training import train_stack
 
     training = runs[0].training
-    with tempfile.TemporaryDirectory(prefix="gatelab-trial-") as folder:
+    with tempfile.TemporaryDirectory(dir=runs[0].runs_dir) as folder:
 
         def seconds(name: str, steps: int, every: int) -> float:
             changes = {"max_steps": steps, "validate_every": every, "patience": None, "stop_at": None}

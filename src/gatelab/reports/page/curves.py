@@ -12,6 +12,7 @@ from gatelab.reports.evidence import Run
 from gatelab.reports.page.drawing import add_legend, drawn, hook, plain_ticks, spans_decades
 from gatelab.reports.page.looks import Look
 from gatelab.reports.page.parts import Absent, Figure, Figures, Section, Tabular
+from gatelab.reports.page.sampling import drawn_runs, told
 from gatelab.reports.page.wording import file_names
 from gatelab.reports.scores import shown_name
 from gatelab.reports.tables import Column, Table, significant
@@ -28,13 +29,14 @@ def curves(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
     title = "Learning curves"
     evidence = analysis.evidence
     shown = {task: _shown(analysis, task) for task in evidence.tasks}
-    runs = sum(len(members) for groups in shown.values() for members in groups.values())
+    lines = {task: _thin_lines(groups) for task, groups in shown.items()}
+    runs = sum(len(members) for groups in lines.values() for members in groups.values())
     if not runs:
         return Absent(title, "no run has a validation in its history")
     most = min(_MOST, max(_FEWEST, _POINTS // (2 * runs)))
     names = file_names(evidence.tasks)
     figures = tuple(
-        _panel(analysis, task, groups, looks, names[task], most, view)
+        _panel(analysis, task, groups, lines[task], looks, names[task], most, view)
         for view in ("steps", "seconds")
         for task, groups in shown.items()
         if groups
@@ -43,6 +45,10 @@ def curves(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
         "Validation score. Thick: the median over seeds, of which one that has ended counts with its last score; band:"
         " the middle half; thin: each seed. A cross is where a run diverged, after which it counts no more. Seconds are"
         " a run's share of its stack's wall time, spread evenly over its steps."
+    )
+    caption += told(
+        [members for groups in shown.values() for members in groups.values()],
+        [members for groups in lines.values() for members in groups.values()],
     )
     speed = (
         "How fast it is learnt: the mean height of the validation curve, up to the last step of the longest run of the"
@@ -128,10 +134,15 @@ def _shown(analysis: Analysis, task: str) -> dict[str, list[Run]]:
     return {label: runs for label, runs in groups.items() if runs}
 
 
+def _thin_lines(groups: dict[str, list[Run]]) -> dict[str, list[Run]]:
+    return {label: drawn_runs(runs, len(groups), lambda run: run.curve.scores[-1]) for label, runs in groups.items()}
+
+
 def _panel(
     analysis: Analysis,
     task: str,
     groups: dict[str, list[Run]],
+    lines: dict[str, list[Run]],
     looks: dict[str, Look],
     name: str,
     most: int,
@@ -140,7 +151,7 @@ def _panel(
     result = analysis.evidence.of_task(task)
 
     def draw(axes: Axes) -> None:
-        for label, runs in groups.items():
+        for label, runs in lines.items():
             _lines(axes, runs, looks[label], most, view)
         for label, runs in groups.items():
             _middle(axes, runs, looks[label], label, view)

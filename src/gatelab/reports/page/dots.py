@@ -1,6 +1,7 @@
 """Every run as a dot over a box, task by task."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,6 +20,7 @@ from gatelab.reports.page.drawing import (
 )
 from gatelab.reports.page.looks import Look
 from gatelab.reports.page.parts import Figure, Figures, Section
+from gatelab.reports.page.sampling import drawn_runs, told
 from gatelab.reports.page.wording import file_names
 from gatelab.reports.scores import shown_name
 
@@ -33,15 +35,29 @@ def dots(analysis: Analysis, looks: dict[str, Look]) -> Section:
         "Test score of each run at the step that validation chose; the box holds the middle half, its line is the"
         " median. A cross at the margin is a run that diverged. Dotted: chance; dashed: a network without mistakes."
     )
+    caption += told(
+        [group for task in analysis.evidence.tasks for group in _groups(analysis, task).values()],
+        [group for task in analysis.evidence.tasks for group in _drawn(analysis, task).values()],
+    )
     return Section("runs", "Every run", (Figures(figures, caption),))
+
+
+def _groups(analysis: Analysis, task: str) -> dict[str, tuple[Run, ...]]:
+    evidence = analysis.evidence
+    return {label: evidence.chosen(task, label).runs for label in evidence.labels if (task, label) in evidence.settings}
+
+
+def _drawn(analysis: Analysis, task: str) -> dict[str, list[Run]]:
+    groups = _groups(analysis, task)
+    return {label: drawn_runs(runs, len(groups), lambda run: run.scored[1]) for label, runs in groups.items()}
 
 
 def _panel(analysis: Analysis, task: str, looks: dict[str, Look], name: str) -> Figure:
     evidence = analysis.evidence
     result = evidence.of_task(task)
-    labels = [label for label in evidence.labels if (task, label) in evidence.settings]
-    groups = [evidence.chosen(task, label).runs for label in labels]
-    scores = [run.scored[1] for runs in groups for run in runs if math.isfinite(run.scored[1])]
+    groups, drawn_groups = _groups(analysis, task), _drawn(analysis, task)
+    labels = list(groups)
+    scores = [run.scored[1] for runs in groups.values() for run in runs if math.isfinite(run.scored[1])]
 
     def draw(axes: Axes) -> None:
         low, high = _reach(scores)
@@ -54,8 +70,9 @@ def _panel(analysis: Analysis, task: str, looks: dict[str, Look], name: str) -> 
         for line, style in ((result.chance, ":"), (result.perfect, "--")):
             if low <= line <= high:
                 axes.axvline(line, color=GREY, linestyle=style, linewidth=1, zorder=1)
-        for place, (label, runs) in enumerate(zip(labels, groups, strict=True)):
-            _row(axes, place, runs, looks[label], 0.015 if result.higher_is_better else 0.985)
+        for place, (label, runs) in enumerate(groups.items()):
+            margin = 0.015 if result.higher_is_better else 0.985
+            _row(axes, place, runs, drawn_groups[label], looks[label], margin)
         name_rows(axes, [shortened_label(label) for label in labels], [looks[label] for label in labels])
         axes.set_xlabel(f"test {shown_name(result)}")
 
@@ -68,14 +85,14 @@ def _reach(scores: list[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _row(axes: Axes, place: int, runs: tuple[Run, ...], look: Look, margin: float) -> None:
+def _row(axes: Axes, place: int, runs: Sequence[Run], drawn_ones: Sequence[Run], look: Look, margin: float) -> None:
     finished = [run.scored[1] for run in runs if math.isfinite(run.scored[1])]
     if len(finished) > 2:
         low, middle, high = np.quantile(finished, [0.25, 0.5, 0.75])
         box = ([low, high, high, low], [place - 0.26, place - 0.26, place + 0.26, place + 0.26])
         axes.fill(*box, facecolor=look.colour, alpha=0.13, linewidth=0, gid=hook(look))
         axes.plot([middle, middle], [place - 0.26, place + 0.26], color=look.colour, linewidth=2, gid=hook(look))
-    for position, run in enumerate(runs):
+    for position, run in enumerate(drawn_ones):
         # spread over the height of the box, the same way each time
         height = place + 0.2 * (((position * 0.618034) % 1) * 2 - 1)
         score = run.scored[1]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -12,7 +13,7 @@ from markupsafe import Markup
 
 from gatelab.reports.evidence import Evidence
 from gatelab.reports.page.looks import Look
-from gatelab.reports.page.parts import Figure, Section, Tabular
+from gatelab.reports.page.parts import Figure, Figures, Section, Tabular
 from gatelab.reports.page.verdict import Verdict
 from gatelab.reports.settings import setting_text, varied_keys
 from gatelab.reports.tables import significant
@@ -57,7 +58,7 @@ def render(verdict: Verdict, sections: Sequence[Section], looks: Mapping[str, Lo
         kinds=_KINDS,
         style=Markup(_resource("page.css")),
         script=Markup(_resource("page.js")),
-        runs=Markup(_json(_runs(evidence))),
+        runs=Markup(_json(_runs(evidence, sections))),
         mark=mark,
         kind_of=lambda block: type(block).__name__,
         drawing=_drawing,
@@ -137,28 +138,35 @@ def _json(value: Any) -> str:
 _NAMES = ("run", "status", "setting", "best step", "validation", "test", "parameters", "time", "configuration")
 
 
-def _runs(evidence: Evidence) -> dict[str, Any]:
-    """Return what the page tells of a run under the pointer; its configuration is what differs on the page."""
+_DRAWN = re.compile(r' data-run="(\d+)"')
+
+
+def _runs(evidence: Evidence, sections: Sequence[Section]) -> dict[str, Any]:
+    """Return what the page tells of a run under the pointer, of those that are drawn: number -> its properties.
+
+    The configuration of a run is told as far as it differs on the page.
+    """
+    drawings = (figure.svg for section in sections for block in section.blocks if isinstance(block, Figures)
+                for figure in block.figures)  # fmt: skip
+    drawn = {int(number) for svg in drawings for number in _DRAWN.findall(svg)}
     varied = varied_keys([run.result for run in evidence.runs])
-    rows = []
-    for run in evidence.runs:
+    rows = {}
+    for run in (run for run in evidence.runs if run.number in drawn):
         result = run.result
         settings = [key for key in varied[result.task] if key not in evidence.searched[result.task]]
         fixed = [key for key in _TOLD if key in result.settings and key not in varied[result.task]]
-        rows.append(
-            [
-                f"{result.label} on {result.task}, seed {result.seed}",
-                result.identity,
-                "finished" if run.finished else f"diverged at step {result.diverged_at}",
-                run.setting,
-                result.best_step,
-                significant(result.validation.score),
-                significant(result.test.score),
-                result.parameters,
-                f"{result.seconds:.1f} s for {result.steps} steps, {result.path}",
-                setting_text(result.settings, [*settings, *fixed]),
-            ]
-        )
+        rows[run.number] = [
+            f"{result.label} on {result.task}, seed {result.seed}",
+            result.identity,
+            "finished" if run.finished else f"diverged at step {result.diverged_at}",
+            run.setting,
+            result.best_step,
+            significant(result.validation.score),
+            significant(result.test.score),
+            result.parameters,
+            f"{result.seconds:.1f} s for {result.steps} steps, {result.path}",
+            setting_text(result.settings, [*settings, *fixed]),
+        ]
     return {"names": _NAMES, "runs": rows}
 
 
