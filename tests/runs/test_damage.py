@@ -100,7 +100,9 @@ def test_a_result_that_was_written_by_other_hands_is_damaged(store):
     mapping["test"]["score"] = 0.99
     path.write_text(json.dumps(mapping, indent=2) + "\n")
     assert [result.seed for result in store.results()] == [4]
-    assert store.damaged[NAME].reason == "damaged result: its bytes are not those that were written"
+    assert (
+        store.damaged[NAME].reason == "damaged result: its bytes are not those that were written, or its seal is broken"
+    )
 
 
 @pytest.mark.parametrize("seal", [None, 1, {}, {"files": {"../../secret": "0"}, "sha256": "0"}, {"files": []}])
@@ -208,3 +210,12 @@ def test_a_configuration_that_was_damaged_in_the_middle_is_written_anew(tmp_path
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"warning: {tmp_path / NAME / 'config.yaml'}: damaged configuration: ")
     assert line.endswith("; written anew")
+
+
+@pytest.mark.parametrize("name", READ)
+def test_nobody_waits_for_a_pipe_in_the_place_of_a_file(store, name):
+    path = store.runs_dir / NAME / name
+    path.unlink()
+    os.mkfifo(path)
+    assert [result.seed for result in store.results()] == [4]
+    assert store.damage(NAME).file == str(path)

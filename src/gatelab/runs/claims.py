@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.disk import temporary_path, write_atomically, write_new, writing
+from gatelab.errors import UserError
+from gatelab.reading import Limits, read_bytes
 from gatelab.runs.crashes import crash_point
 from gatelab.runs.owners import Owner, this_process
 
@@ -34,7 +36,7 @@ __all__ = ["LEASE", "Claim", "ClaimLost", "remove_claims", "standing_owner", "ta
 LEASE = 60.0
 """Seconds for which a claim stands without being renewed."""
 
-_LARGEST = 65536  # bytes of a claim that are looked at
+_LARGEST = 65536  # bytes of a claim
 _LONGEST_LEASE = 86400.0  # seconds; a claim that says more is damaged
 _NO_LINKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EINVAL)
 
@@ -255,9 +257,8 @@ def _data(content: dict[str, Any]) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(_LARGEST)
-    except OSError:
+        return read_bytes(path, limits=Limits(size=_LARGEST))
+    except UserError:
         return b""
 
 

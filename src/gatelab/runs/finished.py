@@ -14,9 +14,11 @@ stands before itself in result.json. A run of before there were seals has none, 
     }
 """
 
+import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from typing import Any
 
 from gatelab.disk import because
 from gatelab.errors import UserError
+from gatelab.reading import NoSuchFileError, parse_json, read_bytes
 from gatelab.runs.numerals import json_text
 from gatelab.runs.result import FIELDS, Result
 
@@ -92,8 +95,11 @@ class Finished:
 
 
 def file_hash(path: str | Path) -> str:
-    """Return the sha256 of a file, in hex. Raises OSError."""
-    with open(path, "rb", buffering=0) as file:
+    """Return the sha256 of a regular file, in hex. Raises OSError."""
+    # a pipe that nobody writes to would wait for ever
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "no regular file")
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -112,21 +118,21 @@ def read_finished(folder: str, identity: str) -> Finished | None:
     """
     path = f"{folder}{os.sep}{RESULT}"
     try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except (FileNotFoundError, NotADirectoryError):
+        data = read_bytes(path)
+        # what has its seal is as it was written: checks of every number would take most of the time
+        mapping = json.loads(data) if _holds(data) else parse_json(data, path)
+    except NoSuchFileError:
         return None
-    except OSError as error:
-        raise _damaged(identity, path, f"cannot be read: {because(error)}") from error
+    except (UserError, ValueError, RecursionError) as error:
+        raise _damaged(identity, path, f"damaged result: {str(error).removeprefix(f'{path}: ')}") from error
     try:
-        mapping = json.loads(data)
         if not isinstance(mapping, dict):
             raise ValueError("an object was expected")
         files = _sealed_files(data, mapping)
         result = Result.from_mapping(mapping)
         if result.identity != identity:
             raise ValueError(f"it belongs to run {result.identity}")
-    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+    except ValueError as error:
         raise _damaged(identity, path, f"damaged result: {error}") from error
     return Finished(result, files)
 
@@ -136,18 +142,22 @@ def _sealed_files(data: bytes, mapping: Mapping[str, Any]) -> dict[str, str] | N
     if not mapping.keys() - FIELDS:
         return None
     # something stands there that is no field: the seal, or what is left of it
-    end = len(data) - len(_AFTER) - _DIGITS
-    if not data.endswith(_AFTER) or not data.endswith(_BEFORE, 0, max(0, end)):
-        raise ValueError("its seal is broken")
-    body, digits = data[:end], data[end : end + _DIGITS]
-    if hashlib.sha256(body).hexdigest().encode() != digits:
-        raise ValueError("its bytes are not those that were written")
+    if not _holds(data):
+        raise ValueError("its bytes are not those that were written, or its seal is broken")
     seal = mapping.get("seal")
     files = seal.get("files") if isinstance(seal, dict) else None
     # whoever forges a seal may not have other files read
     if not isinstance(files, dict) or not files.keys() <= set(SEALED):
         raise ValueError("its seal is broken")
     return {name: str(digest) for name, digest in files.items()}
+
+
+def _holds(data: bytes) -> bool:
+    """Say whether a result ends with the seal of all that stands before it."""
+    end = len(data) - len(_AFTER) - _DIGITS
+    if end < 0 or not data.endswith(_AFTER) or not data.endswith(_BEFORE, 0, end):
+        return False
+    return hashlib.sha256(data[:end]).hexdigest().encode() == data[end : end + _DIGITS]
 
 
 def _damaged(identity: str, file: str, reason: str) -> DamagedRunError:

@@ -18,7 +18,7 @@ def complete_bytes(path: Path) -> bytes:
 
     An absent file has no lines.
     """
-    if not path.exists():
+    if not path.is_file():
         return b""
     data = path.read_bytes()
     return data[: data.rfind(b"\n") + 1]
@@ -59,5 +59,5 @@ def _row(line: bytes, path: Path, count: int) -> dict[str, Any]:
         if not isinstance(row, dict) or not isinstance(row.get("step"), int) or not isinstance(row.get("split"), str):
             raise ValueError("an object with step and split was expected")
         return {key: value if key == "split" else number(value) for key, value in row.items()}
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise UserError(f"{path}, line {count}: damaged history: {error}") from error
