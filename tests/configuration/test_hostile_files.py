@@ -222,6 +222,17 @@ def test_what_is_not_looked_at_is_told(tmp_path):
         assert len(list(folders.unread())) == 1
 
 
+def test_a_variant_in_place_of_one_of_conf_is_told(tmp_path):
+    (tmp_path / "lstm.yaml").write_text(MINE.replace("mine", "lstm"))
+    with using([tmp_path]) as folders:
+        assert list(folders.replaced()) == [
+            f"variant=lstm is that of {tmp_path}/lstm.yaml, in place of conf/variant/lstm/lstm.yaml"
+        ]
+    shutil.copyfile(conf_directory() / "variant" / "lstm" / "lstm.yaml", tmp_path / "lstm.yaml")
+    with using([tmp_path]) as folders:
+        assert list(folders.replaced()) == []
+
+
 FROZEN = {
     ("optimizer", "_target_"): "os.getcwd",
     ("task", "name"): "os.getcwd",

@@ -98,7 +98,7 @@ def train(arguments: list[str]) -> int:
     """
     arguments = arranged(arguments)
     directories = added_directories(arguments)
-    multirun = bool({"-m", "--multirun"} & set(arguments))
+    multirun = any(word in ("-m", "--multirun") or "hydra.mode=" in word for word in arguments)
     ended: list[BaseException] = []
     _session.begun.clear()
     _session.failed = False
@@ -107,7 +107,8 @@ def train(arguments: list[str]) -> int:
         # carried past Hydra, which would print a line of its own above ours
         try:
             sys.argv = command
-            check_single(HydraConfig.get(), arguments)
+            if not multirun:
+                check_single(HydraConfig.get(), arguments)
             with translated(arguments):
                 point = plain(configuration)
             train_points([point], None, directories)
@@ -121,7 +122,7 @@ def train(arguments: list[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         with using(directories) as folders, translated(arguments):
-            for line in folders.unread():
+            for line in (*folders.replaced(), *folders.unread()):
                 print(f"note: {line}", file=sys.stderr)
             if multirun:
                 check_swept_experiments(arguments, folders)

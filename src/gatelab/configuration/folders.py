@@ -96,6 +96,13 @@ class Folders:
                     waiting += others(found[1])
         return None
 
+    def replaced(self) -> Iterator[str]:
+        """Yield a line for each variant of conf/ in whose place one of the user stands."""
+        ours = variant_files() if self.directories else {}
+        for name, file in self.options("variant").items() if ours else ():
+            if name in ours and read_bytes(ours[name]) != read_bytes(file):
+                yield f"variant={name} is that of {shown_file(file)}, in place of {shown_file(ours[name])}"
+
     def unread(self) -> Iterator[str]:
         """Yield a line for each thing in a user's folder that looks like a part of conf/ and is not looked at."""
         known = [*groups(), "hydra", "train.yaml", "config.yaml"]
