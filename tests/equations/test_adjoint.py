@@ -5,8 +5,8 @@ import pytest
 
 from gatelab.equations import program
 from gatelab.equations.adjoint import plan
-from gatelab.equations.functions import ELEMENTARY
-from gatelab.equations.graph import Block, Graph, Place, Store, derivative
+from gatelab.equations.functions import ELEMENTARY, SELECTIONS
+from gatelab.equations.graph import Block, Graph, Place, Store, derivative, handed_on
 from gatelab.equations.library import load_variant, variant_files
 from tests.equations.examples import variant
 
@@ -35,7 +35,7 @@ def evaluated(block: Block, values: dict[Place, np.ndarray]) -> dict[Place, np.n
             case "operation":
                 results.append(OPERATORS[node.name](*arguments))
             case "function":
-                results.append(ELEMENTARY[node.name].value(*arguments))
+                results.append((ELEMENTARY | SELECTIONS)[node.name].value(*arguments))
     return {store.place: results[store.node] for store in block.stores}
 
 
@@ -56,6 +56,26 @@ def test_derivatives_are_those_of_central_differences(name):
         down = [p - shift * (i == argument) for i, p in enumerate(points)]
         expected = (function.value(*up) - function.value(*down)) / (2 * shift)
         np.testing.assert_allclose(np.broadcast_to(found, 50), expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ELEMENTARY)
+def test_what_a_function_hands_on_is_the_adjoint_times_its_derivative(name):
+    function = ELEMENTARY[name]
+    random = np.random.default_rng(2)
+    points = [random.uniform(0.1, 2.5, 50) for _ in range(function.arity)]
+    reads = [Place("slot", number=i) for i in range(function.arity + 1)]
+    for argument in range(function.arity):
+        graph = Graph()
+        *arguments, adjoint = (graph.read(place) for place in reads)
+        value = graph.function(name, tuple(arguments))
+        share = handed_on(graph, name, argument, tuple(arguments), value, adjoint)
+        slope = derivative(graph, name, argument, tuple(arguments), value)
+        nodes = tuple(graph.nodes)
+        stores = (Store(Place("output"), slope), Store(Place("next"), slope if share is None else share))
+        arriving = random.normal(size=50)
+        found = evaluated(Block(nodes, stores), dict(zip(reads, (*points, arriving), strict=True)))
+        expected = np.broadcast_to(0.0 if share is None else arriving * found[Place("output")], 50)
+        np.testing.assert_allclose(np.broadcast_to(found[Place("next")], 50), expected, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -99,12 +119,17 @@ def test_all_adjoints_of_states_are_set_by_the_first_block_of_the_way_back():
         assert first == set(load_variant(name).states)
 
 
-def test_what_multiplies_or_adds_nothing_disappears():
+def test_what_changes_no_bit_disappears():
     graph = Graph()
     u = graph.read(Place("slot"))
-    zero, one = graph.number(0), graph.number(1)
-    assert graph.operation("+", u, zero) == graph.operation("*", one, u) == graph.operation("/", u, one) == u
-    assert graph.operation("*", u, zero) == zero
+    zero, one = graph.number(0.0), graph.number(1)
+    assert graph.operation("-", u, zero) == graph.operation("*", one, u) == graph.operation("/", u, one) == u
+    assert graph.operation("**", u, zero) == one
+    # 0 times infinity is no number, and -0 + 0 is 0
+    for symbol in "*+":
+        assert graph.nodes[graph.operation(symbol, u, zero)].kind == "operation"
+    assert graph.nodes[graph.operation("-", zero, u)].kind == "operation"
+    assert graph.number(-0.0) != zero
     assert graph.negate(graph.negate(u)) == u
     assert graph.operation("**", u, graph.number(2)) == graph.operation("*", u, u)
     v = graph.read(Place("slot", number=1))

@@ -1,4 +1,8 @@
-"""Random variants for hypothesis: equations that stay bounded, so that two paths can be compared to rounding."""
+"""Random variants for hypothesis: equations that stay bounded, so that two paths can be compared to rounding.
+
+Among them are values that come to nothing (0*u, u**0, u - u), that are infinite or no number whatever u is, states that
+never change and outputs that are a number, a learned vector or x itself.
+"""
 
 from hypothesis import strategies as st
 
@@ -7,6 +11,10 @@ from gatelab.equations import Variant
 # hard_sigmoid is missing: the slope that PyTorch gives it is 1/6 in single precision even for doubles
 _BOUNDED = ("sigmoid", "tanh", "hard_tanh", "sin", "cos")
 _OTHERS = ("relu", "silu", "softplus", "abs", "log_sigmoid")
+
+
+# of an expression u that is finite: 0, 1, or nothing at all
+_NOTHING = ("0*u", "u*0", "u**0", "u - u", "0/(2 + abs(u))", "step(u - u)", "0*sign(u)", "1/(0*u)", "0*log(0*u)")
 
 
 @st.composite
@@ -20,7 +28,11 @@ def variants(draw: st.DrawFn, *, equal_sizes: bool) -> Variant:
         known = [*states, *equations]
         # a state is squashed, or it would grow from step to step
         body = draw(_expressions(known, equal_sizes=equal_sizes))
-        equations[name] = f"{draw(st.sampled_from(_BOUNDED))}({body})" if name in states else body
+        if name in states:
+            squashed = f"{draw(st.sampled_from(_BOUNDED))}({body})"
+            # most states are squashed; some stay what they are, or are known before the first step
+            body = draw(st.sampled_from((squashed,) * 8 + (name, "0.5", "vector(0.3)", "scalar(0.2)", f"0*{name}")))
+        equations[name] = body
     return Variant.from_mapping({"name": "random", "state": states, "equations": equations}, edited=())
 
 
@@ -52,6 +64,7 @@ def _expressions(names: list[str], *, equal_sizes: bool) -> st.SearchStrategy[st
             inner.map(lambda e: f"sqrt(1 + ({e})**2)"),
             inner.map(lambda e: f"log(2 + abs({e}))"),
             inner.map(lambda e: f"exp(tanh({e}))"),
+            st.tuples(inner, st.sampled_from(_NOTHING)).map(lambda p: p[1].replace("u", f"({p[0]})")),
             inner.map(lambda e: f"(1.1 + sigmoid({e}))**-1.5"),
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gatelab.equations.graph import Block, Graph, Place, derivative
+from gatelab.equations.graph import Block, Graph, Place, handed_on
 from gatelab.equations.keeping import homes_of
 from gatelab.equations.ordering import ordered
 from gatelab.equations.program import Instruction, Program
@@ -206,10 +206,11 @@ class _Writer:
             return [(arguments[0], graph.negate(adjoint))]
         if instruction.kind == "function":
             values = tuple(value(argument) for argument in arguments)
-            return [
-                (argument, graph.operation("*", adjoint, derivative(graph, instruction.name, i, values, value(index))))
+            shares = [
+                (argument, handed_on(graph, instruction.name, i, values, value(index), adjoint))
                 for i, argument in enumerate(arguments) if not constant[i]
             ]  # fmt: skip
+            return [(argument, share) for argument, share in shares if share is not None]
         left, right = arguments
         match instruction.name:
             case "+":
@@ -218,16 +219,25 @@ class _Writer:
                 parts = [adjoint, graph.negate(adjoint)]
             case "*":
                 parts = [graph.operation("*", adjoint, value(right)), graph.operation("*", adjoint, value(left))]
+            case "/" if constant[0]:
+                # y = n·r with r = 1/v: v̄ = -ȳ·n·r²
+                reciprocal = graph.operation("/", graph.number(1.0), value(right))
+                square = graph.operation("*", reciprocal, reciprocal)
+                share = graph.operation("*", graph.negate(graph.operation("*", adjoint, value(left))), square)
+                parts = [share, share]
             case "/":
-                # y = u/v: ū = ȳ/v, v̄ = -ȳ·u/v² = -ū·y
+                # y = u/v: ū = ȳ/v, v̄ = -ȳ·(y/v)
                 of_left = graph.operation("/", adjoint, value(right))
-                parts = [of_left, graph.negate(graph.operation("*", of_left, value(index)))]
+                ratio = graph.operation("/", value(index), value(right))
+                parts = [of_left, graph.operation("*", graph.negate(adjoint), ratio)]
             case _:
                 # y = uⁿ: ū = ȳ·n·uⁿ⁻¹
                 exponent = self.program.instructions[right].value
+                if exponent == 0:
+                    return []
                 power = graph.operation("**", value(left), graph.number(exponent - 1))
                 slope = graph.operation("*", graph.number(exponent), power)
-                parts = [graph.operation("*", adjoint, slope), graph.number(0.0)]
+                parts = [graph.operation("*", adjoint, slope)] * 2
         return [(arguments[i], parts[i]) for i in (0, 1) if not constant[i]]
 
     def _store_adjoints(
@@ -289,5 +299,10 @@ def _lower(graph: Graph, instruction: Instruction, arguments: tuple[int, ...]) -
     if instruction.kind == "negate":
         return graph.negate(arguments[0])
     if instruction.kind == "operation":
-        return graph.operation(instruction.name, *arguments)
+        left, right = arguments
+        if instruction.name == "/" and graph.nodes[left].kind == "number":
+            # a number over a tensor is in PyTorch the number times the reciprocal
+            left, right = graph.operation("/", graph.number(1.0), right), left
+            return graph.operation("*", left, right)
+        return graph.operation(instruction.name, left, right)
     return graph.function(instruction.name, arguments)

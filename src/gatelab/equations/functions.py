@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["COMPOSED", "ELEMENTARY", "FUNCTIONS", "ROW_FUNCTIONS", "Function"]
+__all__ = ["COMPOSED", "ELEMENTARY", "FUNCTIONS", "ROW_FUNCTIONS", "SELECTIONS", "Function"]
 
 
 def _sigmoid(u: Any) -> Any:
@@ -43,6 +43,8 @@ class Function:
         value: the function on numpy arrays, safe over the whole range of floats (except where it is infinite).
         derivatives: one per argument, written in the equation language itself over ``u`` (first argument), ``v``
             (second argument) and ``y`` (the value), so that every backend derives its own from this one.
+        handed_on: likewise, what it hands on of an adjoint ``g`` that arrives, where that is not just g times the
+            derivative at infinite values and NaN; written with ``SELECTIONS`` too. PyTorch's autograd is the law.
         low, high: bounds of the value over all real arguments.
         increasing: whether the function never falls, so that bounds of arguments give bounds of values.
         latex: how it is typeset, ``{0}`` and ``{1}`` standing for the arguments.
@@ -63,6 +65,7 @@ class Function:
     torch: str = ""
     expansion: str = ""
     rows: bool = False
+    handed_on: tuple[str, ...] = ()
 
 
 def _expanded(name: str, expansion: str, value: Callable[..., Any], high: float) -> Function:
@@ -78,11 +81,13 @@ _TABLE = (
     Function("tanh", 1, np.tanh, ("1 - y*y",), -1.0, 1.0, True, r"\tanh({0})", "tanh"),
     Function(
         "relu", 1, lambda u: np.maximum(u, 0), ("step(u)",), 0.0, math.inf, True,
-        r"\operatorname{{relu}}({0})", "relu",
+        r"\operatorname{{relu}}({0})", "relu", handed_on=("if_above(g, u)",),
     ),
     Function("exp", 1, np.exp, ("y",), 0.0, math.inf, True, r"\exp({0})", "exp"),
-    Function("log", 1, np.log, ("1/u",), -math.inf, math.inf, True, r"\log({0})", "log"),
-    Function("sqrt", 1, np.sqrt, ("0.5/y",), 0.0, math.inf, True, r"\sqrt{{{0}}}", "sqrt"),
+    Function("log", 1, np.log, ("1/u",), -math.inf, math.inf, True, r"\log({0})", "log", handed_on=("g/u",)),
+    Function(
+        "sqrt", 1, np.sqrt, ("0.5/y",), 0.0, math.inf, True, r"\sqrt{{{0}}}", "sqrt", handed_on=("g/(2*y)",),
+    ),
     Function(
         "softplus", 1, _softplus, ("sigmoid(u)",), 0.0, math.inf, True, r"\operatorname{{softplus}}({0})", "softplus",
     ),
@@ -93,11 +98,11 @@ _TABLE = (
     # PyTorch's form, min(max(u/6 + 1/2, 0), 1); Keras before version 3 used a slope of 1/5
     Function(
         "hard_sigmoid", 1, lambda u: np.clip(u / 6 + 0.5, 0, 1), ("step(u + 3)*step(3 - u)/6",), 0.0, 1.0, True,
-        r"\operatorname{{hard}}\,\sigma({0})", "hardsigmoid",
+        r"\operatorname{{hard}}\,\sigma({0})", "hardsigmoid", handed_on=("if_between(g, u/6 + 0.5, 0, 1)/6",),
     ),
     Function(
         "hard_tanh", 1, lambda u: np.clip(u, -1, 1), ("step(u + 1)*step(1 - u)",), -1.0, 1.0, True,
-        r"\operatorname{{hard}}\tanh({0})", "hardtanh",
+        r"\operatorname{{hard}}\tanh({0})", "hardtanh", handed_on=("if_between(g, u, -1, 1)",),
     ),
     Function(
         "silu", 1, lambda u: u * _sigmoid(u), ("sigmoid(u)*(1 + u*(1 - sigmoid(u)))",), -0.2784645427610738, math.inf,
@@ -105,7 +110,9 @@ _TABLE = (
     ),
     Function("sin", 1, np.sin, ("cos(u)",), -1.0, 1.0, False, r"\sin({0})", "sin"),
     Function("cos", 1, np.cos, ("-sin(u)",), -1.0, 1.0, False, r"\cos({0})", "cos"),
-    Function("abs", 1, np.abs, ("sign(u)",), 0.0, math.inf, False, r"\left|{0}\right|", "abs"),
+    Function(
+        "abs", 1, np.abs, ("sign(u)",), 0.0, math.inf, False, r"\left|{0}\right|", "abs", handed_on=("g*side(u)",),
+    ),
     Function("sign", 1, np.sign, ("0",), -1.0, 1.0, True, r"\operatorname{{sign}}({0})", "sign"),
     # the Heaviside step, 0 at 0, with the derivative 0 that it has everywhere else
     Function(
@@ -114,11 +121,11 @@ _TABLE = (
     Function("floor", 1, np.floor, ("0",), -math.inf, math.inf, True, r"\left\lfloor{0}\right\rfloor", "floor"),
     Function(
         "min", 2, np.minimum, ("(1 + sign(v - u))/2", "(1 + sign(u - v))/2"), -math.inf, math.inf, True,
-        r"\min({0}, {1})", "minimum",
+        r"\min({0}, {1})", "minimum", handed_on=("unless_above(g, u, v)", "unless_above(g, v, u)"),
     ),
     Function(
         "max", 2, np.maximum, ("(1 + sign(u - v))/2", "(1 + sign(v - u))/2"), -math.inf, math.inf, True,
-        r"\max({0}, {1})", "maximum",
+        r"\max({0}, {1})", "maximum", handed_on=("unless_above(g, v, u)", "unless_above(g, u, v)"),
     ),
     # How far one step of a differential equation goes, for a rate Δ = e^u, relu(u) or σ(u): backward Euler Δ/(1 + Δ),
     # trapezoid Δ/(1 + Δ/2) (there with Δ = 2σ(u)), exact hold 1 − exp(−Δ). Gates of Gu et al. 2021, "Combining
@@ -165,3 +172,15 @@ COMPOSED = {name: function for name, function in FUNCTIONS.items() if function.e
 
 ELEMENTARY = {name: function for name, function in FUNCTIONS.items() if name not in (ROW_FUNCTIONS | COMPOSED)}
 """Those that every backend spells out, element by element."""
+
+SELECTIONS: dict[str, Function] = {
+    name: Function(name, arity, value, (), -math.inf, math.inf, False, "")
+    for name, arity, value in (
+        ("if_above", 2, lambda g, u: np.where(np.asarray(u) <= 0, 0.0, g)),
+        ("if_between", 4, lambda g, u, low, high: np.where((np.asarray(u) > low) & (u < high), g, 0.0)),
+        ("unless_above", 3, lambda g, u, v: np.where(np.asarray(u) > v, 0.0, np.where(np.asarray(u) == v, g / 2, g))),
+        ("side", 1, lambda u: (np.asarray(u) > 0) * 1.0 - (np.asarray(u) < 0) * 1.0),
+    )
+}
+"""What adjoints alone are written with, no function of the language: g where a condition holds, selected and never
+multiplied, since an infinite g times 0 is no number; and the sign, 0 of what is no number."""

@@ -1,15 +1,16 @@
 """Element-wise arithmetic as a graph: values that are read, what is computed from them, what is stored where."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
-from gatelab.equations.functions import FUNCTIONS
+from gatelab.equations.functions import FUNCTIONS, SELECTIONS
 from gatelab.equations.parsing import parse_equation
 from gatelab.equations.tree import Call, Expression, Negation, Number, Operation, Read
 
-__all__ = ["Block", "Graph", "Node", "Place", "Store", "derivative"]
+__all__ = ["Block", "Graph", "Node", "Place", "Store", "derivative", "handed_on"]
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,19 @@ class Block:
 
 
 class Graph:
-    """Builds a block. Equal expressions become one node; what multiplies or adds a plain 0 or 1 disappears."""
+    """Builds a block. Equal expressions become one node.
+
+    What changes no bit disappears: u*1, u/1, u - 0, u**1. Nothing else does, for the loop is the law: 0*u is no number
+    where u is infinite, and u + 0 is no negative zero. (u**0 is 1 whatever u is, as in C and PyTorch.)
+    """
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.stores: list[Store] = []
-        self._known: dict[Node, int] = {}
+        self._known: dict[tuple[Node, bool], int] = {}
 
     def number(self, value: float) -> int:
         """Return the node of a constant."""
-        # -0.0 equals 0.0 and would share its node: a zero's sign is lost, as it is in the language
         return self._add(Node("number", value=value))
 
     def read(self, place: Place) -> int:
@@ -101,14 +105,8 @@ class Graph:
         """Return left symbol right."""
         a, b = self._constant(left), self._constant(right)
         match symbol:
-            case "+" if a == 0 or b == 0:
-                return right if a == 0 else left
-            case "-" if b == 0:
+            case "-" if b == 0 and not _negative(b):
                 return left
-            case "-" if a == 0:
-                return self.negate(right)
-            case "*" if a == 0 or b == 0:
-                return self.number(0.0)
             case "*" if a == 1 or b == 1:
                 return right if a == 1 else left
             case "*" if a == -1 or b == -1:
@@ -132,57 +130,87 @@ class Graph:
         return self._add(Node("function", name, arguments))
 
     def sum(self, nodes: Iterable[int]) -> int:
-        """Return the sum of nodes, 0 if there is none."""
-        total = self.number(0.0)
-        for node in nodes:
-            total = self.operation("+", total, node)
-        return total
+        """Return the sum of nodes, the number 0 if there is none."""
+        first, *others = [*nodes] or [self.number(0.0)]
+        for node in others:
+            first = self.operation("+", first, node)
+        return first
 
     def store(self, place: Place, node: int, *, adds: bool = False) -> None:
         """Store a node's value, or add it to what stands at the place."""
-        if not (adds and self._constant(node) == 0):
+        if not (adds and self.is_zero(node)):
             self.stores.append(Store(place, node, adds))
 
     def block(self) -> Block:
-        """Return what has been built."""
-        return Block(tuple(self.nodes), tuple(self.stores))
+        """Return what has been built, without the nodes that no store needs."""
+        whole = Block(tuple(self.nodes), tuple(self.stores))
+        live = {index: place for place, index in enumerate(whole.live())}
+        nodes = (self.nodes[index] for index in live)
+        return Block(
+            tuple(replace(node, arguments=tuple(live[argument] for argument in node.arguments)) for node in nodes),
+            tuple(replace(store, node=live[store.node]) for store in self.stores),
+        )
+
+    def is_zero(self, node: int) -> bool:
+        """Return whether a node is the number 0."""
+        return self._constant(node) == 0
 
     def _constant(self, node: int) -> float | None:
         return self.nodes[node].value if self.nodes[node].kind == "number" else None
 
     def _add(self, node: Node) -> int:
-        if node not in self._known:
-            self._known[node] = len(self.nodes)
+        # -0.0 equals 0.0
+        key = node, _negative(node.value)
+        if key not in self._known:
+            self._known[key] = len(self.nodes)
             self.nodes.append(node)
-        return self._known[node]
+        return self._known[key]
+
+
+def _negative(value: float) -> bool:
+    return math.copysign(1.0, value) < 0
 
 
 @cache
-def _derivative_trees(function: str) -> tuple[Expression, ...]:
-    scope = dict.fromkeys(("u", "v", "y"), "now")
+def _trees(texts: tuple[str, ...]) -> tuple[Expression, ...]:
+    """Return the trees of derivatives, or of what is handed on."""
+    scope = dict.fromkeys(("u", "v", "y", "g"), "now")
     return tuple(
-        parse_equation(text, "derivative", scope, frozenset(), f"derivative of {function}")[0]  # type: ignore[arg-type]
-        for text in FUNCTIONS[function].derivatives
+        parse_equation(text, "adjoint", scope, frozenset(), "adjoint", functions=FUNCTIONS | SELECTIONS)[0]  # type: ignore[arg-type]
+        for text in texts
     )
 
 
 def derivative(graph: Graph, function: str, argument: int, arguments: tuple[int, ...], value: int) -> int:
     """Return the node of ∂function/∂argument, from the table in functions.py."""
     names = dict(zip(("u", "v"), arguments, strict=False)) | {"y": value}
+    return _lowered(graph, _trees(FUNCTIONS[function].derivatives)[argument], names)
 
-    def lower(tree: Expression) -> int:
-        match tree:
-            case Number(value=number):
-                return graph.number(number)
-            case Read(name=name):
-                return names[name]
-            case Negation(operand=operand):
-                return graph.negate(lower(operand))
-            case Operation(symbol=symbol, left=left, right=right):
-                return graph.operation(symbol, lower(left), lower(right))
-            case Call(function=inner, arguments=inner_arguments):
-                return graph.function(inner, tuple(map(lower, inner_arguments)))
-            case _:
-                raise AssertionError(tree)
 
-    return lower(_derivative_trees(function)[argument])
+def handed_on(
+    graph: Graph, function: str, argument: int, arguments: tuple[int, ...], value: int, adjoint: int
+) -> int | None:
+    """Return the node of what a function hands on to an argument of the adjoint that arrives; None for nothing."""
+    texts = FUNCTIONS[function].handed_on
+    if texts:
+        names = dict(zip(("u", "v"), arguments, strict=False)) | {"y": value, "g": adjoint}
+        return _lowered(graph, _trees(texts)[argument], names)
+    slope = derivative(graph, function, argument, arguments, value)
+    # a derivative that is 0 everywhere ends the way back, even of an adjoint that is no number
+    return None if graph.is_zero(slope) else graph.operation("*", adjoint, slope)
+
+
+def _lowered(graph: Graph, tree: Expression, names: Mapping[str, int]) -> int:
+    match tree:
+        case Number(value=number):
+            return graph.number(number)
+        case Read(name=name):
+            return names[name]
+        case Negation(operand=operand):
+            return graph.negate(_lowered(graph, operand, names))
+        case Operation(symbol=symbol, left=left, right=right):
+            return graph.operation(symbol, _lowered(graph, left, names), _lowered(graph, right, names))
+        case Call(function=inner, arguments=arguments):
+            return graph.function(inner, tuple(_lowered(graph, argument, names) for argument in arguments))
+        case _:
+            raise AssertionError(tree)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Literal, NoReturn
 
 from gatelab.equations.forms import SQUARE, Form
-from gatelab.equations.functions import FUNCTIONS
+from gatelab.equations.functions import FUNCTIONS, Function
 from gatelab.equations.tree import (
     Call,
     Expression,
@@ -88,6 +88,7 @@ def parse_equation(
     later: Collection[str],
     where: str,
     owned: Mapping[str, tuple[Parameter, ...]] = MappingProxyType({}),
+    functions: Mapping[str, Function] = MappingProxyType(FUNCTIONS),
 ) -> tuple[Expression, tuple[Parameter, ...]]:
     """Parse the right-hand side of one equation.
 
@@ -98,6 +99,7 @@ def parse_equation(
         later: equations that run after it, for the error that says so.
         where: "file, equation f", for errors.
         owned: the parameters of the equations above, whose weights it may share.
+        functions: those it may call; adjoints know more than the language does.
 
     Returns:
         The tree and the parameters it owns, in reading order.
@@ -120,7 +122,7 @@ def parse_equation(
         fail(where, text, Span(start, start + 1), f"cannot be read: {error.msg}")
     except (RecursionError, MemoryError, ValueError):
         raise UserError(f"{where}: nested too deeply (at most {DEEPEST} levels)") from None
-    parser = _Parser(text, equation, scope, later, where, owned)
+    parser = _Parser(text, equation, scope, later, where, owned, functions)
     return parser.expression(tree, 0), tuple(parser.parameters)
 
 
@@ -140,9 +142,10 @@ class _Parser:
         later: Collection[str],
         where: str,
         owned: Mapping[str, tuple[Parameter, ...]],
+        functions: Mapping[str, Function],
     ) -> None:
         self.text, self.equation, self.scope, self.later, self.where = text, equation, scope, later, where
-        self.owned = owned
+        self.owned, self.functions = owned, functions
         self.parameters: list[Parameter] = []
         # ast counts bytes, people count characters
         self._columns = {len(text[:i].encode()): i for i in range(len(text) + 1)}
@@ -180,7 +183,7 @@ class _Parser:
                 fail(self.where, self.text, span, "only numbers, names, + - * / ** and functions are allowed")
 
     def _call(self, name: str, arguments: list[ast.expr], span: Span, name_span: Span, depth: int) -> Expression:
-        if name not in RESERVED - {"x"}:
+        if name not in self.functions and name not in _LEARNED:
             known = sorted(RESERVED - {"x"})
             hint = suggest(name, known) or f"; known: {', '.join(known)}"
             fail(self.where, self.text, name_span, f"unknown function '{name}'{hint}")
@@ -206,7 +209,7 @@ class _Parser:
                 fail(self.where, self.text, span, "vector(low, high) starts between the two: low must be below high")
             initial = (values[0], values[1]) if len(values) == 2 else values[0]
             return Learned(self._parameter(kind, initial=initial), kind, span)
-        self._expect(name, len(arguments), FUNCTIONS[name].arity, span)
+        self._expect(name, len(arguments), self.functions[name].arity, span)
         return Call(name, tuple(self.expression(argument, depth + 1) for argument in arguments), span)
 
     def _linear(

@@ -5,6 +5,7 @@ the same source are joined: all gates of an LSTM see h through one product of fo
 from x_t alone is computed for the whole sequence before the first step and handed to that product as its addend.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
@@ -119,7 +120,7 @@ class _Scheduler:
         self.nodes: list[Instruction | _Term] = []
         self.phases: list[Phase] = []
         self.values: dict[str, int] = {}
-        self._known: dict[Instruction | _Term, int] = {}
+        self._known: dict[tuple[Instruction | _Term, float], int] = {}
 
     def schedule(self, tree: Expression) -> int:
         match tree:
@@ -190,8 +191,10 @@ class _Scheduler:
         return "step" if "step" in phases else "sequence" if "sequence" in phases else "once"
 
     def _add(self, node: Instruction | _Term) -> int:
-        if node not in self._known:
-            self._known[node] = len(self.nodes)
+        # -0.0 equals 0.0
+        key = node, math.copysign(1.0, node.value) if isinstance(node, Instruction) else 1.0
+        if key not in self._known:
+            self._known[key] = len(self.nodes)
             self.nodes.append(node)
             if isinstance(node, Instruction):
                 self.phases.append(node.phase)
@@ -199,7 +202,7 @@ class _Scheduler:
                 # a product runs at the earliest for the whole sequence: its source may be a learned vector
                 latest = self._latest((node.source,) if node.addend is None else (node.source, node.addend))
                 self.phases.append(latest)
-        return self._known[node]
+        return self._known[key]
 
     def finish(self, variant: Variant) -> Program:
         """Join the terms that share source, phase and readiness, and order everything."""

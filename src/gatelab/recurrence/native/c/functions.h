@@ -90,7 +90,7 @@ INLINE V f_tanh(V u) {
     return with_sign_of(magnitude(m / ((R)2 + m)), u);
 }
 
-INLINE V f_relu(V u) { return keep(~(u <= (R)0), u); }
+INLINE V f_relu(V u) { return keep(~(u < (R)0), u); }
 INLINE V f_abs(V u) { return magnitude(u); }
 INLINE V f_step(V u) { return keep(u > (R)0, splat((R)1)); }
 INLINE V f_sign(V u) { return choose((u > (R)0) | (u < (R)0), with_sign_of(splat((R)1), u), choose(u == (R)0, splat((R)0), u)); }
@@ -99,6 +99,11 @@ INLINE V f_max(V u, V v) { return choose((u > v) | (u != u), u, v); }
 INLINE V clipped(V u, R low, R high) { return choose(u < low, splat(low), choose(u > high, splat(high), u)); }
 INLINE V f_hard_tanh(V u) { return clipped(u, (R)-1, (R)1); }
 INLINE V f_hard_sigmoid(V u) { return clipped(u / (R)6 + (R)0.5, (R)0, (R)1); }
+/* what adjoints are written with: g selected, never multiplied with 0 */
+INLINE V f_if_above(V g, V u) { return keep(~(u <= (R)0), g); }
+INLINE V f_if_between(V g, V u, V low, V high) { return keep((u > low) & (u < high), g); }
+INLINE V f_unless_above(V g, V u, V v) { return keep(~(u > v), choose(u == v, g / (R)2, g)); }
+INLINE V f_side(V u) { return keep((u > (R)0) | (u < (R)0), with_sign_of(splat((R)1), u)); }
 INLINE V f_silu(V u) { return u * f_sigmoid(u); }
 BY_LANE(f_log, C(log))
 BY_LANE(f_sqrt, C(sqrt))
