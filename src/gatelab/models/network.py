@@ -12,6 +12,8 @@ from gatelab.equations import Variant
 from gatelab.errors import UserError
 from gatelab.models.rnn import RNN
 from gatelab.recurrence import RecurrentLayer
+from gatelab.recurrence.padding import filled, is_valid
+from gatelab.recurrence.products import product
 
 __all__ = ["Network"]
 
@@ -114,19 +116,27 @@ class Network(nn.Module):
         Returns:
             (batch, output) for readout "last", (time, batch, output) for "every".
         """
-        output, _, _ = self.rnn.run(self.embedded(inputs), None, lengths, masks)
+        output, _, _ = self.rnn.run(self.embedded(inputs, lengths), None, lengths, masks)
         if self.predicts == "last":
             return self._read(self._last(output, lengths))
         steps_and_batch = output.shape[-3:-1]
         return self._read(output.flatten(-3, -2)).unflatten(-2, steps_and_batch)
 
-    def embedded(self, inputs: Tensor) -> Tensor:
-        """Return what the first layer reads: (time, batch, features), with a run axis if the weights have one."""
+    def embedded(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return what the first layer reads: (time, batch, features), with a run axis if the weights have one.
+
+        Whatever stands behind the end of a sequence is not looked at, be it no number or no token.
+        """
         table = self.embedding
         if table is None:
             return inputs
+        if lengths is not None and self.tokens:
+            valid = is_valid(lengths, inputs.shape[-2]).squeeze(-1)
+            inputs = torch.where(valid, inputs, 0)
+        elif lengths is not None:
+            inputs = filled(inputs, lengths)
         if not self.tokens:
-            return _rows_times(inputs.flatten(-3, -2), table).unflatten(-2, inputs.shape[-3:-1])
+            return product(inputs.flatten(-3, -2), table).unflatten(-2, inputs.shape[-3:-1])
         if table.dim() == 2:
             return functional.embedding(inputs, table)
         first = torch.arange(len(table), device=inputs.device)[:, None, None] * table.shape[1]
@@ -145,24 +155,9 @@ class Network(nn.Module):
         return torch.cat([last[..., :half], output.select(-3, 0)[..., half:]], -1)
 
     def _read(self, rows: Tensor) -> Tensor:
-        weight, bias = self.readout.weight, self.readout.bias[..., None, :]
-        if rows.dim() == 2:
-            return torch.addmm(bias, rows, weight.mT)
-        if weight.shape[-2] > 1:
-            return torch.baddbmm(bias, rows, weight.mT)
-        # With a single output column the batched product of one run and of several round differently, and a run's
-        # numbers must not depend on its neighbours: so a column of zeros goes along.
-        pair = torch.cat([weight, torch.zeros_like(weight)], -2)
-        return torch.baddbmm(torch.cat([bias, torch.zeros_like(bias)], -1), rows, pair.mT)[..., :1]
+        return product(rows, self.readout.weight.mT, self.readout.bias[..., None, :])
 
 
 def _set_by_equations(layer: RecurrentLayer) -> list[str]:
     """Return the learned tensors of a layer that start as an equation says."""
     return [part for one in layer.variant.parameters if one.initial is not None for part in one.parts]
-
-
-def _rows_times(rows: Tensor, matrix: Tensor) -> Tensor:
-    """Return rows @ matrix, a run's numbers as they are without its neighbours (see above)."""
-    if matrix.shape[-1] > 1:
-        return rows @ matrix
-    return (rows @ torch.cat([matrix, torch.zeros_like(matrix)], -1))[..., :1]

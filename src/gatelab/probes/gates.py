@@ -97,7 +97,7 @@ class _Recorder(torch.nn.Module):
         self.names = names
 
     def forward(self, inputs: Tensor, lengths: Tensor | None) -> list[dict[str, Tensor]]:
-        return self.network.rnn.run(self.network.embedded(inputs), None, lengths, record=self.names)[2]
+        return self.network.rnn.run(self.network.embedded(inputs, lengths), None, lengths, record=self.names)[2]
 
 
 def _histogram(name: str, values: NDArray[np.float32], *, retains: bool) -> GateHistogram:

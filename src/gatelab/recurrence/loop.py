@@ -1,8 +1,8 @@
 """The law: a program run step after step in plain PyTorch, on any device, in any precision.
 
 Every other path must agree with this one. Tensors may carry one leading run axis, weights included; then every run of
-a stack goes through the same step at once. On a CPU, with one thread and at least two hidden units, a run of a stack
-has bit for bit the numbers it has in a stack of one, whatever its neighbours.
+a stack goes through the same step at once. On a CPU with one thread a run of a stack has bit for bit the numbers it has
+in a stack of one, whatever its neighbours; and full lengths give the numbers that no lengths give.
 """
 
 import operator
@@ -17,6 +17,8 @@ from torch.nn import functional
 
 from gatelab.equations import Instruction, Program
 from gatelab.equations.functions import FUNCTIONS
+from gatelab.recurrence.padding import ending, filled, started, steps_valid
+from gatelab.recurrence.products import product
 
 __all__ = ["at_all_steps", "evaluator", "known_values", "run_loop"]
 
@@ -43,7 +45,7 @@ def run_loop(
         states: state -> its value before the first step, (batch, size).
         hidden_size: units of the layer.
         lengths: (batch,) number of valid steps of each sequence; None if all are valid. After its last valid step a
-            sequence keeps its states and puts out zeros.
+            sequence keeps its states and puts out zeros, whatever stands in its inputs there.
         record: equations whose values at every step are wanted too.
 
     All of them may have one leading run axis, then all of weights, inputs and states must have it.
@@ -54,12 +56,16 @@ def run_loop(
     steps = inputs.shape[-3]
     wanted = tuple(program.equations[name] for name in record)
     plan = _plan(program, wanted)
+    if lengths is not None:
+        inputs = filled(inputs, lengths)
     values = known_values(program, weights, inputs, wanted)
     unbound = {index: values[index].unbind(-3) for index in plan.handed_to_steps}
     products = {index: _joined(program.instructions[index], weights) for index in plan.products}
-    valid = None if lengths is None else _valid(lengths, steps)
+    valid = None if lengths is None else steps_valid(lengths, steps)
 
-    current = dict(states)
+    finals = dict(states)
+    # a sequence that has ended repeats its last step, and one without a step makes one that is not looked at
+    old = {name: started(value, lengths) for name, value in finals.items()}
     outputs: list[Tensor] = []
     recorded: list[list[Tensor]] = [[] for _ in wanted]
     for step in range(steps):
@@ -67,31 +73,29 @@ def run_loop(
             values[index] = sequence[step]
         for index, kind, argument, function in plan.step:
             if kind == "state":
-                values[index] = current[function]
+                values[index] = old[function]
             elif kind == "product":
                 weight, bias = products[index]
                 addend = values[argument[1]] if len(argument) > 1 else bias
-                values[index] = _product(values[argument[0]], weight, addend)
+                values[index] = product(values[argument[0]], weight, addend)
                 _cut(index, plan, values)
             else:
                 values[index] = function(*[values[i] for i in argument])
-        output = _full(program, program.output, values, inputs, hidden_size)
-        fresh = {name: _like(values[index], current[name]) for name, index in program.states.items()}
-        if valid is None:
-            current = fresh
-        else:
-            now = valid[step]
-            output = torch.where(now, output, 0.0)
-            current = {name: torch.where(now, value, current[name]) for name, value in fresh.items()}
-        outputs.append(output)
+        now = None if valid is None else valid[step]
+        outputs.append(ending(_full(program, program.output, values, inputs, hidden_size), now, 0.0))
         for values_so_far, index in zip(recorded, wanted, strict=True):
-            values_so_far.append(_full(program, index, values, inputs, hidden_size))
+            values_so_far.append(ending(_full(program, index, values, inputs, hidden_size), now, 0.0))
+        fresh = {name: _like(values[index], old[name]) for name, index in program.states.items()}
+        finals = fresh if now is None else {name: ending(fresh[name], now, finals[name]) for name in fresh}
+        if step + 1 < steps:
+            after = None if valid is None else valid[step + 1]
+            old = {name: ending(value, after, old[name].detach()) for name, value in fresh.items()}
     if not steps:
         empty = inputs.new_zeros(*inputs.shape[:-1], hidden_size)
-        return empty, current, dict.fromkeys(record, empty)
+        return empty, finals, dict.fromkeys(record, empty)
     return (
         torch.stack(outputs, -3),
-        current,
+        finals,
         {name: torch.stack(values_so_far, -3) for name, values_so_far in zip(record, recorded, strict=True)},
     )
 
@@ -154,7 +158,8 @@ def _plan(program: Program, wanted: tuple[int, ...]) -> _Plan:
 
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
+    "**": lambda u, exponent: _power(u, exponent),
 }  # fmt: skip
 
 
@@ -206,7 +211,12 @@ def _element_wise(name: str) -> Callable[..., Any]:
         return lambda u: functional.softplus(_row_by_row(u), threshold=40.0)
     if name == "hard_sigmoid":
         # the derivative of torch's has 1/6 in single precision, whatever the dtype
-        return lambda u: functional.hardtanh(u / 6 + 0.5, 0.0, 1.0)
+        return lambda u: _clipped(u / 6 + 0.5, 0.0, 1.0)
+    if name == "hard_tanh":
+        return lambda u: _clipped(u, -1.0, 1.0)
+    if name == "sign":
+        # torch's is 0 of what is no number
+        return lambda u: torch.where(u.isnan(), u.detach(), torch.sign(u))
     spelling = FUNCTIONS[name].torch
     function: Callable[..., Any] = getattr(torch, spelling, None) or getattr(functional, spelling)
     if name in ("sigmoid", "silu"):
@@ -221,15 +231,31 @@ def _element_wise(name: str) -> Callable[..., Any]:
     return of_two
 
 
+def _clipped(u: Tensor, low: float, high: float) -> Tensor:
+    """Return u between two bounds; its gradient is 0 at the bounds and beyond, and where u is no number.
+
+    torch's hardtanh hands a gradient on where u is no number, or not, by the place in the tensor.
+    """
+    return torch.where((u > low) & (u < high), u, u.detach().clamp(low, high))
+
+
+_SIMPLE_POWERS = (0.0, 0.5, 1.0, 2.0, 3.0, -1.0)  # neither they nor their derivatives are rounded by place
+
+
+def _power(u: Any, exponent: float) -> Any:
+    return u**exponent if exponent in _SIMPLE_POWERS else _row_by_row(u) ** exponent
+
+
 def _row_by_row(u: Tensor) -> Tensor:
     """Return the tensor with gaps between its rows, so that a function works on one row at a time.
 
-    torch rounds sigmoid, softplus and silu differently in the last few of the elements it takes as one piece. Of a
-    whole stack without gaps those would be other elements of a run than of the run alone. A product's parts have gaps
-    already; 32 numbers are a multiple of every processor's vectors.
+    torch rounds sigmoid, softplus, silu and powers differently in the last few of the elements it takes as one piece.
+    Of a whole stack without gaps those would be other elements of a run than of the run alone. A product's parts have
+    gaps already; 32 numbers are a multiple of every processor's vectors.
     """
-    rows_touch = u.dim() > 0 and u.is_contiguous() and u.shape[-1] % 32 and u.numel() > u.shape[-1]
-    return functional.pad(u, (0, 1))[..., :-1] if rows_touch else u
+    width = u.shape[-1] if u.dim() else 0
+    touch = any(size > 1 and stride == width for size, stride in zip(u.shape[:-1], u.stride()[:-1], strict=True))
+    return functional.pad(u, (0, 1))[..., :-1] if touch and width % 32 else u
 
 
 def _once(instruction: Instruction, values: list[Any], weights: Mapping[str, Tensor], inputs: Tensor) -> Any:
@@ -243,7 +269,7 @@ def _once(instruction: Instruction, values: list[Any], weights: Mapping[str, Ten
     arguments = [values[index] for index in instruction.arguments]
     if instruction.kind == "product":
         weight, bias = _joined(instruction, weights)
-        return _product(_rows(arguments[0], 1, weight), weight, arguments[1] if len(arguments) > 1 else bias)
+        return product(_rows(arguments[0], 1, weight), weight, arguments[1] if len(arguments) > 1 else bias)
     if all(isinstance(argument, float) for argument in arguments):
         # numbers alone: in double precision, and without Python's errors for 1/0 and the like
         tensors = [torch.tensor(argument, dtype=torch.float64) for argument in arguments]
@@ -268,7 +294,7 @@ def at_all_steps(
     source, *addends = (value.flatten(-3, -2) if isinstance(value, Tensor) else value for value in arguments)
     steps, batch = steps_and_batch = inputs.shape[-3:-1]
     rows = _rows(source, steps * batch, weight)
-    return _product(rows, weight, addends[0] if addends else bias).unflatten(-2, steps_and_batch)
+    return product(rows, weight, addends[0] if addends else bias).unflatten(-2, steps_and_batch)
 
 
 def _joined(instruction: Instruction, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
@@ -288,18 +314,6 @@ def _rows(source: Any, rows: int, weight: Tensor) -> Tensor:
     """Return the source of a product, (rows, source), whatever it is: a number, a scalar or a learned vector too."""
     shape = (*weight.shape[:-2], rows, weight.shape[-2])
     return source.expand(shape) if isinstance(source, Tensor) else weight.new_full(shape, source)
-
-
-def _product(source: Tensor, weight: Tensor, addend: Tensor | None) -> Tensor:
-    if addend is None:
-        return source @ weight
-    return torch.baddbmm(addend, source, weight) if source.dim() == 3 else torch.addmm(addend, source, weight)
-
-
-def _valid(lengths: Tensor, steps: int) -> tuple[Tensor, ...]:
-    """Return, for every step, which sequences are still running: (batch, 1)."""
-    steps_before = torch.arange(steps, device=lengths.device)
-    return (steps_before[:, None] < lengths[..., None, :]).unsqueeze(-1).unbind(-3)
 
 
 def _full(program: Program, index: int, values: list[Any], inputs: Tensor, hidden_size: int) -> Tensor:

@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from gatelab.equations import Program
 from gatelab.equations.ordering import ordered
 from gatelab.equations.scanning import scan_order
 from gatelab.recurrence.loop import at_all_steps, known_values, run_loop
+from gatelab.recurrence.padding import filled, is_valid
 
 __all__ = ["run_scan"]
 
@@ -27,35 +27,39 @@ def run_scan(
     """Run a program over a batch of sequences, as :func:`gatelab.recurrence.run_loop` does, in parallel over time.
 
     The depth is the logarithm of the number of steps, the work that much more than the loop's. Agrees with the loop to
-    rounding.
+    rounding, as long as the products of what multiplies a state are finite: they are formed before the state is known.
     """
     order = scan_order(program)
     assert order is not None  # gatelab.recurrence.paths asks first
     steps, batch = inputs.shape[-3], inputs.shape[:-1]
     if not steps:
         return run_loop(program, weights, inputs, states, hidden_size, lengths, record)
+    valid = None if lengths is None else is_valid(lengths, steps)
+    if lengths is not None:
+        inputs = filled(inputs, lengths)
     values = _Values(program, weights, inputs)
     tracks: dict[str, Tensor] = {}  # state -> its value before the first step and after each
     for state in order:
         size = (*batch, states[state].shape[-1])
         slope, offset = values.linear(program.states[state], state)
-        after = _scanned(_whole(slope, size, inputs), _whole(offset, size, inputs), states[state])
-        tracks[state] = torch.cat([states[state].unsqueeze(-3), after], -3)
-        values.before[state] = tracks[state].narrow(-3, 0, steps)
+        slope, offset = _whole(slope, size, inputs), _whole(offset, size, inputs)
+        if valid is not None:
+            # a sequence that has ended keeps its states
+            slope, offset = torch.where(valid, slope, 1.0), torch.where(valid, offset, 0.0)
+        tracks[state] = torch.cat([states[state].unsqueeze(-3), _scanned(slope, offset, states[state])], -3)
+        before = tracks[state].narrow(-3, 0, steps)
+        values.before[state] = before if lengths is None else filled(before, lengths)
     output = _whole(values.free(program.output), (*batch, hidden_size), inputs)
     recorded = {
         name: _whole(value, (*batch, value.shape[-1]) if _has_size(value) else (*batch, hidden_size), inputs)
         for name in record
         for value in (values.free(program.equations[name]),)
     }
-    if lengths is None:
-        return output, {state: track.select(-3, steps) for state, track in tracks.items()}, recorded
-    valid = torch.arange(steps, device=inputs.device)[:, None] < lengths[..., None, :]
-    finals = {}
-    for state, track in tracks.items():
-        last = lengths[..., None, :, None].expand(*track.shape[:-3], 1, *track.shape[-2:])
-        finals[state] = track.gather(-3, last).squeeze(-3)
-    return torch.where(valid.unsqueeze(-1), output, 0.0), finals, recorded
+    finals = {state: track.select(-3, steps) for state, track in tracks.items()}
+    if valid is None:
+        return output, finals, recorded
+    recorded = {name: torch.where(valid, value, 0.0) for name, value in recorded.items()}
+    return torch.where(valid, output, 0.0), finals, recorded
 
 
 class _Values:
@@ -136,10 +140,13 @@ def _scanned(slopes: Tensor, offsets: Tensor, start: Tensor) -> Tensor:
     steps = slopes.shape[-3]
     span = 1
     while span < steps:
-        # the span that ends a step before this one began; before the first step nothing happens: a = 1, b = 0
-        earlier_slopes = functional.pad(slopes.narrow(-3, 0, steps - span), (0, 0, 0, 0, span, 0), value=1.0)
-        earlier_offsets = functional.pad(offsets.narrow(-3, 0, steps - span), (0, 0, 0, 0, span, 0))
-        offsets = slopes * earlier_offsets + offsets
-        slopes = slopes * earlier_slopes
+        # joined with the span that ends a step before this one began; the first ones are whole already
+        rest = steps - span
+        (first_slopes, later_slopes), (first_offsets, later_offsets) = (
+            values.split((span, rest), -3) for values in (slopes, offsets)
+        )
+        joined = later_slopes * offsets.narrow(-3, 0, rest) + later_offsets
+        offsets = torch.cat([first_offsets, joined], -3)
+        slopes = torch.cat([first_slopes, later_slopes * slopes.narrow(-3, 0, rest)], -3)
         span *= 2
     return slopes * start.unsqueeze(-3) + offsets

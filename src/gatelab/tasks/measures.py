@@ -1,4 +1,4 @@
-"""Losses and scores that tasks share: one number for each prediction, for one run; vmap lifts them to several."""
+"""Losses and scores that tasks share: one number for each prediction, for one run."""
 
 from __future__ import annotations
 

@@ -124,13 +124,13 @@ class Task(BaseModel, ABC):
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each prediction, in the shape of ``loss_weights``.
 
-        ``outputs`` is (batch, output) for readout "last" and (time, batch, output) for "every". One run at a time:
-        ``torch.func.vmap`` lifts it to several.
+        ``outputs`` is (batch, output) for readout "last" and (time, batch, output) for "every", of one run. What is not
+        asked is given as zeros.
         """
 
     @abstractmethod
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the score of each prediction, in the shape of ``score_weights``; vmap lifts it as it does losses."""
+        """Return the score of each prediction, in the shape of ``score_weights``, of one run."""
 
 
 class GeneratedTask(Task):

@@ -25,8 +25,8 @@ class StackBatch(NamedTuple):
 
     inputs: Tensor
     """(runs, time, batch, input), or (runs, time, batch) of tokens."""
-    lengths: Tensor | None
-    """(runs, batch); None where every sequence fills the time axis."""
+    lengths: Tensor
+    """(runs, batch), also where every sequence fills the time axis: what is computed must not depend on the batch."""
     targets: Tensor
     loss_weights: Tensor
     score_weights: Tensor
@@ -118,10 +118,8 @@ class _Evaluation(IterableDataset[StackBatch]):
 
 
 def _tensors(batch: Batch) -> StackBatch:
-    steps = batch.inputs.shape[batch.lengths.ndim - 1]
-    lengths = None if bool((batch.lengths == steps).all()) else torch.from_numpy(batch.lengths)
     arrays = (batch.targets, batch.loss_weights, batch.score_weights)
     inputs, targets, loss_weights, score_weights = (
         torch.from_numpy(np.ascontiguousarray(array)) for array in (batch.inputs, *arrays)
     )
-    return StackBatch(inputs, lengths, targets, loss_weights, score_weights, None)
+    return StackBatch(inputs, torch.from_numpy(batch.lengths), targets, loss_weights, score_weights, None)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call
 
 from gatelab.configuration import RunConfiguration
 from gatelab.models.network import Network
@@ -19,6 +19,7 @@ from gatelab.randomness import generator
 from gatelab.runs import ClaimLost
 from gatelab.training.data import StackBatch
 from gatelab.training.optimizer import StackOptimizer
+from gatelab.training.weighing import weighed_losses, weighed_scores
 
 __all__ = ["Progress", "StackModule"]
 
@@ -171,8 +172,10 @@ class StackModule(LightningModule):
         # not the index, which begins at 0 in a run that is resumed too
         factors = [c.schedule.factor(self.taken, max_steps) for c in self.configurations]
         optimizer.factors = torch.tensor(factors, dtype=torch.float32, device=optimizer.factors.device)
-        losses = vmap(self.task.losses)(self._predicted(self._noisy(), batch), batch.targets)
-        means = torch.stack([_mean(*pair) for pair in zip(losses, batch.loss_weights, strict=True)])
+        outputs = self._predicted(self._noisy(), batch)
+        # run by run: what torch rounds depends on how many numbers it takes as one piece
+        each = zip(outputs.unbind(), batch.targets, batch.loss_weights, strict=True)
+        means = torch.stack([weighed_losses(self.task, *one).sum() / one[2].sum() for one in each])
         for weight in self.stacked:
             weight.grad = None
         self.manual_backward(means.sum())
@@ -239,10 +242,9 @@ class StackModule(LightningModule):
         output = self(batch)
         sums = []
         for predicted in output:
-            losses = self.task.losses(predicted, batch.targets)
-            scores = self.task.scores(predicted, batch.targets)
-            weighted = (losses * batch.loss_weights, batch.loss_weights)
-            totals = (*weighted, scores * batch.score_weights, batch.score_weights)
+            losses = weighed_losses(self.task, predicted, batch.targets, batch.loss_weights)
+            scores = weighed_scores(self.task, predicted, batch.targets, batch.score_weights, batch.lengths)
+            totals = (losses, batch.loss_weights, scores, batch.score_weights)
             sums.append(torch.stack([total.sum(dtype=torch.float64) for total in totals]))
         self._sums.append(torch.stack(sums))
 
@@ -288,7 +290,3 @@ class StackModule(LightningModule):
         for run, progress in enumerate(self.progress):
             for name, best in progress.best_weights.items():
                 self.weights()[name][run] = best
-
-
-def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    return (values * weights).sum() / weights.sum()

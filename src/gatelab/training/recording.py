@@ -142,7 +142,7 @@ class Recording(Callback):
 
     def _gates(self, module: StackModule) -> list[list[GateHistogram]]:
         inputs = self.probe.inputs[:, :PROBED].to(module.device)
-        lengths = None if self.probe.lengths is None else self.probe.lengths[:PROBED].to(module.device)
+        lengths = self.probe.lengths[:PROBED].to(module.device)
         weights: Mapping[str, Tensor] = module.weights()
         return gate_histograms(module.template, weights, inputs, lengths)
 

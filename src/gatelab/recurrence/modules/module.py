@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from gatelab.errors import UserError, suggest
 from gatelab.recurrence.layer import RecurrentLayer, Runner
+from gatelab.recurrence.padding import ending, filled, started, steps_valid
 from gatelab.recurrence.paths import PATHS, Choice
 from gatelab.recurrence.tensors import check_kinds
 
@@ -101,24 +102,26 @@ class ModuleLayer(RecurrentLayer):
         lengths: Tensor | None,
         record: Sequence[str],
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        current = dict(states)
+        valid = None if lengths is None else steps_valid(lengths, len(inputs))
+        # as in the loop: a sequence that has ended keeps its states, puts out zeros and repeats its last step
+        finals = dict(states)
+        old = {name: started(value, lengths) for name, value in finals.items()}
         outputs: list[Tensor] = []
         recorded: dict[str, list[Tensor]] = {name: [] for name in record}
-        for number, x in enumerate(inputs.unbind()):
-            output, fresh, gates = self.step(weights, x, current)
-            if lengths is not None:
-                # a sequence that has ended keeps its states and puts out zeros
-                running = (number < lengths).unsqueeze(-1)
-                output = torch.where(running, output, 0.0)
-                fresh = {name: torch.where(running, value, current[name]) for name, value in fresh.items()}
-            current = fresh
-            outputs.append(output)
+        for number, x in enumerate((inputs if lengths is None else filled(inputs, lengths)).unbind()):
+            now = None if valid is None else valid[number]
+            output, fresh, gates = self.step(weights, x, old)
+            outputs.append(ending(output, now, 0.0))
             for name, values in recorded.items():
-                values.append(gates[name])
+                values.append(ending(gates[name], now, 0.0))
+            finals = fresh if now is None else {name: ending(fresh[name], now, finals[name]) for name in fresh}
+            if number + 1 < len(inputs):
+                after = None if valid is None else valid[number + 1]
+                old = {name: ending(value, after, old[name].detach()) for name, value in fresh.items()}
         if not outputs:
             empty = inputs.new_zeros(*inputs.shape[:-1], self.hidden_size)
-            return empty, current, dict.fromkeys(record, empty)
-        return torch.stack(outputs), current, {name: torch.stack(values) for name, values in recorded.items()}
+            return empty, finals, dict.fromkeys(record, empty)
+        return torch.stack(outputs), finals, {name: torch.stack(values) for name, values in recorded.items()}
 
 
 def _of_runs(values: Mapping[str, Tensor], count: int) -> list[dict[str, Tensor]]:

@@ -149,8 +149,8 @@ class BlockText:
         if node.name != "**":
             return f"{arguments[0]} {node.name} {arguments[1]}"
         exponent = block.nodes[node.arguments[1]].value
-        if exponent == 0.5:
-            return f"f_sqrt({arguments[0]})"
+        if abs(exponent) == 0.5:
+            return f"f_sqrt({arguments[0]})" if exponent > 0 else f"splat((R)1) / f_sqrt({arguments[0]})"
         if exponent == int(exponent) and 0 < abs(exponent) <= 16:
             product = " * ".join([arguments[0]] * int(abs(exponent)))
             return product if exponent > 0 else f"splat((R)1) / ({product})"
@@ -173,7 +173,6 @@ class BlockText:
             to = f"f->output_{number} + ((run * f->steps + t) * f->batch + b) * f->{size}"
             lines.append(f"    if (f->output_{number} && f->{size} != {self.at.padded(size)}) "
                          f"memcpy({to}, {names[place]}, sizeof(R) * f->{size});")  # fmt: skip
-            if number == 0:
-                lines.append("    if (f->lengths && t >= f->lengths[run * f->batch + b]) "
-                             f"memset({to}, 0, sizeof(R) * f->{size});")  # fmt: skip
+            lines.append("    if (f->lengths && t >= f->lengths[run * f->batch + b]) "
+                         f"memset({to}, 0, sizeof(R) * f->{size});")  # fmt: skip
         return lines

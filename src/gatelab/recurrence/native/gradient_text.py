@@ -40,7 +40,8 @@ class GradientText:
                 f"        const struct source s[] = {{{', '.join(sources)}}};",
                 f"        R *to = f->gradients + run * each + {before};",
                 f"        weight_gradient({delta}, L, last_step(f, run, 0, f->batch) * f->batch, f->batch, "
-                f"s, {len(sources)}, v * LANES, panels - v < 8 ? panels - v : 8, "
+                f"f->lengths ? f->lengths + run * f->batch : 0, s, {len(sources)}, "
+                "v * LANES, panels - v < 8 ? panels - v : 8, "
                 f"to, to + {self.at.depth(group.sources)} * {width}, "
                 f"f->space + omp_get_thread_num() * {self.at.space()});",
                 "    }",

@@ -139,27 +139,39 @@ static void pack_source(R *to, const R *from, long row, long rows, long count) {
     }
 }
 
+/* Rows of packed sources at which a sequence has ended become zero: delta is zero there, but 0 times infinity is not. */
+static void forget_ended(R *packed, const struct source *sources, int count, long row, long rows, const int64_t *lengths,
+                         long batch) {
+    long blocks = 0;
+    for (int i = 0; i < count; i++) blocks += (sources[i].count + ROWS - 1) / ROWS;
+    for (long r = 0; r < rows; r++)
+        if ((row + r) / batch >= lengths[(row + r) % batch])
+            for (long k = 0; k < blocks; k++) memset(packed + (k * rows + r) * ROWS, 0, sizeof(R) * ROWS);
+}
+
 /* gradient (Σ counts, width) = Σ over rows of source ⊗ delta, for `vectors` columns from `column` on; bias = Σ delta.
    The gradient is packed in panels, as products are: rows a whole number of pages apart would fight for cache lines.
    Rows are added up in chunks of fixed length: the order depends on sizes only. `space` holds CHUNK rows of a panel and
-   of all sources, each padded to ROWS. */
-static void weight_gradient(const R *delta, long delta_row, long rows, long first_rows, const struct source *sources,
-                            int count, long column, long vectors, R *gradient, R *bias, R *space) {
+   of all sources, each padded to ROWS. Rows are step after step `batch` sequences, which end at their `lengths`, if any. */
+static void weight_gradient(const R *delta, long delta_row, long rows, long batch, const int64_t *lengths,
+                            const struct source *sources, int count, long column, long vectors, R *gradient, R *bias,
+                            R *space) {
     long depth = 0;
     R *const packed = space + CHUNK * 2 * LANES;
     for (int i = 0; i < count; i++) depth += sources[i].count;
     memset(gradient + column * depth, 0, sizeof(R) * depth * LANES * vectors);
     memset(bias + column, 0, sizeof(R) * LANES * vectors);
     for (long row = 0; row < rows;) {
-        const int at_start = row < first_rows;
-        const long end = at_start ? first_rows : rows, length = end - row < CHUNK ? end - row : CHUNK;
+        const int at_start = row < batch;
+        const long end = at_start ? batch : rows, length = end - row < CHUNK ? end - row : CHUNK;
         R *to = packed;
         for (int i = 0; i < count; i++) {
             const R *from = at_start ? sources[i].first + row * sources[i].row
-                                     : sources[i].rest + (row - first_rows) * sources[i].row;
+                                     : sources[i].rest + (row - batch) * sources[i].row;
             pack_source(to, from, sources[i].row, length, sources[i].count);
             to += (sources[i].count + ROWS - 1) / ROWS * ROWS * length;
         }
+        if (lengths) forget_ended(packed, sources, count, row, length, lengths, batch);
         for (long v = 0; v < vectors; v += 2) {
             const int two = v + 1 < vectors;
             const long n = column + v * LANES;
