@@ -147,7 +147,7 @@ class RecurrentLayer(nn.Module, ABC):
         much in half precision: inputs and states are cast to it, outputs have it.
 
         Returns:
-            outputs (time, batch, hidden), final states, recorded values (time, batch, size).
+            outputs (time, batch, hidden), final states, recorded values (time, batch, size); zeros after the end.
 
         Raises:
             UserError: tensors of another dtype, device or shape than the weights ask for; an unknown name in record.

@@ -51,7 +51,7 @@ def run_loop(
     All of them may have one leading run axis, then all of weights, inputs and states must have it.
 
     Returns:
-        outputs (time, batch, hidden); the states after the last valid step; recorded values (time, batch, size).
+        outputs (time, batch, hidden); the states after the last valid step; recorded values (time, batch, size), zero after the end too.
     """
     steps = inputs.shape[-3]
     wanted = tuple(program.equations[name] for name in record)
