@@ -1,6 +1,6 @@
 """A run has bit for bit the numbers in a stack that it has alone: samples of variant, task, path, sizes and options.
 
-``GATELAB_STACKS=2000 python -m pytest tests/training/test_every_stack.py`` draws as many; 12 is the default.
+``GATELAB_STACKS=2000 python -m pytest tests/training/test_every_stack.py`` draws as many; 3 is the default.
 """
 
 import os
@@ -17,7 +17,7 @@ from gatelab.runs import Stop, Stopped
 from gatelab.training import train_stack
 from tests.training.examples import ADDING, COPYING, DIGITS, chorales, configuration, outcome
 
-SAMPLES = int(os.environ.get("GATELAB_STACKS", "12"))
+SAMPLES = int(os.environ.get("GATELAB_STACKS", "3"))
 
 FEW = {"validation_size": 20, "test_size": 12}
 TASKS: dict[str, dict[str, Any]] = {

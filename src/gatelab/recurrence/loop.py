@@ -51,7 +51,8 @@ def run_loop(
     All of them may have one leading run axis, then all of weights, inputs and states must have it.
 
     Returns:
-        outputs (time, batch, hidden); the states after the last valid step; recorded values (time, batch, size), zero after the end too.
+        outputs (time, batch, hidden); the states after the last valid step; recorded values (time, batch, size), zero
+        after it as outputs are.
     """
     steps = inputs.shape[-3]
     wanted = tuple(program.equations[name] for name in record)
