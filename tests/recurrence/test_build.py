@@ -71,6 +71,15 @@ def test_a_library_is_compiled_once(tmp_path):
     assert build.check_cache(tmp_path / "cache") == (1, [])
 
 
+def test_a_folder_named_from_where_the_process_works(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(build.CACHE_VARIABLE, "cache")
+    with caplog.at_level(logging.WARNING):
+        assert loaded() == 42
+    assert entry(tmp_path).exists()
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("damage", range(DAMAGES))
 def test_a_damaged_library_is_never_loaded_and_is_compiled_anew(tmp_path, caplog, damage):
     loaded()

@@ -59,5 +59,17 @@ def test_a_search_that_was_killed_goes_on_from_lines_that_no_mark_covers(tmp_pat
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"bytes": "x", "sha256": 1}', b'{"bytes": -5, "sha256": ""}'])
 def test_a_damaged_mark_is_named(tmp_path, journal, content):
     journal.with_name("study.journal.mark").write_bytes(content)
-    with pytest.raises(UserError, match=r"study\.journal(\.mark)?: damaged "):
+    with pytest.raises(UserError, match=r"study\.journal\.mark: "):
+        searched(MadeUpRuns(tmp_path), LR)
+
+
+LINES = [b"}", b"3", b"[]", b"{}", b"\xff", b'{"op_code": 99, "worker_id": "a"}', b'{"op_code": 4, "worker_id": "a"}',
+         b'{"op_code": 0, "worker_id": "a", "study_name": 5}']  # fmt: skip
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_that_is_no_entry_is_told(tmp_path, journal, line):
+    with journal.open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(UserError, match=r"study\.journal: damaged study: [^\n]+$"):
         searched(MadeUpRuns(tmp_path), LR)

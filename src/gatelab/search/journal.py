@@ -14,16 +14,17 @@ import sys
 from pathlib import Path
 
 from gatelab.disk import because, write_atomically, writing
-from gatelab.errors import UserError
+from gatelab.errors import UserError, one_line
+from gatelab.reading import NoSuchFileError, read_json
 
 __all__ = ["check_journal", "forget_mark", "mark_journal", "mend_journal"]
 
 
 def mark_journal(path: Path) -> None:
     """Note what a journal says now. Raises UserError if the mark cannot be written."""
-    data = path.read_bytes()
-    text = json.dumps({"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
     with writing(_mark(path)):
+        data = path.read_bytes()
+        text = json.dumps({"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
         write_atomically(_mark(path), f"{text}\n".encode())
 
 
@@ -33,29 +34,42 @@ def forget_mark(path: Path) -> None:
 
 
 def check_journal(path: Path) -> None:
-    """Raise UserError, naming the file, if a journal does not begin with what its mark says; one without a mark may."""
+    """Raise UserError, naming the file, if a journal does not begin with what its mark says, or has a line of no use.
+
+    A journal without a mark is one of before there were marks, or of a search that was killed in its first batch. A
+    last line without its end is left to ``mend_journal``.
+    """
     try:
-        data = _mark(path).read_bytes()
+        data = path.read_bytes()
     except FileNotFoundError:
-        return
-    except OSError as error:
-        raise UserError(f"{_mark(path)}: cannot be read: {because(error)}") from error
-    try:
-        mark = json.loads(data)
-        length, wanted = int(mark["bytes"]), str(mark["sha256"])
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise UserError(
-            f"{_mark(path)}: damaged mark of a study; without this file the study is not checked"
-        ) from error
-    try:
-        with path.open("rb") as file:
-            found = file.read(max(0, length))
+        data = b""
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {because(error)}") from error
-    if len(found) != length:
-        raise UserError(f"{path}: damaged study: {len(found)} of {length} bytes are there; another name begins another")
-    if hashlib.sha256(found).hexdigest() != wanted:
+    length, wanted = _read_mark(_mark(path))
+    if len(data) < length:
+        raise UserError(f"{path}: damaged study: {len(data)} of {length} bytes are there; another name begins another")
+    if wanted and hashlib.sha256(data[:length]).hexdigest() != wanted:
         raise UserError(f"{path}: damaged study: not what was written; another name begins another")
+    # Optuna passes over a last line that it cannot read, and stumbles over it once there is another
+    for line in data[length:].split(b"\n")[:-1]:
+        try:
+            whole = isinstance(json.loads(line), dict)
+        except (ValueError, RecursionError):
+            whole = False
+        if not whole:
+            raise UserError(f"{path}: damaged study: '{one_line(line)}' is no line of a journal")
+
+
+def _read_mark(path: Path) -> tuple[int, str]:
+    """Return the length and the hash in a mark; 0 and nothing without one."""
+    try:
+        mark = read_json(path)
+    except NoSuchFileError:
+        return 0, ""
+    length, wanted = (mark.get("bytes"), mark.get("sha256")) if isinstance(mark, dict) else (None, None)
+    if type(length) is not int or length < 0 or not isinstance(wanted, str):
+        raise UserError(f"{path}: damaged mark of a study; without this file the study is not checked")
+    return length, wanted
 
 
 def mend_journal(path: Path) -> None:

@@ -7,16 +7,20 @@ from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json
+from optuna.exceptions import OptunaError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from gatelab.disk import make_folder, writing
 from gatelab.errors import UserError
 from gatelab.search.journal import check_journal, forget_mark, mark_journal, mend_journal
 from gatelab.search.space import Space
 
 __all__ = ["claimed", "counted", "kept", "opened", "question", "remaining_waiting", "requeue_killed", "study_of"]
 
+# what Optuna meets in a journal that is none
+_MET = (ValueError, LookupError, TypeError, AttributeError, AssertionError, OptunaError)
 _INSTEAD_OF = "instead_of"  # user attribute of a trial: the number of the killed one whose parameters it has
 
 
@@ -29,10 +33,12 @@ def claimed(folder: Path, name: str) -> Iterator[None]:
     """
     import fcntl
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"{name}.claim"
     new = not path.exists()
-    with path.open("a") as file:
+    with writing(path):
+        claim = path.open("a")
+    with claim as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -173,10 +179,12 @@ def _journal(path: Path) -> JournalStorage:
         path.parent.mkdir(parents=True, exist_ok=True)
         check_journal(path)
         mend_journal(path)
-        return JournalStorage(JournalFileBackend(str(path)))
+        storage = JournalStorage(JournalFileBackend(str(path)))
+        storage.get_all_studies()  # it reads only when it is asked
+        return storage
     except OSError as error:
         raise UserError(f"{path}: cannot be opened: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AssertionError) as error:  # whatever Optuna meets in it
+    except _MET as error:
         raise UserError(f"{path}: damaged study: {_line(error)}") from error
 
 

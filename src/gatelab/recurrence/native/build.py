@@ -51,7 +51,7 @@ def cache_directory() -> Path | None:
     """
     named = os.environ.get(CACHE_VARIABLE)
     if named:
-        return Path(named)
+        return Path(named).absolute()  # the compiler works in another folder
     above = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(above):
         home = os.environ.get("HOME") or _home_of_user()
