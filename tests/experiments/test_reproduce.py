@@ -169,6 +169,31 @@ def test_results_that_lack_a_file(someone, capsys):
         reproduce([])
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("about.yaml", "date: <b>\nruns: 1\ncore_hours: 1.0\n", "about.yaml.date=<b>: must match"),
+        ("about.yaml", "[1]", "must be a mapping"),
+        ("numbers.csv", "says,ours\nx,1\n", "numbers.csv, row 1.unit' is missing"),
+        ("numbers.csv", "says,unit,published,evidence,ours,low,high\nx,y,1,V,z,0,0\n", "ours=z: must be a number"),
+        ("verdicts.csv", "claim\nx\n", "verdicts.csv: no column 'verdict'"),
+    ],
+)
+def test_results_that_are_damaged(someone, name, content, message):
+    folder = someone / "results" / "paper"
+    folder.mkdir(parents=True)
+    right = {
+        "about.yaml": "date: '2026-01-01'\nruns: 1\ncore_hours: 1.0\n",
+        "numbers.csv": "says,unit,published,evidence,ours,low,high\nx,y,1,V,2,0,0\n",
+        "verdicts.csv": "claim,verdict\nx,reproduced\n",
+    }
+    for file, text in {**right, name: content}.items():
+        (folder / file).write_text(text)
+    with pytest.raises(UserError) as error:
+        reproduce([])
+    assert message in str(error.value)
+
+
 def test_what_is_missing_is_told(someone, capsys):
     (someone.parents[1] / "runs").mkdir()
     assert reproduce(["experiment=someone_2026", "train=false"]) == 0

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from gatelab.reports import Column, Table, runs_table, variants_table
-from gatelab.reports.tables import csv_text, significant
+from gatelab.reports.tables import csv_text, from_csv, significant
 from gatelab.runs import Performance
 from tests.runs.examples import diverged, example
 
@@ -58,6 +58,11 @@ def test_a_text_is_no_formula_of_a_spreadsheet(text):
     table = Table([Column("name", ("name",))], [{"name": text, "-b": text, "c": -1.5, "d": "-1.5", "e": None}])
     (row,) = fields(table)
     assert row == {"name": f"'{text}", "'-b": f"'{text}", "c": "-1.5", "d": "-1.5", "e": ""}
+
+
+@pytest.mark.parametrize("text", ["=1", "-x", "plain", "'quoted'", "-1.5"])
+def test_a_text_of_csv_is_read_as_it_was(text):
+    assert from_csv(csv_text(["name"], [[text]]).splitlines()[1]) == text
 
 
 def test_a_cell_of_csv_is_one_line_and_drives_no_terminal():

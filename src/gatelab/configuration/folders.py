@@ -31,11 +31,15 @@ class Folders:
 
     Args:
         directories: of the user; each may have a folder for each group.
+
+    Attributes:
+        experiments: where experiments/ lies.
     """
 
     def __init__(self, directories: Iterable[Path | str] = ()) -> None:
         self.directories = tuple(map(Path, directories))
-        self._options: dict[str, dict[str, Path]] = {}
+        self.experiments = experiments_directory()
+        self._options: dict[tuple[str, Path], dict[str, Path]] = {}
         self._read: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
 
     def options(self, group: str) -> dict[str, Path]:
@@ -44,9 +48,10 @@ class Folders:
         Raises:
             UserError: a file of the user has the name of one of conf/, which would stand in its place.
         """
-        if group not in self._options:
-            self._options[group] = self._found(group)
-        return self._options[group]
+        key = group, self.experiments
+        if key not in self._options:
+            self._options[key] = self._found(group)
+        return self._options[key]
 
     def option(self, group: str, name: str) -> tuple[str, dict[str, Any]] | None:
         """Return where an option lands and what its file holds, checked; None if there is none of the name.
@@ -117,7 +122,7 @@ class Folders:
     def _found(self, group: str) -> dict[str, Path]:
         if group == "variant":
             return variant_files(self.directories)
-        found = _experiments() if group == _EXPERIMENT else {}
+        found = _experiments(self.experiments) if group == _EXPERIMENT else {}
         in_conf = {_name(file, conf_directory() / group): file for file in (conf_directory() / group).rglob("*.yaml")}
         for directory in self.directories:
             folder = directory / group
@@ -170,9 +175,8 @@ def check_swept_experiments(words: Sequence[str], folders: Folders) -> None:
             )
 
 
-def _experiments() -> dict[str, Path]:
+def _experiments(root: Path) -> dict[str, Path]:
     """Return experiment, or experiment/profile -> file."""
-    root = experiments_directory()
     found = {}
     for file in root.rglob(_FILE):
         name = file.parent.relative_to(root).as_posix()

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
+from pydantic import BaseModel, Field
 
 from gatelab.disk import because, sync_folder, write_atomically
 from gatelab.errors import UserError
@@ -20,8 +21,9 @@ from gatelab.reports.evidence import read_evidence
 from gatelab.reports.question import Question
 from gatelab.reports.report import build_report
 from gatelab.reports.settings import variants_told_apart
-from gatelab.reports.tables import csv_text
+from gatelab.reports.tables import csv_text, from_csv
 from gatelab.runs import Result, Store
+from gatelab.validation import check
 
 __all__ = ["SCALED_DOWN", "Stored", "stored_results", "write_results"]
 
@@ -103,17 +105,42 @@ class Stored:
 
 
 def stored_results(experiment: Experiment, profile: str) -> Stored | None:
-    """Return the results of a profile, or None if there are none. Raises UserError if a file of theirs is missing."""
+    """Return the results of a profile, or None if there are none. Raises UserError if a file is missing or damaged."""
     folder = experiment.folder / "results" / profile
     if not folder.is_dir():
         return None
     verdicts = read_rows(folder / _VERDICTS, shown_file(folder / _VERDICTS), columns=["claim", "verdict"])
+    about, where = read_yaml(folder / _ABOUT, shown_file(folder / _ABOUT), dumped=True), shown_file(folder / _NUMBERS)
+    check(_About, about, shown_file(folder / _ABOUT))
+    numbers = read_rows(folder / _NUMBERS, where)
+    for place, row in enumerate(numbers, 1):
+        check(_Number, row, f"{where}, row {place}")
     return Stored(
         profile,
-        about=read_yaml(folder / _ABOUT, shown_file(folder / _ABOUT), dumped=True),
-        numbers=read_rows(folder / _NUMBERS, shown_file(folder / _NUMBERS)),
-        verdicts={row["claim"]: row.get("verdict", "") for row in verdicts},
+        about=about,
+        numbers=[{key: from_csv(cell) for key, cell in row.items()} for row in numbers],
+        verdicts={from_csv(row["claim"]): row.get("verdict", "") for row in verdicts},
     )
+
+
+class _About(BaseModel):
+    """What is read of about.yaml."""
+
+    date: str = Field(pattern=r"^[\d-]*$")
+    runs: int
+    core_hours: float
+
+
+class _Number(BaseModel):
+    """What is read of a row of numbers.csv."""
+
+    says: str
+    unit: str
+    published: float
+    evidence: Literal["V", "S", "M"]
+    ours: float
+    low: float
+    high: float
 
 
 def _verdicts_csv(comparison: Comparison) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-__all__ = ["Column", "Table", "csv_text", "duration", "plain", "significant"]
+__all__ = ["Column", "Table", "csv_text", "duration", "from_csv", "plain", "significant"]
 
 ABSENT = "–"
 
@@ -148,6 +148,11 @@ def csv_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     writer.writerow([_no_formula(name) for name in names])
     writer.writerows([_no_formula(value) for value in row] for row in rows)
     return text.getvalue()
+
+
+def from_csv(cell: str) -> str:
+    """Return a text as it was before :func:`csv_text` wrote it."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
 def _no_formula(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Groups of configurations whose options are found by name and read as data, wherever their files lie."""
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.object_type import ObjectType
@@ -8,6 +9,9 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from omegaconf import OmegaConf
 
 from gatelab.locations import conf_directory
+
+if TYPE_CHECKING:
+    from gatelab.configuration import Folders
 
 __all__ = ["NamedSource", "add_source"]
 
@@ -24,16 +28,20 @@ class NamedSource(ConfigSource):
     Hydra gets values from here and nothing else: where they land is said by the group, never by the file.
     """
 
+    def folders(self) -> "Folders":
+        """Return where the options lie."""
+        from gatelab.configuration import added_folders
+
+        return added_folders()
+
     @abstractmethod
     def groups(self) -> tuple[str, ...]:
         """Return the names of the groups."""
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read the file of an option."""
-        from gatelab.configuration import added_folders
-
         group, name = _parts(config_path)
-        found = added_folders().option(group, name) if group in self.groups() else None
+        found = self.folders().option(group, name) if group in self.groups() else None
         if found is None:
             raise ConfigLoadError(f"{config_path}: no such {group}")
         place, content = found
@@ -51,31 +59,23 @@ class NamedSource(ConfigSource):
 
     def is_config(self, config_path: str) -> bool:
         """Say whether a path is that of an option."""
-        from gatelab.configuration import added_folders
-
         group, name = _parts(config_path)
-        return group in self.groups() and added_folders().file(group, name) is not None
+        return group in self.groups() and self.folders().file(group, name) is not None
 
     def is_group(self, config_path: str) -> bool:
         """Say whether a path is that of a group, or of a folder in one."""
-        from gatelab.configuration import added_folders
-
         if config_path == "" or config_path in self.groups():
             return True
         group, name = _parts(config_path)
-        return group in self.groups() and any(
-            option.startswith(f"{name}/") for option in added_folders().options(group)
-        )
+        return group in self.groups() and any(option.startswith(f"{name}/") for option in self.folders().options(group))
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """Return the options."""
-        from gatelab.configuration import added_folders
-
         if config_path == "":
             return [] if results_filter == ObjectType.CONFIG else [*self.groups()]
         if config_path not in self.groups() or results_filter == ObjectType.GROUP:
             return []
-        return sorted(added_folders().options(config_path))
+        return sorted(self.folders().options(config_path))
 
 
 def _parts(config_path: str) -> tuple[str, str]:

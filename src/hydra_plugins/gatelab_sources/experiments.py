@@ -4,10 +4,16 @@
 Hydra loads this file at every start: nothing heavy here.
 """
 
+from typing import TYPE_CHECKING
+
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
+from gatelab.locations import experiments_directory
 from hydra_plugins.gatelab_sources._named import NamedSource, add_source
+
+if TYPE_CHECKING:
+    from gatelab.configuration import Folders
 
 __all__ = ["ExperimentSource", "ExperimentsPath"]
 
@@ -27,6 +33,12 @@ class ExperimentSource(NamedSource):
     def scheme() -> str:
         """Return what stands before :// in the search path."""
         return "gatelab-experiments"
+
+    def folders(self) -> "Folders":
+        """Return what lies in experiments/ and beside it."""
+        folders = super().folders()
+        folders.experiments = experiments_directory()
+        return folders
 
     def groups(self) -> tuple[str, ...]:
         """Return its only one."""
