@@ -13,6 +13,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from gatelab.commands.notes import idle_words, of_launcher, of_runs, say
 from gatelab.commands.outcome import cost_line, cost_total, failures_table, plan_table, plan_total, result_tables
 from gatelab.configuration import (
     Reading,
@@ -26,6 +27,7 @@ from gatelab.configuration import (
     translated,
     using,
 )
+from gatelab.configuration.effects import check_swept
 from gatelab.disk import check_place
 from gatelab.errors import UserError
 from gatelab.locations import conf_directory
@@ -57,11 +59,13 @@ class _Session:
     Attributes:
         begun: folders that were not there before the sweep, the innermost first.
         failed: whether a run has failed.
+        said: notes that have been printed.
         executors: by their options; open, so that their workers need not start for every batch.
     """
 
     begun: list[Path] = field(default_factory=list)
     failed: bool = False
+    said: set[str] = field(default_factory=set)
     executors: dict[str, Executor] = field(default_factory=dict)
 
     def executor(self, options: ExecutorOptions, first: RunConfiguration, folder: Path) -> Executor:
@@ -101,6 +105,7 @@ def train(arguments: list[str]) -> int:
     multirun = any(word in ("-m", "--multirun") or "hydra.mode=" in word for word in arguments)
     ended: list[BaseException] = []
     _session.begun.clear()
+    _session.said.clear()
     _session.failed = False
 
     def job(configuration: DictConfig) -> None:
@@ -111,6 +116,7 @@ def train(arguments: list[str]) -> int:
                 check_single(HydraConfig.get(), arguments)
             with translated(arguments):
                 point = plain(configuration)
+            say(idle_words(arguments), _session.said)
             train_points([point], None, directories)
         except (UserError, Stopped, Interrupted, PlanOnly) as end:
             ended.append(end)
@@ -191,6 +197,9 @@ def train_points(
             with _named(positions[run.identity], places):
                 check_optimizer(run.optimizer)
         check_feasible(runs, options, slots())
+        say(of_runs(checked, points), _session.said)
+        if sweep is not None:
+            say(of_launcher(options, checked), _session.said)
 
     folder = Path(checked[0].runs_dir) / "sweeps" / (sweep or "")
 
@@ -201,6 +210,7 @@ def train_points(
     def slots() -> int:
         return 1 if sweep is None else executor().slots
 
+    check_swept(checked, points)
     if sweep is not None and tables:
         _say_what_seeds_cannot_decide(checked)
     if any(point.get("plan_only") for point in points):

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from gatelab.configuration.sections import OptimizerSection, ScheduleSection, TrainingSection
 from gatelab.equations import program
 from gatelab.equations.scanning import scan_order
 from gatelab.errors import UserError
@@ -19,6 +20,9 @@ def check_possible(run: "RunConfiguration") -> None:
         UserError: one line that names the setting, its value and what is allowed.
     """
     _check_path(run)
+    _check_optimizer(run.optimizer)
+    _check_schedule(run.schedule, run.training)
+    _check_stop(run)
 
 
 def _check_path(run: "RunConfiguration") -> None:
@@ -39,4 +43,49 @@ def _check_path(run: "RunConfiguration") -> None:
     if path == "scan" and scan_order(compiled) is None:
         raise UserError(
             f"path=scan: variant '{variant.name}' cannot run on it: a state is not linear in itself given the input"
+        )
+
+
+# Adadelta's rho, RMSprop's alpha and the others are the share of the past that an average keeps: torch refuses some of
+# what makes no average, and takes 1 (nothing new ever counts) and more (the past grows)
+_SHARES = ("momentum", "dampening", "alpha", "rho")
+_LARGEST = 1e6  # of a learning rate and a weight decay
+
+
+def _check_optimizer(optimizer: OptimizerSection) -> None:
+    for name, value in optimizer.arguments.items():
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue  # what kind it has to be is told by who asks torch
+        if name in _SHARES and not 0 <= value < 1:
+            raise UserError(f"optimizer.{name}={value:g}: must be at least 0 and below 1")
+        if name == "eps" and value <= 0:
+            raise UserError(f"optimizer.eps={value:g}: must be above 0; a gradient of 0 would make a weight NaN")
+    for name in ("lr", "weight_decay"):
+        if getattr(optimizer, name) > _LARGEST:
+            raise UserError(f"optimizer.{name}={getattr(optimizer, name):g}: must be at most {_LARGEST:g}")
+    decoupled = optimizer.kind == "AdamW" or optimizer.arguments.get("decoupled_weight_decay") is True
+    if decoupled and optimizer.lr * optimizer.weight_decay >= 1:
+        raise UserError(
+            f"optimizer.weight_decay={optimizer.weight_decay:g}: must be below {1 / optimizer.lr:g}, one over "
+            "optimizer.lr; every step would take all of each weight away, or more"
+        )
+
+
+def _check_schedule(schedule: ScheduleSection, training: TrainingSection) -> None:
+    if schedule.warmup_steps > training.max_steps:
+        raise UserError(
+            f"schedule.warmup_steps={schedule.warmup_steps}: must be at most training.max_steps={training.max_steps}; "
+            "the learning rate would never come to optimizer.lr"
+        )
+
+
+def _check_stop(run: "RunConfiguration") -> None:
+    stop, task = run.training.stop_at, run.task
+    if stop is None:
+        return
+    better, most = ("above", "at most") if task.higher_is_better else ("below", "at least")
+    if stop > task.perfect if task.higher_is_better else stop < task.perfect:
+        raise UserError(
+            f"training.stop_at={stop:g}: must be {most} {task.perfect:g}, the best {task.score_name} that task "
+            f"'{task.name}' has; none is {better} it"
         )

@@ -158,6 +158,8 @@ class Reading:
         for key in KEYS:
             if key not in mapping and key not in ("label", "debug", "logger", "plan_only"):
                 raise UserError(f"key '{key}' is missing")
+        if "label" in mapping and not self._frozen:
+            raise UserError("label: follows from the variant and its equations; must be left out")
         if not isinstance(mapping["variant"], Mapping):
             raise UserError(f"variant={mapping['variant']}: must be a mapping with the keys of a variant file")
         variant = self._once("variant", mapping["variant"], self._variant)
@@ -173,10 +175,10 @@ class Reading:
             optimizer=optimizer,
             schedule=self._section(ScheduleSection, mapping, "schedule"),
             training=self._section(TrainingSection, mapping, "training"),
-            seed=_whole(mapping["seed"], "seed", 0),
+            seed=_whole(mapping["seed"], "seed", 0, 2**63 - 1),
             path=_choice(mapping["path"], "path", _PATHS),
             device=_choice(mapping["device"], "device", _DEVICES),
-            threads=_whole(mapping["threads"], "threads", 1),
+            threads=_whole(mapping["threads"], "threads", 1, 4096),
             stack=self._section(StackSection, mapping, "stack"),
             logger=self._once("logger", mapping.get("logger"), _mirrors),
             runs_dir=_text(mapping["runs_dir"], "runs_dir"),
@@ -308,9 +310,11 @@ def _label(variant: Variant, files: Mapping[str, Path]) -> str:
     return " ".join([variant.name, *changed])
 
 
-def _whole(value: Any, name: str, least: int) -> int:
+def _whole(value: Any, name: str, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UserError(f"{name}={value}: must be an integer of at least {least}")
+    if value > most:
+        raise UserError(f"{name}={value}: must be at most {most}")
     return value
 
 

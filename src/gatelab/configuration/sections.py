@@ -68,7 +68,7 @@ class ModelSection(_Section):
 class TrainingSection(_Section):
     """How a run is fitted."""
 
-    max_steps: int = Field(ge=1)
+    max_steps: int = Field(ge=1, le=2**40)
     batch_size: int = Field(ge=1, le=2**20)
     clip_norm: float | None = Field(gt=0)
     validate_every: int = Field(ge=1)

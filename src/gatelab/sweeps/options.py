@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gatelab.validation import check
 
-__all__ = ["ExecutorOptions", "RayOptions", "SubmititOptions"]
+__all__ = ["ExecutorOptions", "RayOptions", "SubmititOptions", "cores"]
 
 
 class _Options(BaseModel):
@@ -60,10 +60,10 @@ class ExecutorOptions(_Options):
         """Return how many stacks run at once on this machine."""
         if self.workers is not None:
             return self.workers
-        return gpus or max(1, _cores() // threads)
+        return gpus or max(1, cores() // threads)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use, which in a container are fewer than the machine has."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

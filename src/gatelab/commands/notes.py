@@ -1,0 +1,95 @@
+"""What a command says, before it trains, of settings that have no effect: a line each, once for a sweep."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from gatelab.configuration import RunConfiguration
+from gatelab.configuration.effects import doubts, notes
+from gatelab.sweeps import ExecutorOptions
+from gatelab.sweeps.options import cores
+
+__all__ = ["idle_words", "of_launcher", "of_runs", "say"]
+
+_OF_SWEEPS = ("hydra.launcher.", "hydra/launcher=", "hydra.sweep.", "hydra.sweeper.", "hydra/sweeper=")
+
+
+def say(lines: Iterable[str], said: set[str]) -> None:
+    """Print notes on stderr, those that have been said before aside."""
+    for line in lines:
+        if line not in said:
+            said.add(line)
+            print(f"note: {line}", file=sys.stderr)
+
+
+def of_runs(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what there is to say of the points of a sweep, or of a single run.
+
+    Args:
+        runs: the points.
+        given: the mappings that they were read from.
+    """
+    yield from notes(runs, given)
+    yield from doubts(runs)
+    identities = len({run.identity for run in runs})
+    runs_of_them = f"{identities} run{'s' if identities > 1 else ''}"
+    if identities < len(runs):
+        yield f"{len(runs)} points are {runs_of_them}: the others are one of these again"
+    size = runs[0].stack.size
+    if isinstance(size, int) and size > identities and len({run.stack.size for run in runs}) == 1:
+        yield f"stack.size={size} has no effect: {runs_of_them} will be trained"
+
+
+def of_launcher(options: ExecutorOptions, runs: Sequence[RunConfiguration]) -> Iterator[str]:
+    """Yield what there is to say of who trains: options of another executor, more threads than there are cores."""
+    usual, executor = ExecutorOptions(), options.executor
+    named = f"hydra.launcher.executor={executor}"
+    for name in ("submitit", "ray"):
+        if executor != name:
+            yield from _changed(getattr(options, name), getattr(usual, name), f"hydra.launcher.{name}.", named)
+    if executor == "submitit" and options.submitit.cluster in ("local", "debug"):
+        of_queue = {"slurm_partition", "slurm_account", "mem_gb", "cpus_per_task"}
+        because = f"hydra.launcher.submitit.cluster={options.submitit.cluster} has no queue"
+        yield from _changed(options.submitit, usual.submitit, "hydra.launcher.submitit.", because, of_queue)
+    if executor == "inline":
+        because = f"{named} trains in this process, one stack after another"
+        yield from _changed(options, usual, "hydra.launcher.", because, {"workers", "limit_minutes", "silent_minutes"})
+    elif executor != "processes":
+        because = f"{named} does not see the steps of a stack"
+        yield from _changed(options, usual, "hydra.launcher.", because, {"silent_minutes"})
+    identities = len({run.identity for run in runs})
+    if executor == "processes" and options.workers is not None and options.workers > identities:
+        yield f"hydra.launcher.workers={options.workers} are more than the {identities} runs there are"
+    if executor in ("inline", "processes"):
+        yield from _of_threads(options, max(run.threads for run in runs), identities)
+
+
+def _of_threads(options: ExecutorOptions, threads: int, runs: int) -> Iterator[str]:
+    there = cores()
+    has = f"this process has {there} core{'s' if there > 1 else ''}"
+    workers = min(options.workers or 1, runs) if options.executor == "processes" else 1
+    if threads > there:
+        yield f"threads={threads}: {has}; more threads than cores make training slower"
+    elif workers * threads > there:
+        of_each = f" of {threads} threads" if threads > 1 else ""
+        yield f"hydra.launcher.workers={options.workers}: {has}; {workers} workers{of_each} make each other slower"
+
+
+def idle_words(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield what there is to say of arguments that are about sweeps where there is none."""
+    if {"-m", "--multirun"} & set(arguments):
+        return
+    for word in arguments:
+        if word.lstrip("+").startswith(_OF_SWEEPS):
+            yield f"{word} has no effect: a sweep needs -m"
+
+
+def _changed(
+    options: BaseModel, usual: BaseModel, above: str, because: str, names: set[str] | None = None
+) -> Iterator[str]:
+    for name in type(options).model_fields if names is None else sorted(names):
+        value = getattr(options, name)
+        if value != getattr(usual, name):
+            yield f"{above}{name}={value} has no effect: {because}"

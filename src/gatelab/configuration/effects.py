@@ -1,0 +1,217 @@
+"""Settings that have no effect beside the others: possible, and most often not what was meant."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gatelab.configuration.run import RunConfiguration
+from gatelab.configuration.sections import OptimizerSection
+from gatelab.configuration.shared import Same
+from gatelab.errors import UserError
+from gatelab.models.openings import Given
+from gatelab.tasks import LengthTask, PermutedMnist
+
+__all__ = ["Idle", "check_swept", "doubts", "idle", "notes"]
+
+_SHOWN = 3  # values of a setting that a note lists
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A setting without effect.
+
+    Attributes:
+        key: dotted.
+        value: what it is set to.
+        neutral: the value that says nothing, which is no news.
+        because: the settings that leave it without effect, and why.
+    """
+
+    key: str
+    value: Any
+    neutral: Any
+    because: str
+
+
+def idle(run: RunConfiguration, given: Mapping[str, Any]) -> list[Idle]:
+    """Return the settings of a run whose value makes no difference, whatever it is.
+
+    Args:
+        run: checked.
+        given: the mapping that it was read from, which still has the width that ``model.match`` replaces.
+    """
+    return [*_of_model(run, given), *_of_training(run), *_of_optimizer(run), *_of_opening(run), *_of_task(run)]
+
+
+def _of_model(run: RunConfiguration, given: Mapping[str, Any]) -> Iterator[Idle]:
+    model, asked = run.model, given["model"]
+    if model.num_layers == 1:
+        yield Idle("model.dropout", model.dropout, 0.0, "model.num_layers=1 has no layer between")
+    if model.match is None:
+        yield Idle("model.match_to", model.match_to, "lstm", "model.match=null")
+        yield Idle("model.match_size", model.match_size, None, "model.match=null")
+    elif asked.get("match_size") is not None:
+        width = asked.get("hidden_size", 64)
+        because = f"model.match={model.match} finds the width, from model.match_size={model.match_size}"
+        yield Idle("model.hidden_size", width, 64, because)
+
+
+def _of_training(run: RunConfiguration) -> Iterator[Idle]:
+    training, schedule = run.training, run.schedule
+    validations = -(-training.max_steps // training.validate_every)
+    if validations == 1:
+        yield Idle("training.stop_at", training.stop_at, None, "the only validation comes after the last step")
+    if training.validate_every > training.max_steps:
+        because = f"training.max_steps={training.max_steps}, after which there is a validation in any case"
+        yield Idle("training.validate_every", training.validate_every, 100, because)
+    if training.patience is None or training.patience + 1 >= validations:
+        s = "" if validations == 1 else "s"
+        because = f"it would run out after the last step at the earliest: {validations} validation{s}"
+        yield Idle("training.patience", training.patience, None, because)
+    if schedule.name == "constant":
+        yield Idle("schedule.final", schedule.final, 1.0, "schedule.name=constant")
+    elif schedule.warmup_steps >= training.max_steps - 1:
+        because = f"schedule.warmup_steps={schedule.warmup_steps} takes all of training.max_steps={training.max_steps}"
+        yield Idle("schedule.name", schedule.name, "constant", because)
+        yield Idle("schedule.final", schedule.final, schedule.final, because)  # one line is enough
+    elif schedule.final == 1.0:
+        yield Idle("schedule.name", schedule.name, "constant", "schedule.final=1 leaves the learning rate as it is")
+
+
+def _of_optimizer(run: RunConfiguration) -> Iterator[Idle]:
+    optimizer = run.optimizer
+    own = optimizer.arguments
+    if optimizer.kind == "SGD" and not own.get("momentum"):
+        yield Idle("optimizer.normalize_momentum", optimizer.normalize_momentum, False, "optimizer.momentum=0")
+        yield Idle("optimizer.dampening", own.get("dampening", 0), 0, "optimizer.momentum=0")
+    if not optimizer.weight_decay:
+        decoupled = own.get("decoupled_weight_decay", False)
+        yield Idle("optimizer.decoupled_weight_decay", decoupled, False, "optimizer.weight_decay=0")
+    if not optimizer.lr:
+        # every other setting of training is idle too; one line says it
+        yield from _frozen(optimizer)
+
+
+def _frozen(optimizer: OptimizerSection) -> Iterator[Idle]:
+    because = "optimizer.lr=0: weights stay as they start"
+    yield Idle("optimizer._target_", optimizer.target, None, because)
+    yield Idle("optimizer.weight_decay", optimizer.weight_decay, 0.0, because)
+
+
+def _of_opening(run: RunConfiguration) -> Iterator[Idle]:
+    opening, variant = run.opening, run.variant
+    if not isinstance(opening, Given):
+        if opening.name == "zero" and not any(parameter.kind == "bias" for parameter in variant.parameters):
+            yield Idle("opening.name", opening.name, "default", f"variant '{variant.name}' has no biases")
+        return
+    roles = ("retain", "write", "expose")
+    if not any(getattr(opening, role) for role in roles):
+        yield Idle("opening.name", "given", "default", "opening.retain, write and expose are null")
+    for role in roles if not variant.roles else ():
+        yield Idle(f"opening.{role}", _plain(getattr(opening, role)), None, f"variant '{variant.name}' has no gates")
+
+
+def _of_task(run: RunConfiguration) -> Iterator[Idle]:
+    task = run.task
+    if isinstance(task, LengthTask) and task.test_length == task.length:
+        yield Idle("task.test_length", task.test_length, None, f"task.length={task.length} is the same")
+    if isinstance(task, PermutedMnist) and task.permutation != "seeded":
+        because = f"task.permutation={task.permutation}"
+        yield Idle("task.permutation_seed", task.permutation_seed, 0, because)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def idle_of_all(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> list[list[Idle]]:
+    """Return what :func:`idle` says of each run; what runs have in common is looked at once."""
+    known: dict[tuple[object, ...], list[Idle]] = {}
+    found = []
+    for run, mapping in zip(runs, given, strict=True):
+        shared = (run.variant, run.opening, run.task, run.model, run.optimizer, run.schedule, run.training)
+        key = (mapping["model"].get("hidden_size"), mapping["model"].get("match_size"), *map(Same, shared))
+        if key not in known:
+            known[key] = idle(run, mapping)
+        found.append(known[key])
+    return found
+
+
+def check_swept(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a sweep over a setting that has no effect in any point: all of them would compute the same.
+
+    Raises:
+        UserError: one line that names the setting, its values and why.
+    """
+    found = idle_of_all(runs, given)
+    shared = set.intersection(*({one.key for one in each} for each in {id(each): each for each in found}.values()))
+    for key in sorted(shared):
+        # a setting that others leave idle in every point, and that has several values
+        settings = {_text(one): one for each in found for one in each if one.key == key}
+        if len(settings) > 1:
+            reasons = {one.because for one in settings.values()}
+            because = next(iter(reasons)) if len(reasons) == 1 else f"for one, {sorted(reasons)[0]}"
+            raise UserError(f"{key} is swept over {_listed(settings)} and has no effect in any point: {because}")
+
+
+def notes(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return one line for each setting that was set and has no effect, with how many points of a sweep have it."""
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+    for each in idle_of_all(runs, given):
+        for one in each:
+            if one.value != one.neutral and one.value is not None:
+                values = counts.setdefault((one.key, one.because), {})
+                values[_text(one)] = values.get(_text(one), 0) + 1
+    lines = []
+    for (key, because), values in counts.items():
+        points = sum(values.values())
+        where = f" (in {points} of {len(runs)} points)" if len(runs) > 1 else ""
+        lines.append(f"{key}={_listed(values)} has no effect: {because}{where}")
+    return lines
+
+
+def doubts(runs: Sequence[RunConfiguration]) -> list[str]:
+    """Return one line for each setting that has an effect which is hardly the one that was meant."""
+    lines: dict[str, int] = {}
+    seen: dict[tuple[Same, ...], list[str]] = {}
+    for run in runs:
+        key = tuple(map(Same, (run.task, run.training, run.opening, run.model)))
+        if key not in seen:
+            seen[key] = [*_too_easy(run), *_too_many_numbers(run)]
+        for line in seen[key]:
+            lines[line] = lines.get(line, 0) + 1
+    where = [f" (in {count} of {len(runs)} points)" if len(runs) > 1 else "" for count in lines.values()]
+    return [f"{line}{place}" for line, place in zip(lines, where, strict=True)]
+
+
+def _too_easy(run: RunConfiguration) -> Iterator[str]:
+    stop, task = run.training.stop_at, run.task
+    if stop is None:
+        return
+    chance = task.chance
+    if stop <= chance if task.higher_is_better else stop >= chance:
+        yield (
+            f"training.stop_at={stop:g} is no better than {chance:.3g}, what {task.chance_meaning} scores on task "
+            f"'{task.name}': a run may stop at its first validation"
+        )
+
+
+def _too_many_numbers(run: RunConfiguration) -> Iterator[str]:
+    opening, width = run.opening, run.model.hidden_size
+    for role in ("retain", "write", "expose") if isinstance(opening, Given) else ():
+        numbers = getattr(opening, role) or ()
+        if len(numbers) > width:
+            unused = len(numbers) - width
+            yield f"opening.{role} has {len(numbers)} numbers for {width} units: the last {unused} are not used"
+
+
+def _text(one: Idle) -> str:
+    if one.value is None or isinstance(one.value, bool):
+        return {None: "null", True: "true", False: "false"}[one.value]
+    return f"{one.value:g}" if isinstance(one.value, float) else str(one.value)
+
+
+def _listed(values: Iterable[str]) -> str:
+    several = list(values)
+    more = f", … ({len(several) - _SHOWN} more)" if len(several) > _SHOWN else ""
+    return f"{', '.join(several[:_SHOWN])}{more}"
