@@ -21,8 +21,8 @@ REFUSED = {
     "below 1",
     "optimizer=rmsprop optimizer.alpha=1": "optimizer.alpha=1: must be at least 0 and below 1",
     "optimizer.eps=0": "optimizer.eps=0: must be above 0; a gradient of 0 would make a weight NaN",
-    "optimizer.lr=1e9": "optimizer.lr=1e+09: must be at most 1e+06",
-    "optimizer.weight_decay=1e9": "optimizer.weight_decay=1e+09: must be at most 1e+06",
+    "optimizer.lr=1e39": "optimizer.lr=1e+39: must be at most 3.4e+38",
+    "optimizer.weight_decay=1e39": "optimizer.weight_decay=1e+39: must be at most 3.4e+38",
     "optimizer=adamw optimizer.lr=0.1 optimizer.weight_decay=10": "optimizer.weight_decay=10: must be below 10, one "
     "over optimizer.lr; every step would take all of each weight away, or more",
     "schedule.warmup_steps=11 training.max_steps=10": "schedule.warmup_steps=11: must be at most "
@@ -98,7 +98,10 @@ IDLE = {
     "+optimizer.decoupled_weight_decay=true": [
         "optimizer.decoupled_weight_decay=true has no effect: optimizer.weight_decay=0"
     ],
-    "optimizer.lr=0": ["optimizer._target_=torch.optim.Adam has no effect: optimizer.lr=0: weights stay as they start"],
+    "optimizer.lr=0": [
+        "optimizer._target_=torch.optim.Adam has no effect: optimizer.lr=0: weights stay as they start"
+    ],
+    "optimizer.lr=1e9": ["optimizer.lr=1e+09: weights will leave every scale in a few steps"],
     "opening=given": ["opening.name=given has no effect: opening.retain, write and expose are null"],
     "opening=given opening.retain=1 variant=elman": [
         "opening.retain=[1.0] has no effect: variant 'elman' has no gates"
@@ -109,8 +112,8 @@ IDLE = {
         "task.permutation_seed=3 has no effect: task.permutation=bit_reversal"
     ],
     "training.stop_at=0.99": [
-        "training.stop_at=0.99 is no better than 0.167, what predicting 1 always scores on task 'adding': a run may stop at "
-        "its first validation"
+        "training.stop_at=0.99 is no better than 0.167, what predicting 1 always scores on task 'adding': a run may "
+        "stop at its first validation"
     ],
     "model.hidden_size=2 opening=given opening.write=[1,2,3]": [
         "opening.write has 3 numbers for 2 units: the last 1 are not used"

@@ -10,6 +10,7 @@ import pytest
 
 from gatelab.commands import door
 from gatelab.commands.train import train
+from gatelab.errors import UserError
 from gatelab.runs import Store
 
 LR = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
@@ -148,3 +149,24 @@ def test_the_plugin_is_light():
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"optuna", "torch", "gatelab", "pydantic", "numpy"} & set(ended.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ["model.dropout=interval(0,0.5)"],
+            "model.dropout is swept over 0, 0.5 and has no effect in any point: model.num_layers=1 has no layer "
+            "between",
+        ),
+        ([LR, "path=scan"], "path=scan: variant 'lstm' cannot run on it: a state is not linear in itself given the "
+         "input"),
+        ([LR, "model.hidden_size=choice(3,65000)"], "lstm on adding (model.hidden_size=65000, 5 steps, "
+         "training.batch_size=4): needs about 1.48 TB of memory"),
+    ],
+)  # fmt: skip
+def test_what_a_search_cannot_have_is_refused_before_there_is_a_study(folder, words, line):
+    with pytest.raises(UserError) as refused:
+        train([*SEARCH, *words, "hydra.sweeper.study_name=lr", "hydra.launcher.executor=inline"])
+    assert str(refused.value).startswith(line)
+    assert list(folder.iterdir()) == []

@@ -13,6 +13,7 @@ from gatelab.tasks import LengthTask, PermutedMnist
 
 __all__ = ["Idle", "check_swept", "doubts", "idle", "notes"]
 
+_ABSURD = 1e4  # a learning rate, or a weight decay, beyond all that is published
 _SHOWN = 3  # values of a setting that a note lists
 
 
@@ -175,9 +176,9 @@ def doubts(runs: Sequence[RunConfiguration]) -> list[str]:
     lines: dict[str, int] = {}
     seen: dict[tuple[Same, ...], list[str]] = {}
     for run in runs:
-        key = tuple(map(Same, (run.task, run.training, run.opening, run.model)))
+        key = tuple(map(Same, (run.task, run.training, run.opening, run.model, run.optimizer)))
         if key not in seen:
-            seen[key] = [*_too_easy(run), *_too_many_numbers(run)]
+            seen[key] = [*_too_easy(run), *_too_many_numbers(run), *_too_fast(run)]
         for line in seen[key]:
             lines[line] = lines.get(line, 0) + 1
     where = [f" (in {count} of {len(runs)} points)" if len(runs) > 1 else "" for count in lines.values()]
@@ -203,6 +204,12 @@ def _too_many_numbers(run: RunConfiguration) -> Iterator[str]:
         if len(numbers) > width:
             unused = len(numbers) - width
             yield f"opening.{role} has {len(numbers)} numbers for {width} units: the last {unused} are not used"
+
+
+def _too_fast(run: RunConfiguration) -> Iterator[str]:
+    for name in ("lr", "weight_decay"):
+        if (value := getattr(run.optimizer, name)) > _ABSURD:
+            yield f"optimizer.{name}={value:g}: weights will leave every scale in a few steps"
 
 
 def _text(one: Idle) -> str:

@@ -49,7 +49,7 @@ def _check_path(run: "RunConfiguration") -> None:
 # Adadelta's rho, RMSprop's alpha and the others are the share of the past that an average keeps: torch refuses some of
 # what makes no average, and takes 1 (nothing new ever counts) and more (the past grows)
 _SHARES = ("momentum", "dampening", "alpha", "rho")
-_LARGEST = 1e6  # of a learning rate and a weight decay
+_LARGEST = 3.4e38  # of the numbers of training, which are float32
 
 
 def _check_optimizer(optimizer: OptimizerSection) -> None:

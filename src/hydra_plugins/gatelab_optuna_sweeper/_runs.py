@@ -14,9 +14,13 @@ from omegaconf import DictConfig
 
 from gatelab.commands.train import RunError
 from gatelab.configuration import plain, quote_equations, run_configuration, translated
+from gatelab.configuration.effects import check_swept
 from gatelab.errors import UserError
 from gatelab.runs import Store
-from gatelab.search import Outcome, Point
+from gatelab.search import Outcome, Point, Space
+from gatelab.sweeps import ExecutorOptions
+from gatelab.sweeps.feasible import check_feasible
+from hydra_plugins.gatelab_stacked_launcher.stacked_launcher import plain_options
 
 
 class LaunchedRuns:
@@ -48,6 +52,19 @@ class LaunchedRuns:
         run = run_configuration(composed, self.directories)
         task = run.task
         return Point(run.identity, task.name, task.score_name, task.higher_is_better, run.seed, run.runs_dir)
+
+    def check(self, space: Space) -> None:
+        """Look, before a study is opened, at every choice and at both ends of every interval.
+
+        Raises:
+            UserError: a run that cannot be, or that this machine cannot train; a parameter without effect.
+        """
+        points = [self._composed(space.words(values)) for values in space.ends()]
+        runs = [run_configuration(point, self.directories) for point in points]
+        check_swept(runs, points)
+        options = getattr(self.launcher, "options", None)
+        if options is not None:
+            check_feasible(runs, ExecutorOptions.read(plain_options(options)))
 
     def train(self, batch: Sequence[Sequence[str]]) -> list[Outcome]:
         """Hand runs to the launcher and look up what became of them."""

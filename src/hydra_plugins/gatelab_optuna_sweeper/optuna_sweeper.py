@@ -82,7 +82,7 @@ class OptunaSearchSweeper(Sweeper):
         from hydra.core.override_parser.overrides_parser import OverridesParser
 
         from gatelab.configuration import added_folders
-        from gatelab.search import SearchSettings, search
+        from gatelab.search import SearchSettings, read_space, search
         from hydra_plugins.gatelab_optuna_sweeper._runs import LaunchedRuns, parameter_words
 
         assert self.config is not None and self.hydra_context is not None and self.launcher is not None
@@ -92,10 +92,13 @@ class OptunaSearchSweeper(Sweeper):
         directories = added_folders().directories
         loader = self.hydra_context.config_loader
         words = [*parameter_words(_plain(self.params)), *arguments]
+        overrides = OverridesParser.create(config_loader=loader).parse_overrides(words)
+        runs = LaunchedRuns(self.config, loader, self.launcher, directories)
+        runs.check(read_space(overrides))
         search(
             settings,
-            OverridesParser.create(config_loader=loader).parse_overrides(words),
-            LaunchedRuns(self.config, loader, self.launcher, directories),
+            overrides,
+            runs,
             name=Path(self.config.hydra.sweep.dir).name,
             flags=[f"--config-dir={folder}" for folder in directories],
         )

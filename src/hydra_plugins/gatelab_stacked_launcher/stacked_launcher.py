@@ -105,11 +105,12 @@ class StackedLauncher(Launcher):
         sweep = Path(self.config.hydra.sweep.dir).name
         points = [self.composition.point(overrides) for overrides in job_overrides]
         directories = added_folders().directories
-        outcomes = train_points(points, sweep, directories, names, _plain_options(self.options), tables=self.tables)
+        outcomes = train_points(points, sweep, directories, names, plain_options(self.options), tables=self.tables)
         return [_ended(overrides, outcome) for overrides, outcome in zip(job_overrides, outcomes, strict=True)]
 
 
-def _plain_options(options: dict[str, Any]) -> dict[str, Any]:
+def plain_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the launcher's options as plain values."""
     return {
         name: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
         for name, value in options.items()
