@@ -8,10 +8,12 @@ from pydantic import BaseModel
 
 from gatelab.configuration import RunConfiguration
 from gatelab.configuration.effects import doubts, notes
+from gatelab.configuration.sections import WandbSection
+from gatelab.configuration.wandb_environment import told
 from gatelab.sweeps import ExecutorOptions
 from gatelab.sweeps.options import cores
 
-__all__ = ["idle_words", "of_launcher", "of_runs", "say"]
+__all__ = ["idle_words", "of_launcher", "of_loggers", "of_runs", "say"]
 
 _OF_SWEEPS = ("hydra.launcher.", "hydra/launcher=", "hydra.sweep.", "hydra.sweeper.", "hydra/sweeper=")
 
@@ -40,6 +42,18 @@ def of_runs(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]
     size = runs[0].stack.size
     if isinstance(size, int) and size > identities and len({run.stack.size for run in runs}) == 1:
         yield f"stack.size={size} has no effect: {runs_of_them} will be trained"
+
+
+def of_loggers(runs: Sequence[RunConfiguration], environ: Mapping[str, str], *, sweep: bool) -> Iterator[str]:
+    """Yield what there is to say of W&B: options where it is disabled, variables of the environment."""
+    section = next((run.logger.wandb for run in runs if run.logger.wandb is not None), None)
+    if section is None:
+        return
+    if section.mode == "disabled":
+        because = "logger.wandb.mode=disabled"
+        yield from _changed(section, WandbSection(), "logger.wandb.", because, {"checkpoints", "patience"})
+    else:
+        yield from told(environ, sweep=sweep)
 
 
 def of_launcher(options: ExecutorOptions, runs: Sequence[RunConfiguration]) -> Iterator[str]:

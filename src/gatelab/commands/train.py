@@ -13,7 +13,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from gatelab.commands.notes import idle_words, of_launcher, of_runs, say
+from gatelab.commands.notes import idle_words, of_launcher, of_loggers, of_runs, say
 from gatelab.commands.outcome import cost_line, cost_total, failures_table, plan_table, plan_total, result_tables
 from gatelab.configuration import (
     Reading,
@@ -196,8 +196,10 @@ def train_points(
         for run in runs:
             with _named(positions[run.identity], places):
                 check_optimizer(run.optimizer)
+        environ = dict(os.environ)  # the check takes from it what W&B is not to obey
         check_feasible(runs, options, slots())
         say(of_runs(checked, points), _session.said)
+        say(of_loggers(checked, environ, sweep=sweep is not None), _session.said)
         if sweep is not None:
             say(of_launcher(options, checked), _session.said)
 

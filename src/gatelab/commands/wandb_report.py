@@ -2,12 +2,12 @@
 
 import csv
 import math
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from gatelab.configuration.sections import WandbSection
+from gatelab.configuration.wandb_environment import default
 from gatelab.errors import UserError
 from gatelab.validation import check
 
@@ -48,7 +48,7 @@ def log_report(folder: Path, place: str, directory: Path) -> None:
 
 def _section(place: str) -> WandbSection:
     entity, _, project = place.rpartition("/")
-    mode = os.environ.get("WANDB_MODE") or "offline"
+    mode = default("mode", "offline")
     return check(WandbSection, {"project": project, "entity": entity or None, "mode": mode}, "wandb")
 
 

@@ -6,6 +6,8 @@ pairs the trials of a comparison.
 
 ``model.hidden_size=${by_variant:lstm,36,gru,46}`` gives each variant of a sweep a value of its own, and
 ``opening.max_time=${by_opening:chrono,750}`` one to an opening that has such a number, and null to the others.
+
+``${wandb:project,gatelab}`` is what the environment says of Weights & Biases, or gatelab.
 """
 
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 from omegaconf import Container, Node, OmegaConf
 
+from gatelab.configuration.wandb_environment import default
 from gatelab.errors import UserError, suggest
 from gatelab.models.openings import OPENINGS
 from gatelab.randomness import generator
@@ -111,7 +114,16 @@ def _table(group: str, pairs: tuple[Any, ...], node: Node) -> tuple[str, dict[An
     return where, dict(zip(pairs[::2], pairs[1::2], strict=True))
 
 
-RESOLVERS: dict[str, Callable[..., Any]] = {"draw": _draw, "by_variant": _by_variant, "by_opening": _by_opening}
+def _wandb(name: str, otherwise: str | None = None) -> str | None:
+    return default(name, otherwise)
+
+
+RESOLVERS: dict[str, Callable[..., Any]] = {
+    "draw": _draw,
+    "by_variant": _by_variant,
+    "by_opening": _by_opening,
+    "wandb": _wandb,
+}
 """Name -> function of ``${name:…}``."""
 
 

@@ -1,13 +1,17 @@
 """What only this machine can say of the runs that are to be trained, known before the first of them starts."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from gatelab.configuration import RunConfiguration
+from gatelab.configuration.loggers import check_loggers
 from gatelab.configuration.shared import Same
+from gatelab.configuration.wandb_environment import check_variables
 from gatelab.disk import check_place
 from gatelab.errors import UserError
+from gatelab.sweeps.executors.devices import visible_gpus
 from gatelab.sweeps.memory import Room, decides, needed, room, shown, steps_of
 from gatelab.sweeps.options import ExecutorOptions
 from gatelab.sweeps.plan import automatic_size
@@ -34,7 +38,7 @@ def check_feasible(runs: Sequence[RunConfiguration], options: ExecutorOptions, s
     here = options.executor in ("inline", "processes")
     for runs_dir in dict.fromkeys(run.runs_dir for run in runs):
         check_place(Path(runs_dir), f"runs_dir={runs_dir}")
-    _check_loggers(runs)
+    _check_loggers(runs, here=here)
     if here:
         _check_devices(runs)
         _check_compiler(runs)
@@ -64,12 +68,11 @@ def _check_compiler(runs: Sequence[RunConfiguration]) -> None:
         raise UserError("path=native cannot run: device=auto takes the GPU here; it needs device=cpu")
 
 
-def _check_loggers(runs: Sequence[RunConfiguration]) -> None:
-    from gatelab.training.mirrors import check_loggers
-
-    several = {run.logger.model_dump_json(): run for run in runs}
-    for run in several.values():
-        check_loggers(run)
+def _check_loggers(runs: Sequence[RunConfiguration], *, here: bool) -> None:
+    for section in {Same(run.logger): run.logger for run in runs}.values():
+        check_loggers(section)
+        if here and section.wandb is not None:
+            check_variables(section.wandb, os.environ)
 
 
 def _check_memory(runs: Sequence[RunConfiguration], options: ExecutorOptions, slots: int) -> None:
@@ -107,7 +110,7 @@ def _room(runs: Sequence[RunConfiguration], options: ExecutorOptions) -> Room | 
         return Room(size, size, "that a job has (hydra.launcher.submitit.mem_gb)")
     if options.executor not in ("inline", "processes"):
         return None
-    if any(run.device != "cpu" for run in runs):
+    if any(run.device != "cpu" for run in runs) and visible_gpus():
         import torch
 
         if torch.cuda.is_available():

@@ -7,10 +7,10 @@ import torch
 from pytorch_lightning import Callback
 
 from gatelab.configuration import RunConfiguration
+from gatelab.configuration.loggers import check_loggers
 from gatelab.errors import SharedError, UserError
 from gatelab.runs import LEASE, Claims, Result, Stop, Store
 from gatelab.training.data import StackData
-from gatelab.training.mirrors import check_loggers
 from gatelab.training.resuming import groups, states
 from gatelab.training.stack import network
 from gatelab.training.stack_fit import Member, StackFit
@@ -54,7 +54,7 @@ def train_stack(
     first = configurations[0]
     with _shared():
         device = _device(first)
-        check_loggers(first)
+        check_loggers(first.logger)
         torch.set_num_threads(first.threads)
         template = network(first)
         choice = template.to(device).rnn.choice()

@@ -3,7 +3,6 @@
 The history in runs/ is the truth: a mirror that fails, or does not come to its end, costs a line on stderr and no more.
 """
 
-import importlib.util
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,6 @@ from typing import Any
 from pytorch_lightning.loggers import CSVLogger
 
 from gatelab.configuration import RunConfiguration
-from gatelab.errors import UserError
 from gatelab.probes import GateHistogram
 from gatelab.runs import Result
 from gatelab.training.patience import IMPATIENCE, PATIENCE, together, within
@@ -26,7 +24,6 @@ from gatelab.training.wandb_runs import one_line, start_run
 __all__ = [
     "PATIENCE",
     "Mirror",
-    "check_loggers",
     "close_mirrors",
     "finish_mirrors",
     "mirror_comparison",
@@ -114,13 +111,6 @@ class Mirror:
             _warn(kind, f"run {self.identity}", error)
             return True
         return False
-
-
-def check_loggers(configuration: RunConfiguration) -> None:
-    """Raise a UserError for a logger whose package is not installed."""
-    for kind in ("tensorboard", "mlflow"):
-        if getattr(configuration.logger, kind) is not None and importlib.util.find_spec(kind) is None:
-            raise UserError(f"logger={kind}: needs `pip install {kind}`; allowed without: wandb, csv, none")
 
 
 def open_mirrors(

@@ -1,5 +1,6 @@
 """What Weights & Biases shows of a run: where it is filed, its numbers and gates, its result, its checkpoint."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from gatelab.configuration import RunConfiguration
 from gatelab.configuration.sections import WandbSection
 from gatelab.probes import GateHistogram
 from gatelab.runs import Result
-from gatelab.training.wandb_runs import TAG, shortened, start_run
+from gatelab.training.wandb_runs import TAG, shortened, start_run, tags_of_environment
 
 __all__ = ["WandbMirror", "open_wandb"]
 
@@ -89,12 +90,14 @@ def open_wandb(configuration: RunConfiguration, folder: Path, sweep: str | None)
     """
     section = configuration.logger.wandb
     assert section is not None
-    tags = (configuration.variant.name, configuration.task.name, configuration.opening.name)
+    own = (configuration.variant.name, configuration.task.name, configuration.opening.name)
+    tags = (*own, *tags_of_environment())
+    named = os.environ.get("WANDB_NAME") if sweep is None else None
     history = folder / "metrics.jsonl"
     run = start_run(
         section,
         Path(configuration.runs_dir),
-        name=f"{configuration.label} seed {configuration.seed}",
+        name=named or f"{configuration.label} seed {configuration.seed}",
         job_type=configuration.label,
         group=sweep,
         tags=tags,

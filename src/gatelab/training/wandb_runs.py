@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.configuration.sections import WandbSection
+from gatelab.configuration.wandb_environment import forget_told
 from gatelab.training.patience import within
 
-__all__ = ["one_line", "shortened", "start_run"]
+__all__ = ["one_line", "shortened", "start_run", "tags_of_environment"]
 
 LEAVING = 5.0  # seconds that the service process has to end at the exit; every run of it has been ended by then
 NAME, TAG = 128, 64  # the longest name of a project and the longest tag, in characters: wandb/sdk/wandb_settings.py
@@ -39,7 +40,8 @@ def start_run(
 
     Args:
         section: project, entity, mode and patience.
-        directory: where W&B makes its folder.
+        directory: where W&B makes its folder, unless WANDB_DIR says where.
+        group: of runs that belong together, unless WANDB_RUN_GROUP names one.
         identity: the run's id in W&B; None for one that W&B draws. Inside an agent's sweep the agent has drawn it.
         resumed: whether to go on in the run that has this id. Offline it begins anew: a run's files are never added to.
 
@@ -49,6 +51,10 @@ def start_run(
     """
     import wandb
 
+    forget_told()
+    directory = Path(os.environ.get("WANDB_DIR") or directory)
+    group = os.environ.get("WANDB_RUN_GROUP") or group
+    tags = (*tags, *tags_of_environment())
     directory.mkdir(parents=True, exist_ok=True)
     logging.getLogger("wandb").setLevel(logging.ERROR)
     in_sweep = bool(os.environ.get("WANDB_SWEEP_ID"))
@@ -77,6 +83,11 @@ def start_run(
         return _begun(section.patience, lambda: begin(mode))
     finally:
         _exit.come_first()
+
+
+def tags_of_environment() -> list[str]:
+    """Return the tags in WANDB_TAGS, which every run has beside its own."""
+    return [tag.strip() for tag in os.environ.get("WANDB_TAGS", "").split(",") if tag.strip()]
 
 
 def shortened(text: str, longest: int = NAME) -> str:
