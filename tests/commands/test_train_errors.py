@@ -55,6 +55,7 @@ KEYS = {
     "modle.hidden_size=3": "unknown key 'modle.hidden_size' (did you mean 'model.hidden_size'?)",
     "sede=3": f"unknown key 'sede' (did you mean 'seed'?); allowed: {TOP}",
     "foo=1": f"unknown key 'foo'; allowed: {TOP}",
+    "+label=mine": "label: follows from the variant and its equations; must be left out",
     "+model.foo=1": "unknown key 'model.foo'; "
     "allowed: hidden_size, num_layers, dropout, bidirectional, embedding, match, match_to, match_size, initial, "
     "initial_scale",

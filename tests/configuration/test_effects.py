@@ -34,7 +34,6 @@ REFUSED = {
     "seed=18446744073709551616": "seed=18446744073709551616: must be at most 9223372036854775807",
     "threads=1000000": "threads=1000000: must be at most 4096",
     "training.max_steps=1e30": "training.max_steps=1000000000000000019884624838656: must be at most 1099511627776",
-    "+label=mine": "label: follows from the variant and its equations; must be left out",
 }
 
 

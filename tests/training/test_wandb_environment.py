@@ -1,4 +1,4 @@
-"""Every variable that wandb knows is obeyed or told; an option counts before a variable, and that before the default."""
+"""Every variable that wandb knows is obeyed or told; an option counts before a variable, that before the default."""
 
 import os
 import re
@@ -129,7 +129,7 @@ def test_without_variables_nothing_changes(begun, tmp_path):
 
 
 def test_variables_that_are_told_do_not_reach_wandb():
-    environ = {name: "x" for name in (*TOLD, *OBEYED, "WANDB_BASE_URL", "HOME")} | {"WANDB_NOTES": ""}
+    environ = dict.fromkeys((*TOLD, *OBEYED, "WANDB_BASE_URL", "HOME"), "x") | {"WANDB_NOTES": ""}
     del environ["WANDB_SWEEP_ID"]
     forget_told(environ)
     assert set(environ) == {*OBEYED, "WANDB_BASE_URL", "HOME"} - {"WANDB_SWEEP_ID"}

@@ -188,6 +188,8 @@ def train_points(
     checked = []
     for position, point in enumerate(points):
         with _named(position, places):
+            if "label" in point:
+                raise UserError("label: follows from the variant and its equations; must be left out")
             checked.append(reading.run(point, with_torch=False))
     options = ExecutorOptions(executor="inline") if launcher is None else ExecutorOptions.read(launcher)
     positions = {run.identity: position for position, run in reversed(list(enumerate(checked)))}

@@ -158,8 +158,6 @@ class Reading:
         for key in KEYS:
             if key not in mapping and key not in ("label", "debug", "logger", "plan_only"):
                 raise UserError(f"key '{key}' is missing")
-        if "label" in mapping and not self._frozen:
-            raise UserError("label: follows from the variant and its equations; must be left out")
         if not isinstance(mapping["variant"], Mapping):
             raise UserError(f"variant={mapping['variant']}: must be a mapping with the keys of a variant file")
         variant = self._once("variant", mapping["variant"], self._variant)

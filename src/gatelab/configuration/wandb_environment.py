@@ -98,10 +98,16 @@ def told(environ: Mapping[str, str], *, sweep: bool) -> Iterator[str]:
             yield f"{name}={value} has no effect: runs of a sweep are called by variant and seed"
         elif name in TOLD and not (name == "WANDB_RUN_ID" and environ.get("WANDB_SWEEP_ID")):
             yield f"{name}={value} has no effect: {TOLD[name]}"
-        elif name not in LEFT | OBEYED.keys() | TOLD.keys() and not name.startswith(("WANDB_X_", "WANDB__")):
-            # what is like no other may belong to another program
-            if near := get_close_matches(name.removeprefix(_PREFIX), _NAMES, n=1, cutoff=0.75):
-                yield f"{name} is no variable that W&B knows (did you mean '{_PREFIX}{near[0]}'?)"
+        elif near := _misspelt(name):
+            yield f"{name} is no variable that W&B knows (did you mean '{near}'?)"
+
+
+def _misspelt(name: str) -> str | None:
+    """Return the variable that an unknown name is very like; what is like none may belong to another program."""
+    if name in LEFT | OBEYED.keys() | TOLD.keys() or name.startswith(("WANDB_X_", "WANDB__")):
+        return None
+    near = get_close_matches(name.removeprefix(_PREFIX), _NAMES, n=1, cutoff=0.75)
+    return f"{_PREFIX}{near[0]}" if near else None
 
 
 def check_variables(section: WandbSection, environ: Mapping[str, str]) -> None:
