@@ -89,6 +89,12 @@ def test_disabled_as_it_was_said_before(monkeypatch):
     assert composed(["logger.wandb.mode=offline"]).logger.wandb.mode == "offline"
 
 
+def test_no_other_variable_can_be_read(monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    with pytest.raises(UserError, match=r"^\$\{wandb:api_key\}: must be of mode, project, entity$"):
+        composed(["logger.wandb.project=${wandb:api_key}"])
+
+
 @pytest.fixture
 def begun(monkeypatch, tmp_path):
     """Begin the mirror of a run; return what W&B was told."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from omegaconf import Container, Node, OmegaConf
 
-from gatelab.configuration.wandb_environment import default
+from gatelab.configuration.wandb_environment import DEFAULTS, default
 from gatelab.errors import UserError, suggest
 from gatelab.models.openings import OPENINGS
 from gatelab.randomness import generator
@@ -115,6 +115,8 @@ def _table(group: str, pairs: tuple[Any, ...], node: Node) -> tuple[str, dict[An
 
 
 def _wandb(name: str, otherwise: str | None = None) -> str | None:
+    if name not in DEFAULTS:
+        raise UserError(f"${{wandb:{name}}}: must be of {', '.join(DEFAULTS)}")
     return default(name, otherwise)
 
 
@@ -122,12 +124,13 @@ RESOLVERS: dict[str, Callable[..., Any]] = {
     "draw": _draw,
     "by_variant": _by_variant,
     "by_opening": _by_opening,
-    "wandb": _wandb,
 }
-"""Name -> function of ``${name:…}``."""
+"""Name -> function of ``${name:…}``, as anybody may write it."""
 
 
 def register() -> None:
     """Make the resolvers known to OmegaConf."""
     for name, function in RESOLVERS.items():
         OmegaConf.register_new_resolver(name, function, replace=True)
+    # of conf/logger/wandb.yaml alone: no file of a user may look into the environment
+    OmegaConf.register_new_resolver("wandb", _wandb, replace=True)

@@ -13,7 +13,7 @@ from gatelab.configuration.sections import WandbSection
 from gatelab.disk import check_place
 from gatelab.errors import UserError
 
-__all__ = ["LEFT", "OBEYED", "TOLD", "check_variables", "default", "forget_told", "told"]
+__all__ = ["DEFAULTS", "LEFT", "OBEYED", "TOLD", "check_variables", "default", "forget_told", "told"]
 
 _PREFIX = "WANDB_"
 
@@ -49,6 +49,9 @@ TOLD: dict[str, str] = {
     "WANDB_START_METHOD": "wandb 0.31 does not read it",
 }
 """Variable -> why it has no effect; wandb does not get to see it."""
+
+DEFAULTS = ("mode", "project", "entity")
+"""Options of logger.wandb that a variable may give."""
 
 _AGREED = {"WANDB_SILENT": ("true", "1", "yes", "on"), "WANDB_CONSOLE": ("off",)}  # values that are done anyway
 _SECRET = ("WANDB_API_KEY",)
