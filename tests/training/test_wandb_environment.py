@@ -11,6 +11,7 @@ from wandb.sdk.wandb_settings import Settings
 
 from gatelab.commands.train import train
 from gatelab.configuration import composed
+from gatelab.configuration.resolvers import _wandb as RESOLVER
 from gatelab.configuration.sections import WandbSection
 from gatelab.configuration.wandb_environment import LEFT, OBEYED, TOLD, check_variables, forget_told, told
 from gatelab.errors import UserError
@@ -91,8 +92,10 @@ def test_disabled_as_it_was_said_before(monkeypatch):
 
 def test_no_other_variable_can_be_read(monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
-    with pytest.raises(UserError, match=r"^\$\{wandb:api_key\}: must be of mode, project, entity$"):
+    with pytest.raises(UserError, match=r"\$\{wandb:api_key\} is not allowed"):
         composed(["logger.wandb.project=${wandb:api_key}"])
+    with pytest.raises(UserError, match=r"^\$\{wandb:api_key\}: must be of mode, project, entity$"):
+        RESOLVER("api_key")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from gatelab.commands.finished import of_finished
 from gatelab.commands.notes import idle_words, of_launcher, of_loggers, of_runs, say
 from gatelab.commands.outcome import cost_line, cost_total, failures_table, plan_table, plan_total, result_tables
 from gatelab.configuration import (
@@ -220,7 +221,10 @@ def train_points(
     if any(point.get("plan_only") for point in points):
         _print_plan(checked, options, folder, check)
         raise PlanOnly
-    new = bool(missing(checked))
+    pending = {run.identity for run in missing(checked)}
+    new = bool(pending)
+    if tables:
+        say(of_finished(checked, pending), _session.said)
     outcomes = execute(checked, sweep, options, executor, check)
     _print_outcomes(outcomes, checked[0], sweep, new=new, with_tables=tables)
     return [outcome if isinstance(outcome, Failure) else outcome.validation.score for outcome in outcomes]
