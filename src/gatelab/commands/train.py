@@ -61,12 +61,14 @@ class _Session:
         begun: folders that were not there before the sweep, the innermost first.
         failed: whether a run has failed.
         said: notes that have been printed.
+        words: the arguments of the command.
         executors: by their options; open, so that their workers need not start for every batch.
     """
 
     begun: list[Path] = field(default_factory=list)
     failed: bool = False
     said: set[str] = field(default_factory=set)
+    words: list[str] = field(default_factory=list)
     executors: dict[str, Executor] = field(default_factory=dict)
 
     def executor(self, options: ExecutorOptions, first: RunConfiguration, folder: Path) -> Executor:
@@ -107,6 +109,7 @@ def train(arguments: list[str]) -> int:
     ended: list[BaseException] = []
     _session.begun.clear()
     _session.said.clear()
+    _session.words = arguments
     _session.failed = False
 
     def job(configuration: DictConfig) -> None:
@@ -117,7 +120,6 @@ def train(arguments: list[str]) -> int:
                 check_single(HydraConfig.get(), arguments)
             with translated(arguments):
                 point = plain(configuration)
-            say(idle_words(arguments), _session.said)
             train_points([point], None, directories)
         except (UserError, Stopped, Interrupted, PlanOnly) as end:
             ended.append(end)
@@ -203,8 +205,7 @@ def train_points(
         check_feasible(runs, options, slots())
         say(of_runs(checked, points), _session.said)
         say(of_loggers(checked, environ, sweep=sweep is not None), _session.said)
-        if sweep is not None:
-            say(of_launcher(options, checked), _session.said)
+        say(idle_words(_session.words) if sweep is None else of_launcher(options, checked), _session.said)
 
     folder = Path(checked[0].runs_dir) / "sweeps" / (sweep or "")
 
