@@ -316,3 +316,51 @@ ARRIVING = {
 def test_the_form_of_a_gradient_that_arrives_does_not_matter(form):
     for ours, law in zip(gradients("native", ARRIVING[form]), gradients("loop", ARRIVING[form]), strict=True):
         assert_close(ours, law)
+
+
+# ---- what changes between the way forward and the way back
+
+
+@pytest.mark.parametrize("changed", ["input", "state", "weight"])
+def test_what_is_changed_in_place_before_the_way_back_is_noticed(changed):
+    rnn = rnn_of("gru", "native")
+    x, state = X.clone().requires_grad_(), torch.ones(1, 2, 4).requires_grad_()
+    output, _ = rnn(inputs := x * 1, initial := state * 1)
+    with torch.no_grad():
+        {"input": inputs, "state": initial, "weight": next(rnn.parameters())}[changed].mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.sum().backward()
+
+
+def test_weights_whose_data_is_another_memory_are_read_there():
+    """As PyTorch's own operations do: the way back sees the new numbers; and never memory that is gone."""
+    rnn = rnn_of("gru", "native", DOUBLE)
+    output, _ = rnn(X.double())
+    for weight in rnn.parameters():
+        weight.data = weight.data.clone()
+    output.square().sum().backward()
+    found = [weight.grad for weight in rnn.parameters()]
+    for weight in rnn.parameters():
+        weight.grad = None
+    rnn(X.double())[0].square().sum().backward()
+    for one, other in zip(found, rnn.parameters(), strict=True):
+        assert_close(one, other.grad)
+
+
+def test_weights_whose_data_has_another_shape_are_refused_on_the_way_back():
+    rnn = rnn_of("gru", "native")
+    output, _ = rnn(X)
+    bias = rnn.layers[0].get_parameter("n_bias")
+    bias.data = torch.zeros(1)
+    with pytest.raises((UserError, RuntimeError), match="shape"):
+        output.sum().backward()
+
+
+def test_two_ways_back_have_the_same_bits_and_none_needs_all_results():
+    rnn = rnn_of("lstm", "native")
+    output, (h, c) = rnn(X, (H, C))
+    weights = list(rnn.parameters())
+    for result in (output, h, c):
+        first = torch.autograd.grad(result.square().sum(), weights, retain_graph=True)
+        second = torch.autograd.grad(result.square().sum(), weights, retain_graph=True)
+        assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))

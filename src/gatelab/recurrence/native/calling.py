@@ -1,6 +1,7 @@
 """The two calls of compiled code, forwards and backwards: every address that it gets is taken here."""
 
 import ctypes
+import os
 from collections.abc import Sequence
 from threading import Lock
 from typing import Any
@@ -16,7 +17,14 @@ __all__ = ["Frame", "backwards", "forwards"]
 
 _NUMBER = {torch.float32: ctypes.c_float, torch.float64: ctypes.c_double}
 _INTACT, _CONSUMED = 1.0, 0.0
-_marking = Lock()
+_locks = [Lock()]  # a list, so that a forked child can have a lock of its own
+
+
+def _renew_lock() -> None:
+    _locks[0] = Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 class Frame:
@@ -192,7 +200,7 @@ def _mark(plans: Layout, memory: Tensor) -> Any:
 def _taken(plans: Layout, memory: Tensor) -> bool:
     """Return whether a tape is intact, and mark it as consumed: of two threads one gets it."""
     mark = _mark(plans, memory)
-    with _marking:
+    with _locks[0]:
         intact = mark.value == _INTACT
         mark.value = _CONSUMED
     return intact

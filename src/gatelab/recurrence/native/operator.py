@@ -22,6 +22,7 @@ from gatelab.recurrence.lengths import as_lengths
 from gatelab.recurrence.native.calling import backwards, forwards
 from gatelab.recurrence.native.form import Form, form_of, text_of
 from gatelab.recurrence.native.layout import Call, Layout, layout
+from gatelab.recurrence.native.threads import allowed_threads
 from gatelab.recurrence.tensors import all_ordinary
 
 __all__ = ["aliased", "below_autograd", "library", "run", "run_back"]
@@ -139,7 +140,7 @@ def _checked(tensors: Sequence[Tensor], lengths: Tensor | None) -> Tensor | None
 
 def _plans(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form, *, training: bool) -> Layout:
     shapes = tuple([tensor.shape for tensor in tensors])
-    return layout(Call(form, tensors[0].dtype, shapes, lengths is not None, training, torch.get_num_threads()))
+    return layout(Call(form, tensors[0].dtype, shapes, lengths is not None, training, allowed_threads()))
 
 
 def _of_nothing(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form) -> list[Tensor]:

@@ -5,6 +5,7 @@ they are freed. A pool keeps them instead. A tensor that it hands out may live a
 memory comes back when the last of them is gone.
 """
 
+import os
 import weakref
 from collections import OrderedDict, deque
 from math import prod
@@ -43,6 +44,10 @@ class Pool:
         weakref.finalize(array, self._returned.append, block).atexit = False
         return torch.from_numpy(array)
 
+    def renew_lock(self) -> None:
+        """Forget who held the lock: in a forked child, where that thread does not exist."""
+        self._lock = Lock()
+
     def _take(self, size: int) -> NDArray[np.uint8]:
         with self._lock:
             while self._returned:
@@ -68,3 +73,5 @@ def _rounded(size: int) -> int:
 
 pool = Pool()
 """The pool of this process."""
+
+os.register_at_fork(after_in_child=pool.renew_lock)

@@ -16,6 +16,7 @@ from gatelab.recurrence.native.checks import refusal, settled
 from gatelab.recurrence.native.constants import constants_of
 from gatelab.recurrence.native.form import Form
 from gatelab.recurrence.native.layout import Call, layout
+from gatelab.recurrence.native.threads import allowed_threads
 from gatelab.recurrence.tensors import all_ordinary
 
 __all__ = ["run_checked", "run_native"]
@@ -95,7 +96,7 @@ def run_checked(
     else:
         training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
         shapes = tuple([tensor.shape for tensor in tensors])
-        plans = layout(Call(form, inputs.dtype, shapes, lengths is not None, training, torch.get_num_threads()))
+        plans = layout(Call(form, inputs.dtype, shapes, lengths is not None, training, allowed_threads()))
         results = Run.apply(form, plans, valid, keep, *tensors) if training else forwards(plans, tensors, valid)[0]
     outputs, finals = results[: len(recorded) + 1], results[len(recorded) + 1 :]
     return outputs[0], dict(zip(names, finals, strict=True)), dict(zip(recorded, outputs[1:], strict=True))
