@@ -129,6 +129,7 @@ def test_a_network_and_its_recomputation_are_compiled(compiling):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(JIT)
 def test_a_compiled_training_step_takes_the_steps_of_eager(compiling):
     """With inductor, and an optimiser that is compiled as well."""
     weights = []
@@ -151,6 +152,7 @@ def test_a_compiled_training_step_takes_the_steps_of_eager(compiling):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(JIT)
 def test_inductor_has_the_bits_of_the_rnn(compiling):
     rnn = rnn_of("lstm")
     assert_identical(step(torch.compile(rnn, fullgraph=True), X), step(rnn, X))

@@ -43,6 +43,7 @@ DISAGREEING = {
     "no tensor": (X.numpy(), None, "input is a ndarray: must be a tensor or a PackedSequence"),
     "a state that is no tensor": (X, (H, C.numpy()), "state c is a ndarray: must be a tensor, or a list of tensors"),
     "a state that is None": (X, (H, None), "state c is a NoneType: must be a tensor, or a list of tensors"),
+    "a state that is a list of numbers": (X, (H, [0.0]), "state c is a float: must be a tensor, or a list of tensors"),
     "a state that is a number": (X, (H, torch.tensor(0.0)), "state c of shape (): must be one tensor for each"),
     "packed, a double state": (
         pack_padded_sequence(X, torch.tensor([5, 2])), (H, C.double()), "state c is float64, the weights are float32",

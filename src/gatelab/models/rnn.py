@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from gatelab.equations import Variant, load_variant
 from gatelab.errors import UserError
+from gatelab.models.states import pack_states, unpack_states
 from gatelab.models.torch_weights import copy_from_torch, copy_to_torch
 from gatelab.recurrence import Choice, RecurrentLayer, layer_of
 from gatelab.recurrence.lengths import as_lengths
@@ -29,6 +30,13 @@ class RNN(nn.Module):
     The state of a variant with one state is a tensor, (layers × directions, batch, hidden); of one with several, a
     tuple of such tensors in the order the variant declares them, so (h, c) for an LSTM. A state that holds x has a
     length of its own in the first layer and is then a list with one tensor for each layer and direction.
+
+    Inputs and states must have the dtype and the device of the weights. Under autocast they are cast to the dtype of
+    the weights instead, and so is the output of every variant: a recurrence adds up over many steps, for which half
+    precision is too coarse. ``torch.compile``, ``torch.export``, ``torch.jit.trace`` and other tracers record the
+    recurrence as one operator, ``gatelab::recurrence``; a saved program needs ``import gatelab.recurrence`` where it is
+    loaded. With ``path="loop"`` an exported program has PyTorch's own operations alone, and a fixed number of steps.
+    There is a gradient of a gradient with ``path="loop"``.
 
     Args:
         variant: a name (``"cifg"``), the path of a variant file, or a :class:`~gatelab.equations.Variant`.
@@ -88,6 +96,8 @@ class RNN(nn.Module):
             for _ in range(directions)
         )
         self.layers = cast(Sequence[RecurrentLayer], layers)
+        self._sizes = [layer.state_sizes() for layer in self.layers]
+        self._alike = [name for name in self.variant.states if len({sizes[name] for sizes in self._sizes}) == 1]
 
     @property
     def output_size(self) -> int:
@@ -174,24 +184,24 @@ class RNN(nn.Module):
                 raise UserError("lengths= is known of a PackedSequence: must be left out")
             padded, lengths = pad_packed_sequence(inputs)
             self._check(padded)
-            states = self._unpack(state, (padded.shape[1],))
+            states = unpack_states(state, self.variant, (padded.shape[1],), self._sizes)
             output, final, _ = self.run(padded, states, lengths)
             packed = pack_padded_sequence(output, lengths, enforce_sorted=inputs.sorted_indices is None)
-            return packed, self._pack(final)
+            return packed, pack_states(final, self.variant, self._alike)
         self._check(inputs)
         batched = inputs.dim() == 3
         batch = (inputs.shape[0 if self.batch_first else 1],) if batched else ()
         if lengths is not None and not batched:
             raise UserError("lengths= of a single sequence: must be left out; a shorter sequence is a slice of it")
-        states = self._unpack(state, batch)
+        states = unpack_states(state, self.variant, batch, self._sizes)
         if not batched:
             inputs = inputs.unsqueeze(1)
         elif self.batch_first:
             inputs = inputs.transpose(0, 1)
         output, final, _ = self.run(inputs, states, lengths)
         if not batched:
-            return output.squeeze(1), self._pack(final, batched=False)
-        return (output.transpose(0, 1) if self.batch_first else output), self._pack(final)
+            return output.squeeze(1), pack_states(final, self.variant, self._alike, batched=False)
+        return (output.transpose(0, 1) if self.batch_first else output), pack_states(final, self.variant, self._alike)
 
     def run(
         self,
@@ -280,38 +290,6 @@ class RNN(nn.Module):
         for mask in masks:
             if mask.shape != shape or not mask.is_floating_point():
                 raise UserError(f"mask of {mask.dtype}, shape {tuple(mask.shape)}: must be floats, {tuple(shape)}")
-
-    def _pack(self, states: list[dict[str, Tensor]], *, batched: bool = True) -> Any:
-        packed: list[Tensor | list[Tensor]] = []
-        for name in self.variant.states:
-            tensors = [state[name] if batched else state[name].squeeze(0) for state in states]
-            same = len({layer.state_sizes()[name] for layer in self.layers}) == 1
-            packed.append(torch.stack(tensors) if same else tensors)
-        return packed[0] if len(packed) == 1 else tuple(packed)
-
-    def _unpack(self, state: Any, batch: tuple[int, ...]) -> list[dict[str, Tensor]] | None:
-        """Return the caller's state for each layer and direction; batch is () for a single sequence."""
-        if state is None:
-            return None
-        names = self.variant.states
-        parts = (state,) if len(names) == 1 else state
-        if not isinstance(parts, tuple | list) or len(parts) != len(names):
-            raise UserError(f"the state of variant '{self.variant.name}' must be ({', '.join(names)}), one tensor each")
-        for name, part in zip(names, parts, strict=True):
-            if not isinstance(part, Tensor | tuple | list):
-                raise UserError(f"state {name} is a {type(part).__name__}: must be a tensor, or a list of tensors")
-            if isinstance(part, Tensor) and not part.dim():
-                raise UserError(f"state {name} of shape (): must be one tensor for each layer and direction")
-            if torch._C._get_tracing_state() is not None:
-                continue  # a size is a tensor then
-            given = [tuple(tensor.shape) for tensor in part]
-            wanted = [(*batch, layer.state_sizes()[name]) for layer in self.layers]
-            if given != wanted:
-                raise UserError(f"state {name} of shapes {given}: must be {wanted}, one for each layer and direction")
-        return [
-            {name: part[index] if batch else part[index].unsqueeze(0) for name, part in zip(names, parts, strict=True)}
-            for index in range(len(self.layers))
-        ]
 
 
 def _computation(variant: Variant) -> tuple[Any, ...]:

@@ -156,7 +156,7 @@ class RecurrentLayer(nn.Module, ABC):
         if states is None:
             batch = (*inputs.shape[:-3], inputs.shape[-2])
             states = {state: inputs.new_zeros(*batch, size) for state, size in sizes.items()}
-        if _autocasts(inputs.device.type):
+        if torch._C._is_any_autocast_enabled() and _autocasts(inputs.device.type):
             dtype, _ = kind_of(inputs, learned)
             inputs, states = _cast(inputs, dtype), {name: _cast(state, dtype) for name, state in states.items()}
             with torch.autocast(inputs.device.type, enabled=False):

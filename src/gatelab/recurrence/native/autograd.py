@@ -66,6 +66,7 @@ class Run(torch.autograd.Function):
         gradients: Sequence[Tensor | None]
         arguments = (tensors, lengths, output, memory, adjoints, needed)
         frame: Frame | None = ctx.frame
+        ctx.frame = None
         if any(adjoint is not None and _in_a_batch(adjoint) for adjoint in adjoints):
             gradients = _of_each(arguments, ctx.form)
         elif frame is None or torch._C._len_torch_dispatch_stack() or not frame.holds(tensors) or _batched():

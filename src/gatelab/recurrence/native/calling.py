@@ -32,7 +32,7 @@ class Frame:
 
     Attributes:
         pointers: buffer -> address.
-        kept: what these addresses belong to; storages, so that no one else can get their memory.
+        kept: what these addresses belong to.
         own: position -> address, of the tensors that are read where they lie.
     """
 
@@ -49,13 +49,11 @@ class Frame:
             if position <= states:
                 dense = _dense(tensor, plans.states[position - 1][1] if position else plans.x_width)
             else:
-                dense = tensor.contiguous()
+                dense = tensor if tensor.is_contiguous() else tensor.contiguous()
             self.pointers[name] = dense.data_ptr()
+            self.kept.append(dense)
             if dense is tensor:
                 self.own[position] = self.pointers[name]
-                self.kept.append(tensor.untyped_storage())
-            else:
-                self.kept.append(dense)
         if lengths is not None:
             self.kept.append(lengths)
             self.pointers["lengths"] = lengths.data_ptr()
@@ -67,9 +65,17 @@ class Frame:
             self.kept.append(output.untyped_storage())
             self.pointers[f"state_{plans.aliased}"] = output.data_ptr()
 
+    def hold(self, tensors: Sequence[Tensor]) -> None:
+        """Keep the memory of tensors that are read where they lie, whatever becomes of the tensors."""
+        for position in self.own:
+            self.kept[position] = tensors[position].untyped_storage()
+
     def holds(self, tensors: Sequence[Tensor]) -> bool:
         """Return whether tensors still lie where they lay; ``tensor.data = other`` can move them."""
-        return all(tensors[position].data_ptr() == address for position, address in self.own.items())
+        for position, address in self.own.items():  # noqa: SIM110 - a generator costs as much as all looks
+            if tensors[position].data_ptr() != address:
+                return False
+        return True
 
 
 def forwards(
@@ -97,6 +103,7 @@ def forwards(
     plans.run("forward", pointers)
     if keep:
         _mark(plans, memory).value = _INTACT
+        frame.hold(tensors)
     finals = []
     for i, (length, wide, depth) in enumerate(plans.states):
         if i == plans.aliased:
@@ -141,7 +148,8 @@ def backwards(
         _, memory, frame = forwards(plans, tensors, lengths)
     if frame is None:
         frame = Frame(plans, tensors, lengths, memory, output)
-    pointers, kept = dict(frame.pointers), []
+    # a frame is for one way back, like its tape
+    pointers, kept = frame.pointers, frame.kept
     for number, (_, wide) in enumerate(plans.outputs):
         adjoint = adjoints[number]
         if adjoint is not None:
@@ -156,8 +164,9 @@ def backwards(
     for i, (length, wide, _) in enumerate(plans.states):
         shape = (2, plans.runs, plans.batch, wide)
         both = back.narrow(0, plans.backward[f"adjoint_{i}"], 2 * plans.runs * plans.batch * wide).view(shape)
-        both[0].zero_()
         adjoint = adjoints[len(plans.outputs) + i]
+        if adjoint is None or length < wide:
+            both[0].zero_()
         if adjoint is not None:
             both[0, :, :, :length] = arriving("a final state", adjoint, plans.final_shape(i), dtype)
         of_states.append(both[plans.steps % 2] if plans.stacked else both[plans.steps % 2, 0])

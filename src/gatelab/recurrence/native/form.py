@@ -1,8 +1,8 @@
 """What compiled code is to compute, apart from tensors and their sizes: as a value, and as a line of text."""
 
 import json
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from gatelab.equations import Program, program
 from gatelab.errors import UserError
@@ -12,8 +12,7 @@ from gatelab.recurrence.written import variant_of, written
 __all__ = ["Form", "form_of", "text_of"]
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """A program and what its tensors stand for.
 
     Attributes:

@@ -203,13 +203,20 @@ class Layout:
 
 
 @lru_cache(maxsize=512)
-def layout(call: Call) -> Layout:
-    """Return the layout of a call.
+def layout(
+    form: Form,
+    dtype: torch.dtype,
+    shapes: tuple[tuple[int, ...], ...],
+    lengths: bool,  # noqa: FBT001
+    training: bool,  # noqa: FBT001
+    threads: int,
+) -> Layout:
+    """Return the layout of a call, given by its attributes: looking it up costs less than making the call.
 
     Raises:
         UserError: the compiler is missing or fails.
     """
-    return Layout(call)
+    return Layout(Call(form, dtype, shapes, lengths, training, threads))
 
 
 @lru_cache(maxsize=256)

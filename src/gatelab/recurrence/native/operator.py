@@ -21,7 +21,7 @@ from gatelab.errors import UserError
 from gatelab.recurrence.lengths import as_lengths
 from gatelab.recurrence.native.calling import backwards, forwards
 from gatelab.recurrence.native.form import Form, form_of, text_of
-from gatelab.recurrence.native.layout import Call, Layout, layout
+from gatelab.recurrence.native.layout import Layout, layout
 from gatelab.recurrence.native.threads import allowed_threads
 from gatelab.recurrence.tensors import all_ordinary
 
@@ -140,7 +140,7 @@ def _checked(tensors: Sequence[Tensor], lengths: Tensor | None) -> Tensor | None
 
 def _plans(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form, *, training: bool) -> Layout:
     shapes = tuple([tensor.shape for tensor in tensors])
-    return layout(Call(form, tensors[0].dtype, shapes, lengths is not None, training, allowed_threads()))
+    return layout(form, tensors[0].dtype, shapes, lengths is not None, training, allowed_threads())
 
 
 def _of_nothing(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form) -> list[Tensor]:
@@ -170,7 +170,7 @@ def _unit(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form) -> Layo
     shapes = [tuple(int(size) for size in tensor.shape[runs:]) for tensor in tensors[1 + len(form.states) :]]
     of_states = [(1, int(state.shape[-1])) for state in _states(tensors, form)]
     of_all = ((1, 1, int(tensors[0].shape[-1])), *of_states, *shapes)
-    return layout(Call(form, tensors[0].dtype, of_all, lengths is not None, training=True, threads=1))
+    return layout(form, tensors[0].dtype, of_all, lengths is not None, True, 1)
 
 
 def _empty(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form) -> tuple[list[Tensor], list[Tensor]]:

@@ -15,7 +15,7 @@ from gatelab.recurrence.native.calling import forwards
 from gatelab.recurrence.native.checks import refusal, settled
 from gatelab.recurrence.native.constants import constants_of
 from gatelab.recurrence.native.form import Form
-from gatelab.recurrence.native.layout import Call, layout
+from gatelab.recurrence.native.layout import layout
 from gatelab.recurrence.native.threads import allowed_threads
 from gatelab.recurrence.tensors import all_ordinary
 
@@ -76,7 +76,7 @@ def run_checked(
     biases = [_bias(one.biases, one.constants, weights, known) for one in maps]
     tensors = (
         inputs,
-        *(states[name].expand(*runs, batch, states[name].shape[-1]) for name in names),
+        *(_of_batch(states[name], (*runs, batch)) for name in names),
         *(weights[weight] for one in maps for weight in one.weights),
         *(bias for bias in biases if bias is not None),
         *(known[index][0] for index in ways.constants),
@@ -96,10 +96,14 @@ def run_checked(
     else:
         training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
         shapes = tuple([tensor.shape for tensor in tensors])
-        plans = layout(Call(form, inputs.dtype, shapes, lengths is not None, training, allowed_threads()))
+        plans = layout(form, inputs.dtype, shapes, lengths is not None, training, allowed_threads())
         results = Run.apply(form, plans, valid, keep, *tensors) if training else forwards(plans, tensors, valid)[0]
     outputs, finals = results[: len(recorded) + 1], results[len(recorded) + 1 :]
     return outputs[0], dict(zip(names, finals, strict=True)), dict(zip(recorded, outputs[1:], strict=True))
+
+
+def _of_batch(state: Tensor, batch: tuple[int, ...]) -> Tensor:
+    return state if state.shape[:-1] == batch else state.expand(*batch, state.shape[-1])
 
 
 def _bias(
