@@ -32,7 +32,7 @@ def unsealed(path):
     path.write_text(json.dumps(mapping, indent=2) + "\n")
 
 
-@pytest.mark.parametrize("name", ["result.json", "config.yaml", "metrics.jsonl", "provenance.json"])
+@pytest.mark.parametrize("name", ["result.json", "metrics.jsonl"])
 def test_a_comparison_leaves_a_damaged_run_out_and_says_so(tmp_path, capsys, name):
     runs = [configuration(tmp_path / "runs", variant, seed=seed) for variant in ("lstm", "gru") for seed in (0, 1)]
     train_stack(runs[:2])

@@ -13,7 +13,7 @@ from gatelab.errors import UserError
 from gatelab.runs import DamagedRunError, Record, Store, identity, scientific
 from tests.runs.examples import example
 
-DAMAGES = int(os.environ.get("GATELAB_DAMAGES", "20"))
+DAMAGES = int(os.environ.get("GATELAB_DAMAGES", "12"))
 CONFIGURATION = {"variant": {"name": "lstm"}, "optimizer": {"lr": 1e-5}, "seed": 3, "path": "auto", "label": "lstm"}
 NAME = identity(scientific(CONFIGURATION))
 READ = ("result.json", "config.yaml", "metrics.jsonl", "provenance.json")

@@ -9,7 +9,7 @@ from gatelab.errors import UserError
 from gatelab.search.journal import check_journal
 from tests.search.made_up import LR, Killed, MadeUpRuns, searched
 
-DAMAGES = int(os.environ.get("GATELAB_DAMAGES", "20"))
+DAMAGES = int(os.environ.get("GATELAB_DAMAGES", "12"))
 
 
 @pytest.fixture
