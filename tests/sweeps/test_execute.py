@@ -75,5 +75,5 @@ def test_titles_number_the_stacks(tmp_path, capsys):
         configuration(tmp_path, variant, seed=seed, progress=True) for variant in ("gru", "lstm") for seed in (0, 1)
     ]
     execute([*points, configuration(tmp_path, "elman", progress=True)])
-    titles = [line.split(":")[0] for line in capsys.readouterr().err.splitlines()]
+    titles = [line.split(":")[0] for line in capsys.readouterr().err.splitlines() if " steps in " in line]
     assert titles == ["[1/3] gru on adding × 2 runs", "[2/3] lstm on adding × 2 runs", "[3/3] elman on adding"]

@@ -1,6 +1,8 @@
 """What the terminal shows of a stack."""
 
+import itertools
 import re
+import time
 
 import pytest
 
@@ -15,11 +17,30 @@ def runs(tmp_path):
     return [configuration(tmp_path, seed=seed, progress=True) for seed in range(2)]
 
 
-def test_without_a_terminal_there_is_one_line(runs, capsys):
+def test_without_a_terminal_there_is_a_line_at_the_start_and_one_at_the_end(runs, capsys):
     train_stack(runs, title="two runs")
     shown = capsys.readouterr()
-    assert re.fullmatch(END, shown.err)
+    assert re.fullmatch(r"\d\d:\d\d two runs: step 0 of 8\n" + END, shown.err)
     assert shown.out == ""
+
+
+def test_without_a_terminal_there_is_a_line_a_minute(runs, capsys, monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    # half a minute goes by with every look at the clock
+    clock = itertools.count(12 * 3600, 30)
+    train_stack(runs, display=terminal.TerminalProgress("two runs", lambda: next(clock)))
+    *lines, end = capsys.readouterr().err.splitlines(keepends=True)
+    assert [line[:29] for line in lines] == [
+        "12:00 two runs: step 0 of 8\n",
+        "12:01 two runs: step 2 of 8, ",
+        "12:02 two runs: step 4 of 8, ",
+        "12:03 two runs: step 6 of 8, ",
+        "12:04 two runs: step 8 of 8, ",
+    ]
+    told = r"loss 0\.\d+, best validation \d\.\d+, about \d\.\d s left\n"
+    assert re.fullmatch(told, lines[-2][29:])
+    assert re.fullmatch(END, end)
 
 
 def test_on_a_terminal_there_are_step_rate_loss_and_time_left(runs, capsys, monkeypatch):

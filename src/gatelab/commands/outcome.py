@@ -6,6 +6,7 @@ from gatelab.configuration import STACKABLE, RunConfiguration
 from gatelab.reports import Column, Table, runs_table, variants_table
 from gatelab.reports.settings import setting_text
 from gatelab.runs import Result, settings
+from gatelab.runs.minutes import duration
 from gatelab.sweeps import Failure, Plan
 from gatelab.sweeps.estimate import Estimate, Kind
 
@@ -114,10 +115,3 @@ def cost_total(costs: Sequence[tuple[Kind, Estimate]], slots: int) -> str:
         for _ in range(kind.stacks):
             busy[busy.index(min(busy))] += cost.seconds
     return f"in all about {duration(max(busy))}"
-
-
-def duration(seconds: float) -> str:
-    """Return a time as a person says it: ``40 s``, ``12 min``, ``3.5 h``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gatelab.configuration import RunConfiguration
@@ -14,7 +14,7 @@ from gatelab.sweeps.interruption import Interruption
 from gatelab.sweeps.options import ExecutorOptions
 from gatelab.sweeps.order import Order, Report
 from gatelab.sweeps.plan import stacks
-from gatelab.sweeps.view import View
+from gatelab.sweeps.view import Standing, View
 
 __all__ = ["Campaign"]
 
@@ -45,6 +45,7 @@ class Campaign:
         sweep: the name under which loggers group the runs.
         view: what the terminal shows.
         interruption: notes signals.
+        before: how many runs of the sweep were finished before.
 
     Attributes:
         failures: identity -> why a run could not be trained.
@@ -58,6 +59,7 @@ class Campaign:
         sweep: str | None,
         view: View,
         interruption: Interruption,
+        before: int = 0,
     ) -> None:
         self.failures: dict[str, Failure] = {}
         self._executor = executor
@@ -70,6 +72,10 @@ class Campaign:
         self._stacks = len(planned)
         self._running: dict[Handle, _Piece] = {}
         self._elsewhere: dict[str, RunConfiguration] = {}
+        runs = [run for stack in planned for run in stack]
+        self._before, self._runs = before, before + len(runs)
+        self._left = {run.identity: run.training.max_steps for run in runs}  # of runs that have not ended
+        self._all_steps = sum(self._left.values())
 
     def run(self) -> None:
         """Return when every run has a result or a failure, or when a signal has stopped the sweep."""
@@ -79,12 +85,27 @@ class Campaign:
                 return
             while self._waiting and len(self._running) < self._executor.slots:
                 self._submit(self._waiting.popleft())
+            self._show()
             for handle in self._executor.wait(_LOOK):
                 self._settle(handle, self._running.pop(handle))
             self._give_up_what_takes_too_long()
             if self._elsewhere and len(self._running) < self._executor.slots:
                 self._look_elsewhere()
-            self._view.show(self._running)
+            self._show()
+        self._show(last=True)
+
+    def _show(self, *, last: bool = False) -> None:
+        self._view.show(self._running)
+        if not (self._executor.within and self._stacks == 1):  # a stack in this process tells of itself
+            self._view.count(self._standing(), last=last)
+
+    def _standing(self) -> Standing:
+        taken = sum(handle.step * len(piece.runs) for handle, piece in self._running.items())
+        steps = self._all_steps - sum(self._left.values()) + taken
+        ended = self._runs - self._before - len(self._left) - len(self.failures)
+        return Standing(
+            self._runs, self._before + ended, len(self.failures), len(self._running), steps, self._all_steps
+        )
 
     def _submit(self, piece: _Piece) -> None:
         handle = self._executor.submit(Order.of(piece.runs, self._title(piece), self._sweep))
@@ -102,6 +123,8 @@ class Campaign:
         self._view.end(handle)
         elsewhere = [run for run in piece.runs if run.identity in report.taken]
         self._elsewhere.update({run.identity: run for run in elsewhere})
+        if report.kind == "done":
+            self._have_ended(run for run in piece.runs if run.identity not in self._elsewhere)
         if elsewhere:
             self._view.say(f"{handle.order.title}: {_held(elsewhere)}; waiting", important=True)
         if report.kind == "stopped" and self._executor.within:
@@ -113,6 +136,7 @@ class Campaign:
 
     def _divide(self, piece: _Piece, missing: list[RunConfiguration], title: str, report: Report) -> None:
         """Try the runs of a stack that failed in two halves, and a run that failed alone as often as was asked for."""
+        self._have_ended(run for run in piece.runs if run not in missing)
         attempts = piece.attempts + 1
         reason = report.reason or "stopped again and again"
         if report.helps == "nothing":
@@ -138,6 +162,11 @@ class Campaign:
         failure = Failure.of(run, reason, report.detail, attempts)
         record_failure(run, failure)
         self.failures[run.identity] = failure
+        self._have_ended([run])
+
+    def _have_ended(self, runs: Iterable[RunConfiguration]) -> None:
+        for run in runs:
+            self._left.pop(run.identity, None)
 
     def _again(self, piece: _Piece, missing: list[RunConfiguration], *, alone: int = 0, stops: int = 0) -> None:
         if missing:
@@ -163,6 +192,7 @@ class Campaign:
         for run in free:
             del self._elsewhere[run.identity]
         left = _missing(free)
+        self._have_ended(run for run in free if run not in left)
         if left:
             self._view.say(f"{_count(left)} left by another process; going on with {'them' if len(left) > 1 else 'it'}")
             for stack in stacks(left, self._executor.slots - len(self._running)):

@@ -87,7 +87,7 @@ def _carry_out(
     work: Plan, executor: Executor, options: ExecutorOptions, sweep: str | None, *, quiet: bool
 ) -> dict[str, Failure]:
     with interruption() as signals, View(quiet=quiet) as view:
-        campaign = Campaign(work.stacks, executor, options, sweep, view, signals)
+        campaign = Campaign(work.stacks, executor, options, sweep, view, signals, len(work.finished))
         campaign.run()
     if signals.number is not None:
         runs = [run for stack in work.stacks for run in stack]

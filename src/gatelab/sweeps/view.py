@@ -1,16 +1,46 @@
-"""What the terminal shows of a sweep: a line for each stack that runs; elsewhere a line for each that has ended."""
+"""What a sweep shows: on a terminal a line for each stack that runs, in a log file a line a minute."""
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from gatelab.runs.minutes import Minutes, duration
 from gatelab.sweeps.executors import Handle
 
-__all__ = ["View"]
+__all__ = ["Standing", "View"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a sweep stands.
+
+    Attributes:
+        runs: of the sweep, those that were finished before it began included.
+        finished, failed: so many of them.
+        stacks: that are being trained.
+        steps: that have been taken, of all runs together.
+        all_steps: that all runs take, if none ends early.
+    """
+
+    runs: int
+    finished: int
+    failed: int
+    stacks: int
+    steps: float
+    all_steps: float
+
+    def sentence(self, left: float | None) -> str:
+        """Return the line of a log file; ``left`` are the seconds to the end, None where nobody can say."""
+        parts = [f"{self.finished:,} of {self.runs:,} runs finished"]
+        parts += [f"{self.failed:,} failed"] if self.failed else []
+        parts += [f"{self.stacks:,} stack{'s' if self.stacks > 1 else ''} running"] if self.stacks else []
+        parts += [f"about {duration(left)} left"] if left and self.stacks else []
+        return ", ".join(parts)
 
 
 class View:
@@ -18,10 +48,13 @@ class View:
 
     Args:
         quiet: show nothing but what goes wrong.
+        clock: seconds since the epoch.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.time) -> None:
         self._quiet = quiet
+        self._minutes = Minutes(clock)
+        self._first: tuple[float, float] | None = None
         self._console = Console(stderr=True)
         self._lines: dict[Handle, TaskID] = {}
         self._bars: Progress | None = None
@@ -62,7 +95,9 @@ class View:
 
     def end(self, handle: Handle) -> None:
         """Take a line away, and leave one that says how long the stack took."""
-        if self._bars is not None and handle in self._lines:
+        if self._bars is None:
+            return
+        if handle in self._lines:
             self._bars.remove_task(self._lines.pop(handle))
         report = handle.report
         # a stack in this process has its own line
@@ -70,6 +105,15 @@ class View:
             seconds = time.monotonic() - handle.begun
             rate = "" if handle.rate is None else f" ({handle.rate:.1f} steps/s)"
             self.say(f"{handle.order.title}: {seconds:.1f} s{rate}")
+
+    def count(self, standing: Standing, *, last: bool = False) -> None:
+        """Say where a sweep stands, if no terminal shows it and a line is due: the first, the last, one a minute."""
+        now = self._minutes.clock()
+        self._first = self._first or (now, standing.steps)
+        if self._bars is None and not self._quiet:
+            seconds, steps = now - self._first[0], standing.steps - self._first[1]
+            left = (standing.all_steps - standing.steps) * seconds / steps if steps else None
+            self._minutes.tell(lambda: standing.sentence(left), last=last)
 
     def say(self, sentence: str, *, important: bool = False) -> None:
         """Print a line, above those that move."""

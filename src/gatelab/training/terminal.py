@@ -1,13 +1,15 @@
-"""The progress of a stack on the terminal: step, rate, loss and time left; a line at its end elsewhere."""
+"""The progress of a stack on the terminal: step, rate, loss and time left; in a log file a line a minute."""
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from gatelab.runs.minutes import Minutes, duration
 from gatelab.training.module import StackModule
 
 __all__ = ["TerminalProgress"]
@@ -20,9 +22,11 @@ class TerminalProgress(Callback):
 
     Args:
         title: which runs.
+        clock: seconds since the epoch, for a log file.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, clock: Callable[[], float] = time.time) -> None:
+        self.minutes = Minutes(clock)
         self.title = title
         self.console = Console(stderr=True)
         self.bar: Progress | None = None
@@ -36,6 +40,7 @@ class TerminalProgress(Callback):
         self._begun, self._from = time.monotonic(), pl_module.taken
         total = pl_module.configurations[0].training.max_steps
         if not self.console.is_terminal:
+            self.minutes.tell(lambda: self._line(pl_module))
             return
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -54,6 +59,7 @@ class TerminalProgress(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Move the bar."""
         if self.bar is None or self.task is None:
+            self.minutes.tell(lambda: self._line(pl_module))
             return
         now = time.monotonic()
         if now - self._looked > _EVERY:
@@ -73,6 +79,17 @@ class TerminalProgress(Callback):
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Give the terminal back."""
         self.close()
+
+    def _line(self, module: StackModule) -> str:
+        last, taken = module.configurations[0].training.max_steps, module.taken - self._from
+        parts = [f"{self.title}: step {module.taken} of {last}"]
+        if taken:
+            seconds = time.monotonic() - self._begun
+            judged = [progress.best[1] for progress in module.progress if progress.best_step is not None]
+            parts.append(f"loss {_losses(module)}")
+            parts += [f"best validation {sum(judged) / len(judged):.4g}"] if judged else []
+            parts.append(f"about {duration((last - module.taken) * seconds / taken)} left")
+        return ", ".join(parts)
 
     def close(self) -> None:
         """Take the bar away."""
