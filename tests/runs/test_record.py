@@ -265,3 +265,14 @@ def test_whatever_does_not_fit_on_the_disk_leaves_the_folder_as_it_was(record, m
     with pytest.raises(UserError, match=r"cannot be written: the disk is full \(No space left on device\)$"):
         getattr(record, write)(*arguments)
     assert {path: path.read_bytes() for path in record.folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_history_that_cannot_be_read_is_named(record, monkeypatch):
+    record.append(1, "train", {"loss": 1.0})
+
+    def broken(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", broken)
+    with pytest.raises(UserError, match=r"metrics\.jsonl: cannot be read: Input/output error$"):
+        record.history()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gatelab.disk import because
 from gatelab.errors import UserError
 from gatelab.runs.numerals import number
 
@@ -16,11 +17,14 @@ _NUMBERS = (float, int)
 def complete_bytes(path: Path) -> bytes:
     """Return the complete lines of a file: a killed process may have left a part of one at the end, without a newline.
 
-    An absent file has no lines.
+    An absent file has no lines. Raises UserError if it cannot be read.
     """
     if not path.is_file():
         return b""
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {because(error)}") from error
     return data[: data.rfind(b"\n") + 1]
 
 
