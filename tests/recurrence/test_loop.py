@@ -32,6 +32,12 @@ EQUATIONS: dict[str, dict[str, str]] = {
     "an old constant state": {"h": "tanh(linear(x, h) + s)", "s": "scalar(0.5)"},
     "a product of a learned vector": {"h": "tanh(linear(vector(1)) + linear(x, h))"},
     "a product of two learned vectors": {"h": "tanh(linear(vector(1), bias()) + linear(x, h))"},
+    "a diagonal times nothing": {"h": "tanh(linear(x, h)) + 0*diag(h)"},
+    "a diagonal to the power of nothing": {"h": "tanh(linear(x, h))*diag(h)**0"},
+    "a learned vector that comes to nothing": {"a": "vector(0.5)*0", "h": "tanh(linear(x, h)) + a**0*a"},
+    "a constant read by what comes to nothing": {"a": "scalar(2)*bias()", "h": "tanh(linear(x, h)) + (a*h)**0"},
+    "nothing at all": {"h": "0*linear(x, h)"},
+    "a state that nothing reads": {"s": "s + linear(x)", "h": "tanh(linear(x)) - 0*s"},
     "a kept value as long as x": {
         "a": "sigmoid(linear(x))", "b": "tanh(linear(a))", "d": "exp(x)*x", "h": "tanh(linear(d, a, h)) + b",
     },

@@ -6,7 +6,7 @@ from torch.func import functional_call
 
 from gatelab.equations import load_variant
 from gatelab.errors import UserError
-from gatelab.recurrence import Layer
+from gatelab.recurrence import Layer, layer_of
 
 NAMES = ("lstm", "gru_v3", "peephole")
 
@@ -46,6 +46,42 @@ def test_the_compiled_path_keeps_no_tape():
     output = layer(torch.randn(4, 3, 2))[0]
     (run,) = (node for node, _ in output.grad_fn.next_functions if node is not None)
     assert run.frame is None
+
+
+def nodes_behind(value):
+    """Return how many operations stand in the graph of a value."""
+    seen, waiting = set(), [value.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting += [other for other, _ in node.next_functions]
+    return len(seen)
+
+
+@pytest.mark.parametrize("name", ["lstm", "min_gru", "mlstm"])
+def test_the_loop_keeps_no_graph_of_its_steps(name):
+    """Of a small layer the graph is larger than the values in it."""
+    layer = layer_of(load_variant(name), 2, 5, path="loop", recompute=20)
+    whole = layer_of(load_variant(name), 2, 5, path="loop")
+    x = torch.randn(100, 3, 2)
+    assert nodes_behind(whole(x)[0]) > 400
+    assert nodes_behind(layer(x)[0]) < 100
+
+
+@pytest.mark.parametrize("name", ["gru", "mlstm"])
+def test_gradients_of_gradients_of_segments(name):
+    torch.manual_seed(0)
+    layers = [layer_of(load_variant(name), 2, 4, dtype=torch.float64, path="loop", recompute=r) for r in (None, 2)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    x = torch.randn(5, 2, 2, dtype=torch.float64)
+    found = []
+    for layer in layers:
+        inputs = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(layer(inputs)[0].cos().sum(), inputs, create_graph=True)
+        found.append(torch.autograd.grad(slope.square().sum(), [inputs, *layer.parameters()], allow_unused=True))
+    for ours, law in zip(*found, strict=True):
+        torch.testing.assert_close(ours, law, rtol=1e-10, atol=1e-12)
 
 
 def test_a_segment_of_no_steps_is_refused():

@@ -14,13 +14,13 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from gatelab.equations import Program
 from gatelab.equations.scanning import scan_order
 from gatelab.errors import UserError, suggest
 from gatelab.recurrence.loop import run_loop
 from gatelab.recurrence.native import NATIVE_DTYPES, ShapeError, refusal, run_checked
+from gatelab.recurrence.recomputing import run_again
 from gatelab.recurrence.scan import run_scan
 from gatelab.recurrence.tensors import all_ordinary, check_kinds
 
@@ -123,5 +123,7 @@ def run(
     arguments = (program, weights, inputs, states, hidden_size, lengths, record)
     if keep == "tape":
         return way(*arguments)
-    again: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]] = checkpoint(way, *arguments, use_reentrant=False)
-    return again
+    return run_again(
+        lambda weights, inputs, states: way(program, weights, inputs, states, hidden_size, lengths, record),
+        weights, inputs, states,
+    )  # fmt: skip

@@ -6,12 +6,12 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from gatelab.errors import UserError, suggest
 from gatelab.recurrence.layer import RecurrentLayer, Runner
 from gatelab.recurrence.padding import ending, filled, started, steps_valid
 from gatelab.recurrence.paths import PATHS, Choice
+from gatelab.recurrence.recomputing import run_again
 from gatelab.recurrence.tensors import check_kinds
 
 __all__ = ["ModuleLayer"]
@@ -89,10 +89,10 @@ class ModuleLayer(RecurrentLayer):
         arguments = (weights, inputs, states, lengths, record)
         if keep == "tape":
             return self._steps(*arguments)
-        again: tuple[Tensor, dict[str, Tensor], dict[str, Tensor]] = checkpoint(
-            self._steps, *arguments, use_reentrant=False
-        )
-        return again
+        return run_again(
+            lambda weights, inputs, states: self._steps(weights, inputs, states, lengths, record),
+            weights, inputs, states,
+        )  # fmt: skip
 
     def _steps(
         self,

@@ -1,0 +1,53 @@
+"""Lengths that fill the time axis give the bits that no lengths give, on every path: outputs, states and gradients."""
+
+import pytest
+import torch
+
+from gatelab.equations import load_variant, parameter_shapes, program, variant_files
+from gatelab.equations.scanning import scan_order
+from gatelab.recurrence import layer_of
+from tests.conformance.sizes import fitting
+
+CHOSEN = ("lstm", "gru", "gru_v3", "min_gru", "rg_lru", "layer_norm_gru", "mlstm", "sru", "peephole")
+
+
+def paths_of(variant) -> list[str]:
+    if variant.module is not None:
+        return ["loop"]
+    found = ["loop"] if program(variant).row_functions else ["loop", "native"]
+    return found if scan_order(program(variant)) is None else [*found, "scan"]
+
+
+def gradients(name: str, path: str, lengths: torch.Tensor | None) -> list[torch.Tensor]:
+    variant = load_variant(name)
+    inputs, hidden = fitting(variant, 3, 5)
+    generator = torch.Generator().manual_seed(3)
+    layer = layer_of(variant, inputs, hidden, path=path)
+    for parameter, shape in parameter_shapes(variant, inputs, hidden).items():
+        setattr(layer, parameter, torch.nn.Parameter(torch.randn((2, *shape), generator=generator).mul(0.5)))
+    x = torch.randn((2, 6, 3, inputs), generator=generator).requires_grad_()
+    output, finals, _ = layer(x, None, lengths)
+    seen = [output, *finals.values()]
+    sum((value * torch.arange(value.numel()).view_as(value).cos()).sum() for value in seen).backward()
+    return [*(value.detach() for value in seen), x.grad, *(p.grad for p in layer.parameters() if p.grad is not None)]
+
+
+def differing(name: str) -> list[str]:
+    """Return the paths on which lengths that say nothing change a bit."""
+    full = torch.full((2, 3), 6)
+    return [
+        path
+        for path in paths_of(load_variant(name))
+        if not all(map(torch.equal, gradients(name, path, None), gradients(name, path, full)))
+    ]
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_shipped_variants(name):
+    assert differing(name) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(set(variant_files()) - set(CHOSEN)))
+def test_the_whole_catalogue(name):
+    assert differing(name) == []
