@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from gatelab import disk
 from gatelab.runs import Store
 from tests.faults.sweeping import ROOT, command, start, table
 
@@ -15,8 +16,8 @@ import os, resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
 os.execv(sys.argv[2], sys.argv[2:])
 """
-SWEEP = ["path=loop", "training.max_steps=60", "training.validate_every=1"]
-HISTORY = 16000  # bytes: less than the history takes, and more than any other file
+SWEEP = ["path=loop", "training.max_steps=300", "training.validate_every=1"]
+HISTORY = disk._PROBE + 1000  # bytes: less than the history takes, and more than what is tried before the first run
 
 
 def limited(folder, *arguments):
@@ -30,12 +31,9 @@ def limited(folder, *arguments):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "words",
-    [
-        ["seed=range(2)", "hydra.launcher.executor=inline"],
-        pytest.param(["seed=range(3)", "hydra.launcher.workers=2"], marks=pytest.mark.slow),
-    ],
+    "words", [["seed=range(2)", "hydra.launcher.executor=inline"], ["seed=range(3)", "hydra.launcher.workers=2"]]
 )
 def test_a_sweep_says_that_the_disk_is_full_and_goes_on_when_it_is_not(tmp_path, words):
     done = limited(tmp_path, *SWEEP, *words)

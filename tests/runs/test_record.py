@@ -276,3 +276,10 @@ def test_a_history_that_cannot_be_read_is_named(record, monkeypatch):
     monkeypatch.setattr("pathlib.Path.read_bytes", broken)
     with pytest.raises(UserError, match=r"metrics\.jsonl: cannot be read: Input/output error$"):
         record.history()
+
+
+def test_a_line_nested_beyond_reason_is_damage(record):
+    with (record.folder / "metrics.jsonl").open("wb") as file:
+        file.write(b'{"step": 1, "split": "train", "a": ' + b"[" * 100_000 + b"}\n")
+    with pytest.raises(UserError, match=r"metrics\.jsonl, line 1: damaged history: [^\n]*$"):
+        record.history()

@@ -45,7 +45,7 @@ def _rows(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
         return None
     try:
         rows: list[dict[str, Any]] = json.loads(b"[" + b",".join(lines) + b"]")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if len(rows) != len(lines):  # two objects on one line
         return None
