@@ -261,6 +261,16 @@ def test_an_operator_called_by_hand_checks_what_it_gets():
         torch.ops.gatelab.run([X], None, "[]", True)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["native", "loop"])
+def test_the_operator_passes_pytorchs_own_checks(path):
+    layer = Layer(variant("lstm"), 3, 4)
+    states = [torch.zeros(2, 4), torch.zeros(2, 4)]
+    weights = list(layer.learned().values())
+    arguments = (X, states, weights, torch.tensor([5, 2]), written(layer.variant), 4, path, "f", True)
+    torch.library.opcheck(torch.ops.gatelab.recurrence.default, arguments)
+
+
 # ---- dispatch modes and transformations
 
 
