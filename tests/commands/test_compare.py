@@ -225,3 +225,10 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_runs_are_read(tmp
     (tmp_path / "report").write_text("a file")
     with pytest.raises(UserError, match=r"^out=.*/report: must be a folder; it is a file$"):
         compare([f"runs={tmp_path / 'nowhere'}", f"out={tmp_path / 'report'}"])
+
+
+def test_a_family_of_tests_where_nothing_is_tested_is_told(runs, capsys):
+    assert compare(["family=task", "out="]) == 0
+    assert capsys.readouterr().err == "note: family=task has no effect: without baseline= nothing is tested\n"
+    assert compare(["family=page", "out="]) == 0
+    assert capsys.readouterr().err == ""

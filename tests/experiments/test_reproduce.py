@@ -7,7 +7,7 @@ import pytest
 import yaml
 from hydra.core.plugins import Plugins
 
-from gatelab.commands.reproduce import reproduce
+from gatelab.commands.reproduce import _Request, reproduce
 from gatelab.errors import UserError
 from gatelab.experiments import folder as folders
 from gatelab.experiments import grid, overview
@@ -258,3 +258,22 @@ def test_a_damaged_file_is_told_before_anything_is_trained(someone, file, old, n
     assert told in str(error.value)
     assert "\n" not in str(error.value)
     assert not (someone.parents[1] / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "notes"),
+    [
+        ({"train": "false", "workers": "2"}, ["workers=2 has no effect: train=false trains nothing"]),
+        ({"workers": "2"}, []),
+        (
+            {"plan": "true", "write": "true", "check": "true"},
+            [
+                "write=true has no effect: plan=true compares nothing",
+                "check=true has no effect: plan=true compares nothing",
+            ],
+        ),
+        ({"write": "true"}, []),
+    ],
+)
+def test_options_without_effect_are_told(options, notes):
+    assert list(_Request(**options).notes()) == notes

@@ -125,6 +125,8 @@ def compare(arguments: list[str]) -> int:
         return 0
     request = _Request(**keyed(arguments, _Request.__dataclass_fields__))
     question = request.question()
+    if request.family != "page" and not request.baseline:
+        print(f"note: family={request.family} has no effect: without baseline= nothing is tested", file=sys.stderr)
     if request.out:  # before the seconds that a report takes
         check_place(Path(request.out), f"out={request.out}")
     store = Store(request.runs)

@@ -1,5 +1,7 @@
 """Reproduce a paper's ablation: train what is missing, and print the paper's numbers beside ours."""
 
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +61,15 @@ class _Request:
         if self.workers and not (self.workers.isdecimal() and int(self.workers) > 0):
             raise UserError(f"workers={self.workers}: must be an integer of at least 1")
 
+    def notes(self) -> Iterator[str]:
+        """Yield a line for each option without effect beside the others."""
+        if self.plan == "true":
+            for name in ("write", "check"):
+                if getattr(self, name) == "true":
+                    yield f"{name}=true has no effect: plan=true compares nothing"
+        elif self.train == "false" and self.workers:
+            yield f"workers={self.workers} has no effect: train=false trains nothing"
+
 
 def reproduce(arguments: list[str]) -> int:
     """Do what ``--help`` explains, and return the exit status.
@@ -77,6 +88,8 @@ def reproduce(arguments: list[str]) -> int:
         print(overview_table().text(), end="")
         return 0
     experiments = experiments_named(request.experiment)
+    for note in request.notes():
+        print(f"note: {note}", file=sys.stderr)
     # what is wrong with the last folder shows before the first one trains for hours
     for experiment in experiments:
         experiment.option(request.profile)
