@@ -55,6 +55,8 @@ def heard(number: int) -> None:
 def answer(sentence: str) -> None:
     """Print a line on stderr from within a handler, which may have interrupted a print."""
     _watch.answered = True
+    if _watch.said:  # in other words, while the signal had to wait
+        return
     with suppress(OSError):  # the terminal may have gone
         os.write(2, f"\n{sentence}\n".encode())
 
@@ -69,7 +71,7 @@ def watched() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _watch.answered = False
+    _watch.answered = _watch.said = False
     _watch.terminals = [stream for stream in (1, 2) if os.isatty(stream)]
     before = {number: signal.getsignal(number) for number in ending()}
     reader, writer = os.pipe()
@@ -93,7 +95,7 @@ def watched() -> Iterator[None]:
 
 class _Watch:
     def __init__(self) -> None:
-        self.answered = False
+        self.answered = self.said = False
         self.terminals: list[int] = []
 
 
@@ -114,6 +116,7 @@ def _listen(reader: int, numbers: set[int]) -> None:
     def wait_is_over() -> None:
         if not _watch.answered:
             answer("stopping as soon as this step allows; Ctrl-C again ends at once")
+            _watch.said = True
 
     def ask_again(number: int) -> None:
         nonlocal again
