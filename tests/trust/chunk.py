@@ -94,6 +94,7 @@ class Chunk:
         folder = os.environ.get(RESULTS)
         if folder:
             path = Path(folder) / f"{self.part}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
                 file.write(f"{json.dumps(self.line())}\n")
         assert self.tried > 0

@@ -103,6 +103,15 @@ PARTS = {
             quick=4,
         ),
         Part(
+            "stacks",
+            "samples",
+            "Three runs drawn at random (variant, task, path, sizes, options) are trained as a stack, each alone "
+            "and as a stack that is stopped and goes on as others: the same bits in every file.",
+            trials=1_000,
+            chunk=50,
+            quick=1,
+        ),
+        Part(
             "tracers",
             "traced calls",
             "Every variant of the catalogue as a gatelab.RNN under every tracer and transformation of torch: "

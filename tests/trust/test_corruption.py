@@ -23,7 +23,7 @@ KINDS = (
     "journal of a search",
     "compiled code",
 )
-QUICK = ("finished config.yaml", "unfinished checkpoint/last.pt")
+QUICK = ("finished metrics.jsonl", "compiled code")
 SHORTER = "training.max_steps=40 training.validate_every=10"
 SWEEP = Sweep(f"{SWEEPS['noise'].overrides} variant=lstm {SHORTER}")
 SEARCH = Sweep(f"{SWEEPS['search'].overrides} {SHORTER}")

@@ -13,7 +13,7 @@ from tests.trust.kinds import SWEEPS, everything, same
 from tests.trust.launching import Launch, launch_and_end
 
 KINDS = tuple(SWEEPS)
-QUICK = ("noise",)
+QUICK = ("loop and lengths",)
 
 
 @pytest.fixture
