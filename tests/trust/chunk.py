@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import time
 from collections import Counter
@@ -65,6 +66,7 @@ class Chunk:
             yield
         except Exception as error:
             words = " ".join(f"{type(error).__name__}: {error}".split())
+            words = re.sub(r"/\S*/(site-packages|python3\.\d+)/", "", words)  # where this machine has its packages
             if len(words) > _LONGEST:
                 words = f"{words[: _LONGEST // 2]} … {words[-_LONGEST // 2 :]}"
             self.failures.append(f"{self.kind or self.part} {name}: {words}")

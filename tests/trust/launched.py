@@ -8,13 +8,18 @@ from pathlib import Path
 import torch
 
 import gatelab.commands.compare
+import gatelab.commands.store
 import gatelab.commands.train
 import gatelab.reports.report  # and matplotlib with it
 import gatelab.training.mirrors  # Lightning and all of training
 from gatelab.commands import door
 from gatelab.training import recording
 
-COMMANDS = {"train": gatelab.commands.train.train, "compare": gatelab.commands.compare.compare}
+COMMANDS = {
+    "train": gatelab.commands.train.train,
+    "compare": gatelab.commands.compare.compare,
+    "store": gatelab.commands.store.store,
+}
 
 
 def launched(

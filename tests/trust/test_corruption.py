@@ -64,6 +64,13 @@ def test_corruption(chunk, tmp_path):
                     same(folder, whole)
             elif status == 0 and told:
                 chunk.came_to("launched again: finished")
+            elif where == "finished" and name.startswith("checkpoint"):
+                # nobody reads the checkpoints of a finished run, until somebody asks whether they are whole
+                check = Launch(folder, ["runs=runs", "check=true"], "store", printing=f"{number} check")
+                assert check.end() == 1 and any(word in check.out() + check.err() for word in names(victim))
+                launch_and_end(folder, ["runs=runs", "retrain=damaged"], command="store", printing=f"{number} again")
+                same(folder, whole)
+                chunk.came_to("store.py check=true: told, and trained again")
             else:
                 assert status == 0, f"status {status}, and it is not told by name"
                 same(folder, whole)
