@@ -169,3 +169,11 @@ def test_a_finished_sweep_asks_nothing_of_the_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(feasible, "room", lambda: Room(1, 1, "of this machine"))
     assert train([*QUICK, "-m", "seed=1,2"]) == 0
     assert len(list(Path("runs").glob("*/result.json"))) == 2
+
+
+def test_more_threads_than_cores_are_told_of_a_single_run_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("gatelab.commands.notes.cores", lambda: 2)
+    assert train([*QUICK, "path=loop", "threads=3"]) == 0
+    line = "note: threads=3: this process has 2 cores; more threads than cores make training slower"
+    assert line in capsys.readouterr().err.splitlines()

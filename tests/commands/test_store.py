@@ -182,3 +182,41 @@ def test_the_script_is_the_same(tmp_path):
     script = os.path.join(os.path.dirname(__file__), "..", "..", "scripts", "store.py")
     done = subprocess.run([sys.executable, script, f"runs={tmp_path}"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(f"{tmp_path}: 0 runs\n  finished        0\n")
+
+
+def test_what_a_forged_file_says_sends_nothing_to_a_terminal(runs, capsys):
+    path = folder(runs[0]) / "result.json"
+    mapping = json.loads(path.read_text())
+    del mapping["seal"]
+    path.write_text(json.dumps({**mapping, "identity": "\x1b[2J\x07"}))
+    (folder(runs[3]) / ".\x1b[2J.tmp").write_text("")
+    os.mkdir(runs[0].runs_dir + "/studies")
+    (Store(runs[0].runs_dir).runs_dir / "studies" / "\x1b[2J.journal").write_text("\x1b[2J\n")
+    _, printed = said(capsys, runs[0], "check=true")
+    assert r"it belongs to run \x1b[2J\x07" in printed
+    assert r"/.\x1b[2J.tmp" in printed
+    assert "studies: 0 whole, 1 damaged" in printed
+    assert "\x1b" not in printed
+
+
+def test_a_forged_command_of_a_lost_run_sends_nothing_to_a_terminal(runs, capsys):
+    (folder(runs[0]) / "config.yaml").write_text("seed: [")
+    (folder(runs[0]) / "provenance.json").write_text(json.dumps({"command": ["a", "\x1b[2J"]}))
+    assert store([f"runs={runs[0].runs_dir}", f"retrain={runs[0].identity}"]) == 1
+    line = capsys.readouterr().err
+    assert line.endswith("it was begun by: python a '\\x1b[2J'\n")
+    assert line.count("\n") == 1
+
+
+def test_nobody_waits_for_a_pipe_in_the_place_of_provenance_or_a_study(runs, capsys):
+    (folder(runs[0]) / "config.yaml").write_text("seed: [")
+    (folder(runs[0]) / "provenance.json").unlink()
+    os.mkfifo(folder(runs[0]) / "provenance.json")
+    assert store([f"runs={runs[0].runs_dir}", f"retrain={runs[0].identity}"]) == 1
+    assert "it was begun by: a command that nobody knows any more\n" in capsys.readouterr().err
+    studies = Store(runs[0].runs_dir).runs_dir / "studies"
+    studies.mkdir()
+    os.mkfifo(studies / "rates.journal")
+    status, printed = said(capsys, runs[0], "check=true")
+    assert status == 1
+    assert f"{studies}/rates.journal: cannot be read: it is a pipe or a device, not a file\n" in printed

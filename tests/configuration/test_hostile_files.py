@@ -131,6 +131,7 @@ EXPERIMENTS = {
     "defaults: [/train]": "is not allowed in defaults",
     "defaults: {task: adding}": "defaults={'task': 'adding'} must be a list",
     "defaults: [/experiment/none]": "unknown experiment 'none'",
+    "defaults: [/experiment/mine]": "mine/experiment/mine.yaml: the experiment builds on itself",
     "runs_dir: elsewhere": "unknown key 'runs_dir'",
     "logger: {mlflow: {tracking_uri: x}}": "unknown key 'logger'",
     "model: {hiden_size: 3}": "unknown key 'model.hiden_size' (did you mean 'hidden_size'?)",
@@ -186,6 +187,12 @@ def test_a_name_of_conf_is_not_taken(refusal):
     )
 
 
+def test_experiments_that_build_on_one_another_in_a_circle(refusal):
+    files = {f"experiment/{one}.yaml": f"defaults: [/experiment/{other}]\n" for one, other in ("ab", "bc", "cb")}
+    assert "the experiment builds on itself" in refusal(files, ["+experiment=a"])
+    assert "the experiment builds on itself" in refusal({}, ["-m", "+experiment=a,b"])
+
+
 def test_two_files_of_one_name_are_told(refusal):
     message = refusal({"variant/a/mine.yaml": MINE, "variant/b/mine.yaml": MINE}, ["variant=mine"])
     assert (
@@ -202,6 +209,8 @@ def test_files_that_are_none(refusal, tmp_path):
     assert "it is a folder" in refusal({}, ["variant=folder"])
     assert "pipe or a device" in refusal({}, ["variant=pipe"])
     assert "leads out of the folder mine" in refusal({}, ["variant=link"])
+    (tmp_path / "mine" / "variant" / "round.yaml").symlink_to("round.yaml")
+    assert "cannot be read" in refusal({}, ["variant=round"])
 
 
 def test_the_library_asks_for_the_name_too(tmp_path):

@@ -176,6 +176,14 @@ def test_a_damaged_checkpoint_is_never_taken_for_a_good_one(stopped, tmp_path, c
         assert f"{last}: damaged checkpoint, not used: " in line
 
 
+def test_nobody_waits_for_a_pipe_in_the_place_of_a_checkpoint(stopped, tmp_path, capsys):
+    last = tmp_path / "pieces" / stopped.identity / "checkpoint" / "last.pt"
+    last.unlink()
+    os.mkfifo(last)
+    assert [(state.file, state.progress.steps) for state in usable(stopped)] == [("previous.pt", 4)]
+    assert f"{last}: damaged checkpoint, not used: it is a pipe or a device" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("names", [["last.pt"], ["previous.pt"], ["last.pt", "previous.pt"], ["best.pt"]])
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", None])
 def test_what_is_left_is_enough(stopped, tmp_path, capsys, names, content):

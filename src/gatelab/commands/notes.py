@@ -13,7 +13,7 @@ from gatelab.configuration.wandb_environment import told
 from gatelab.sweeps import ExecutorOptions
 from gatelab.sweeps.options import cores
 
-__all__ = ["idle_words", "of_launcher", "of_loggers", "of_runs", "say"]
+__all__ = ["idle_words", "of_launcher", "of_loggers", "of_runs", "of_single", "say"]
 
 _OF_SWEEPS = ("hydra.launcher.", "hydra/launcher=", "hydra.sweep.", "hydra.sweeper.", "hydra/sweeper=")
 
@@ -89,6 +89,12 @@ def _of_threads(options: ExecutorOptions, threads: int, runs: int) -> Iterator[s
     elif workers * threads > there:
         of_each = f" of {threads} threads" if threads > 1 else ""
         yield f"hydra.launcher.workers={options.workers}: {has}; {workers} workers{of_each} make each other slower"
+
+
+def of_single(arguments: Sequence[str], run: RunConfiguration) -> Iterator[str]:
+    """Yield what there is to say of who trains a single run: this process, whatever is said of a sweep."""
+    yield from idle_words(arguments)
+    yield from _of_threads(ExecutorOptions(executor="inline"), run.threads, 1)
 
 
 def idle_words(arguments: Sequence[str]) -> Iterator[str]:

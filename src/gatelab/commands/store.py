@@ -1,6 +1,5 @@
 """The door to a store: what lies in it, what is damaged, who has what; claims freed, damaged runs trained again."""
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -9,11 +8,15 @@ from pathlib import Path
 
 from gatelab.commands.arguments import keyed
 from gatelab.configuration import RunConfiguration, run_configuration
-from gatelab.errors import UserError, suggest
+from gatelab.errors import UserError, one_line, suggest
+from gatelab.reading import read_json
 from gatelab.runs import Inventory, Store, inventory, remove_leftovers_of
 from gatelab.search.journal import check_journal
 
 __all__ = ["store"]
+
+_LONGEST_COMMAND = 1000  # characters
+_LONGEST_NAME = 500  # of a file
 
 HELP = """\
 Say what lies in a store, and mend it.
@@ -98,7 +101,7 @@ def _lines(runs: str, found: Inventory) -> list[str]:
     lines.append(
         row("leftovers", len(found.leftovers), f"free=all removes {_them(found.leftovers)}" * bool(found.leftovers))
     )
-    lines += [f"    {path}" for path in found.leftovers]
+    lines += [f"    {one_line(path, _LONGEST_NAME)}" for path in found.leftovers]
     return lines
 
 
@@ -132,7 +135,7 @@ def _check_compiled() -> list[str]:
     words = " (never loaded; what is needed is compiled anew)" if damaged else ""
     print(f"compiled code: {whole} whole, {len(damaged)} damaged or of an older version{words} in {folder}")
     for path, reason in damaged:
-        print(f"    {path}: {reason}")
+        print(f"    {one_line(path, _LONGEST_NAME)}: {one_line(reason)}")
     # it costs nothing but the time to compile
     return []
 
@@ -195,9 +198,9 @@ def _configurations(place: Store, identities: Sequence[str]) -> tuple[list[RunCo
 def _began(path: Path) -> str:
     """Return the command that provenance.json says has trained a run."""
     try:
-        words = json.loads(path.read_bytes())["command"]
-        return shlex.join(["python", *map(str, words)])[:1000]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        words = read_json(path)["command"]
+        return one_line(shlex.join(["python", *map(str, words)]), _LONGEST_COMMAND)
+    except (UserError, KeyError, TypeError):
         return "a command that nobody knows any more"
 
 

@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from gatelab.commands.finished import of_finished
-from gatelab.commands.notes import idle_words, of_launcher, of_loggers, of_runs, say
+from gatelab.commands.notes import of_launcher, of_loggers, of_runs, of_single, say
 from gatelab.commands.outcome import cost_line, cost_total, failures_table, plan_table, plan_total, result_tables
 from gatelab.configuration import (
     Reading,
@@ -205,7 +205,8 @@ def train_points(
         check_feasible(runs, options, slots())
         say(of_runs(checked, points), _session.said)
         say(of_loggers(checked, environ, sweep=sweep is not None), _session.said)
-        say(idle_words(_session.words) if sweep is None else of_launcher(options, checked), _session.said)
+        single = sweep is None
+        say(of_single(_session.words, checked[0]) if single else of_launcher(options, checked), _session.said)
 
     folder = Path(checked[0].runs_dir) / "sweeps" / (sweep or "")
 

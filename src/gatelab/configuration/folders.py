@@ -1,5 +1,6 @@
 """The folders that a user adds to conf/, while a command or a composition runs: which options they have, read once."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -65,13 +66,32 @@ class Folders:
         if (group, name) not in self._read:
             where = shown_file(file)
             for directory in self.directories:
-                if file.is_relative_to(directory) and not file.resolve().is_relative_to(directory.resolve()):
+                inside = os.path.realpath(directory)
+                if file.is_relative_to(directory) and not Path(os.path.realpath(file)).is_relative_to(inside):
                     raise UserError(f"{where}: leads out of the folder {one_line(directory)}; must be a file in it")
             if group == _EXPERIMENT:
                 self._read[group, name] = GLOBAL, read_experiment(file, where)
+                try:
+                    self._check_not_of_itself(name, file, where)
+                except UserError:
+                    del self._read[group, name]  # who asks again is told again
+                    raise
             else:
                 self._read[group, name] = read_option(group, file.stem, file, where)
         return self._read[group, name]
+
+    def _check_not_of_itself(self, name: str, file: Path, where: str) -> None:
+        """Refuse an experiment that is made from itself, in however many steps."""
+        seen: set[str] = set()
+        waiting = [name]
+        while waiting:
+            found = self.option(_EXPERIMENT, waiting.pop())
+            for other in others(found[1]) if found is not None else ():
+                if self.file(_EXPERIMENT, other) == file:
+                    raise UserError(f"{where}: the experiment builds on itself; must build on others alone")
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
 
     def file(self, group: str, name: str) -> Path | None:
         """Return the file of an option, None if there is none."""

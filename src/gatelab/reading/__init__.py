@@ -7,12 +7,13 @@
     parse_yaml, parse_json        the same of a text that has been read, such as a line of a file
     read_rows(path)               a CSV file with a header
     read_text, read_bytes         anything else
+    open_regular(path)            a file of any size, such as a checkpoint; raises OSError
 
 All raise UserError with the file and, where it is known, the line; if it is absent NoSuchFileError, which is one. Only
 regular files are opened, so that nothing waits for a pipe or a device. ``limits=`` sets other bounds than the usual.
 """
 
-from gatelab.reading.files import NoSuchFileError, read_bytes, read_rows, read_text
+from gatelab.reading.files import NoSuchFileError, open_regular, read_bytes, read_rows, read_text
 from gatelab.reading.json_text import parse_json, read_json
 from gatelab.reading.limits import Limits
 from gatelab.reading.yaml_text import parse_yaml, read_yaml
@@ -20,6 +21,7 @@ from gatelab.reading.yaml_text import parse_yaml, read_yaml
 __all__ = [
     "Limits",
     "NoSuchFileError",
+    "open_regular",
     "parse_json",
     "parse_yaml",
     "read_bytes",

@@ -1,6 +1,8 @@
 """Regular files, read whole up to a size."""
 
 import csv
+import errno
+import io
 import os
 import stat
 from collections.abc import Sequence
@@ -9,11 +11,22 @@ from pathlib import Path
 from gatelab.errors import UserError, one_line
 from gatelab.reading.limits import Limits
 
-__all__ = ["NoSuchFileError", "read_bytes", "read_rows", "read_text"]
+__all__ = ["NoSuchFileError", "open_regular", "read_bytes", "read_rows", "read_text"]
 
 
 class NoSuchFileError(UserError):
     """The file is absent."""
+
+
+def open_regular(path: Path | str) -> io.FileIO:
+    """Open a file of any size for reading, without a buffer. Raises OSError, also for a folder, a pipe or a device."""
+    # a pipe that nobody writes to would wait here for ever
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"it is {'a folder' if stat.S_ISDIR(mode) else 'a pipe or a device'}, not a file")
+    return io.FileIO(descriptor)
 
 
 def read_bytes(path: Path | str, where: str | None = None, *, limits: Limits | None = None) -> bytes:
@@ -29,8 +42,7 @@ def read_bytes(path: Path | str, where: str | None = None, *, limits: Limits | N
     where = shown(path, where)
     largest = (limits or Limits()).size
     try:
-        # a pipe that nobody writes to would wait here for ever
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        file = open_regular(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NoSuchFileError(f"{where}: cannot be read: {error.strerror}") from None
     except OSError as error:
@@ -38,18 +50,14 @@ def read_bytes(path: Path | str, where: str | None = None, *, limits: Limits | N
     except ValueError:  # a name with a zero character
         raise NoSuchFileError(f"{where}: cannot be read: no file can have that name") from None
     try:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            kind = "a folder" if stat.S_ISDIR(about.st_mode) else "a pipe or a device"
-            raise UserError(f"{where}: cannot be read: it is {kind}, not a file")
-        if about.st_size > largest:
-            raise UserError(f"{where}: too large: {about.st_size} bytes; at most {largest}")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(largest + 1)
+        with file:
+            size = os.fstat(file.fileno()).st_size
+            if size > largest:
+                raise UserError(f"{where}: too large: {size} bytes; at most {largest}")
+            with io.BufferedReader(file) as buffered:
+                content = buffered.read(largest + 1)
     except OSError as error:
         raise UserError(f"{where}: cannot be read: {error.strerror}") from None
-    finally:
-        os.close(descriptor)
     if len(content) > largest:  # it grew, or is one of those that do not tell their size
         raise UserError(f"{where}: too large: at most {largest} bytes")
     return content

@@ -14,19 +14,17 @@ stands before itself in result.json. A run of before there were seals has none, 
     }
 """
 
-import errno
 import hashlib
 import json
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gatelab.disk import because
-from gatelab.errors import UserError
-from gatelab.reading import NoSuchFileError, parse_json, read_bytes
+from gatelab.errors import UserError, one_line
+from gatelab.reading import NoSuchFileError, open_regular, parse_json, read_bytes
 from gatelab.runs.numerals import json_text
 from gatelab.runs.result import FIELDS, Result
 
@@ -45,6 +43,7 @@ RESULT = "result.json"
 SEALED = ("config.yaml", "metrics.jsonl", "provenance.json", "checkpoint/best.pt", "checkpoint/last.pt")
 """The files of a run that its seal covers, as far as they are there."""
 _LONGEST = 200  # characters of a reason
+_LONGEST_LINE = 600
 _DIGITS = 64
 _BEFORE, _AFTER = b'"sha256": "', b'"\n  }\n}\n'
 
@@ -60,7 +59,8 @@ class Damaged:
     """In a few words."""
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.reason}"
+        # the reason may repeat what a forged file says
+        return one_line(f"{self.file}: {self.reason}", _LONGEST_LINE)
 
 
 class DamagedRunError(UserError):
@@ -96,10 +96,7 @@ class Finished:
 
 def file_hash(path: str | Path) -> str:
     """Return the sha256 of a regular file, in hex. Raises OSError."""
-    # a pipe that nobody writes to would wait for ever
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "no regular file")
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gatelab.disk import because, write_atomically, writing
 from gatelab.errors import UserError, one_line
-from gatelab.reading import NoSuchFileError, read_json
+from gatelab.reading import NoSuchFileError, open_regular, read_json
 
 __all__ = ["check_journal", "forget_mark", "mark_journal", "mend_journal"]
 
@@ -40,7 +40,8 @@ def check_journal(path: Path) -> None:
     last line without its end is left to ``mend_journal``.
     """
     try:
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            data = file.readall()
     except FileNotFoundError:
         data = b""
     except OSError as error:
@@ -57,7 +58,8 @@ def check_journal(path: Path) -> None:
         except (ValueError, RecursionError):
             whole = False
         if not whole:
-            raise UserError(f"{path}: damaged study: '{one_line(line)}' is no line of a journal")
+            shown = one_line(line.decode(errors="replace"))
+            raise UserError(f"{path}: damaged study: '{shown}' is no line of a journal")
 
 
 def _read_mark(path: Path) -> tuple[int, str]:

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gatelab.disk import because
+from gatelab.errors import one_line
+from gatelab.reading import open_regular
 from gatelab.runs import Record
 from gatelab.training.checkpoint import RunState, best_bytes, read_state
 from gatelab.training.mirrors import Mirror
@@ -38,13 +41,15 @@ def states(record: Record, shapes: Mapping[str, tuple[int, ...]]) -> list[RunSta
     for name in ("last.pt", "previous.pt"):
         path = record.checkpoint_path(name)
         try:
-            state = read_state(path.read_bytes(), shapes)
+            with open_regular(path) as file:
+                state = read_state(file.readall(), shapes)
             if not record.holds(state.history):
                 raise ValueError("metrics.jsonl does not begin with the history it belongs to")
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
-            print(f"warning: {path}: damaged checkpoint, not used: {error}", file=sys.stderr)
+            reason = because(error) if isinstance(error, OSError) else error
+            print(f"warning: {path}: damaged checkpoint, not used: {one_line(reason, 200)}", file=sys.stderr)
             continue
         state.file = name
         found.append(state)
