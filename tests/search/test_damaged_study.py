@@ -1,12 +1,15 @@
 """A study whose journal is not what was written is refused by name; a part of a line at its end is told and removed."""
 
+import errno
 import os
 import random
 
 import pytest
+from optuna.storages.journal import JournalFileBackend
 
 from gatelab.errors import UserError
 from gatelab.search.journal import check_journal
+from gatelab.search.study import counted
 from tests.search.made_up import LR, Killed, MadeUpRuns, searched
 
 DAMAGES = int(os.environ.get("GATELAB_DAMAGES", "12"))
@@ -73,3 +76,23 @@ def test_a_line_that_is_no_entry_is_told(tmp_path, journal, line):
         file.write(line + b"\n")
     with pytest.raises(UserError, match=r"study\.journal: damaged study: [^\n]+$"):
         searched(MadeUpRuns(tmp_path), LR)
+
+
+def test_a_disk_that_refuses_a_journal_is_one_line(tmp_path, monkeypatch):
+    written = JournalFileBackend.append_logs
+    calls = []
+
+    def refused(self, logs):
+        calls.append(logs)
+        if len(calls) <= 8:
+            return written(self, logs)
+        try:
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+        finally:
+            raise RuntimeError("Error: did not possess lock")  # as Optuna's lock does where it cannot be removed
+
+    monkeypatch.setattr(JournalFileBackend, "append_logs", refused)
+    with pytest.raises(UserError, match=r"^\S+study\.journal: cannot be written: the disk quota is used up [^\n]*$"):
+        searched(MadeUpRuns(tmp_path), LR)
+    monkeypatch.setattr(JournalFileBackend, "append_logs", written)
+    assert len(counted(searched(MadeUpRuns(tmp_path), LR, n_trials=9))) == 9

@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from gatelab.disk import make_folder, writing
+from gatelab.disk import because, make_folder, writing
 from gatelab.errors import UserError
 from gatelab.search.journal import check_journal, forget_mark, mark_journal, mend_journal
 from gatelab.search.space import Space
@@ -174,12 +174,31 @@ def _database(url: str, path: Path) -> RDBStorage:
         raise UserError(f"hydra.sweeper.storage={url}: cannot be opened: {_line(error)}") from error
 
 
+class _Journal(JournalFileBackend):
+    """Optuna's journal, which says in one line that the disk has refused: its lock raises an error of its own instead."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        try:
+            super().append_logs(logs)
+        except (OSError, RuntimeError) as error:
+            refusals = [one for one in _chain(error) if isinstance(one, OSError)]
+            reason = because(refusals[-1]) if refusals else _line(error)
+            raise UserError(f"{self._file_path}: cannot be written: {reason}") from error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and those during which it was raised, the first of them last."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def _journal(path: Path) -> JournalStorage:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         check_journal(path)
         mend_journal(path)
-        storage = JournalStorage(JournalFileBackend(str(path)))
+        storage = JournalStorage(_Journal(str(path)))
         storage.get_all_studies()  # it reads only when it is asked
         return storage
     except OSError as error:
@@ -193,5 +212,5 @@ def _all_trials(storage: BaseStorage) -> Iterator[FrozenTrial]:
         yield from storage.get_all_trials(study._study_id, deepcopy=False)
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
