@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gatelab.runs import Stopped
 from tests.trust.parts import Part
 
 __all__ = ["RESULTS", "ROOT", "TRIALS", "Chunk", "commit", "deal", "done", "machine", "read_lines", "versions"]
@@ -64,6 +65,8 @@ class Chunk:
         self.tried += 1
         try:
             yield
+        except Stopped:  # somebody ends the part: no failure of it
+            raise
         except Exception as error:
             words = " ".join(f"{type(error).__name__}: {error}".split())
             words = re.sub(r"/\S*/(site-packages|python3\.\d+)/", "", words)  # where this machine has its packages

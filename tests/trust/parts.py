@@ -77,7 +77,8 @@ PARTS = {
             "damaged files",
             "A file that a sweep has left is damaged: a bit flipped, cut, emptied, longer, filled with zeros or "
             "with garbage. The comparison tells it by name or shows the same numbers; the sweep launched again "
-            "ends with the same bits or tells it by name. There is no traceback, and no process dies.",
+            "ends with the same bits or tells it by name. A checkpoint of a finished run, which neither of them reads, "
+            "is told by `store.py check=true`. There is no traceback, and no process dies.",
             trials=500,
             chunk=25,
             quick=4,
