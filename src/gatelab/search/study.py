@@ -175,7 +175,7 @@ def _database(url: str, path: Path) -> RDBStorage:
 
 
 class _Journal(JournalFileBackend):
-    """Optuna's journal, which says in one line that the disk has refused: its lock raises an error of its own instead."""
+    """Optuna's journal; that the disk refuses it is one line, where Optuna's lock would hide what the disk has said."""
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         try:
