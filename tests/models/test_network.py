@@ -68,6 +68,16 @@ def test_padding_has_no_influence(readout, bidirectional):
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("options", [{}, {"readout": "every"}, {"embedding": 3}], ids=["last", "every", "embedded"])
+def test_lengths_may_be_whole_numbers_of_any_kind(options):
+    built = network(**options)
+    expected = built(inputs(), LENGTHS)
+    for lengths in (LENGTHS.tolist(), LENGTHS.numpy().astype(np.uint8), LENGTHS.to(torch.uint8), LENGTHS.int()):
+        assert torch.equal(built(inputs(), lengths), expected)
+    with pytest.raises(UserError, match=r"lengths of shape \(2,\): must be \(4,\), one for each sequence"):
+        built(inputs(), torch.tensor([6, 1]))
+
+
 @pytest.mark.parametrize("lengths", [None, LENGTHS])
 def test_bidirectional_last_reads_the_end_of_each_direction(lengths):
     built = network("last", bidirectional=True)

@@ -290,6 +290,21 @@ def test_make_fx_records_operators(mode):
     assert_identical(traced({name: weight.clone() for name, weight in weights.items()}, X), expected)
 
 
+@pytest.mark.parametrize("path", ["auto", "loop"])
+@pytest.mark.parametrize("kind", ["list", "tensor"])
+def test_make_fx_takes_lengths(kind, path):
+    rnn = rnn_of("gru", path).requires_grad_(False)
+    lengths = [5, 2] if kind == "list" else torch.tensor([5, 2])
+    expected = rnn(X, lengths=lengths)[0]
+    assert torch.equal(make_fx(lambda x: rnn(x, lengths=lengths)[0])(X)(X), expected)
+    if kind == "tensor":
+        traced = make_fx(lambda x, ends: rnn(x, lengths=ends)[0])(X, lengths)
+        assert torch.equal(traced(X, lengths), expected)
+        assert torch.equal(traced(X, lengths.flip(0)), rnn(X, lengths=[2, 5])[0])
+    with pytest.raises(UserError, match="lengths from 2 to 6: must be from 0 to 5 steps"):
+        make_fx(lambda x: rnn(x, lengths=[6, 2])[0])(X)
+
+
 @pytest.mark.parametrize("path", ["auto", "native", "loop"])
 def test_fake_tensors_have_the_shapes_and_strides_of_real_ones(path):
     results = []

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from gatelab import RNN
@@ -281,6 +282,7 @@ WRONG_LENGTHS = {
     "tensor of truth": (torch.tensor([True, False]), "lengths of bool: must be whole numbers, of an int type"),
     "array of truth": (np.array([True, False]), "lengths of bool: must be whole numbers, of an int type"),
     "sparse": (torch.tensor([5, 2]).to_sparse(), "lengths are a sparse or nested tensor: must be dense"),
+    "on meta": (torch.tensor([5, 2]).to("meta"), "lengths are on meta, the input is on cpu: must have values"),
 }
 
 
@@ -290,6 +292,34 @@ def test_other_lengths_are_refused_in_one_line(form):
     with pytest.raises(UserError, match=line) as raised:
         rnn_of()(X, lengths=lengths)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_lengths_that_are_negated_later_are_the_negated_numbers(path):
+    later = torch._neg_view(torch.tensor([-3, -5]))
+    assert torch.equal(rnn_of(path=path)(X, lengths=later)[0], rnn_of(path=path)(X, lengths=[3, 5])[0])
+    layer = rnn_of(path=path).layers[0]
+    assert torch.equal(layer(X, None, later)[0], layer(X, None, torch.tensor([3, 5]))[0])
+    with pytest.raises(UserError, match="lengths from 3 to 6: must be from 0 to 5 steps"):
+        rnn_of(path=path)(X, lengths=torch._neg_view(torch.tensor([-3, -6])))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_lengths_without_memory_are_not_read(path):
+    with FakeTensorMode():
+        fake = torch.tensor([3, 5])
+    with pytest.raises(AssertionError, match="convert all Tensors to FakeTensors"):  # PyTorch's own words
+        rnn_of(path=path)(X, lengths=fake)
+    gone = torch.tensor([3, 5])
+    gone.untyped_storage().resize_(0)
+    with pytest.raises(UserError, match=r"lengths of shape \(2,\) has a storage of 0 bytes"):
+        rnn_of(path=path)(X, lengths=gone)
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
+def test_quantised_inputs_are_refused():
+    with pytest.raises(UserError, match="input is quantised: must be plain numbers, as dequantize"):
+        rnn_of()(torch.quantize_per_tensor(X, 0.1, 0, torch.qint8))
 
 
 # ---- gradients that arrive

@@ -1,7 +1,7 @@
 """A network: perhaps an embedding, the recurrent layers, and the linear readout that a task asks for."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from gatelab.equations import Variant
 from gatelab.errors import UserError
 from gatelab.models.rnn import RNN
 from gatelab.recurrence import RecurrentLayer
+from gatelab.recurrence.lengths import as_lengths
 from gatelab.recurrence.padding import filled, is_valid
 from gatelab.recurrence.products import product
 
@@ -103,19 +104,22 @@ class Network(nn.Module):
     def forward(
         self,
         inputs: Tensor,
-        lengths: Tensor | None = None,
+        lengths: Any = None,
         masks: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """Predict.
 
         Args:
             inputs: (time, batch, input), or (time, batch) of tokens, with a leading run axis if the weights have one.
-            lengths: (batch,) valid steps; None if all are.
+            lengths: (batch,) valid steps, in any form that :meth:`gatelab.RNN.forward` takes; None if all are.
             masks: dropout as :meth:`draw_masks` draws it; None for none.
 
         Returns:
             (batch, output) for readout "last", (time, batch, output) for "every".
         """
+        if lengths is not None:
+            *batch, steps, sequences = inputs.shape if self.tokens else inputs.shape[:-1]
+            lengths = as_lengths(lengths, (*batch, sequences), steps, inputs.device)
         output, _, _ = self.rnn.run(self.embedded(inputs, lengths), None, lengths, masks)
         if self.predicts == "last":
             return self._read(self._last(output, lengths))

@@ -272,7 +272,7 @@ class RNN(nn.Module):
     def _check(self, inputs: Tensor) -> None:
         if not isinstance(inputs, Tensor):
             raise UserError(f"input is a {type(inputs).__name__}: must be a tensor or a PackedSequence")
-        if inputs.layout is not torch.strided or inputs.is_nested:
+        if inputs.layout is not torch.strided or inputs.is_nested or inputs.is_quantized:
             check_dense({"input": inputs})
         if torch._C._get_tracing_state() is not None:
             return  # a size is a tensor then; the operator that is recorded checks when it runs

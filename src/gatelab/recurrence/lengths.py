@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gatelab.errors import UserError
-from gatelab.recurrence.tensors import ordinary
+from gatelab.recurrence.tensors import check_dense, ordinary
 
 __all__ = ["as_lengths"]
 
@@ -34,10 +34,17 @@ def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.dev
     seen_by_jit = torch._C._get_tracing_state() is not None  # for which a size is a tensor
     if not seen_by_jit and lengths.shape not in (batch, batch[-1:]):
         raise UserError(f"lengths of shape {tuple(lengths.shape)}: must be {tuple(batch)}, one for each sequence")
+    if not torch.compiler.is_compiling():
+        if lengths.is_meta and device.type != "meta":
+            raise UserError(f"lengths are on meta, the input is on {device}: must have values")
+        check_dense({"lengths": lengths})
+        lengths = lengths.resolve_neg()
     lengths = lengths.to(torch.int64)
     # what a tracer sees has no values; compiled code looks at them when it runs
     if lengths.numel() and _has_values(lengths):
-        shortest, longest = map(int, lengths.aminmax())
+        # read as an array: a tracer that records every operation does not see it
+        values = (lengths if lengths.is_cpu else lengths.cpu()).numpy()
+        shortest, longest = int(values.min()), int(values.max())
         if shortest < 0 or longest > steps:
             raise UserError(f"lengths from {shortest} to {longest}: must be from 0 to {steps} steps")
     return lengths.to(device)

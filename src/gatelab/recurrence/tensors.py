@@ -128,6 +128,8 @@ def check_dense(tensors: Mapping[str, Tensor]) -> None:
             raise UserError(f"{name} has no shape yet: must be materialized first")
         if tensor.layout is not torch.strided:
             raise UserError(f"{name} has the layout {_short(tensor.layout)}: must be dense, as to_dense() makes it")
+        if tensor.is_quantized:
+            raise UserError(f"{name} is quantised: must be plain numbers, as dequantize() makes them")
         if tensor.is_nested:
             raise UserError(f"{name} is a nested tensor: must be padded, with lengths= beside it")
         if not torch.compiler.is_compiling() and _has_memory(tensor) and not _lies_in_its_storage(tensor):

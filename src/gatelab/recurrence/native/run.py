@@ -17,7 +17,7 @@ from gatelab.recurrence.native.constants import constants_of
 from gatelab.recurrence.native.form import Form
 from gatelab.recurrence.native.layout import layout
 from gatelab.recurrence.native.threads import allowed_threads
-from gatelab.recurrence.tensors import all_ordinary
+from gatelab.recurrence.tensors import all_ordinary, ordinary
 
 __all__ = ["run_checked", "run_native"]
 
@@ -89,8 +89,9 @@ def run_checked(
         tuple((index, known[index][1]) for index in ways.constants),
         tuple(bias is not None for bias in biases),
     )
-    valid = None if lengths is None else lengths.to(torch.int64).expand(*runs, batch).contiguous()
+    valid = None if lengths is None else settled(lengths.to(torch.int64)).expand(*runs, batch).contiguous()
     results: Sequence[Tensor]
+    plain = plain and (valid is None or ordinary(valid))
     if not plain or torch._C._len_torch_dispatch_stack() or not inputs.numel():
         results = operator.run(tuple(map(settled, tensors)), valid, form, taped=keep == "tape")
     else:
