@@ -201,6 +201,21 @@ def test_an_embedded_run_of_a_stack_is_bit_for_bit_the_run_alone(embedding, toke
         close(plain(shown[run]), together[0][run])
 
 
+@pytest.mark.parametrize("token", [-1, INPUT])
+def test_a_token_of_no_row_is_refused_alone_and_in_a_stack(token):
+    built = network(embedding=4, tokens=True)
+    tokens = torch.zeros(TIME, BATCH, dtype=torch.int64)
+    tokens[2, 1] = token
+    line = f"tokens from {min(token, 0)} to {max(token, 0)}: must be from 0 to {INPUT - 1}"
+    with pytest.raises(UserError, match=line):
+        built(tokens)
+    stacked = {name: torch.stack([weight, weight]) for name, weight in built.named_parameters()}
+    for one, other in ((tokens, tokens * 0), (tokens * 0, tokens)):  # which would be a row of the other run
+        with pytest.raises(UserError, match=line):
+            functional_call(built, stacked, (torch.stack([one, other]),))
+    assert built(tokens, torch.tensor([2] * BATCH)).isfinite().all()
+
+
 def test_tokens_without_an_embedding_are_refused():
     with pytest.raises(UserError, match="tokens must have an embedding"):
         network(tokens=True)

@@ -13,8 +13,10 @@ from gatelab.errors import UserError
 from gatelab.models.rnn import RNN
 from gatelab.recurrence import RecurrentLayer
 from gatelab.recurrence.lengths import as_lengths
+from gatelab.recurrence.operator import seen_by_jit
 from gatelab.recurrence.padding import filled, is_valid
 from gatelab.recurrence.products import product
+from gatelab.recurrence.tensors import ordinary
 
 __all__ = ["Network"]
 
@@ -141,6 +143,11 @@ class Network(nn.Module):
             inputs = filled(inputs, lengths)
         if not self.tokens:
             return product(inputs.flatten(-3, -2), table).unflatten(-2, inputs.shape[-3:-1])
+        # in a stack, a token beyond a run's rows would be one of the next run's
+        if not (torch.compiler.is_compiling() or seen_by_jit()) and ordinary(inputs) and inputs.numel():
+            smallest, greatest = int(inputs.numpy().min()), int(inputs.numpy().max())
+            if smallest < 0 or greatest >= table.shape[-2]:
+                raise UserError(f"tokens from {smallest} to {greatest}: must be from 0 to {table.shape[-2] - 1}")
         if table.dim() == 2:
             return functional.embedding(inputs, table)
         first = torch.arange(len(table), device=inputs.device)[:, None, None] * table.shape[1]
