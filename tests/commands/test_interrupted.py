@@ -150,3 +150,15 @@ def test_a_sweep_that_is_being_composed_leaves_nothing_behind(tmp_path, number):
         printed, errors = sweep.communicate(timeout=60)
     assert (sweep.returncode, printed, errors) == (128 + number, "", "interrupted\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_is_interrupted_while_python_ends_ends_without_a_traceback():
+    # libraries clear up then, torch for a second
+    script = """
+import atexit, os, signal, time
+from gatelab.commands import door
+atexit.register(lambda: (os.kill(os.getpid(), signal.SIGINT), time.sleep(1)))
+door.run(lambda arguments: print("all is said") or 0, [])
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "all is said\n", "")

@@ -1,5 +1,6 @@
 """How a command meets the terminal: exit status, errors of one line, and a quiet end when interrupted."""
 
+import atexit
 import contextlib
 import io
 import os
@@ -51,7 +52,15 @@ def run(function: Callable[[list[str]], int], arguments: Sequence[str]) -> NoRet
         print(f"{error.filename or 'output'}: cannot be written: {because(error)}", file=sys.stderr)
         _say_no_more()
         status = _USER_ERROR
+    # the last that is registered is the first that is called
+    atexit.register(_end_at_once)
     sys.exit(status)
+
+
+def _end_at_once() -> None:
+    # All is done and said. Libraries clear up now, for seconds perhaps, and Ctrl-C would be a traceback of theirs.
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _say_no_more() -> None:
