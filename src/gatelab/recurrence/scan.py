@@ -27,7 +27,8 @@ def run_scan(
     """Run a program over a batch of sequences, as :func:`gatelab.recurrence.run_loop` does, in parallel over time.
 
     The depth is the logarithm of the number of steps, the work that much more than the loop's. Agrees with the loop to
-    rounding, as long as the products of what multiplies a state are finite: they are formed before the state is known.
+    rounding, as long as the states and the products of what multiplies them are finite: these are formed before a
+    state is known, and a state that is infinite still meets the factors of later steps, be they zero.
     """
     order = scan_order(program)
     assert order is not None  # gatelab.recurrence.paths asks first
