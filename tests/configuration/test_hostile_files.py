@@ -219,13 +219,14 @@ def test_the_library_asks_for_the_name_too(tmp_path):
         load_variant("foo", [tmp_path])
 
 
-def test_what_is_not_looked_at_is_told(tmp_path):
+def test_what_is_not_looked_at_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for name in ("hydra/launcher/x.yaml", "tasks/x.yaml", "train.yaml", "docs/x.yaml", "variant/x.yaml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("a: 1\n")
-    with using([tmp_path]) as folders:
+        (Path("mine") / name).parent.mkdir(parents=True, exist_ok=True)
+        (Path("mine") / name).write_text("a: 1\n")
+    with using([Path("mine")]) as folders:
         told = [line.split(" is not looked at")[0] for line in folders.unread()]
-    assert told == [f"{tmp_path}/{name}" for name in ("hydra", "tasks", "train.yaml")]
+    assert told == [f"mine/{name}" for name in ("hydra", "tasks", "train.yaml")]
     shutil.copytree(conf_directory(), tmp_path / "copy")
     with using([tmp_path / "copy"]) as folders:
         assert len(list(folders.unread())) == 1

@@ -68,13 +68,11 @@ def test_inline_survives_what_a_process_can_survive(tmp_path, monkeypatch, kind)
 
 
 def test_a_user_error_is_told_as_the_reason(tmp_path):
-    damaged = configuration(tmp_path, seed=1)
-    (tmp_path / damaged.identity).mkdir()
-    (tmp_path / damaged.identity / "config.yaml").write_text("seed: 2\n")
+    blocked = configuration(tmp_path, seed=1)
+    (tmp_path / blocked.identity).write_text("")
     outcomes = sweep(tmp_path, runs=3, executor="inline")
     assert [outcome.reason for outcome in outcomes if isinstance(outcome, Failure)] == [
-        f"{tmp_path}/{damaged.identity}/config.yaml: the folder of run {damaged.identity} holds the configuration of "
-        "another run"
+        f"{tmp_path}/{blocked.identity}: the folder cannot be made: File exists"
     ]
 
 

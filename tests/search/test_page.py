@@ -20,12 +20,14 @@ from hydra_plugins.gatelab_optuna_sweeper.optuna_sweeper import OptunaSearchConf
 PAGE = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()
 COMMANDS = re.findall(r"^    (python scripts/\S+\.py.*)$", PAGE, re.MULTILINE)
 TRAINING = [shlex.split(line)[2:] for line in COMMANDS if "train.py" in line]
+STORE = [line for line in COMMANDS if "store.py" in line]
 WANDB = [shlex.split(line)[2:] for line in COMMANDS if "wandb_sweep.py" in line]
 
 
 def test_every_command_is_one_of_these():
-    assert len(TRAINING) + len(WANDB) == len(COMMANDS)
+    assert len(TRAINING) + len(STORE) + len(WANDB) == len(COMMANDS)
     assert len(TRAINING) >= 9
+    assert len(STORE) == 4
     assert len(WANDB) == 2
 
 

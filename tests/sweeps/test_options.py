@@ -17,6 +17,7 @@ def plain(config):
 
 def test_the_launcher_and_the_checks_have_the_same_options_and_defaults():
     options = plain(StackedLauncherConfig())
+    assert options.pop("most_points") == 100_000  # looked at before there are points
     nested = {name: plain(options[name]) for name in ("submitit", "ray")}
     assert ExecutorOptions.read({**options, **nested}) == ExecutorOptions()
     fields = ExecutorOptions.model_fields

@@ -158,11 +158,11 @@ def test_normalised_momentum(same):
 
 @pytest.mark.parametrize("validate_every", [2, 5, 50])
 def test_a_run_that_diverges(same, validate_every):
-    """A learning rate of 1e30 gives a finite step and an infinite loss after it; one of 1e39 no finite step at all."""
+    """A rate of 1e30 gives a finite step and an infinite loss after it; 3e38 with decay no finite step at all."""
     training = {"validate_every": validate_every, "clip_norm": None}
-    rates = [1e30, 0.01, 1e39, 0.1]
+    rates = [(1e30, 0.0), (0.01, 0.0), (3e38, 100.0), (0.1, 0.0)]
     sgd = {"_target_": "torch.optim.SGD"}
-    same([{"optimizer": {**sgd, "lr": rate}, "training": training} for rate in rates])
+    same([{"optimizer": {**sgd, "lr": lr, "weight_decay": decay}, "training": training} for lr, decay in rates])
 
 
 def test_the_place_in_a_stack_means_nothing(tmp_path):

@@ -90,11 +90,12 @@ def test_without_a_validation_there_is_no_best_step_and_test_stays_shut(tmp_path
     assert not (tmp_path / result.identity / "checkpoint" / "best.pt").exists()
 
 
-@pytest.mark.parametrize("lr, at", [(1e30, 2), (1e39, 1)])
-def test_a_learning_rate_beyond_all_bounds(tmp_path, lr, at):
-    """1e30 makes a finite step whose loss is infinite; 1e39 is not a float32, and its step is not taken."""
+@pytest.mark.parametrize("lr, decay, at", [(1e30, 0.0, 2), (3e38, 100.0, 1)])
+def test_a_learning_rate_beyond_all_bounds(tmp_path, lr, decay, at):
+    """1e30 makes a finite step whose loss is infinite; the step of 3e38 × 100 is no float32, and is not taken."""
     training = {"clip_norm": None}
-    runs = [configuration(tmp_path, optimizer={**SGD, "lr": rate}, training=training) for rate in (0.01, lr)]
+    optimizers = [{**SGD, "lr": 0.01}, {**SGD, "lr": lr, "weight_decay": decay}]
+    runs = [configuration(tmp_path, optimizer=optimizer, training=training) for optimizer in optimizers]
     kept, lost = train_stack(runs)
     assert kept.status == "finished"
     assert (lost.status, lost.diverged_at) == ("diverged", at)
