@@ -220,3 +220,16 @@ def test_nobody_waits_for_a_pipe_in_the_place_of_provenance_or_a_study(runs, cap
     status, printed = said(capsys, runs[0], "check=true")
     assert status == 1
     assert f"{studies}/rates.journal: cannot be read: it is a pipe or a device, not a file\n" in printed
+
+
+def test_a_cache_of_many_old_entries_is_told_briefly(runs, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("GATELAB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir(mode=0o700)
+    for number in range(8):
+        (tmp_path / "cache" / f"{number:032x}.so").write_bytes(b"of before")
+    status, printed = said(capsys, runs[0], "check=true")
+    assert status == 0
+    *_, total, first, second, third, fourth, fifth, rest = printed.splitlines()
+    assert total.startswith("compiled code: 0 whole, 8 damaged or of an older version")
+    assert [line.split(".so")[0][-1] for line in (first, second, third, fourth, fifth)] == list("01234")
+    assert rest == "    and 3 more"

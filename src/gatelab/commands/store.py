@@ -17,6 +17,7 @@ __all__ = ["store"]
 
 _LONGEST_COMMAND = 1000  # characters
 _LONGEST_NAME = 500  # of a file
+_SHOWN = 5  # entries of the cache, which may have hundreds of older versions
 
 HELP = """\
 Say what lies in a store, and mend it.
@@ -134,8 +135,10 @@ def _check_compiled() -> list[str]:
     whole, damaged = check_cache(folder)
     words = " (never loaded; what is needed is compiled anew)" if damaged else ""
     print(f"compiled code: {whole} whole, {len(damaged)} damaged or of an older version{words} in {folder}")
-    for path, reason in damaged:
+    for path, reason in damaged[:_SHOWN]:
         print(f"    {one_line(path, _LONGEST_NAME)}: {one_line(reason)}")
+    if len(damaged) > _SHOWN:
+        print(f"    and {len(damaged) - _SHOWN} more")
     # it costs nothing but the time to compile
     return []
 
