@@ -54,6 +54,8 @@ def hang():
 def faulty(tmp_path, monkeypatch, capfd):
     """Train two runs whose W&B has a fault; return the warnings, after checking that the runs are whole."""
 
+    wandb.setup(wandb.Settings(silent=True))  # takes as long as SHORT the first time
+
     def train(start, patience=30.0):
         monkeypatch.setattr(wandb, "init", start)
         monkeypatch.setattr(mirrors, "IMPATIENCE", SHORT)
