@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gatelab.commands import door
-from gatelab.commands.arguments import keyed
-from gatelab.equations import load_variant, multiply_adds
+from gatelab.cli import entry
+from gatelab.cli.arguments import keyed
+from gatelab.compiler import multiply_adds
 from gatelab.errors import UserError
-from gatelab.runs import Store
+from gatelab.language import load_variant
+from gatelab.store import Store
 
 HELP = """\
 Measure the 64-run sweep (lstm, hidden 64, adding with T = 100, batch 32, 8 seeds x 8 learning rates) and the costs
@@ -266,4 +267,4 @@ MEASUREMENTS: dict[str, Callable[[Request], Any]] = {
 }
 
 if __name__ == "__main__":
-    door.run(benchmark, sys.argv[1:])
+    entry.run(benchmark, sys.argv[1:])

@@ -2,8 +2,8 @@
 
 import sys
 
-from gatelab.commands import door
-from gatelab.commands.main import command
+from gatelab.cli import entry
+from gatelab.cli.main import command
 
 if __name__ == "__main__":
-    door.run(command("catalogue"), sys.argv[1:])
+    entry.run(command("catalogue"), sys.argv[1:])

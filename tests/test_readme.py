@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.commands.catalogue import catalogue
-from gatelab.commands.compare import compare
-from gatelab.commands.train import train
-from gatelab.equations import variant_from_file
+from gatelab.cli.catalogue import catalogue
+from gatelab.cli.compare import compare
+from gatelab.cli.train import train
 from gatelab.errors import UserError
+from gatelab.language import variant_from_file
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -5,9 +5,9 @@ import csv
 import pytest
 
 from gatelab.benchmarks import check_parity, parity
-from gatelab.commands.benchmark import benchmark
+from gatelab.cli.benchmark import benchmark
 from gatelab.errors import UserError
-from gatelab.recurrence import run_loop
+from gatelab.paths import run_loop
 
 SMALL = ["shapes=4x2x1x5", "threads=1", "repeats=2"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.commands.catalogue import catalogue
-from gatelab.equations import load_variant, variant_files
-from gatelab.equations.mutation import mutated
+from gatelab.cli.catalogue import catalogue
 from gatelab.errors import UserError
+from gatelab.language import load_variant, variant_files
+from gatelab.language.random_edits import mutated
 from gatelab.locations import conf_directory
 from gatelab.tasks import TASKS
 
@@ -163,9 +163,7 @@ def test_help_lists_every_key(capsys):
 
 
 def test_the_script_needs_no_torch():
-    code = (
-        "import sys; from gatelab.commands.catalogue import catalogue; catalogue([]); assert 'torch' not in sys.modules"
-    )
+    code = "import sys; from gatelab.cli.catalogue import catalogue; catalogue([]); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 

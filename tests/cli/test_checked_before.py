@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.commands import door
-from gatelab.commands.train import train
+from gatelab.cli import entry
+from gatelab.cli.train import train
 from gatelab.disk import check_place
 from gatelab.errors import UserError
-from gatelab.sweeps import feasible
-from gatelab.sweeps.memory import Room
-from gatelab.sweeps.options import ExecutorOptions
+from gatelab.sweeps import feasibility
+from gatelab.sweeps.launcher_options import ExecutorOptions
+from gatelab.sweeps.memory_estimate import Room
 from tests.faults.sweeping import SMALL
 from tests.training.examples import configuration
 
@@ -28,7 +28,7 @@ def refused(tmp_path, monkeypatch, capsys):
     def refused(*arguments):
         before = sorted(tmp_path.rglob("*"))
         with pytest.raises(SystemExit) as ended:
-            door.run(train, [*QUICK, *arguments])
+            entry.run(train, [*QUICK, *arguments])
         printed = capsys.readouterr()
         assert (ended.value.code, printed.out) == (2, "")
         assert sorted(tmp_path.rglob("*")) == before
@@ -115,7 +115,7 @@ HUGE = ("model.hidden_size=40000", "path=loop")
 
 @pytest.mark.parametrize("several", [(), SWEEP])
 def test_a_run_that_is_larger_than_the_memory(refused, several, monkeypatch):
-    monkeypatch.setattr(feasible, "room", lambda: Room(2**34, 2**33, "of this machine"))
+    monkeypatch.setattr(feasibility, "room", lambda: Room(2**34, 2**33, "of this machine"))
     line = refused(*HUGE, *several)
     # weights alone: 4 gates of 40000² numbers of 4 bytes, 24 times
     assert line.startswith(
@@ -125,7 +125,7 @@ def test_a_run_that_is_larger_than_the_memory(refused, several, monkeypatch):
 
 
 def test_a_stack_that_is_larger_than_the_memory_names_its_runs(refused, monkeypatch):
-    monkeypatch.setattr(feasible, "room", lambda: Room(2**29, 2**29, "of this machine"))
+    monkeypatch.setattr(feasibility, "room", lambda: Room(2**29, 2**29, "of this machine"))
     line = refused("-m", "seed=range(8)", "stack.size=8", "model.hidden_size=512", "path=loop")
     assert "training.batch_size=4, 8 runs together): needs about 1." in line
 
@@ -143,8 +143,8 @@ def test_the_limit_on_memory_is_gone_after_the_look(refused):
 
 
 def test_memory_that_may_not_do_is_a_warning(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(feasible, "room", lambda: Room(2**40, 2**28, "of this machine"))
-    feasible.check_feasible([configuration(tmp_path, seed=seed) for seed in (1, 2)], ExecutorOptions(), slots=2)
+    monkeypatch.setattr(feasibility, "room", lambda: Room(2**40, 2**28, "of this machine"))
+    feasibility.check_feasible([configuration(tmp_path, seed=seed) for seed in (1, 2)], ExecutorOptions(), slots=2)
     line, *rest = capsys.readouterr().err.splitlines()
     assert rest == []
     assert line.startswith("warning: memory may not do: 2 stacks at once, each of up to about 4")
@@ -154,26 +154,26 @@ def test_memory_that_may_not_do_is_a_warning(tmp_path, monkeypatch, capsys):
 def test_a_job_of_a_cluster_has_the_memory_that_is_asked_for(tmp_path):
     options = ExecutorOptions(executor="submitit", submitit={"mem_gb": 0.125})
     with pytest.raises(UserError, match=r"and there are 128 MB that a job has \(hydra.launcher.submitit.mem_gb\)$"):
-        feasible.check_feasible([configuration(tmp_path)], options)
+        feasibility.check_feasible([configuration(tmp_path)], options)
 
 
 def test_the_memory_of_other_machines_is_not_looked_at(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(feasible, "room", lambda: Room(1, 1, "of this machine"))
-    feasible.check_feasible([configuration(tmp_path)], ExecutorOptions(executor="ray"))
+    monkeypatch.setattr(feasibility, "room", lambda: Room(1, 1, "of this machine"))
+    feasibility.check_feasible([configuration(tmp_path)], ExecutorOptions(executor="ray"))
     assert capsys.readouterr().err == ""
 
 
 def test_a_finished_sweep_asks_nothing_of_the_machine(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert train([*QUICK, "-m", "seed=1,2"]) == 0
-    monkeypatch.setattr(feasible, "room", lambda: Room(1, 1, "of this machine"))
+    monkeypatch.setattr(feasibility, "room", lambda: Room(1, 1, "of this machine"))
     assert train([*QUICK, "-m", "seed=1,2"]) == 0
     assert len(list(Path("runs").glob("*/result.json"))) == 2
 
 
 def test_more_threads_than_cores_are_told_of_a_single_run_too(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gatelab.commands.notes.cores", lambda: 2)
+    monkeypatch.setattr("gatelab.cli.notes.cores", lambda: 2)
     assert train([*QUICK, "path=loop", "threads=3"]) == 0
     line = "note: threads=3: this process has 2 cores; more threads than cores make training slower"
     assert line in capsys.readouterr().err.splitlines()

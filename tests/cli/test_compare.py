@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.commands import door
-from gatelab.commands.compare import compare
+from gatelab.cli import entry
+from gatelab.cli.compare import compare
 from gatelab.errors import UserError
-from gatelab.runs import Store
-from tests.runs.examples import diverged, example
+from gatelab.store import Store
+from tests.store.examples import diverged, example
 
 KEYS = ("runs", "baseline", "task", "by", "select", "small", "diverged", "family", "out", "wandb")
 WRITTEN = ["figures", "index.html", "runs.csv", "table.csv", "table.md", "table.tex", "tables"]
@@ -133,7 +133,7 @@ def test_what_goes_to_wandb_has_to_be_written(runs):
 
 def test_what_is_written_goes_to_wandb_when_asked(runs, monkeypatch):
     sent = []
-    monkeypatch.setattr("gatelab.commands.wandb_report.log_report", lambda *arguments: sent.append(arguments))
+    monkeypatch.setattr("gatelab.cli.wandb_report.log_report", lambda *arguments: sent.append(arguments))
     compare(["out=report", "wandb=me/gates"])
     assert sent == [(Path("report"), "me/gates", Path("runs"))]
     assert "wandb" not in Path("report/index.html").read_text()
@@ -207,7 +207,7 @@ def test_a_reader_that_closes_the_pipe_is_no_error(runs):
 
 def test_the_status_of_the_command_is_that_of_the_process():
     with pytest.raises(SystemExit) as left:
-        door.run(lambda arguments: len(arguments), ["a", "debug=true", "b"])
+        entry.run(lambda arguments: len(arguments), ["a", "debug=true", "b"])
     assert left.value.code == 2
 
 
@@ -216,7 +216,7 @@ def test_an_interrupted_command_ends_with_one_line(capsys):
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as left:
-        door.run(interrupted, [])
+        entry.run(interrupted, [])
     assert left.value.code == 130
     assert capsys.readouterr().err == "interrupted\n"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gatelab.commands.train import train
-from gatelab.runs import Store
+from gatelab.cli.train import train
+from gatelab.store import Store
 from tests.faults.sweeping import SMALL
 
 ONE = [*SMALL[1:], "training.max_steps=2", "training.validate_every=1", "progress=false", "path=loop"]

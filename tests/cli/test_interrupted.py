@@ -19,7 +19,7 @@ NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 COMMAND = """
 import subprocess, sys, time
 import numpy as np
-from gatelab.commands import door
+from gatelab.cli import entry
 
 matrix = np.tri(4000) if "compiled" in sys.argv else None
 
@@ -38,7 +38,7 @@ def command(words):
         time.sleep(60)
     return 0
 
-door.run(command, sys.argv[1:])
+entry.run(command, sys.argv[1:])
 """
 
 
@@ -156,9 +156,9 @@ def test_who_is_interrupted_while_python_ends_ends_without_a_traceback():
     # libraries clear up then, torch for a second
     script = """
 import atexit, os, signal, time
-from gatelab.commands import door
+from gatelab.cli import entry
 atexit.register(lambda: (os.kill(os.getpid(), signal.SIGINT), time.sleep(1)))
-door.run(lambda arguments: print("all is said") or 0, [])
+entry.run(lambda arguments: print("all is said") or 0, [])
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "all is said\n", "")

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gatelab.commands.main import COMMANDS, main
+from gatelab.cli.main import COMMANDS, main
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_it_is_installed():
 
 
 def test_what_cannot_be_printed_for_want_of_room_is_one_line():
-    program = "from gatelab.commands import door; door.run(lambda words: print('a line') or 0, [])"
+    program = "from gatelab.cli import entry; entry.run(lambda words: print('a line') or 0, [])"
     with open("/dev/full", "w") as full:
         done = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True)
     line = "output: cannot be written: the disk is full (No space left on device)\n"

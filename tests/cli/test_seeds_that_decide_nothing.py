@@ -2,7 +2,7 @@
 
 import pytest
 
-from gatelab.commands.train import train
+from gatelab.cli.train import train
 
 TINY = ["task=adding", "task.length=2", "task.validation_size=4", "task.test_size=4", "model.hidden_size=2",
         "training.max_steps=1", "training.batch_size=2", "logger=none", "progress=false", "plan_only=true",

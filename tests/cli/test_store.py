@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from gatelab.commands.store import store
+from gatelab.cli.store import store
 from gatelab.errors import UserError
-from gatelab.runs import Owner, Store
-from gatelab.runs.claims import take_claim
+from gatelab.store import Owner, Store
+from gatelab.store.lease.lease import take_claim
 from gatelab.training import train_stack
 from tests.training.examples import configuration, outcome
 
@@ -138,7 +138,7 @@ def test_claims_are_freed(runs, capsys):
 def test_the_claim_of_a_live_process_is_freed_only_by_force(runs, capsys):
     program = """
 import sys
-from gatelab.runs import Store
+from gatelab.store import Store
 Store(sys.argv[1]).claim(sys.argv[2])
 print("claimed", flush=True)
 sys.stdin.readline()

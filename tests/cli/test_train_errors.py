@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.commands import door
-from gatelab.commands.train import train
-from gatelab.equations import variant_files
+from gatelab.cli import entry
+from gatelab.cli.train import train
+from gatelab.language import variant_files
 from gatelab.tasks import TASKS
 from tests.tasks.conftest import write
 from tests.tasks.examples import TINY_CHORALES
@@ -37,7 +37,7 @@ def refusal(tmp_path, monkeypatch, capsys):
     def refused(*arguments):
         before = sorted(tmp_path.rglob("*"))
         with pytest.raises(SystemExit) as ended:
-            door.run(train, arguments)
+            entry.run(train, arguments)
         assert ended.value.code == 2
         printed = capsys.readouterr()
         assert printed.out == ""

@@ -5,7 +5,7 @@ import json
 import pytest
 import wandb
 
-from gatelab.commands.wandb_report import log_report
+from gatelab.cli.wandb_report import log_report
 from gatelab.errors import UserError
 from tests.training.wandb_files import records
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gatelab.commands import door
-from gatelab.commands.wandb_sweep import wandb_sweep
+from gatelab.cli import entry
+from gatelab.cli.wandb_sweep import wandb_sweep
 from gatelab.configuration import composed
-from gatelab.runs import Store
-from gatelab.training import mirrors
+from gatelab.store import Store
+from gatelab.training.loggers import loggers
 
 ROOT = Path(__file__).parents[2]
 LR = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
@@ -92,7 +92,7 @@ def test_a_score_to_maximise(sweep):
 
 
 def test_the_metric_is_one_that_a_run_reports():
-    assert '"validation/best_score": result.validation.score' in Path(mirrors.__file__).read_text()
+    assert '"validation/best_score": result.validation.score' in Path(loggers.__file__).read_text()
 
 
 def test_a_folder_of_ones_own(sweep, tmp_path):
@@ -129,7 +129,7 @@ REFUSED = {
 def test_refused_in_one_line_and_nothing_written(tmp_path, monkeypatch, capsys, arguments):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        door.run(wandb_sweep, arguments.split())
+        entry.run(wandb_sweep, arguments.split())
     printed = capsys.readouterr()
     assert (ended.value.code, printed.out) == (2, "")
     assert printed.err.startswith(REFUSED[arguments]), printed.err

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from gatelab.equations import program
-from gatelab.equations.adjoint import plan
-from gatelab.equations.functions import ELEMENTARY, SELECTIONS
-from gatelab.equations.graph import Block, Graph, Place, Store, derivative, handed_on
-from gatelab.equations.library import load_variant, variant_files
-from tests.equations.examples import variant
+from gatelab.compiler import program
+from gatelab.compiler.adjoint import plan
+from gatelab.compiler.graph import Block, Graph, Place, Store, derivative, handed_on
+from gatelab.language.functions import ELEMENTARY, SELECTIONS
+from gatelab.language.library import load_variant, variant_files
+from tests.language.examples import variant
 
 OPERATORS = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "**": np.power}
 

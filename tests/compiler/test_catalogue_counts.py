@@ -2,7 +2,8 @@
 
 import pytest
 
-from gatelab.equations import dependent_products, load_variant, multiply_adds, parameter_count
+from gatelab.compiler import dependent_products, multiply_adds, parameter_count
+from gatelab.language import load_variant
 
 # (matrices of the input, matrices of hidden size, vectors of hidden size, single numbers), counted in the papers'
 # equations; "vectors" are biases, peepholes and other learned vectors, as the notes of each file have them

@@ -2,9 +2,10 @@
 
 import pytest
 
-from gatelab.equations import dependent_products, load_variant, multiply_adds, parameter_count
+from gatelab.compiler import dependent_products, multiply_adds, parameter_count
 from gatelab.errors import UserError
-from tests.equations.examples import variant
+from gatelab.language import load_variant
+from tests.language.examples import variant
 
 SIZES = [(32, 64), (1, 1), (3, 5), (88, 17)]
 

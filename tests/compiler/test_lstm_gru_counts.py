@@ -2,7 +2,8 @@
 
 import pytest
 
-from gatelab.equations import load_variant, parameter_count
+from gatelab.compiler import parameter_count
+from gatelab.language import load_variant
 
 INPUT, HIDDEN = 4, 8
 

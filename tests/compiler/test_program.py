@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatelab.equations import load_variant, program
-from gatelab.equations.functions import FUNCTIONS
-from tests.equations.examples import SHIPPED, draw_parameters, expressions, step, variant
+from gatelab.compiler import program
+from gatelab.language import load_variant
+from gatelab.language.functions import FUNCTIONS
+from tests.language.examples import SHIPPED, draw_parameters, expressions, step, variant
 
 SIZE = 3
 TOLERANCE = 1e-9

@@ -2,10 +2,10 @@
 
 import pytest
 
-from gatelab.commands.train import train
+from gatelab.cli.train import train
 from gatelab.configuration import composed, run_configuration
-from gatelab.equations import load_variant
 from gatelab.errors import UserError
+from gatelab.language import load_variant
 from gatelab.locations import conf_directory
 
 GROUPS = ("logger", "opening", "optimizer", "schedule", "task", "variant")
@@ -109,7 +109,7 @@ def test_errors_name_the_file_of_the_user(mine):
 def test_the_command_line_finds_the_folder_of_the_user(mine, monkeypatch):
     found = []
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-    monkeypatch.setattr("gatelab.commands.train.train_points", lambda *given: found.append(given))
+    monkeypatch.setattr("gatelab.cli.train.train_points", lambda *given: found.append(given))
     assert train(["variant=mine", "variant.equations.f=0.5", "--config-dir", str(mine)]) == 0
     (((point,), sweep, directories),) = found
     assert sweep is None

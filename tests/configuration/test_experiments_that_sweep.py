@@ -2,8 +2,8 @@
 
 import pytest
 
-from gatelab.commands.train import train
-from gatelab.commands.wandb_sweep import wandb_sweep
+from gatelab.cli.train import train
+from gatelab.cli.wandb_sweep import wandb_sweep
 from gatelab.configuration import composed
 from gatelab.errors import UserError
 
@@ -31,7 +31,7 @@ def points(tmp_path, monkeypatch, capfd):
         found.extend(points)
         return [0.0] * len(points)
 
-    monkeypatch.setattr("gatelab.commands.train.train_points", kept)
+    monkeypatch.setattr("gatelab.cli.train.train_points", kept)
 
     def ask(*words):
         found.clear()

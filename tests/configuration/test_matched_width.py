@@ -3,9 +3,9 @@
 import pytest
 
 from gatelab.configuration import composed
-from gatelab.configuration.matching import network_cost
+from gatelab.configuration.matched_width import network_cost
 from gatelab.errors import UserError
-from gatelab.runs import settings
+from gatelab.store import settings
 
 TASK = ["task=adding"]  # 2 inputs, 1 output
 

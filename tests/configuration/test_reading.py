@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
-from gatelab.configuration import Reading, composed, run, run_configuration
+from gatelab.configuration import Reading, composed, resolved, run_configuration
 from gatelab.errors import UserError
-from gatelab.runs import identity
-from gatelab.runs.identity import scientific
+from gatelab.store import identity
+from gatelab.store.identity import scientific
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,13 @@ def test_what_runs_have_in_common_is_made_once(mapping, monkeypatch):
     made: Counter[str] = Counter()
 
     def counted(name):
-        original = getattr(run, name)
+        original = getattr(resolved, name)
 
         def counting(*arguments, **options):
             made[name] += 1
             return original(*arguments, **options)
 
-        monkeypatch.setattr(run, name, counting)
+        monkeypatch.setattr(resolved, name, counting)
 
     for name in ("edited_variant", "variant_files", "task_from_mapping", "opening_from_mapping", "check_optimizer"):
         counted(name)

@@ -3,7 +3,7 @@
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from gatelab.configuration.counting import check_size, points, values
+from gatelab.configuration.sweep_size import check_size, points, values
 from gatelab.errors import UserError
 
 

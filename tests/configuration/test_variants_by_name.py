@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gatelab.commands.train import train
+from gatelab.cli.train import train
 from gatelab.configuration import composed, quote_equations
-from gatelab.equations import variant_files
-from gatelab.runs import Store
+from gatelab.language import variant_files
+from gatelab.store import Store
 
 TINY = ["task=adding", "task.length=2", "task.validation_size=4", "task.test_size=4", "model.hidden_size=2",
         "training.max_steps=1", "training.batch_size=2", "logger=none", "progress=false"]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import math
 
-from gatelab.equations import Variant
+from gatelab.language import Variant
 
 
 def fitting(variant: Variant, inputs: int, hidden: int) -> tuple[int, int]:

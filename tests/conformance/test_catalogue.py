@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from gatelab.equations import load_variant, variant_files
+from gatelab.language import load_variant, variant_files
+from gatelab.layers.openings import OPENINGS, opening_from_mapping
 from gatelab.locations import conf_directory
-from gatelab.models.openings import OPENINGS, opening_from_mapping
 from gatelab.tasks import TASKS
 
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from gatelab import RNN
-from gatelab.equations import bounds, gates, load_variant, parameter_count, variant_files
+from gatelab.compiler import parameter_count
+from gatelab.language import bounds, gates, load_variant, variant_files
 from tests.conformance.closeness import assert_close
 from tests.conformance.references import REFERENCES, Weights
 from tests.conformance.sizes import fitting

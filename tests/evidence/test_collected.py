@@ -3,10 +3,10 @@
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.reports.evidence import Gate, read_evidence
-from gatelab.reports.question import Question
-from gatelab.runs import Store
-from tests.reports.made import add, fail
+from gatelab.evidence.collected import Gate, read_evidence
+from gatelab.evidence.question import Question
+from gatelab.store import Store
+from tests.report.made import add, fail
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Runs that differ in more than variant and seed are told apart."""
 
-from gatelab.reports import runs_table, variants_table
-from tests.runs.examples import example
+from gatelab.report import runs_table, variants_table
+from tests.store.examples import example
 
 
 def of_rate(label: str, rate: float, seed: int, score: float, identity: str):

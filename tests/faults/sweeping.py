@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from gatelab.reports import runs_table
-from gatelab.runs import Store
+from gatelab.report import runs_table
+from gatelab.store import Store
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["-m", "task=adding", "task.length=6", "task.validation_size=16", "task.test_size=16", "training.batch_size=4",

@@ -12,10 +12,11 @@ import pytest
 
 from gatelab.disk import remove_leftovers
 from gatelab.errors import UserError
-from gatelab.runs import Claims, Owner, Record, Store, claims, owners
-from gatelab.runs.claims import ClaimLost, take_claim
+from gatelab.store import Claims, Owner, Record, Store
+from gatelab.store.lease import lease, owner
+from gatelab.store.lease.lease import ClaimLost, take_claim
 from gatelab.training import train_stack
-from tests.runs.examples import example
+from tests.store.examples import example
 from tests.training.examples import configuration, outcome
 
 NAME = "0123456789abcdef"
@@ -24,7 +25,7 @@ ELSEWHERE = Owner("elsewhere", "another place", 1, "2", "3")
 
 CLAIMING = """
 import sys
-from gatelab.runs import Store
+from gatelab.store import Store
 store = Store(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -35,7 +36,7 @@ sys.stdin.readline()
 
 FINISHING = """
 import sys
-from gatelab.runs import Claims, Store
+from gatelab.store import Claims, Store
 from tests.runs.examples import example
 store = Store(sys.argv[1])
 print("ready", flush=True)
@@ -43,7 +44,7 @@ sys.stdin.readline()
 done = []
 for name in sys.argv[2:]:
     with Claims(store) as claims:
-        claim = claims.take(name)
+        claim = lease.take(name)
         if claim is not None:
             store.record(name, {"name": name}, claim).finish(example(identity=name))
             done.append(name)
@@ -176,7 +177,7 @@ def test_who_is_paused_between_the_look_and_the_write_writes_into_the_old_file(t
 
 
 def test_a_dead_process_is_followed_at_once(tmp_path):
-    command = "import sys; from gatelab.runs import Store; print(Store(sys.argv[1]).claim(sys.argv[2]).token)"
+    command = "import sys; from gatelab.store import Store; print(Store(sys.argv[1]).claim(sys.argv[2]).token)"
     for token in (1, 2, 3):
         process = subprocess.run([sys.executable, "-c", command, str(tmp_path), NAME], check=True, capture_output=True)
         assert int(process.stdout) == token
@@ -184,7 +185,7 @@ def test_a_dead_process_is_followed_at_once(tmp_path):
 
 
 def test_a_process_that_has_the_number_of_the_dead_one_is_another(folder):
-    mine = owners.this_process()
+    mine = owner.this_process()
     assert not mine.dead()
     for other, dead in (({"started": "1"}, True), ({"host": "elsewhere"}, False), ({"place": "a container"}, False)):
         assert Owner(**{**mine.to_mapping(), **other}).dead() is dead
@@ -192,13 +193,13 @@ def test_a_process_that_has_the_number_of_the_dead_one_is_another(folder):
 
 def test_a_zombie_is_dead():
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    owner = Owner(**{**owners.this_process().to_mapping(), "pid": process.pid, "started": owners._started(process.pid)})
-    assert not owner.dead()
+    child = Owner(**{**owner.this_process().to_mapping(), "pid": process.pid, "started": owner._started(process.pid)})
+    assert not child.dead()
     process.stdin.close()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert owner.dead()
+    assert child.dead()
     process.wait()
-    assert owner.dead()
+    assert child.dead()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b'{"lease": "long"}'])
@@ -208,7 +209,7 @@ def test_a_damaged_claim_stands_for_the_length_of_a_lease(folder, content):
     claim.path.write_bytes(content)
     os.utime(claim.path, (clock.now, clock.now))
     assert take_claim(folder, clock=clock) is None
-    assert str(claims.standing_owner(folder, clock))
+    assert str(lease.standing_owner(folder, clock))
     with pytest.raises(ClaimLost):
         claim.check()
     clock.now += 61
@@ -249,7 +250,7 @@ def test_a_claim_is_released_on_a_full_disk_too(folder, monkeypatch):
     monkeypatch.setattr(os, "write", full)
     claim.release()
     monkeypatch.undo()
-    assert claims.standing_owner(folder) is None
+    assert lease.standing_owner(folder) is None
     assert not list(folder.glob(".*"))
     second = take_claim(folder)
     with pytest.raises(ClaimLost):
@@ -260,7 +261,7 @@ def test_a_claim_is_released_on_a_full_disk_too(folder, monkeypatch):
 def test_a_live_owner_of_this_machine_keeps_its_run_whatever_the_clock_says(tmp_path):
     program = """
 import sys
-from gatelab.runs import Store
+from gatelab.store import Store
 print(Store(sys.argv[1]).claim(sys.argv[2]).token, flush=True)
 sys.stdin.readline()
 """
@@ -285,7 +286,7 @@ sys.stdin.readline()
 
 def test_a_claim_of_a_clock_that_was_ahead_is_watched_for_a_lease(folder, monkeypatch):
     clock, watch = Clock(), Clock()
-    monkeypatch.setattr(claims, "_monotonic", watch)
+    monkeypatch.setattr(lease, "_monotonic", watch)
     claim = take_claim(folder, lease=60, clock=lambda: clock.now + 86400, owner=ELSEWHERE)
     assert take_claim(folder, clock=clock) is None
     watch.now += 50
@@ -296,9 +297,9 @@ def test_a_claim_of_a_clock_that_was_ahead_is_watched_for_a_lease(folder, monkey
     watch.now += 50
     assert take_claim(folder, clock=clock) is None
     watch.now += 61
-    assert claims.standing_owner(folder, clock) is None
+    assert lease.standing_owner(folder, clock) is None
     # nobody else has to watch as long
-    monkeypatch.setattr(claims, "_watched", {})
+    monkeypatch.setattr(lease, "_watched", {})
     assert take_claim(folder, clock=clock).token == 2
 
 
@@ -323,8 +324,8 @@ def test_absurd_numbers_in_a_claim_are_damage(folder, field, value, monkeypatch)
     os.utime(claim.path, (clock.now, clock.now))
     monkeypatch.setattr(os, "kill", kill)
     assert take_claim(folder, clock=clock) is None
-    assert str(claims.standing_owner(folder, clock))
-    clock.now += claims.LEASE + 1
+    assert str(lease.standing_owner(folder, clock))
+    clock.now += lease.LEASE + 1
     assert take_claim(folder, clock=clock).token == 2
 
 
@@ -343,8 +344,8 @@ def test_one_that_comes_late_to_a_takeover_does_not_get_the_run(folder, monkeypa
     clock = Clock()
     take_claim(folder, clock=clock, owner=ELSEWHERE)
     clock.now += 61
-    highest = claims._highest
-    third: list[claims.Claim] = []
+    highest = lease._highest
+    third: list[lease.Claim] = []
     begun: list[bool] = []
 
     def late(where):
@@ -356,7 +357,7 @@ def test_one_that_comes_late_to_a_takeover_does_not_get_the_run(folder, monkeypa
             third.append(take_claim(where, clock=clock, owner=ELSEWHERE))
         return seen
 
-    monkeypatch.setattr(claims, "_highest", late)
+    monkeypatch.setattr(lease, "_highest", late)
     assert take_claim(folder, clock=clock) is None
     assert third[0].token == 3
     third[0].check()
@@ -415,7 +416,7 @@ def test_a_run_that_is_taken_over_in_the_middle_is_dropped_in_one_line(tmp_path,
     runs = [configuration(tmp_path / "both", seed=seed) for seed in (0, 1)]
     store = Store(tmp_path / "both")
     append = Record.append
-    taken: list[claims.Claim] = []
+    taken: list[lease.Claim] = []
 
     def overtaken(record, step, split, numbers):
         if record.identity == runs[0].identity and step == 6 and not taken:
@@ -423,7 +424,7 @@ def test_a_run_that_is_taken_over_in_the_middle_is_dropped_in_one_line(tmp_path,
             taken.append(store.claim(record.identity, clock=lambda: 1e12))
         append(record, step, split, numbers)
 
-    monkeypatch.setattr("gatelab.runs.record.Record.append", overtaken)
+    monkeypatch.setattr("gatelab.store.record.Record.append", overtaken)
     assert [result.seed for result in train_stack(runs)] == [1]
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"warning: run {runs[0].identity} was taken over by process {os.getpid()} on ")

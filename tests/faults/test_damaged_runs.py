@@ -5,8 +5,8 @@ import shlex
 
 import pytest
 
-from gatelab.commands.compare import compare
-from gatelab.runs import Store
+from gatelab.cli.compare import compare
+from gatelab.store import Store
 from gatelab.sweeps import execute
 from gatelab.training import train_stack
 from tests.training.examples import configuration, outcome

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.runs import Store
+from gatelab.store import Store
 from gatelab.sweeps import ExecutorOptions, Failure, execute
 from gatelab.sweeps.executors import open_executor
 from gatelab.sweeps.injected import VARIABLE

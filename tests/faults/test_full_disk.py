@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from gatelab import disk
-from gatelab.runs import Store
+from gatelab.store import Store
 from tests.faults.sweeping import ROOT, command, start, table
 
 # Python leaves SIGXFSZ ignored: a file that has reached the limit takes no more, as on a full disk

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 
-from gatelab.runs import Store
+from gatelab.store import Store
 from gatelab.sweeps import execute
 from gatelab.training import train_stack
 from tests.training.examples import configuration, outcome

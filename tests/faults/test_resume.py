@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from gatelab.runs import Stop, Stopped, Store, seal
+from gatelab.store import Stop, Stopped, Store, seal
 from gatelab.tasks import Adding
 from gatelab.training import recording, train_stack
 from gatelab.training.resuming import states

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gatelab.runs import Store
+from gatelab.store import Store
 from tests.faults.sweeping import alive, children, start, wait_for
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from gatelab.equations import Variant
-from gatelab.equations.functions import COMPOSED, ELEMENTARY, FUNCTIONS
-from gatelab.equations.tree import Call, Learned, Linear, Negation, Number, Operation, Read
+from gatelab.language import Variant
+from gatelab.language.functions import COMPOSED, ELEMENTARY, FUNCTIONS
+from gatelab.language.tree import Call, Learned, Linear, Negation, Number, Operation, Read
 
 SHIPPED = ("cifg", "elman", "gru", "gru_v3", "janet", "lstm", "mgu", "peephole", "ur_lstm")
 

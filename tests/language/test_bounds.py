@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatelab.equations import bounds, gates, load_variant
-from tests.equations.examples import SHIPPED, draw_parameters, expressions, step, variant
+from gatelab.language import bounds, gates, load_variant
+from tests.language.examples import SHIPPED, draw_parameters, expressions, step, variant
 
 INF = math.inf
 EVERYTHING = (-INF, INF)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from gatelab.equations import edited_variant, load_variant
-from gatelab.equations.factors import applied
 from gatelab.errors import UserError
+from gatelab.language import edited_variant, load_variant
+from gatelab.language.edits import applied
 
 
 def mapping(name, **factors):

@@ -2,23 +2,12 @@
 
 import pytest
 
-from gatelab.equations import (
-    Variant,
-    bounds,
-    dependent_products,
-    edited_variant,
-    gates,
-    load_variant,
-    multiply_adds,
-    parameter_count,
-    parameter_shapes,
-    program,
-    variant_files,
-)
-from gatelab.equations.counting import step_values
-from gatelab.equations.modules import MODULES
-from gatelab.equations.mutation import mutated
+from gatelab.compiler import dependent_products, multiply_adds, parameter_count, parameter_shapes, program
+from gatelab.compiler.costs import step_values
 from gatelab.errors import UserError
+from gatelab.language import Variant, bounds, edited_variant, gates, load_variant, variant_files
+from gatelab.language.foreign import MODULES
+from gatelab.language.random_edits import mutated
 
 FILE = {"name": "mine", "state": ["C", "n", "m"], "module": "mlstm"}
 

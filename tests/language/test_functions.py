@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from gatelab.equations.functions import COMPOSED, ELEMENTARY, FUNCTIONS, ROW_FUNCTIONS
-from gatelab.equations.parsing import RESERVED, parse_equation
-from tests.equations.examples import evaluate
+from gatelab.language.functions import COMPOSED, ELEMENTARY, FUNCTIONS, ROW_FUNCTIONS
+from gatelab.language.parsing import RESERVED, parse_equation
+from tests.language.examples import evaluate
 
 TOLERANCE = 1e-12
 DERIVATIVE_TOLERANCE = 1e-6  # of central differences with steps of 1e-5

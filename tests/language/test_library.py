@@ -2,10 +2,10 @@
 
 import pytest
 
-from gatelab.equations import edited_variant, load_variant, variant_files
 from gatelab.errors import UserError
+from gatelab.language import edited_variant, load_variant, variant_files
 from gatelab.locations import conf_directory
-from tests.equations.examples import SHIPPED
+from tests.language.examples import SHIPPED
 
 MINE = "name: mine\nstate: [h]\nequations: {h: 'tanh(linear(x, h))'}\n"
 

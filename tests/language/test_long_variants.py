@@ -9,25 +9,17 @@ import pytest
 import torch
 
 import gatelab
-from gatelab.equations import (
-    Variant,
-    bounds,
-    gates,
-    latex,
-    multiply_adds,
-    parameter_count,
-    plain,
-    program,
-)
-from gatelab.equations.adjoint import plan
-from gatelab.equations.counting import dependent_products
-from gatelab.equations.scanning import scan_order
-from gatelab.equations.wiring import wiring
-from gatelab.recurrence import run_loop
-from gatelab.recurrence.native.constants import constants_of
-from gatelab.recurrence.native.emit import emit
-from gatelab.recurrence.scan import run_scan
-from tests.recurrence.both_paths import assert_same, results
+from gatelab.compiler import multiply_adds, parameter_count, program
+from gatelab.compiler.adjoint import plan
+from gatelab.compiler.costs import dependent_products
+from gatelab.compiler.scannable import scan_order
+from gatelab.language import Variant, bounds, gates, latex, plain
+from gatelab.language.wiring import wiring
+from gatelab.paths import run_loop
+from gatelab.paths.native.constants import constants_of
+from gatelab.paths.native.emit import emit
+from gatelab.paths.scan import run_scan
+from tests.paths.both_paths import assert_same, results
 
 HOME = str(Path(gatelab.__file__).parent)
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatelab.equations.parsing import DEEPEST, LONGEST, canonical_text, parse_equation
-from gatelab.equations.tree import Call, Learned, Linear, Negation, Number, Operation, Read, Span
 from gatelab.errors import UserError
-from tests.equations.examples import expressions
+from gatelab.language.parsing import DEEPEST, LONGEST, canonical_text, parse_equation
+from gatelab.language.tree import Call, Learned, Linear, Negation, Number, Operation, Read, Span
+from tests.language.examples import expressions
 
 ANYWHERE = Span(0, 0)
 SCOPE = {"x": "input", "h": "previous", "r": "now"}

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from gatelab.equations import edited_variant, load_variant
-from gatelab.equations.mutation import mutated
 from gatelab.errors import UserError
-from gatelab.recurrence import Layer
+from gatelab.language import edited_variant, load_variant
+from gatelab.language.random_edits import mutated
+from gatelab.layers.layer import Layer
 
 NAMES = ("lstm", "gru", "gru_v3", "peephole", "elman", "ur_lstm")
 

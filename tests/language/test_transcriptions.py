@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from gatelab.equations import load_variant, variant_files
-from gatelab.recurrence import layer_of
-from tests.equations import transcriptions
+from gatelab.language import load_variant, variant_files
+from gatelab.layers.foreign import layer_of
+from tests.language import transcriptions
 
 TOLERANCE = 1e-12
 TIME, BATCH = 7, 3

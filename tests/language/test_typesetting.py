@@ -5,8 +5,8 @@ import re
 import pytest
 from hypothesis import given
 
-from gatelab.equations import latex, load_variant, plain
-from tests.equations.examples import SHIPPED, expressions, variant
+from gatelab.language import latex, load_variant, plain
+from tests.language.examples import SHIPPED, expressions, variant
 
 
 def test_lstm_in_plain_text():

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from gatelab.equations import Variant, load_variant
-from gatelab.equations.tree import Read, walk
 from gatelab.errors import UserError
-from tests.equations.examples import SHIPPED, draw_parameters, step, variant
+from gatelab.language import Variant, load_variant
+from gatelab.language.tree import Read, walk
+from tests.language.examples import SHIPPED, draw_parameters, step, variant
 
 MIXED = {"r": "sigmoid(linear(x, h))", "z": "tanh(linear(x))", "h": "r*h + (1 - r)*z"}
 

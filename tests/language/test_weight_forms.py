@@ -2,8 +2,9 @@
 
 import pytest
 
-from gatelab.equations import Variant, multiply_adds, parameter_count, parameter_shapes
+from gatelab.compiler import multiply_adds, parameter_count, parameter_shapes
 from gatelab.errors import UserError
+from gatelab.language import Variant
 
 
 def of(h, **more):

@@ -1,7 +1,7 @@
 """The drawing of what reads what."""
 
-from gatelab.equations import Variant, load_variant, variant_files
-from gatelab.equations.wiring import wiring
+from gatelab.language import Variant, load_variant, variant_files
+from gatelab.language.wiring import wiring
 
 
 def test_a_peephole_lstm():

@@ -7,11 +7,13 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from gatelab.equations import bounds, load_variant, parameter_shapes, variant_files
-from gatelab.equations.modules import MODULES as FACTS
+from gatelab.compiler import parameter_shapes
 from gatelab.errors import UserError
-from gatelab.recurrence import Choice, Layer, layer_of
-from gatelab.recurrence.modules import MODULES, ModuleLayer
+from gatelab.language import bounds, load_variant, variant_files
+from gatelab.language.foreign import MODULES as FACTS
+from gatelab.layers.foreign import MODULES, ModuleLayer, layer_of
+from gatelab.layers.layer import Layer
+from gatelab.paths import Choice
 
 NAMES = [name for name in variant_files() if load_variant(name).module is not None]
 TIME, BATCH, INPUT, HIDDEN = 6, 3, 2, 8

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from gatelab import RNN
-from gatelab.equations import load_variant
 from gatelab.errors import UserError
-from gatelab.models.openings import opening_from_mapping
-from gatelab.recurrence import Choice
+from gatelab.language import load_variant
+from gatelab.layers.openings import opening_from_mapping
+from gatelab.paths import Choice
 
 HIDDEN, HEADS = 8, 4
 

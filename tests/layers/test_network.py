@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from gatelab.equations import load_variant
 from gatelab.errors import UserError
-from gatelab.models.network import Network
+from gatelab.language import load_variant
+from gatelab.layers.network import Network
 from gatelab.randomness import generator
 
 TIME, BATCH, INPUT, HIDDEN, OUTPUT = 6, 4, 3, 5, 2

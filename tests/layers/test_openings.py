@@ -6,7 +6,7 @@ import torch
 
 from gatelab import RNN
 from gatelab.errors import UserError
-from gatelab.models.openings import OPENINGS, opened_biases, opening_from_mapping
+from gatelab.layers.openings import OPENINGS, opened_biases, opening_from_mapping
 from gatelab.randomness import generator
 
 HIDDEN = 5

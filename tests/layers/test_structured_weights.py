@@ -5,10 +5,12 @@ import pytest
 import scipy.linalg
 import torch
 
-from gatelab.equations import Variant, parameter_shapes, program
-from gatelab.recurrence import Layer, run_loop, run_native
-from gatelab.recurrence.weights import whole_weights
-from tests.recurrence.both_paths import assert_identical, assert_same, results
+from gatelab.compiler import parameter_shapes, program
+from gatelab.language import Variant
+from gatelab.layers.layer import Layer
+from gatelab.layers.structured_weights import whole_weights
+from gatelab.paths import run_loop, run_native
+from tests.paths.both_paths import assert_identical, assert_same, results
 
 FORMS = {
     "blocks": "tanh(linear(x, h, blocks=2))",

@@ -16,11 +16,12 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from gatelab import RNN, Variant, variant
-from gatelab.equations import multiply_adds, program, variant_files
+from gatelab.compiler import multiply_adds, program
 from gatelab.errors import UserError
-from gatelab.models.network import Network
-from gatelab.recurrence import Layer
-from gatelab.recurrence.written import variant_of, written
+from gatelab.language import variant_files
+from gatelab.language.json_line import variant_of, written
+from gatelab.layers.layer import Layer
+from gatelab.layers.network import Network
 
 X = torch.linspace(-1, 1, 5 * 2 * 3).view(5, 2, 3)
 OTHER = torch.linspace(2, -1, 5 * 7 * 3).view(5, 7, 3)
@@ -192,7 +193,7 @@ def test_the_steps_of_an_exported_loop_are_fixed_and_pytorch_says_so():
 
 LOADED = """
 import sys, torch
-import gatelab.recurrence
+from gatelab import RNN
 x = torch.linspace(-1, 1, 30).view(5, 2, 3)
 saved = sys.argv[1]
 module = torch.export.load(saved).module() if saved.endswith(".pt2") else torch.jit.load(saved)

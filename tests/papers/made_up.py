@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gatelab.experiments import Trials, read_trials
-from gatelab.runs import Performance, Store
-from tests.runs.examples import diverged, example
+from gatelab.papers import Trials, read_trials
+from gatelab.store import Performance, Store
+from tests.store.examples import diverged, example
 
 
 def store_of(folder: Path, scores: Mapping[str, Sequence[float | None]], **fields: Any) -> Store:

@@ -5,13 +5,13 @@ import math
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.experiments import CHECKS, read_trials
-from gatelab.experiments.claims import Claims
-from gatelab.experiments.measures import measured
-from gatelab.experiments.testing import SignificantlyWorse
-from gatelab.experiments.trials import Group
+from gatelab.papers import CHECKS, read_trials
+from gatelab.papers.checks.tested import SignificantlyWorse
+from gatelab.papers.claims import Claims
+from gatelab.papers.measures import measured
+from gatelab.papers.trials import Group
 from gatelab.validation import check
-from tests.experiments.made_up import store_of, trials_of
+from tests.papers.made_up import store_of, trials_of
 
 
 def verdict(trials, name, **arguments):

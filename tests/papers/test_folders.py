@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gatelab.commands.reproduce import reproduce
-from gatelab.commands.train import train
-from gatelab.experiments import CHECKS, experiment_names, grid, load_experiment, overview_page
-from gatelab.runs import Store
+from gatelab.cli.reproduce import reproduce
+from gatelab.cli.train import train
+from gatelab.papers import CHECKS, experiment_names, grid, load_experiment, overview_page
+from gatelab.store import Store
 from gatelab.sweeps import missing, plan
 from tests.tasks.local_data import music
 from tests.training.examples import chorales

@@ -7,13 +7,12 @@ import pytest
 import yaml
 from hydra.core.plugins import Plugins
 
-from gatelab.commands.reproduce import _Request, reproduce
+from gatelab.cli.reproduce import _Request, reproduce
 from gatelab.errors import UserError
-from gatelab.experiments import folder as folders
-from gatelab.experiments import grid, overview
-from gatelab.runs import Store
+from gatelab.papers import folder, grid, overview
+from gatelab.store import Store
 from hydra_plugins.gatelab_sources import experiments as plugin
-from tests.runs.examples import example
+from tests.store.examples import example
 
 EXPERIMENT = """\
 # @package _global_
@@ -65,14 +64,14 @@ def someone(tmp_path, monkeypatch):
     for name, text in contents.items():
         (folder / name).write_text(text)
     Plugins.instance()  # Hydra loads the plugins anew when it first looks for them
-    for module in (folders, overview, plugin):
+    for module in (folder, overview, plugin):
         monkeypatch.setattr(module, "experiments_directory", lambda: root)
     monkeypatch.chdir(tmp_path)
     return folder
 
 
 def test_a_name_in_one_word_is_found():
-    assert [each.name for each in folders.experiments_named("weiss_2018_single_edits")] == ["weiss_2018/single_edits"]
+    assert [each.name for each in folder.experiments_named("weiss_2018_single_edits")] == ["weiss_2018/single_edits"]
     one, other = grid("weiss_2018_counting/quick"), grid("weiss_2018/counting/quick")
     assert one and [run.identity for run in one] == [run.identity for run in other]
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from gatelab.equations import Variant, parameter_shapes, program
-from gatelab.recurrence.weights import whole_weights
+from gatelab.compiler import parameter_shapes, program
+from gatelab.language import Variant
+from gatelab.layers.structured_weights import whole_weights
 
 TOLERANCE = {torch.float64: (1e-9, 1e-11), torch.float32: (2e-4, 2e-5)}
 

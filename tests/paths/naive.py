@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gatelab.equations import Variant
-from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read
+from gatelab.language import Variant
+from gatelab.language.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read
 
 OPERATORS: dict[str, Callable[..., Tensor]] = {
     "+": operator.add,

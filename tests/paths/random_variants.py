@@ -6,7 +6,7 @@ never change and outputs that are a number, a learned vector or x itself.
 
 from hypothesis import strategies as st
 
-from gatelab.equations import Variant
+from gatelab.language import Variant
 
 # hard_sigmoid is missing: the slope that PyTorch gives it is 1/6 in single precision even for doubles
 _BOUNDED = ("sigmoid", "tanh", "hard_tanh", "sin", "cos")

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from gatelab.equations import Variant
 from gatelab.errors import UserError
-from gatelab.recurrence import Layer, paths
-from gatelab.recurrence.native import build
-from gatelab.recurrence.native import compiler as compilers
+from gatelab.language import Variant
+from gatelab.layers.layer import Layer
+from gatelab.paths import choice
+from gatelab.paths.native import build, c_compiler
 
 DAMAGES = int(os.environ.get("GATELAB_DAMAGES", "7"))
 SOURCE = "int answer(void) { return 42; }\n"
@@ -26,12 +26,12 @@ SOURCE = "int answer(void) { return 42; }\n"
 def own_cache(monkeypatch, tmp_path):
     """A cache of its own for each test, and no memory of what was said and loaded before."""
     monkeypatch.setenv(build.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(paths, "_said", set())
-    monkeypatch.setattr(paths, "_broken", {})
-    for remembered in (build._load, build._say_once, compilers._compiler):
+    monkeypatch.setattr(choice, "_said", set())
+    monkeypatch.setattr(choice, "_broken", {})
+    for remembered in (build._load, build._say_once, c_compiler._compiler):
         remembered.cache_clear()
     yield
-    for remembered in (build._load, build._say_once, compilers._compiler):
+    for remembered in (build._load, build._say_once, c_compiler._compiler):
         remembered.cache_clear()
 
 
@@ -267,7 +267,7 @@ def test_a_library_that_lacks_a_function_is_told():
 
 
 def test_a_compiler_that_hangs_is_ended_with_all_that_it_has_started(tmp_path, monkeypatch):
-    monkeypatch.setattr(compilers, "LONGEST_COMPILATION", 0.3)
+    monkeypatch.setattr(c_compiler, "LONGEST_COMPILATION", 0.3)
     line = problem(monkeypatch, f"#!/bin/sh\nsleep 600 & echo $! > {tmp_path}/child\nsleep 600\n", tmp_path)
     assert line.endswith("fails: it has not come to an end in 0.3 s")
     child = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")

@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from gatelab import RNN
 from gatelab.errors import UserError
-from gatelab.recurrence import Layer
+from gatelab.layers.layer import Layer
 from tests.conformance.closeness import assert_close
 
 DOUBLE = torch.float64

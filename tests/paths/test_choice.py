@@ -7,11 +7,13 @@ import stat
 import pytest
 import torch
 
-from gatelab.equations import Variant, program
-from gatelab.equations.library import load_variant
+from gatelab.compiler import program
 from gatelab.errors import UserError
-from gatelab.recurrence import Choice, Layer, choose, paths
-from gatelab.recurrence.native import build
+from gatelab.language import Variant
+from gatelab.language.library import load_variant
+from gatelab.layers.layer import Layer
+from gatelab.paths import Choice, choice, choose
+from gatelab.paths.native import build
 
 SOURCE = "int answer(void) { return 42; }\n"
 
@@ -19,8 +21,8 @@ SOURCE = "int answer(void) { return 42; }\n"
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """Forget what earlier tests have said."""
-    monkeypatch.setattr(paths, "_said", set())
-    monkeypatch.setattr(paths, "_broken", {})
+    monkeypatch.setattr(choice, "_said", set())
+    monkeypatch.setattr(choice, "_broken", {})
 
 
 def layer_of_its_own(constant: float) -> Layer:

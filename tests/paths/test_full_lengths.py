@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from gatelab.equations import load_variant, parameter_shapes, program, variant_files
-from gatelab.equations.scanning import scan_order
-from gatelab.recurrence import layer_of
+from gatelab.compiler import parameter_shapes, program
+from gatelab.compiler.scannable import scan_order
+from gatelab.language import load_variant, variant_files
+from gatelab.layers.foreign import layer_of
 from tests.conformance.sizes import fitting
 
 CHOSEN = ("lstm", "gru", "gru_v3", "min_gru", "rg_lru", "layer_norm_gru", "mlstm", "sru", "peephole")

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from gatelab.equations import Variant, variant_files
-from gatelab.equations.functions import ELEMENTARY
-from gatelab.equations.library import load_variant
 from gatelab.errors import UserError
-from gatelab.recurrence import Layer
-from gatelab.recurrence.weights import whole_weights
+from gatelab.language import Variant, variant_files
+from gatelab.language.functions import ELEMENTARY
+from gatelab.language.library import load_variant
+from gatelab.layers.layer import Layer
+from gatelab.layers.structured_weights import whole_weights
 from tests.conformance.closeness import assert_close
 from tests.conformance.sizes import fitting
-from tests.recurrence.naive import run_naively
+from tests.paths.naive import run_naively
 
 INPUT, HIDDEN, TIME, BATCH = 3, 4, 4, 2
 

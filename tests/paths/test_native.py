@@ -6,16 +6,18 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatelab.equations import Variant, parameter_shapes, program, variant_files
-from gatelab.equations.functions import ELEMENTARY
-from gatelab.equations.library import load_variant
+from gatelab.compiler import parameter_shapes, program
 from gatelab.errors import UserError
-from gatelab.recurrence import Layer, run_loop, run_native
-from gatelab.recurrence.native import pool as pools
+from gatelab.language import Variant, variant_files
+from gatelab.language.functions import ELEMENTARY
+from gatelab.language.library import load_variant
+from gatelab.layers.layer import Layer
+from gatelab.paths import run_loop, run_native
+from gatelab.paths.native import memory_pool
 from tests.conformance.sizes import fitting
-from tests.recurrence.both_paths import assert_identical, assert_same, results
-from tests.recurrence.random_variants import variants
-from tests.recurrence.test_loop import EQUATIONS
+from tests.paths.both_paths import assert_identical, assert_same, results
+from tests.paths.random_variants import variants
+from tests.paths.test_loop import EQUATIONS
 
 OF_EQUATIONS = tuple(name for name in variant_files() if load_variant(name).trees)
 NATIVE = tuple(name for name in OF_EQUATIONS if not program(load_variant(name)).row_functions)
@@ -37,14 +39,14 @@ def two_threads():
 @pytest.fixture(autouse=True)
 def poison(monkeypatch):
     """Fill every buffer with NaN (all bits set) before use: what is not written shows."""
-    take = pools.Pool._take
+    take = memory_pool.Pool._take
 
     def poisoned(self, size):
         block = take(self, size)
         block[:] = 255
         return block
 
-    monkeypatch.setattr(pools.Pool, "_take", poisoned)
+    monkeypatch.setattr(memory_pool.Pool, "_take", poisoned)
 
 
 def errors(rounded: dict[str, torch.Tensor], law: dict[str, torch.Tensor]) -> dict[str, float]:
@@ -299,7 +301,7 @@ def test_steps_after_the_last_end_leave_nothing_of_the_memory_behind(name, monke
     def spoiled(self, shape, dtype):
         return torch.full(shape, float("nan"), dtype=dtype)
 
-    monkeypatch.setattr(pools.Pool, "tensor", spoiled)
+    monkeypatch.setattr(memory_pool.Pool, "tensor", spoiled)
     lengths = torch.tensor([[2, 0, 1], [4, 3, 1], [0, 0, 0]])
     arguments = (load_variant(name), 6, 3, 3, 5, torch.float64, 3, lengths)
     assert_same(results(run_native, *arguments), results(run_loop, *arguments), torch.float64)

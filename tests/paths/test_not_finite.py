@@ -5,9 +5,10 @@ import itertools
 import pytest
 import torch
 
-from gatelab.equations import Variant, program
-from gatelab.equations.functions import COMPOSED, ELEMENTARY
-from gatelab.recurrence import run_loop, run_native
+from gatelab.compiler import program
+from gatelab.language import Variant
+from gatelab.language.functions import COMPOSED, ELEMENTARY
+from gatelab.paths import run_loop, run_native
 
 NAN, INF = float("nan"), float("inf")
 POINTS = (NAN, INF, -INF, 0.0, -0.0, 1e30, -1e30, 1e-30, -1e-30, 1.0, -1.0, 3.0, -3.0, 0.5, -0.5)

@@ -4,11 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatelab.equations import Variant, load_variant, parameter_shapes, program, variant_files
-from gatelab.equations.scanning import scan_order
-from gatelab.recurrence import layer_of, run_loop, run_native
-from gatelab.recurrence.native import pool as pools
-from gatelab.recurrence.scan import run_scan
+from gatelab.compiler import parameter_shapes, program
+from gatelab.compiler.scannable import scan_order
+from gatelab.language import Variant, load_variant, variant_files
+from gatelab.layers.foreign import layer_of
+from gatelab.paths import run_loop, run_native
+from gatelab.paths.native import memory_pool
+from gatelab.paths.scan import run_scan
 from tests.conformance.sizes import fitting
 
 NAN, INF = float("nan"), float("inf")
@@ -86,14 +88,14 @@ def everything(
 @pytest.fixture(autouse=True)
 def poison(monkeypatch):
     """Fill every buffer with NaN (all bits set) before use."""
-    take = pools.Pool._take
+    take = memory_pool.Pool._take
 
     def poisoned(self, size):
         block = take(self, size)
         block[:] = 255
         return block
 
-    monkeypatch.setattr(pools.Pool, "_take", poisoned)
+    monkeypatch.setattr(memory_pool.Pool, "_take", poisoned)
 
 
 def assert_padding_means_nothing(variant: Variant, runs: int | None, recompute: int | None = None) -> None:

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from gatelab.equations import load_variant
 from gatelab.errors import UserError
-from gatelab.recurrence import Layer, layer_of
+from gatelab.language import load_variant
+from gatelab.layers.foreign import layer_of
+from gatelab.layers.layer import Layer
 
 NAMES = ("lstm", "gru_v3", "peephole")
 

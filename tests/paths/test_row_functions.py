@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from gatelab.equations import Variant
-from gatelab.equations.functions import COMPOSED, ROW_FUNCTIONS
 from gatelab.errors import UserError
-from gatelab.recurrence import Layer, run_loop, run_native
-from tests.recurrence.both_paths import assert_same, results
+from gatelab.language import Variant
+from gatelab.language.functions import COMPOSED, ROW_FUNCTIONS
+from gatelab.layers.layer import Layer
+from gatelab.paths import run_loop, run_native
+from tests.paths.both_paths import assert_same, results
 
 
 def variant_of(text):

@@ -3,13 +3,15 @@
 import pytest
 import torch
 
-from gatelab.equations import Variant, load_variant, program, variant_files
-from gatelab.equations.scanning import scan_order
+from gatelab.compiler import program
+from gatelab.compiler.scannable import scan_order
 from gatelab.errors import UserError
-from gatelab.recurrence import Layer, choose, run_loop
-from gatelab.recurrence.scan import run_scan
+from gatelab.language import Variant, load_variant, variant_files
+from gatelab.layers.layer import Layer
+from gatelab.paths import choose, run_loop
+from gatelab.paths.scan import run_scan
 from tests.conformance.sizes import fitting
-from tests.recurrence.both_paths import assert_identical, assert_same, results
+from tests.paths.both_paths import assert_identical, assert_same, results
 
 SCANNABLE = [
     name for name in variant_files() if load_variant(name).trees and scan_order(program(load_variant(name))) is not None

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gatelab.equations import load_variant
-from gatelab.models.network import Network
+from gatelab.language import load_variant
+from gatelab.layers.network import Network
 from gatelab.probes import gate_histograms
 
 TIME, BATCH, INPUT, HIDDEN = 4, 3, 2, 5

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gatelab.runs import Performance, Store
-from tests.runs.examples import diverged, example
+from gatelab.store import Performance, Store
+from tests.store.examples import diverged, example
 
 LSTM: dict[str, Any] = {
     "name": "lstm",

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.reports.evidence import read_evidence
-from gatelab.reports.question import Question
-from gatelab.reports.report import build_report, write_report
-from gatelab.runs import Store
-from tests.reports.made import add, paired
+from gatelab.evidence.collected import read_evidence
+from gatelab.evidence.question import Question
+from gatelab.report.report import build_report, write_report
+from gatelab.store import Store
+from tests.report.made import add, paired
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 

@@ -3,8 +3,8 @@
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from gatelab.reports.page.drawing import WIDTH, add_legend, drawn
-from gatelab.reports.page.looks import looks
+from gatelab.report.drawing.drawing import WIDTH, add_legend, drawn
+from gatelab.report.drawing.styles import looks
 
 
 def laid_out(draw, **margins):

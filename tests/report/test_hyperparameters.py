@@ -5,17 +5,17 @@ import shlex
 import pytest
 
 from gatelab.configuration import composed
-from gatelab.reports.analysis import analyse
-from gatelab.reports.command import overrides, train_command
-from gatelab.reports.evidence import read_evidence
-from gatelab.reports.importance import FEWEST_TRIALS, importances
-from gatelab.reports.page.hyperparameters import edges, hyperparameters
-from gatelab.reports.page.looks import looks
-from gatelab.reports.page.parts import Absent, Figures, Section, Tabular
-from gatelab.reports.page.tenths import best_tenth, best_tenth_table
-from gatelab.reports.question import Question
-from gatelab.runs import Store
-from tests.reports.made import add, paired
+from gatelab.evidence.analysis import analyse
+from gatelab.evidence.collected import read_evidence
+from gatelab.evidence.importance import FEWEST_TRIALS, importances
+from gatelab.evidence.question import Question
+from gatelab.evidence.train_command import overrides, train_command
+from gatelab.report.drawing.styles import looks
+from gatelab.report.sections.best_tenth import best_tenth, best_tenth_table
+from gatelab.report.sections.hyperparameters import edges, hyperparameters
+from gatelab.report.sections.parts import Absent, Figures, Section, Tabular
+from gatelab.store import Store
+from tests.report.made import add, paired
 
 
 def analysed(store, baseline="lstm"):

@@ -7,16 +7,16 @@ import re
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.reports.page import sampling
-from gatelab.reports.page.dots import dots
-from gatelab.reports.page.looks import looks
-from gatelab.reports.page.sampling import drawn_runs
-from gatelab.reports.report import build_report
-from gatelab.reports.tables import Column, Table
-from gatelab.runs import Store
-from gatelab.runs.history import read_history
-from tests.reports.made import add
-from tests.reports.test_sections import analysed
+from gatelab.report.drawing.styles import looks
+from gatelab.report.report import build_report
+from gatelab.report.sections import thinning
+from gatelab.report.sections.every_run import dots
+from gatelab.report.sections.thinning import drawn_runs
+from gatelab.report.tables import Column, Table
+from gatelab.store import Store
+from gatelab.store.history import read_history
+from tests.report.made import add
+from tests.report.test_sections import analysed
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def store(tmp_path):
 
 
 def few(monkeypatch):
-    monkeypatch.setattr(sampling, "MOST_DRAWN", 20)
-    monkeypatch.setattr(sampling, "_FEWEST", 5)
+    monkeypatch.setattr(thinning, "MOST_DRAWN", 20)
+    monkeypatch.setattr(thinning, "_FEWEST", 5)
 
 
 def test_runs_are_drawn_evenly_by_rank_with_both_ends(monkeypatch, store):
@@ -65,7 +65,7 @@ def test_a_page_knows_the_runs_that_it_draws(monkeypatch, store):
 
 
 def test_long_tables_are_cut_where_they_are_read_and_whole_in_csv(monkeypatch, store):
-    monkeypatch.setattr("gatelab.reports.report._MOST_ROWS", 12)
+    monkeypatch.setattr("gatelab.report.report._MOST_ROWS", 12)
     files = build_report(analysed(store).evidence, "compare").files
     assert files["tables/runs.md"].decode().count("\n") == 14
     assert files["tables/runs.csv"].decode().count("\n") == 61

@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.reports.evidence import read_evidence
-from gatelab.reports.page.drawing import drawn
-from gatelab.reports.question import Question
-from gatelab.reports.report import build_report, write_report
-from gatelab.runs import Store
-from tests.reports.made import add, fail, large, paired
+from gatelab.evidence.collected import read_evidence
+from gatelab.evidence.question import Question
+from gatelab.report.drawing.drawing import drawn
+from gatelab.report.report import build_report, write_report
+from gatelab.store import Store
+from tests.report.made import add, fail, large, paired
 
 HOSTILE = "<script>alert(1)</script>&\"'"
 

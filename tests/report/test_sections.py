@@ -6,26 +6,26 @@ import warnings
 import numpy as np
 import pytest
 
-from gatelab.reports.analysis import analyse
-from gatelab.reports.evidence import read_evidence
-from gatelab.reports.page.across import across
-from gatelab.reports.page.budget import budget, budget_curves
-from gatelab.reports.page.curves import curves, median_curve, speed_table, thinned
-from gatelab.reports.page.fairness import fairness_table
-from gatelab.reports.page.forest import forest
-from gatelab.reports.page.headline import headline_table
-from gatelab.reports.page.ladder import ladder, rung, rungs
-from gatelab.reports.page.leftovers import leftovers, without_score
-from gatelab.reports.page.looks import looks
-from gatelab.reports.page.mechanism import mechanism, mechanism_table, time_scale
-from gatelab.reports.page.methods import methods
-from gatelab.reports.page.parts import Absent, Code, Figures, Section
-from gatelab.reports.page.power import power, power_table
-from gatelab.reports.page.references import bibtex
-from gatelab.reports.page.wording import file_names, listed, rounded, signed
-from gatelab.reports.question import Question
-from gatelab.runs import Store
-from tests.reports.made import LSTM, add, fail, paired
+from gatelab.evidence.analysis import analyse
+from gatelab.evidence.collected import read_evidence
+from gatelab.evidence.question import Question
+from gatelab.report.drawing.styles import looks
+from gatelab.report.sections.across import across
+from gatelab.report.sections.budget_curves import budget, budget_curves
+from gatelab.report.sections.everything_else import leftovers, without_score
+from gatelab.report.sections.fairness import fairness_table
+from gatelab.report.sections.forest import forest
+from gatelab.report.sections.headline import headline_table
+from gatelab.report.sections.ladder import ladder, rung, rungs
+from gatelab.report.sections.learning_curves import curves, median_curve, speed_table, thinned
+from gatelab.report.sections.mechanism import mechanism, mechanism_table, time_scale
+from gatelab.report.sections.methods import methods
+from gatelab.report.sections.parts import Absent, Code, Figures, Section
+from gatelab.report.sections.power_note import power, power_table
+from gatelab.report.sections.references import bibtex
+from gatelab.report.sections.wording import file_names, listed, rounded, signed
+from gatelab.store import Store
+from tests.report.made import LSTM, add, fail, paired
 
 
 def analysed(store, baseline="lstm", **question):

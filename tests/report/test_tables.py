@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from gatelab.reports import Column, Table, runs_table, variants_table
-from gatelab.reports.tables import csv_text, from_csv, significant
-from gatelab.runs import Performance
-from tests.runs.examples import diverged, example
+from gatelab.report import Column, Table, runs_table, variants_table
+from gatelab.report.tables import csv_text, from_csv, significant
+from gatelab.store import Performance
+from tests.store.examples import diverged, example
 
 TABLE = Table(
     [Column("name", ("name",)), Column("sum", ("a", "b"), lambda a, b: str(a + b), "right")],

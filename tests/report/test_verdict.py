@@ -2,12 +2,12 @@
 
 import pytest
 
-from gatelab.reports.analysis import analyse
-from gatelab.reports.evidence import read_evidence
-from gatelab.reports.page.verdict import verdict
-from gatelab.reports.question import Question
-from gatelab.runs import Store
-from tests.reports.made import add, paired
+from gatelab.evidence.analysis import analyse
+from gatelab.evidence.collected import read_evidence
+from gatelab.evidence.question import Question
+from gatelab.report.sections.verdict import verdict
+from gatelab.store import Store
+from tests.report.made import add, paired
 
 
 def answer(store, **question):

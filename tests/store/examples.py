@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from gatelab.runs import Performance, Result
+from gatelab.store import Performance, Result
 
 _EXAMPLE = Result(
     identity="0123456789abcdef",

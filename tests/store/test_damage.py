@@ -1,6 +1,6 @@
 """A finished run whose files are not what was written: noticed, named, left out, and trained again.
 
-``GATELAB_DAMAGES=500 python -m pytest tests/runs/test_damage.py`` damages every kind of file as often as it says.
+``GATELAB_DAMAGES=500 python -m pytest tests/store/test_damage.py`` damages every kind of file as often as it says.
 """
 
 import json
@@ -10,8 +10,8 @@ import random
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.runs import DamagedRunError, Record, Store, identity, scientific
-from tests.runs.examples import example
+from gatelab.store import DamagedRunError, Record, Store, identity, scientific
+from tests.store.examples import example
 
 DAMAGES = int(os.environ.get("GATELAB_DAMAGES", "12"))
 CONFIGURATION = {"variant": {"name": "lstm"}, "optimizer": {"lr": 1e-5}, "seed": 3, "path": "auto", "label": "lstm"}

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatelab.errors import UserError
-from gatelab.runs import NOT_SCIENCE, identity, scientific, settings
-from gatelab.runs.identity import same_science
+from gatelab.store import NOT_SCIENCE, identity, scientific, settings
+from gatelab.store.identity import same_science
 
 CONFIGURATION: dict[str, Any] = {
     "variant": {"name": "lstm", "source": "Hochreiter 1997", "equations": {"f": "sigmoid(linear(x, h))"}},

@@ -7,8 +7,8 @@ import sys
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
-from gatelab.runs import provenance
-from gatelab.runs.provenance import git_state
+from gatelab.store import provenance
+from gatelab.store.provenance import git_state
 
 
 def git(folder, *words):
@@ -53,6 +53,6 @@ def test_without_git_nothing_is_known(tmp_path, monkeypatch):
 
 
 def test_runs_statistics_and_reports_do_not_import_torch():
-    code = "import sys, gatelab.reports, gatelab.runs; gatelab.runs.provenance(); print('torch' in sys.modules)"
+    code = "import sys, gatelab.report, gatelab.store; gatelab.store.provenance(); print('torch' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert answer.stdout == "False\n"

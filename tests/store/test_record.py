@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from gatelab.errors import UserError
-from gatelab.runs import Performance, Record, Result
-from tests.runs.examples import diverged, example
+from gatelab.store import Performance, Record, Result
+from tests.store.examples import diverged, example
 
 NAME = "0123456789abcdef"
 CONFIGURATION = {

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.runs import Store, identity, scientific
-from tests.runs.examples import example
+from gatelab.store import Store, identity, scientific
+from tests.store.examples import example
 
 
 def stored(tmp_path, *results):

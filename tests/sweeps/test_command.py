@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from gatelab.commands.train import train
+from gatelab.cli.train import train
 from gatelab.errors import UserError
-from gatelab.runs import Store
+from gatelab.store import Store
 from gatelab.sweeps.estimate import Estimate
 from gatelab.sweeps.injected import VARIABLE
 from tests.faults.sweeping import SMALL
@@ -74,7 +74,7 @@ def test_the_plan_says_which_settings_make_other_stacks(sweep, monkeypatch):
 
 
 def test_the_table_of_a_large_sweep_is_not_printed(sweep, monkeypatch):
-    monkeypatch.setattr("gatelab.commands.train._MOST_ROWS", 2)
+    monkeypatch.setattr("gatelab.cli.train._MOST_ROWS", 2)
     printed = sweep("seed=range(3)", "training.max_steps=1")[1].out
     assert "3 runs have ended; python scripts/compare.py runs=runs shows them\n" in printed
     assert "identity" not in printed
@@ -134,7 +134,7 @@ def test_a_finished_sweep_launched_again_does_not_even_import_torch(sweep, tmp_p
     program = """
 import json, sys, time
 begun = time.perf_counter()
-from gatelab.commands.train import train
+from gatelab.cli.train import train
 from gatelab.errors import UserError
 status = train(json.loads(sys.argv[1]))
 print(json.dumps([status, time.perf_counter() - begun, sorted({"torch", "pytorch_lightning"} & set(sys.modules))]))

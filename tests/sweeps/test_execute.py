@@ -2,7 +2,7 @@
 
 import pytest
 
-from gatelab.runs import Store
+from gatelab.store import Store
 from gatelab.sweeps import execute
 from gatelab.training import train_stack
 from tests.training.examples import configuration, outcome

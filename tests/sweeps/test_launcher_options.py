@@ -6,7 +6,7 @@ from gatelab.errors import UserError
 from gatelab.sweeps import ExecutorOptions
 from gatelab.sweeps.executors import check_engine
 from gatelab.sweeps.executors.devices import visible_gpus
-from gatelab.sweeps.order import Order, Report
+from gatelab.sweeps.job import Order, Report
 from hydra_plugins.gatelab_stacked_launcher.stacked_launcher import RayConfig, StackedLauncherConfig, SubmititConfig
 from tests.training.examples import configuration
 
@@ -85,6 +85,6 @@ def test_a_worker_does_not_train_what_was_not_planned(tmp_path):
 def test_the_frozen_configuration_does_not_read_the_file_of_its_variant(tmp_path, monkeypatch):
     order = Order.of([configuration(tmp_path, "peephole")], "title", None)
     monkeypatch.setattr("gatelab.locations.conf_directory", lambda: tmp_path / "nowhere")
-    monkeypatch.setattr("gatelab.configuration.run.variant_files", lambda directories: pytest.fail("a file was read"))
-    monkeypatch.setattr("gatelab.configuration.run.edited_variant", lambda *rest: pytest.fail("a file was read"))
+    monkeypatch.setattr("gatelab.configuration.resolved.variant_files", lambda found: pytest.fail("a file was read"))
+    monkeypatch.setattr("gatelab.configuration.resolved.edited_variant", lambda *rest: pytest.fail("a file was read"))
     assert order.runs()[0].label == "peephole"

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from gatelab.commands import door
-from gatelab.commands.train import train
+from gatelab.cli import entry
+from gatelab.cli.train import train
 from gatelab.errors import SharedError, UserError
-from gatelab.sweeps import memory
+from gatelab.sweeps import memory_estimate
 from gatelab.sweeps.injected import VARIABLE
-from gatelab.sweeps.memory import Room, is_out_of_memory, needed, shown
-from gatelab.sweeps.order import Order
-from gatelab.sweeps.perform import failed, perform
+from gatelab.sweeps.job import Order
+from gatelab.sweeps.memory_estimate import Room, is_out_of_memory, needed, shown
+from gatelab.sweeps.work import failed, perform
 from tests.faults.sweeping import SMALL
 from tests.training.examples import configuration
 
@@ -25,7 +25,7 @@ def refused(size):
 
 def test_what_torch_says_of_memory_is_known():
     assert is_out_of_memory(refused(2**52))
-    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"))
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory_estimate. Tried to allocate 2.00 GiB"))
     assert is_out_of_memory(MemoryError())
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
@@ -34,7 +34,7 @@ def test_a_single_run_out_of_memory_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(VARIABLE, "memory:0")
     with pytest.raises(SystemExit) as ended:
-        door.run(train, [*QUICK])
+        entry.run(train, [*QUICK])
     line, *rest = capsys.readouterr().err.splitlines()
     assert (ended.value.code, rest) == (2, [])
     assert line.startswith("out of memory (MemoryError: injected); about 45")
@@ -69,7 +69,7 @@ def test_sizes_as_a_person_says_them(size, text):
 
 def test_the_need_grows_with_what_decides_it(tmp_path):
     def more(runs=1, **changes):
-        return needed(configuration(tmp_path, **changes), runs) - memory._PROCESS
+        return needed(configuration(tmp_path, **changes), runs) - memory_estimate._PROCESS
 
     small = {"hidden_size": 64}
     base = more(model=small)
@@ -86,18 +86,20 @@ def test_the_least_of_the_limits_counts(monkeypatch, tmp_path):
         (tmp_path / "job").mkdir(exist_ok=True)
         (tmp_path / "job" / name).write_text(f"{size}\n")
     (tmp_path / "own").write_text("0::/job\n")
-    assert memory._groups(tmp_path, tmp_path / "own") == [
+    assert memory_estimate._groups(tmp_path, tmp_path / "own") == [
         Room(3 * 2**20, 2 * 2**20, "that the control group of this process has")
     ]
     (tmp_path / "job" / "memory.max").write_text("max\n")
-    assert memory._groups(tmp_path, tmp_path / "own") == []
+    assert memory_estimate._groups(tmp_path, tmp_path / "own") == []
     (tmp_path / "memory" / "job").mkdir(parents=True)
     (tmp_path / "memory" / "job" / "memory.limit_in_bytes").write_text("4096")
     (tmp_path / "memory" / "job" / "memory.usage_in_bytes").write_text("8192")
     (tmp_path / "own").write_text("5:cpu:/job\n4:memory:/job\n")
-    assert memory._groups(tmp_path, tmp_path / "own") == [Room(4096, 0, "that the control group of this process has")]
+    assert memory_estimate._groups(tmp_path, tmp_path / "own") == [
+        Room(4096, 0, "that the control group of this process has")
+    ]
 
 
 def test_this_machine_has_memory():
-    found = memory.room()
+    found = memory_estimate.room()
     assert 2**28 < found.free <= found.total < 2**50

@@ -4,9 +4,9 @@ import pytest
 
 from gatelab.configuration import STACKABLE, composed, run_configuration
 from gatelab.errors import UserError
-from gatelab.runs import Store
+from gatelab.store import Store
 from gatelab.sweeps import plan
-from tests.runs.examples import example
+from tests.store.examples import example
 
 SMALL = ["task=adding", "task.length=3", "task.validation_size=2", "task.test_size=2", "training.batch_size=2",
          "model.hidden_size=2", "logger=none"]  # fmt: skip

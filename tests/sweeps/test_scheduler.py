@@ -5,15 +5,15 @@ import time
 
 import pytest
 
-from gatelab.runs import Store
-from gatelab.sweeps.campaign import Campaign
+from gatelab.store import Store
 from gatelab.sweeps.executors import Executor, Handle
 from gatelab.sweeps.failure import read_failure
 from gatelab.sweeps.interruption import Interruption
-from gatelab.sweeps.options import ExecutorOptions
-from gatelab.sweeps.order import Order, Report
-from gatelab.sweeps.view import View
-from tests.runs.examples import example
+from gatelab.sweeps.job import Order, Report
+from gatelab.sweeps.launcher_options import ExecutorOptions
+from gatelab.sweeps.scheduler import Campaign
+from gatelab.sweeps.sweep_progress import View
+from tests.store.examples import example
 from tests.training.examples import configuration
 
 MINUTE = 1 / 60_000  # a limit of a millisecond

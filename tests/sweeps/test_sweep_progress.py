@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from gatelab.sweeps.campaign import Campaign
 from gatelab.sweeps.interruption import Interruption
-from gatelab.sweeps.options import ExecutorOptions
-from gatelab.sweeps.view import Standing, View
-from tests.sweeps.test_campaign import Pretending, failing
+from gatelab.sweeps.launcher_options import ExecutorOptions
+from gatelab.sweeps.scheduler import Campaign
+from gatelab.sweeps.sweep_progress import Standing, View
+from tests.sweeps.test_scheduler import Pretending, failing
 from tests.training.examples import configuration
 
 

@@ -11,8 +11,8 @@ import torch
 import yaml
 
 from gatelab.configuration import RunConfiguration, run_configuration
-from gatelab.equations import variant_files
-from gatelab.runs import Store
+from gatelab.language import variant_files
+from gatelab.store import Store
 
 ADDING = {"name": "adding", "length": 8, "validation_size": 40, "test_size": 30}
 COPYING = {"name": "copying", "length": 3, "tokens": 2, "symbols": 4, "validation_size": 30, "test_size": 30}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gatelab.runs import Store
+from gatelab.store import Store
 from gatelab.tasks import Adding
 from gatelab.training import train_stack
 from tests.training.examples import ADDING, checkpoint, configuration, outcome, rows

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from gatelab.compiler import program
+from gatelab.compiler.scannable import scan_order
 from gatelab.configuration import shape_key
-from gatelab.equations import load_variant, program, variant_files
-from gatelab.equations.scanning import scan_order
-from gatelab.runs import Stop, Stopped
+from gatelab.language import load_variant, variant_files
+from gatelab.store import Stop, Stopped
 from gatelab.training import train_stack
 from tests.training.examples import ADDING, COPYING, DIGITS, chorales, configuration, outcome
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.runs import Store
+from gatelab.store import Store
 from gatelab.sweeps import execute
 from gatelab.tasks import Adding
 from gatelab.training import train_stack

@@ -10,8 +10,9 @@ import time
 import pytest
 import wandb
 
-from gatelab.runs import Store
-from gatelab.training import mirrors, train_stack
+from gatelab.store import Store
+from gatelab.training import train_stack
+from gatelab.training.loggers import loggers
 from tests.training.examples import configuration, outcome
 from tests.training.wandb_files import records
 
@@ -58,7 +59,7 @@ def faulty(tmp_path, monkeypatch, capfd):
 
     def train(start, patience=30.0):
         monkeypatch.setattr(wandb, "init", start)
-        monkeypatch.setattr(mirrors, "IMPATIENCE", SHORT)
+        monkeypatch.setattr(loggers, "IMPATIENCE", SHORT)
         logger = {"wandb": {"patience": patience}, "csv": {}}
         runs = [configuration(tmp_path / "faulty", seed=seed, logger=logger) for seed in (0, 1)]
         train_stack(runs)
@@ -143,7 +144,7 @@ def test_mirrors_end_at_the_same_time():
         def finish(self, result):
             both.wait(60)
 
-    mirrors.finish_mirrors([Waiting() for _ in range(3)], [None] * 3)  # type: ignore[list-item]
+    loggers.finish_mirrors([Waiting() for _ in range(3)], [None] * 3)  # type: ignore[list-item]
     assert not both.broken
 
 
@@ -167,7 +168,7 @@ def test_a_stack_that_dies_leaves_no_run_open_and_says_that_it_failed(tmp_path, 
 
 def test_a_comparison_that_cannot_be_mirrored_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(wandb, "init", lambda **settings: fail())
-    mirrors.mirror_comparison(configuration(tmp_path, logger={"wandb": {}}), "the sweep", {})
+    loggers.mirror_comparison(configuration(tmp_path, logger={"wandb": {}}), "the sweep", {})
     expected = "warning: the wandb mirror of the comparison is dropped: ConnectionError: the server is gone\n"
     assert capsys.readouterr().err == expected
 

@@ -12,7 +12,8 @@ import pytest
 import wandb
 
 from gatelab.errors import UserError
-from gatelab.training import Stop, Stopped, mirrors, train_stack, wandb_runs
+from gatelab.training import Stop, Stopped, train_stack
+from gatelab.training.loggers import loggers, wandb_process
 from tests.training.examples import configuration, outcome, rows
 from tests.training.wandb_files import records
 
@@ -118,7 +119,7 @@ def test_loggers_change_nothing(tmp_path):
 
 def test_the_comparison_of_a_sweep_is_a_run_of_its_group_with_tables(tmp_path):
     run = configuration(tmp_path, logger={"wandb": {}})
-    mirrors.mirror_comparison(run, "the sweep", {"variants": (["variant", "score"], [["lstm", 0.5], ["gru", 0.4]])})
+    loggers.mirror_comparison(run, "the sweep", {"variants": (["variant", "score"], [["lstm", 0.5], ["gru", 0.4]])})
     (file,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     (told,) = records(file)["run"]
     assert (told["run_group"], told["job_type"]) == ("the sweep", "comparison")
@@ -183,7 +184,7 @@ def online(monkeypatch):
 
         monkeypatch.setattr(wandb, "init", start)
         monkeypatch.setattr(wandb, "login", lambda **given: True)
-        monkeypatch.setattr(wandb_runs, "_answers", [])
+        monkeypatch.setattr(wandb_process, "_answers", [])
         run = configuration(folder, logger={"wandb": {"mode": "online"}})
         stopped_between_validations(run)
         train_stack([run])
@@ -234,5 +235,5 @@ def test_a_project_that_wandb_refuses_is_refused_before_anything_is_trained(tmp_
 
 
 def test_long_names_are_shortened_to_what_wandb_takes():
-    assert wandb_runs.shortened("a" * 64, 64) == "a" * 64
-    assert wandb_runs.shortened("a" * 65, 64) == "a" * 63 + "…"
+    assert wandb_process.shortened("a" * 64, 64) == "a" * 64
+    assert wandb_process.shortened("a" * 65, 64) == "a" * 63 + "…"

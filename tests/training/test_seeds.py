@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from gatelab.training import train_stack
-from gatelab.training.data import StackData
 from gatelab.training.stack import initial_weights, network
+from gatelab.training.stack_batches import StackData
 from tests.training.examples import ADAM, bits, configuration, outcome
 
 LAYERS = {"num_layers": 2, "dropout": 0.5}

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from gatelab.training.data import EVALUATION_BATCH, StackData
 from gatelab.training.stack import network
+from gatelab.training.stack_batches import EVALUATION_BATCH, StackData
 from tests.training.examples import COPYING, DIGITS, chorales, configuration
 
 

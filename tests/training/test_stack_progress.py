@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gatelab.training import terminal, train_stack
+from gatelab.training import stack_progress, train_stack
 from tests.training.examples import configuration
 
 END = r"two runs: 8 steps in \d+\.\d s \(\d+\.\d steps/s\)\n"
@@ -29,7 +29,7 @@ def test_without_a_terminal_there_is_a_line_a_minute(runs, capsys, monkeypatch):
     time.tzset()
     # half a minute goes by with every look at the clock
     clock = itertools.count(12 * 3600, 30)
-    train_stack(runs, display=terminal.TerminalProgress("two runs", lambda: next(clock)))
+    train_stack(runs, display=stack_progress.TerminalProgress("two runs", lambda: next(clock)))
     *lines, end = capsys.readouterr().err.splitlines(keepends=True)
     assert [line[:29] for line in lines] == [
         "12:00 two runs: step 0 of 8\n",
@@ -46,7 +46,7 @@ def test_without_a_terminal_there_is_a_line_a_minute(runs, capsys, monkeypatch):
 def test_on_a_terminal_there_are_step_rate_loss_and_time_left(runs, capsys, monkeypatch):
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(terminal, "_EVERY", 0.0)
+    monkeypatch.setattr(stack_progress, "_EVERY", 0.0)
     train_stack(runs, title="two runs")
     shown = capsys.readouterr()
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.err)

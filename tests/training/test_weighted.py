@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gatelab.tasks import TASKS
-from gatelab.training.weighing import weighed_losses, weighed_scores
+from gatelab.training.weighted import weighed_losses, weighed_scores
 from tests.tasks.examples import SMALL
 
 NAN, INF = float("nan"), float("inf")

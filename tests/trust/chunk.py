@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gatelab.runs import Stopped
+from gatelab.store import Stopped
 from tests.trust.parts import Part
 
 __all__ = ["RESULTS", "ROOT", "TRIALS", "Chunk", "commit", "deal", "done", "machine", "read_lines", "versions"]

@@ -1,6 +1,6 @@
 """Every place where a process is made to die, and how it gets there."""
 
-from gatelab.runs import CRASH_POINTS
+from gatelab.store import CRASH_POINTS
 
 __all__ = ["CASES", "LEAVING"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gatelab.runs import Store
+from gatelab.store import Store
 from tests.training.examples import outcome
 
 __all__ = ["SWEEPS", "Sweep", "everything", "same"]

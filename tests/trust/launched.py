@@ -7,18 +7,18 @@ from pathlib import Path
 
 import torch
 
-import gatelab.commands.compare
-import gatelab.commands.store
-import gatelab.commands.train
-import gatelab.reports.report  # and matplotlib with it
-import gatelab.training.mirrors  # Lightning and all of training
-from gatelab.commands import door
+import gatelab.cli.compare
+import gatelab.cli.store
+import gatelab.cli.train
+import gatelab.report.report  # and matplotlib with it
+import gatelab.training.loggers.loggers  # Lightning and all of training
+from gatelab.cli import entry
 from gatelab.training import recording
 
 COMMANDS = {
-    "train": gatelab.commands.train.train,
-    "compare": gatelab.commands.compare.compare,
-    "store": gatelab.commands.store.store,
+    "train": gatelab.cli.train.train,
+    "compare": gatelab.cli.compare.compare,
+    "store": gatelab.cli.store.store,
 }
 
 
@@ -44,7 +44,7 @@ def launched(
     recording.SHARE = 1.0
     after = prepare(Path(folder)) if prepare is not None else None
     try:
-        door.run(COMMANDS[command], arguments)
+        entry.run(COMMANDS[command], arguments)
     finally:
         if after is not None:
             after()

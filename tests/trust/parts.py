@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gatelab.equations import variant_files
+from gatelab.language import variant_files
 from tests.trust.deaths import CASES
 
 __all__ = ["PARTS", "Part"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gatelab.runs import crash_point
+from gatelab.store import crash_point
 from tests.faults.sweeping import result_files
 from tests.trust.deaths import CASES, LEAVING
 from tests.trust.kinds import SWEEPS, everything, same

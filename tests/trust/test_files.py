@@ -9,14 +9,15 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from gatelab.compiler import parameter_count, program
 from gatelab.configuration import run_configuration
 from gatelab.configuration.experiment_files import read_experiment
 from gatelab.configuration.option_files import read_option
-from gatelab.equations import latex, parameter_count, program, variant_from_file
 from gatelab.errors import UserError
-from gatelab.experiments import Experiment
+from gatelab.language import latex, variant_from_file
 from gatelab.locations import conf_directory, experiments_directory
-from gatelab.runs import Store
+from gatelab.papers import Experiment
+from gatelab.store import Store
 from gatelab.training import train_stack
 from tests.training.examples import configuration
 from tests.trust.mutations import mutated

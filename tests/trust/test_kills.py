@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.runs import Store
+from gatelab.store import Store
 from tests.faults.sweeping import result_files
 from tests.trust.kinds import SWEEPS, everything, same
 from tests.trust.launching import Launch, launch_and_end

@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from gatelab import RNN
-from gatelab.equations import load_variant, variant_files
+from gatelab.language import load_variant, variant_files
 from tests.conformance.sizes import fitting
 
 NAMES = sorted(variant_files())

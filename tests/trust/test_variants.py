@@ -4,11 +4,11 @@ import torch
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from gatelab.equations import program
+from gatelab.compiler import program
 from gatelab.errors import UserError
-from gatelab.recurrence import run_loop, run_native
-from tests.recurrence.both_paths import assert_same, results
-from tests.recurrence.random_variants import variants
+from gatelab.paths import run_loop, run_native
+from tests.paths.both_paths import assert_same, results
+from tests.paths.random_variants import variants
 
 
 @st.composite

@@ -3,9 +3,11 @@
 import torch
 from torch import Tensor
 
-from gatelab.equations import load_variant, program
+from gatelab.compiler import program
 from gatelab.errors import UserError
-from gatelab.recurrence import Layer, run_loop, run_native
+from gatelab.language import load_variant
+from gatelab.layers.layer import Layer
+from gatelab.paths import run_loop, run_native
 
 __all__ = ["check_parity"]
 

@@ -3,7 +3,7 @@
 import ctypes
 from functools import lru_cache
 
-from gatelab.recurrence.native.build import load
+from gatelab.paths.native.build import load
 
 __all__ = ["peak_gigaflops"]
 

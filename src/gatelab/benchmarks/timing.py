@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from gatelab.equations import load_variant, multiply_adds
-from gatelab.recurrence import Layer
+from gatelab.compiler import multiply_adds
+from gatelab.language import load_variant
+from gatelab.layers.layer import Layer
 
 __all__ = ["REFERENCES", "Shape", "timed"]
 

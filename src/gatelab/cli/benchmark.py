@@ -11,12 +11,13 @@ import torch
 
 from gatelab.benchmarks import Shape, check_parity, peak_gigaflops, timed
 from gatelab.benchmarks.drawing import drawn
-from gatelab.commands.arguments import keyed
+from gatelab.cli.arguments import keyed
+from gatelab.compiler import program
 from gatelab.disk import check_place, make_folder, write_atomically, writing
-from gatelab.equations import load_variant, program, variant_files
 from gatelab.errors import UserError
-from gatelab.reports import Column, Table
-from gatelab.reports.tables import significant
+from gatelab.language import load_variant, variant_files
+from gatelab.report import Column, Table
+from gatelab.report.tables import significant
 
 __all__ = ["benchmark"]
 

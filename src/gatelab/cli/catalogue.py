@@ -7,24 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gatelab.commands.arguments import keyed
-from gatelab.commands.catalogue_pages import pages
+from gatelab.cli.arguments import keyed
+from gatelab.cli.catalogue_pages import pages
+from gatelab.compiler import dependent_products, multiply_adds, parameter_count, program
+from gatelab.compiler.scannable import scan_order
 from gatelab.disk import make_folder, write_atomically, writing
-from gatelab.equations import (
-    Variant,
-    dependent_products,
-    load_variant,
-    multiply_adds,
-    parameter_count,
-    program,
-    variant_files,
-)
-from gatelab.equations.mutation import mutated
-from gatelab.equations.scanning import scan_order
 from gatelab.errors import UserError, suggest
+from gatelab.language import Variant, load_variant, variant_files
+from gatelab.language.random_edits import mutated
 from gatelab.locations import conf_directory
 from gatelab.reading import parse_yaml, read_text
-from gatelab.reports.tables import Column, Table, plain
+from gatelab.report.tables import Column, Table, plain
 from gatelab.tasks import task_from_mapping
 
 __all__ = ["catalogue"]

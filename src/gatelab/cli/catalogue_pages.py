@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gatelab.equations import Variant, latex
-from gatelab.equations.wiring import wiring
+from gatelab.language import Variant, latex
+from gatelab.language.wiring import wiring
 
 __all__ = ["FAMILIES", "pages"]
 

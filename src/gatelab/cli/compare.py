@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from gatelab.commands.arguments import keyed
+from gatelab.cli.arguments import keyed
 from gatelab.disk import check_place
 from gatelab.errors import UserError, one_line, suggest
-from gatelab.reports import Table, runs_table, variants_table
-from gatelab.reports.damage import damage_lines
-from gatelab.reports.evidence import Evidence, read_evidence
-from gatelab.reports.question import Question, check_question
-from gatelab.runs import Result, Store
+from gatelab.evidence.collected import Evidence, read_evidence
+from gatelab.evidence.damage import damage_lines
+from gatelab.evidence.question import Question, check_question
+from gatelab.report import Table, runs_table, variants_table
+from gatelab.store import Result, Store
 
 __all__ = ["compare"]
 
@@ -180,7 +180,7 @@ def _notes(results: Sequence[Result], store: Store) -> list[str]:
 
 def _write(request: _Request, evidence: Evidence, runs: Table) -> None:
     # imported here: matplotlib and optuna take seconds, and tables have no need of them
-    from gatelab.reports.report import build_report, write_report
+    from gatelab.report.report import build_report, write_report
 
     report = build_report(evidence, request.command())
     report.files["runs.csv"] = runs.csv().encode("utf-8")
@@ -193,6 +193,6 @@ def _write(request: _Request, evidence: Evidence, runs: Table) -> None:
             print(f"written: {folder / name}")
     print(f"written: {folder / 'tables'} and {folder / 'figures'}, each in every format")
     if request.wandb:
-        from gatelab.commands.wandb_report import log_report
+        from gatelab.cli.wandb_report import log_report
 
         log_report(folder, request.wandb, Path(request.runs))

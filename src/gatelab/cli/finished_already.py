@@ -5,7 +5,7 @@ from typing import Any
 
 from gatelab.configuration import RunConfiguration
 from gatelab.errors import UserError
-from gatelab.runs import Store
+from gatelab.store import Store
 
 __all__ = ["of_finished"]
 

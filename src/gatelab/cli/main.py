@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Callable
 
-from gatelab.commands import door
+from gatelab.cli import entry
 from gatelab.errors import UserError, suggest
 
 __all__ = ["COMMANDS", "command", "main"]
@@ -28,7 +28,7 @@ def command(name: str) -> Callable[[list[str]], int]:
     function = name.replace("-", "_")
 
     def call(arguments: list[str]) -> int:
-        module = importlib.import_module(f"gatelab.commands.{function}")
+        module = importlib.import_module(f"gatelab.cli.{function}")
         status: int = getattr(module, function)(arguments)
         return status
 
@@ -37,7 +37,7 @@ def command(name: str) -> Callable[[list[str]], int]:
 
 def main() -> None:
     """Run `gatelab <command> <arguments>` and leave the process."""
-    door.run(_command, sys.argv[1:])
+    entry.run(_command, sys.argv[1:])
 
 
 def _command(arguments: list[str]) -> int:

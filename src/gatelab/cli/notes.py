@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from gatelab.configuration import RunConfiguration
-from gatelab.configuration.effects import doubts, notes
 from gatelab.configuration.sections import WandbSection
 from gatelab.configuration.wandb_environment import told
+from gatelab.configuration.without_effect import doubts, notes
 from gatelab.sweeps import ExecutorOptions
-from gatelab.sweeps.options import cores
+from gatelab.sweeps.launcher_options import cores
 
 __all__ = ["idle_words", "of_launcher", "of_loggers", "of_runs", "of_single", "say"]
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from gatelab.configuration import STACKABLE, RunConfiguration
-from gatelab.reports import Column, Table, runs_table, variants_table
-from gatelab.reports.settings import setting_text
-from gatelab.runs import Result, settings
-from gatelab.runs.minutes import duration
+from gatelab.evidence.varied import setting_text
+from gatelab.report import Column, Table, runs_table, variants_table
+from gatelab.store import Result, settings
+from gatelab.store.minute_lines import duration
 from gatelab.sweeps import Failure, Plan
 from gatelab.sweeps.estimate import Estimate, Kind
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gatelab.commands.arguments import keyed
+from gatelab.cli.arguments import keyed
 from gatelab.errors import UserError, suggest
-from gatelab.experiments import (
+from gatelab.evidence.damage import damage_lines
+from gatelab.papers import (
     PAPER,
     SCALED_DOWN,
     Experiment,
@@ -20,8 +21,7 @@ from gatelab.experiments import (
     write_overview,
     write_results,
 )
-from gatelab.reports.damage import damage_lines
-from gatelab.runs import Store
+from gatelab.store import Store
 
 __all__ = ["reproduce"]
 
@@ -146,7 +146,7 @@ def _reproduce(experiment: Experiment, request: _Request) -> int:
 
 def _train(option: str, runs_dir: Path, request: _Request) -> int:
     # imported here: a comparison of what is there has no need of it
-    from gatelab.commands.train import train
+    from gatelab.cli.train import train
 
     words = ["-m", f"+experiment={option}", f"runs_dir={runs_dir}", "logger=none"]
     words += [f"hydra.launcher.workers={request.workers}"] if request.workers else []

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gatelab.commands.arguments import keyed
+from gatelab.cli.arguments import keyed
 from gatelab.configuration import RunConfiguration, run_configuration
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.reading import read_json
-from gatelab.runs import Inventory, Store, inventory, remove_leftovers_of
-from gatelab.search.journal import check_journal
+from gatelab.store import Inventory, Store, inventory, remove_leftovers_of
+from gatelab.sweeps.search.journal import check_journal
 
 __all__ = ["store"]
 
@@ -126,7 +126,7 @@ def _check_studies(folder: Path) -> list[str]:
 
 def _check_compiled() -> list[str]:
     # torch comes with it, which takes seconds
-    from gatelab.recurrence.native.build import cache_directory, check_cache
+    from gatelab.paths.native.build import cache_directory, check_cache
 
     folder = cache_directory()
     if folder is None or not folder.is_dir():
@@ -209,9 +209,9 @@ def _began(path: Path) -> str:
 
 def _trained(runs: Sequence[RunConfiguration]) -> int:
     # imported here: tables of what lies there have no need of it
-    from gatelab.commands.outcome import failures_table
-    from gatelab.reports import runs_table
-    from gatelab.runs import Result, Stopped
+    from gatelab.cli.outcome import failures_table
+    from gatelab.report import runs_table
+    from gatelab.store import Result, Stopped
     from gatelab.sweeps import Failure, Interrupted, execute
 
     try:

@@ -13,9 +13,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from gatelab.commands.finished import of_finished
-from gatelab.commands.notes import of_launcher, of_loggers, of_runs, of_single, say
-from gatelab.commands.outcome import cost_line, cost_total, failures_table, plan_table, plan_total, result_tables
+from gatelab.cli.finished_already import of_finished
+from gatelab.cli.notes import of_launcher, of_loggers, of_runs, of_single, say
+from gatelab.cli.outcome import cost_line, cost_total, failures_table, plan_table, plan_total, result_tables
 from gatelab.configuration import (
     Reading,
     RunConfiguration,
@@ -28,16 +28,16 @@ from gatelab.configuration import (
     translated,
     using,
 )
-from gatelab.configuration.effects import check_swept
+from gatelab.configuration.without_effect import check_swept
 from gatelab.disk import check_place
 from gatelab.errors import UserError
 from gatelab.locations import conf_directory
-from gatelab.runs import Result, Stopped
 from gatelab.statistics import plan_comparison
+from gatelab.store import Result, Stopped
 from gatelab.sweeps import ExecutorOptions, Failure, Interrupted, execute, missing, plan
 from gatelab.sweeps.executors import Executor, open_executor
 from gatelab.sweeps.executors.inline import Inline
-from gatelab.sweeps.feasible import check_feasible
+from gatelab.sweeps.feasibility import check_feasible
 
 __all__ = ["PlanOnly", "RunError", "begin_sweep", "train", "train_points"]
 
@@ -316,6 +316,6 @@ def _print_outcomes(
         print(f"runs: {Path(first.runs_dir).resolve()}")
     if sweep is not None and new and tables:
         # torch and Lightning take seconds to import, and a sweep that was finished has logged its tables
-        from gatelab.training.mirrors import mirror_comparison
+        from gatelab.training.loggers.loggers import mirror_comparison
 
         mirror_comparison(first, sweep, {name: table.cells() for name, table in tables.items()})

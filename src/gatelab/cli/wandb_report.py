@@ -35,7 +35,7 @@ def log_report(folder: Path, place: str, directory: Path) -> None:
     for name in (_PAGE, _TABLE):
         if not (folder / name).is_file():
             raise UserError(f"wandb={place}: {folder / name} is missing; needed are {_PAGE} and {_TABLE}")
-    from gatelab.training.wandb_runs import one_line
+    from gatelab.training.loggers.wandb_process import one_line
 
     try:
         path = _logged(folder, section, directory)
@@ -57,8 +57,8 @@ def _logged(folder: Path, section: WandbSection, directory: Path) -> Path | None
     # here, for they import torch, which takes seconds
     import wandb
 
-    from gatelab.training.patience import within
-    from gatelab.training.wandb_runs import start_run
+    from gatelab.training.loggers.wandb_process import start_run
+    from gatelab.training.timeouts import within
 
     columns, rows = _read(folder / _TABLE)
     run = start_run(section, directory, name=f"report {folder.resolve().name}", job_type="report", tags=["report"])

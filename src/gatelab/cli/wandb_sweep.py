@@ -11,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from gatelab.commands.arguments import keyed
+from gatelab.cli.arguments import keyed
 from gatelab.configuration import (
     RunConfiguration,
     added_directories,
@@ -25,7 +25,7 @@ from gatelab.configuration import (
 from gatelab.disk import write_atomically, writing
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
-from gatelab.search import Parameter, Space, read_space
+from gatelab.sweeps.search import Parameter, Space, read_space
 
 __all__ = ["wandb_sweep"]
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gatelab.equations.graph import Block, Graph, Place, handed_on
-from gatelab.equations.keeping import homes_of
-from gatelab.equations.ordering import ordered
-from gatelab.equations.program import Instruction, Program
-from gatelab.equations.stages import Group, Stages, stages
+from gatelab.compiler.graph import Block, Graph, Place, handed_on
+from gatelab.compiler.program import Instruction, Program
+from gatelab.compiler.stages import Group, Stages, stages
+from gatelab.compiler.tape import homes_of
+from gatelab.language.ordering import ordered
 
 __all__ = ["Plan", "ProductAdjoint", "plan"]
 

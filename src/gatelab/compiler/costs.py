@@ -2,12 +2,12 @@
 
 import math
 
-from gatelab.equations.forms import part_shapes
-from gatelab.equations.modules import MODULES
-from gatelab.equations.program import program
-from gatelab.equations.tree import Expression, Read, walk
-from gatelab.equations.variant import Variant
+from gatelab.compiler.program import program
 from gatelab.errors import UserError
+from gatelab.language.foreign import MODULES
+from gatelab.language.tree import Expression, Read, walk
+from gatelab.language.variant import Variant
+from gatelab.language.weight_forms import part_shapes
 
 __all__ = ["dependent_products", "multiply_adds", "parameter_count", "parameter_shapes", "step_values"]
 
@@ -27,7 +27,7 @@ def parameter_count(variant: Variant, input_size: int, hidden_size: int) -> int:
 def parameter_shapes(variant: Variant, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
     """Return parameter name -> shape of what is learned, in the order of the equations.
 
-    Weights are (hidden, source), or in the parts that :func:`gatelab.equations.forms.part_shapes` says; vectors and
+    Weights are (hidden, source), or the parts of :func:`gatelab.language.weight_forms.part_shapes`; vectors and
     biases (hidden,), diagonals (source,), scalars ().
 
     Raises:

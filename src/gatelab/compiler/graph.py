@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
-from gatelab.equations.functions import FUNCTIONS, SELECTIONS
-from gatelab.equations.parsing import parse_equation
-from gatelab.equations.tree import Call, Expression, Negation, Number, Operation, Read
+from gatelab.language.functions import FUNCTIONS, SELECTIONS
+from gatelab.language.parsing import parse_equation
+from gatelab.language.tree import Call, Expression, Negation, Number, Operation, Read
 
 __all__ = ["Block", "Graph", "Node", "Place", "Store", "derivative", "handed_on"]
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from typing import Literal
 
-from gatelab.equations.functions import FUNCTIONS
-from gatelab.equations.ordering import ordered
-from gatelab.equations.parsing import parse_equation
-from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read
-from gatelab.equations.variant import Variant
+from gatelab.language.functions import FUNCTIONS
+from gatelab.language.ordering import ordered
+from gatelab.language.parsing import parse_equation
+from gatelab.language.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read
+from gatelab.language.variant import Variant
 
 __all__ = ["Instruction", "Phase", "Program", "program"]
 

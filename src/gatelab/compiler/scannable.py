@@ -8,8 +8,8 @@ may stand in the coefficients of the next state.
 
 from functools import lru_cache
 
-from gatelab.equations.ordering import nearest_order
-from gatelab.equations.program import Program
+from gatelab.compiler.program import Program
+from gatelab.language.ordering import nearest_order
 
 __all__ = ["scan_order"]
 

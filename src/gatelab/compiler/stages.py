@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from gatelab.equations.ordering import ordered
-from gatelab.equations.program import Program
+from gatelab.compiler.program import Program
+from gatelab.language.ordering import ordered
 
 __all__ = ["Affine", "Group", "Stages", "stages"]
 

@@ -12,9 +12,9 @@ What is cheap to compute again from what is kept (sums, products, clipping) is n
 
 from collections.abc import Collection, Sequence
 
-from gatelab.equations.graph import Place
-from gatelab.equations.program import Instruction, Program
-from gatelab.equations.stages import Stages
+from gatelab.compiler.graph import Place
+from gatelab.compiler.program import Instruction, Program
+from gatelab.compiler.stages import Stages
 
 __all__ = ["homes_of"]
 

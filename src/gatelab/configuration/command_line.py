@@ -7,7 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import OverrideType
 from hydra.errors import HydraException
 
-from gatelab.configuration.words import check_words, quote_equations
+from gatelab.configuration.overrides import check_words, quote_equations
 from gatelab.errors import UserError, suggest
 from gatelab.locations import conf_directory
 
@@ -34,7 +34,7 @@ def arranged(arguments: Sequence[str]) -> list[str]:
 
     Raises:
         UserError: an unknown flag, a flag without its value, a word that is neither flag nor ``key=value``, or as
-            :func:`gatelab.configuration.words.check_words`.
+            :func:`gatelab.configuration.overrides.check_words`.
     """
     flags: list[str] = []
     overrides: list[str] = []

@@ -14,11 +14,11 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gatelab.configuration.arguments import added_directories
+from gatelab.configuration.command_line import added_directories
 from gatelab.configuration.folders import Folders, using
+from gatelab.configuration.overrides import check_words, groups, quote_equations
+from gatelab.configuration.resolved import RunConfiguration, run_configuration
 from gatelab.configuration.resolvers import register
-from gatelab.configuration.run import RunConfiguration, run_configuration
-from gatelab.configuration.words import check_words, groups, quote_equations
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.locations import conf_directory
 from gatelab.reading import parse_yaml

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from gatelab.compiler import program
+from gatelab.compiler.scannable import scan_order
 from gatelab.configuration.sections import OptimizerSection, ScheduleSection, TrainingSection
-from gatelab.equations import program
-from gatelab.equations.scanning import scan_order
 from gatelab.errors import UserError
 
 if TYPE_CHECKING:
-    from gatelab.configuration.run import RunConfiguration
+    from gatelab.configuration.resolved import RunConfiguration
 
 __all__ = ["check_possible"]
 

@@ -20,8 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from gatelab.configuration.interpolations import check_interpolations
 from gatelab.configuration.option_files import SECTIONS, check_keys, check_section, read_mapping
-from gatelab.configuration.run import KEYS
-from gatelab.configuration.words import GLOBAL, check_word, groups, quote_equations
+from gatelab.configuration.overrides import GLOBAL, check_word, groups, quote_equations
+from gatelab.configuration.resolved import KEYS
 from gatelab.errors import UserError, one_line
 
 __all__ = ["others", "read_experiment", "sweeps"]

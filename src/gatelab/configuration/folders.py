@@ -12,9 +12,9 @@ from hydra.core.override_parser.types import Glob
 from gatelab.configuration.experiment_files import others, read_experiment, sweeps
 from gatelab.configuration.interpolations import texts
 from gatelab.configuration.option_files import read_option
-from gatelab.configuration.words import GLOBAL, groups, parsed_words
-from gatelab.equations.library import shown_file, variant_files
+from gatelab.configuration.overrides import GLOBAL, groups, parsed_words
 from gatelab.errors import UserError, one_line, suggest
+from gatelab.language.library import shown_file, variant_files
 from gatelab.locations import conf_directory, experiments_directory
 from gatelab.reading import read_bytes
 

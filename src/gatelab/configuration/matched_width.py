@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from gatelab.compiler import multiply_adds, parameter_count
 from gatelab.configuration.sections import ModelSection
-from gatelab.equations import Variant, load_variant, multiply_adds, parameter_count
 from gatelab.errors import UserError
+from gatelab.language import Variant, load_variant
 from gatelab.tasks import Task
 
 __all__ = ["embedding_size", "matched", "network_cost"]

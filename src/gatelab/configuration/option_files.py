@@ -20,10 +20,10 @@ from gatelab.configuration.sections import (
     StackSection,
     TrainingSection,
 )
-from gatelab.equations.factors import FACTORS
-from gatelab.equations.variant import KEYS
 from gatelab.errors import UserError, one_line, suggest
-from gatelab.models.openings import OPENINGS
+from gatelab.language.edits import FACTORS
+from gatelab.language.variant import KEYS
+from gatelab.layers.openings import OPENINGS
 from gatelab.reading import parse_yaml, read_text
 from gatelab.tasks import TASKS
 

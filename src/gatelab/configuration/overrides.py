@@ -10,8 +10,8 @@ from hydra.core.override_parser.types import Glob, Override
 from hydra.errors import HydraException
 
 from gatelab.configuration.interpolations import check_interpolations, texts
-from gatelab.equations.factors import FACTORS
 from gatelab.errors import UserError, one_line
+from gatelab.language.edits import FACTORS
 from gatelab.locations import conf_directory
 
 __all__ = ["GLOBAL", "check_word", "check_words", "groups", "parsed_words", "quote_equations"]

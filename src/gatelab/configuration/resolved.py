@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from gatelab.configuration.matching import embedding_size, matched
-from gatelab.configuration.possible import check_possible
+from gatelab.compiler import parameter_shapes
+from gatelab.configuration.conflicts import check_possible
+from gatelab.configuration.matched_width import embedding_size, matched
 from gatelab.configuration.sections import (
     LoggerSection,
     ModelSection,
@@ -19,11 +20,11 @@ from gatelab.configuration.sections import (
     StackSection,
     TrainingSection,
 )
-from gatelab.configuration.shared import Same
-from gatelab.equations import Variant, edited_variant, parameter_shapes, variant_files, variant_from_file
+from gatelab.configuration.shared_values import Same
 from gatelab.errors import UserError, suggest
-from gatelab.models.openings import Opening, opening_from_mapping
-from gatelab.runs import NOT_SCIENCE, identity_of_texts, science_text, scientific_section
+from gatelab.language import Variant, edited_variant, variant_files, variant_from_file
+from gatelab.layers.openings import Opening, opening_from_mapping
+from gatelab.store import NOT_SCIENCE, identity_of_texts, science_text, scientific_section
 from gatelab.tasks import Task, task_from_mapping
 from gatelab.validation import check
 

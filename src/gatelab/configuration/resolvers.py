@@ -18,7 +18,7 @@ from omegaconf import Container, Node, OmegaConf
 
 from gatelab.configuration.wandb_environment import DEFAULTS, default
 from gatelab.errors import UserError, suggest
-from gatelab.models.openings import OPENINGS
+from gatelab.layers.openings import OPENINGS
 from gatelab.randomness import generator
 
 __all__ = ["DRAWS", "register"]

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 
-from gatelab.configuration.run import SCIENCE, RunConfiguration, science_of
-from gatelab.configuration.shared import Same
+from gatelab.configuration.resolved import SCIENCE, RunConfiguration, science_of
+from gatelab.configuration.shared_values import Same
 
 __all__ = ["STACKABLE", "shape_key"]
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gatelab.configuration.run import RunConfiguration
+from gatelab.configuration.resolved import RunConfiguration
 from gatelab.configuration.sections import OptimizerSection
-from gatelab.configuration.shared import Same
+from gatelab.configuration.shared_values import Same
 from gatelab.errors import UserError
-from gatelab.models.openings import Given
+from gatelab.layers.openings import Given
 from gatelab.tasks import LengthTask, PermutedMnist
 
 __all__ = ["Idle", "check_swept", "doubts", "idle", "notes"]

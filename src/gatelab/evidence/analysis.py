@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gatelab.evidence.collected import Evidence, Run, Setting
 from gatelab.randomness import generator
-from gatelab.reports.evidence import Evidence, Run, Setting
 from gatelab.statistics import (
     Family,
     Interval,

@@ -10,18 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.errors import UserError
+from gatelab.evidence.question import Question, check_question
+from gatelab.evidence.scores import worse
+from gatelab.evidence.varied import belongs_to, setting_text, tasks_told_apart, variants_told_apart, varied_keys
 from gatelab.reading import read_json
-from gatelab.reports.question import Question, check_question
-from gatelab.reports.scores import worse
-from gatelab.reports.settings import (
-    belongs_to,
-    setting_text,
-    tasks_told_apart,
-    variants_told_apart,
-    varied_keys,
-)
-from gatelab.runs import Damaged, DamagedRunError, Result, Store
 from gatelab.statistics import summarise
+from gatelab.store import Damaged, DamagedRunError, Result, Store
 
 __all__ = [
     "Curve",

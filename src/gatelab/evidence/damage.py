@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Collection
 
-from gatelab.runs import Damaged
+from gatelab.store import Damaged
 
 __all__ = ["damage_lines", "damaged_sentence", "retrain_command"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gatelab.errors import UserError, suggest
-from gatelab.reports.settings import variants_told_apart
-from gatelab.runs import Result
+from gatelab.evidence.varied import variants_told_apart
+from gatelab.store import Result
 
 __all__ = ["Question", "check_question"]
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from gatelab.runs import Result
+from gatelab.store import Result
 
 __all__ = ["by_task", "score_header", "shown_name", "worse"]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gatelab.equations.library import variant_files
-from gatelab.equations.parsing import canonical_text
 from gatelab.errors import UserError
+from gatelab.language.library import variant_files
+from gatelab.language.parsing import canonical_text
 from gatelab.locations import conf_directory
 from gatelab.reading import read_yaml
-from gatelab.runs import settings
+from gatelab.store import settings
 
 __all__ = ["overrides", "train_command"]
 

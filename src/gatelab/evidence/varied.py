@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gatelab.runs import Result
+from gatelab.store import Result
 
 __all__ = [
     "belongs_to",

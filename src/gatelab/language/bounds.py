@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from gatelab.equations.functions import FUNCTIONS
-from gatelab.equations.modules import MODULES
-from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read, children, walk
-from gatelab.equations.variant import Variant
+from gatelab.language.foreign import MODULES
+from gatelab.language.functions import FUNCTIONS
+from gatelab.language.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read, children, walk
+from gatelab.language.variant import Variant
 
 __all__ = ["Interval", "bounds", "gates"]
 

@@ -14,9 +14,9 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gatelab.equations.functions import FUNCTIONS
-from gatelab.equations.parsing import canonical_text
 from gatelab.errors import UserError, suggest
+from gatelab.language.functions import FUNCTIONS
+from gatelab.language.parsing import canonical_text
 
 __all__ = ["FACTORS", "applied"]
 

@@ -1,14 +1,14 @@
 """What is known, without a tensor library, of variants that are modules: shapes, costs, and the text of a paper.
 
 A memory that is a matrix or a stack cannot be written as equations between vectors. Such a variant is a class of
-:mod:`gatelab.recurrence.modules`; its file names it, and everything else that equations would tell stands here.
+:mod:`gatelab.layers.foreign`; its file names it, and everything else that equations would tell stands here.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gatelab.equations.parsing import Parameter
 from gatelab.errors import UserError, suggest
+from gatelab.language.parsing import Parameter
 
 __all__ = ["MODULES", "Module", "head_count", "known_module"]
 
@@ -23,9 +23,9 @@ class Module:
         parameters: every learned tensor.
         shapes: (input_size, hidden_size) -> shape of each parameter.
         multiply_adds: (input_size, hidden_size) -> multiply-adds of one step, counted as
-            :func:`gatelab.equations.multiply_adds` says; of a matrix that is a state, one for each entry that a step
+            :func:`gatelab.compiler.multiply_adds` says; of a matrix that is a state, one for each entry that a step
             decays, writes or reads.
-        dependent_products: as :func:`gatelab.equations.dependent_products`.
+        dependent_products: as :func:`gatelab.compiler.dependent_products`.
         step_values: hidden_size -> numbers that one step of one sequence keeps for the way back.
         plain, latex: left and right side of each line, as a paper would print it.
     """

@@ -3,8 +3,8 @@
 import json
 from functools import lru_cache
 
-from gatelab.equations import Variant
 from gatelab.errors import UserError
+from gatelab.language import Variant
 
 __all__ = ["variant_of", "written"]
 

@@ -5,10 +5,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from gatelab.equations.factors import FACTORS, applied
-from gatelab.equations.mutation import mutated
-from gatelab.equations.variant import Variant
 from gatelab.errors import UserError, suggest
+from gatelab.language.edits import FACTORS, applied
+from gatelab.language.random_edits import mutated
+from gatelab.language.variant import Variant
 from gatelab.locations import conf_directory
 from gatelab.reading import parse_yaml, read_text
 
@@ -56,11 +56,11 @@ def _variant(text: str, where: str) -> Variant:
 def edited_variant(mapping: Mapping[str, Any], files: Mapping[str, Path] | None = None) -> Variant:
     """Return the variant of a composed configuration: a variant file's content, perhaps changed by overrides.
 
-    Beside the keys of a variant file the mapping may have those of :data:`gatelab.equations.factors.FACTORS`. ``files``
+    Beside the keys of a variant file the mapping may have those of :data:`gatelab.language.edits.FACTORS`. ``files``
     are those of :func:`variant_files`, which are asked for if they are not given.
 
     Raises:
-        UserError: as :meth:`Variant.from_mapping` and :func:`gatelab.equations.factors.applied`.
+        UserError: as :meth:`Variant.from_mapping` and :func:`gatelab.language.edits.applied`.
     """
     file = (variant_files() if files is None else files).get(str(mapping.get("name")))
     where = "variant" if file is None else shown_file(file)

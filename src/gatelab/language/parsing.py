@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NoReturn
 
-from gatelab.equations.forms import SQUARE, Form
-from gatelab.equations.functions import FUNCTIONS, Function
-from gatelab.equations.tree import (
+from gatelab.errors import UserError, suggest
+from gatelab.language.functions import FUNCTIONS, Function
+from gatelab.language.tree import (
     Call,
     Expression,
     Learned,
@@ -24,7 +24,7 @@ from gatelab.equations.tree import (
     Span,
     When,
 )
-from gatelab.errors import UserError, suggest
+from gatelab.language.weight_forms import SQUARE, Form
 
 __all__ = ["RESERVED", "Parameter", "canonical_text", "fail", "parse_equation"]
 

@@ -10,8 +10,8 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gatelab.equations.variant import Variant
 from gatelab.errors import UserError
+from gatelab.language.variant import Variant
 
 __all__ = ["mutated"]
 

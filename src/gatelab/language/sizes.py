@@ -7,7 +7,7 @@ input size (1), the rest the hidden size (2). Mixing 1 with 2 is allowed where b
 from collections.abc import Mapping
 from typing import Literal
 
-from gatelab.equations.tree import Expression, Learned, Linear, Number, Operation, Read, children, walk
+from gatelab.language.tree import Expression, Learned, Linear, Number, Operation, Read, children, walk
 
 __all__ = ["Size", "has_size", "vector_size", "vector_sizes"]
 

@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 
-from gatelab.equations.functions import FUNCTIONS
-from gatelab.equations.modules import MODULES
-from gatelab.equations.parsing import Parameter
-from gatelab.equations.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read, walk
-from gatelab.equations.variant import Variant
+from gatelab.language.foreign import MODULES
+from gatelab.language.functions import FUNCTIONS
+from gatelab.language.parsing import Parameter
+from gatelab.language.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read, walk
+from gatelab.language.variant import Variant
 
 __all__ = ["latex", "plain"]
 

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gatelab.equations.functions import FUNCTIONS
-from gatelab.equations.modules import known_module
-from gatelab.equations.ordering import nearest_order
-from gatelab.equations.parsing import RESERVED, Parameter, canonical_text, parse_equation
-from gatelab.equations.sizes import Size, has_size, vector_size, vector_sizes
-from gatelab.equations.tree import Call, Expression, Learned, Linear, Operation, Read, When, walk
 from gatelab.errors import UserError, suggest
+from gatelab.language.foreign import known_module
+from gatelab.language.functions import FUNCTIONS
+from gatelab.language.ordering import nearest_order
+from gatelab.language.parsing import RESERVED, Parameter, canonical_text, parse_equation
+from gatelab.language.sizes import Size, has_size, vector_size, vector_sizes
+from gatelab.language.tree import Call, Expression, Learned, Linear, Operation, Read, When, walk
 
 __all__ = ["ROLES", "Variant"]
 
@@ -27,11 +27,11 @@ KEYS = ("name", "source", "notes", "state", "equations", "output", "roles", "mod
 class Variant:
     """One gate mapping, written as equations, or as the name of a module where equations cannot say it.
 
-    Build one with :meth:`from_mapping`, :func:`gatelab.equations.load_variant` or :meth:`edit`. Equations that do not
+    Build one with :meth:`from_mapping`, :func:`gatelab.language.load_variant` or :meth:`edit`. Equations that do not
     reach the output have been dropped, with their parameters.
 
     A module has no equations, trees and sizes, and its parameters are those that
-    :data:`gatelab.equations.modules.MODULES` lists.
+    :data:`gatelab.language.foreign.MODULES` lists.
 
     Attributes:
         name: what tables call it.
@@ -190,14 +190,14 @@ class Variant:
         return tuple(dict.fromkeys(parameter.source for parameter in owned if parameter.source is not None))
 
     def latex(self) -> str:
-        """Return the equations as LaTeX; :func:`gatelab.equations.latex` says how."""
-        from gatelab.equations.typesetting import latex  # which needs this module
+        """Return the equations as LaTeX; :func:`gatelab.language.latex` says how."""
+        from gatelab.language.typesetting import latex  # which needs this module
 
         return latex(self)
 
     def plain(self) -> str:
-        """Return the equations as lines of text; :func:`gatelab.equations.plain` says how."""
-        from gatelab.equations.typesetting import plain
+        """Return the equations as lines of text; :func:`gatelab.language.plain` says how."""
+        from gatelab.language.typesetting import plain
 
         return plain(self)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from gatelab.equations.tree import Call, Expression, Learned, Linear, Operation, Read, children
-from gatelab.equations.variant import Variant
+from gatelab.language.tree import Call, Expression, Learned, Linear, Operation, Read, children
+from gatelab.language.variant import Variant
 
 __all__ = ["wiring"]
 

@@ -1,1 +1,1 @@
-"""Layers of a variant and the readout around them."""
+"""Networks: recurrent layers of a variant, openings, the readout; they know nothing of tasks, training or stores."""

@@ -9,14 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gatelab.equations import Variant, parameter_shapes, program
-from gatelab.equations.modules import MODULES
+from gatelab.compiler import parameter_shapes, program
 from gatelab.errors import UserError, suggest
-from gatelab.recurrence import operator, paths
-from gatelab.recurrence.paths import Choice
-from gatelab.recurrence.tensors import check_shapes, kind_of
-from gatelab.recurrence.weights import start_bound, whole_weights
-from gatelab.recurrence.written import written
+from gatelab.language import Variant
+from gatelab.language.foreign import MODULES
+from gatelab.language.json_line import written
+from gatelab.layers import traced_call
+from gatelab.layers.structured_weights import start_bound, whole_weights
+from gatelab.paths import choice
+from gatelab.paths.choice import Choice
+from gatelab.paths.tensors import check_shapes, kind_of
 
 __all__ = ["Layer", "RecurrentLayer", "Runner"]
 
@@ -48,7 +50,7 @@ class RecurrentLayer(nn.Module, ABC):
         variant: what the layer computes.
         input_size: features of x_t.
         hidden_size: units.
-        path: how it runs: "auto", "loop", "native" or "scan" (see :mod:`gatelab.recurrence.paths`).
+        path: how it runs: "auto", "loop", "native" or "scan" (see :mod:`gatelab.paths.choice`).
         recompute: steps of a segment. Only the states between segments are kept for the way back, which runs each
             segment forwards again: the tape of one segment instead of all. None keeps everything.
 
@@ -161,7 +163,7 @@ class RecurrentLayer(nn.Module, ABC):
             inputs, states = _cast(inputs, dtype), {name: _cast(state, dtype) for name, state in states.items()}
             with torch.autocast(inputs.device.type, enabled=False):
                 return self.forward(inputs, states, lengths, record)
-        if not operator.seen_by_jit():
+        if not traced_call.seen_by_jit():
             check_shapes(inputs, states, learned, self.input_size, sizes, self._shapes)
         if record:
             self._check_record(record)
@@ -201,7 +203,7 @@ class RecurrentLayer(nn.Module, ABC):
 class Layer(RecurrentLayer):
     """A variant of equations over a sequence, in one direction.
 
-    What the form of a weight leaves to learn starts as :func:`gatelab.recurrence.weights.start_bound` says, learned
+    The learned parts of a weight start as :func:`gatelab.layers.structured_weights.start_bound` says, learned
     vectors and scalars where the equation says.
     """
 
@@ -220,16 +222,16 @@ class Layer(RecurrentLayer):
             keep: Literal["tape", "nothing"] = "tape",
         ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
             arguments = (weights, inputs, states, self.hidden_size, lengths, record, keep)
-            if operator.recorded(self.path):
-                return operator.recurrence(self.path, self._written, self.variant.states, *arguments)
-            return paths.run(self.path, program(self.variant), *arguments)
+            if traced_call.recorded(self.path):
+                return traced_call.recurrence(self.path, self._written, self.variant.states, *arguments)
+            return choice.run(self.path, program(self.variant), *arguments)
 
         return run
 
     def choice(self, inputs: Tensor) -> Choice:
         # taking a step may compile, and a compiler that fails changes the choice
         self.forward(inputs)
-        return paths.choose(self.path, program(self.variant), inputs, dict(self.named_parameters()))
+        return choice.choose(self.path, program(self.variant), inputs, dict(self.named_parameters()))
 
 
 def _autocasts(device: str) -> bool:

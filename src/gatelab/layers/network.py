@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gatelab.equations import Variant
 from gatelab.errors import UserError
-from gatelab.models.rnn import RNN
-from gatelab.recurrence import RecurrentLayer
-from gatelab.recurrence.lengths import as_lengths
-from gatelab.recurrence.operator import seen_by_jit
-from gatelab.recurrence.padding import filled, is_valid
-from gatelab.recurrence.products import product
-from gatelab.recurrence.tensors import ordinary
+from gatelab.language import Variant
+from gatelab.layers.layer import RecurrentLayer
+from gatelab.layers.rnn import RNN
+from gatelab.layers.traced_call import seen_by_jit
+from gatelab.paths.lengths import as_lengths
+from gatelab.paths.padding import filled, is_valid
+from gatelab.paths.products import product
+from gatelab.paths.tensors import ordinary
 
 __all__ = ["Network"]
 

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from gatelab.equations import Variant
-from gatelab.equations.tree import Read, walk
 from gatelab.errors import UserError, suggest
+from gatelab.language import Variant
+from gatelab.language.tree import Read, walk
 from gatelab.validation import check
 
 if TYPE_CHECKING:
-    from gatelab.models.rnn import RNN
+    from gatelab.layers.rnn import RNN
 
 __all__ = [
     "OPENINGS",

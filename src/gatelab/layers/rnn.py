@@ -8,13 +8,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from gatelab.equations import Variant, load_variant
 from gatelab.errors import UserError
-from gatelab.models.states import pack_states, unpack_states
-from gatelab.models.torch_weights import copy_from_torch, copy_to_torch
-from gatelab.recurrence import Choice, RecurrentLayer, layer_of
-from gatelab.recurrence.lengths import as_lengths
-from gatelab.recurrence.tensors import check_dense
+from gatelab.language import Variant, load_variant
+from gatelab.layers.foreign import layer_of
+from gatelab.layers.layer import RecurrentLayer
+from gatelab.layers.rnn_states import pack_states, unpack_states
+from gatelab.layers.torch_weights import copy_from_torch, copy_to_torch
+from gatelab.paths import Choice
+from gatelab.paths.lengths import as_lengths
+from gatelab.paths.tensors import check_dense
 
 __all__ = ["RNN"]
 
@@ -34,12 +36,12 @@ class RNN(nn.Module):
     Inputs and states must have the dtype and the device of the weights. Under autocast they are cast to the dtype of
     the weights instead, and so is the output of every variant: a recurrence adds up over many steps, for which half
     precision is too coarse. ``torch.compile``, ``torch.export``, ``torch.jit.trace`` and other tracers record the
-    recurrence as one operator, ``gatelab::recurrence``; a saved program needs ``import gatelab.recurrence`` where it is
+    recurrence as one operator, ``gatelab::recurrence``; a saved program needs ``from gatelab import RNN`` where it is
     loaded. With ``path="loop"`` an exported program has PyTorch's own operations alone, and a fixed number of steps.
     There is a gradient of a gradient with ``path="loop"``.
 
     Args:
-        variant: a name (``"cifg"``), the path of a variant file, or a :class:`~gatelab.equations.Variant`.
+        variant: a name (``"cifg"``), the path of a variant file, or a :class:`~gatelab.language.Variant`.
         input_size: features of x_t.
         hidden_size: units of each layer and direction.
         num_layers: layers, each reading the outputs of the one below.

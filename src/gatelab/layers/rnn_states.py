@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatelab.equations import Variant
 from gatelab.errors import UserError
+from gatelab.language import Variant
 
 __all__ = ["pack_states", "unpack_states"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gatelab.equations import Variant
-from gatelab.equations.parsing import Parameter
+from gatelab.language import Variant
+from gatelab.language.parsing import Parameter
 
 __all__ = ["start_bound", "whole_shapes", "whole_weights"]
 
@@ -17,7 +17,7 @@ def whole_weights(variant: Variant, parts: Mapping[str, Tensor]) -> dict[str, Te
 
     Args:
         variant: whose parameters they are.
-        parts: what is learned, by the names of :func:`gatelab.equations.parameter_shapes`; perhaps with a leading run
+        parts: what is learned, by the names of :func:`gatelab.compiler.parameter_shapes`; perhaps with a leading run
             axis. A run's matrices do not depend on its neighbours.
     """
     whole: dict[str, Tensor] = {}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gatelab.recurrence import RecurrentLayer
+from gatelab.layers.layer import RecurrentLayer
 
 __all__ = ["copy_from_torch", "copy_to_torch"]
 

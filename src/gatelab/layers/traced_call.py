@@ -1,8 +1,8 @@
 """The recurrence of a layer as one operator, gatelab::recurrence: what a tracer records instead of the code behind it.
 
 It is made of other operations (implicitly, as PyTorch says: autograd and fake tensors see through it), on whatever path
-can run: the compiled one as the operators of :mod:`gatelab.recurrence.native.operator`, else the loop. Its arguments
-say all, as text and numbers, so that an exported program runs in any process that has imported ``gatelab.recurrence``.
+can run: the compiled one as the operators of :mod:`gatelab.paths.native.torch_operator`, else the loop. Its arguments
+say all, as text and numbers, so that an exported program runs in any process that has imported this module.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gatelab.equations import program
+from gatelab.compiler import program
 from gatelab.errors import UserError
-from gatelab.recurrence import paths
-from gatelab.recurrence.lengths import as_lengths
-from gatelab.recurrence.tensors import check_shapes
-from gatelab.recurrence.weights import whole_shapes
-from gatelab.recurrence.written import variant_of
+from gatelab.language.json_line import variant_of
+from gatelab.layers.structured_weights import whole_shapes
+from gatelab.paths import choice
+from gatelab.paths.lengths import as_lengths
+from gatelab.paths.tensors import check_shapes
 
 __all__ = ["recorded", "recurrence", "seen_by_jit"]
 
@@ -59,10 +59,10 @@ def recurrence(
     record: Sequence[str],
     keep: Literal["tape", "nothing"],
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Call the operator; the rest as :func:`gatelab.recurrence.paths.run`.
+    """Call the operator; the rest as :func:`gatelab.paths.choice.run`.
 
     Args:
-        variant: as :func:`gatelab.recurrence.written.written` writes it.
+        variant: as :func:`gatelab.language.json_line.written` writes it.
         names: of its states.
     """
     of_states, of_weights = [states[name] for name in names], list(weights.values())
@@ -98,7 +98,7 @@ def _recurrence(
         lengths = as_lengths(lengths, batch, inputs.shape[-3], inputs.device)
     keep: Literal["tape", "nothing"] = "tape" if taped else "nothing"
     arguments = (named_weights, inputs, named_states, hidden_size, lengths, names, keep)
-    output, finals, recorded = paths.run(path, program(of), *arguments)
+    output, finals, recorded = choice.run(path, program(of), *arguments)
     return [output, *(finals[name] for name in of.states), *(recorded[name] for name in names)]
 
 

@@ -1,13 +1,13 @@
 """Papers asked again: an experiment's folder, the paper's numbers and statements, and what our runs say to each."""
 
-from gatelab.experiments.checks import CHECKS
-from gatelab.experiments.comparison import Comparison, compare_with_paper
-from gatelab.experiments.folder import PAPER, Experiment, experiment_names, experiments_named, load_experiment
-from gatelab.experiments.overview import overview_page, overview_table, write_overview
-from gatelab.experiments.points import grid
-from gatelab.experiments.results import SCALED_DOWN, stored_results, write_results
-from gatelab.experiments.trials import Trials, read_trials
-from gatelab.experiments.verdicts import Verdict
+from gatelab.papers.checks import CHECKS
+from gatelab.papers.comparison import Comparison, compare_with_paper
+from gatelab.papers.folder import PAPER, Experiment, experiment_names, experiments_named, load_experiment
+from gatelab.papers.overview import overview_page, overview_table, write_overview
+from gatelab.papers.profile_points import grid
+from gatelab.papers.results_folder import SCALED_DOWN, stored_results, write_results
+from gatelab.papers.trials import Trials, read_trials
+from gatelab.papers.verdicts import Verdict
 
 __all__ = [
     "CHECKS",

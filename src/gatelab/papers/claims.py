@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
 
 from gatelab.errors import UserError, suggest
-from gatelab.experiments.check import Check
-from gatelab.experiments.checks import CHECKS
+from gatelab.papers.checks import CHECKS
+from gatelab.papers.checks.check import Check
 from gatelab.validation import check
 
 __all__ = ["Claim", "Claims"]

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gatelab.experiments.claims import Claim
-from gatelab.experiments.folder import Experiment
-from gatelab.experiments.measures import Measured, measured
-from gatelab.experiments.published import Published
-from gatelab.experiments.testing import Test
-from gatelab.experiments.trials import Trials
-from gatelab.experiments.verdicts import EVIDENCE, Verdict
-from gatelab.reports import Column, Table
-from gatelab.reports.tables import significant
+from gatelab.papers.checks.tested import Test
+from gatelab.papers.claims import Claim
+from gatelab.papers.folder import Experiment
+from gatelab.papers.measures import Measured, measured
+from gatelab.papers.published import Published
+from gatelab.papers.trials import Trials
+from gatelab.papers.verdicts import EVIDENCE, Verdict
+from gatelab.report import Column, Table
+from gatelab.report.tables import significant
 from gatelab.statistics import holm
 
 __all__ = ["Comparison", "compare_with_paper", "evidence_words", "our_number", "plain_number"]

@@ -15,9 +15,9 @@ from functools import cached_property
 from pathlib import Path
 
 from gatelab.errors import UserError, suggest
-from gatelab.experiments.claims import Claims
-from gatelab.experiments.published import COLUMNS, Published
 from gatelab.locations import experiments_directory
+from gatelab.papers.claims import Claims
+from gatelab.papers.published import COLUMNS, Published
 from gatelab.reading import read_rows, read_yaml
 from gatelab.validation import check
 

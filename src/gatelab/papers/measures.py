@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from gatelab.experiments.trials import Trial
+from gatelab.papers.trials import Trial
 from gatelab.statistics import student_interval, summarise
 
 __all__ = ["MEASURES", "MeasureName", "Measured", "measured"]

@@ -7,13 +7,13 @@ from typing import get_args
 
 from gatelab.disk import because, write_atomically
 from gatelab.errors import UserError
-from gatelab.experiments.claims import Claim
-from gatelab.experiments.comparison import evidence_words, our_number, plain_number
-from gatelab.experiments.folder import PAPER, Experiment, experiment_names, load_experiment
-from gatelab.experiments.results import SCALED_DOWN, Stored, stored_results
-from gatelab.experiments.verdicts import Word
 from gatelab.locations import experiments_directory
-from gatelab.reports import Column, Table
+from gatelab.papers.claims import Claim
+from gatelab.papers.comparison import evidence_words, our_number, plain_number
+from gatelab.papers.folder import PAPER, Experiment, experiment_names, load_experiment
+from gatelab.papers.results_folder import SCALED_DOWN, Stored, stored_results
+from gatelab.papers.verdicts import Word
+from gatelab.report import Column, Table
 
 __all__ = ["overview_page", "overview_table", "write_overview"]
 

@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from gatelab.configuration import Reading, RunConfiguration, ours, plain, translated, using
-from gatelab.configuration.counting import check_size
+from gatelab.configuration.sweep_size import check_size
 from gatelab.locations import conf_directory
 
 __all__ = ["grid"]

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from gatelab.experiments.measures import MEASURES
-from gatelab.experiments.trials import Group
+from gatelab.papers.measures import MEASURES
+from gatelab.papers.trials import Group
 
 __all__ = ["COLUMNS", "Published"]
 

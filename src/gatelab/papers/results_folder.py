@@ -11,18 +11,18 @@ from pydantic import BaseModel, Field
 
 from gatelab.disk import because, sync_folder, write_atomically
 from gatelab.errors import UserError
-from gatelab.experiments.comparison import Comparison
-from gatelab.experiments.folder import PAPER, Experiment, shown_file
-from gatelab.experiments.testing import Test
-from gatelab.experiments.trials import Trials
+from gatelab.evidence.collected import read_evidence
+from gatelab.evidence.question import Question
+from gatelab.evidence.varied import variants_told_apart
+from gatelab.papers.checks.tested import Test
+from gatelab.papers.comparison import Comparison
+from gatelab.papers.folder import PAPER, Experiment, shown_file
+from gatelab.papers.trials import Trials
 from gatelab.reading import read_json, read_rows, read_yaml
-from gatelab.reports import Table, runs_table, variants_table
-from gatelab.reports.evidence import read_evidence
-from gatelab.reports.question import Question
-from gatelab.reports.report import build_report
-from gatelab.reports.settings import variants_told_apart
-from gatelab.reports.tables import csv_text, from_csv
-from gatelab.runs import Result, Store
+from gatelab.report import Table, runs_table, variants_table
+from gatelab.report.report import build_report
+from gatelab.report.tables import csv_text, from_csv
+from gatelab.store import Result, Store
 from gatelab.validation import check
 
 __all__ = ["SCALED_DOWN", "Stored", "stored_results", "write_results"]

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gatelab.runs import DamagedRunError, Result, Store
 from gatelab.statistics import diverged_score, time_to_threshold
+from gatelab.store import DamagedRunError, Result, Store
 
 __all__ = ["Group", "Trial", "Trials", "read_trials"]
 

@@ -1,9 +1,10 @@
-"""A variant over a sequence: its weights and the paths that run it."""
+"""The paths that run a program over a sequence; the loop is the reference, and all others must agree with it.
 
-from gatelab.recurrence.layer import Layer, RecurrentLayer
-from gatelab.recurrence.loop import run_loop
-from gatelab.recurrence.modules import layer_of
-from gatelab.recurrence.native import run_native
-from gatelab.recurrence.paths import Choice, choose
+Knows programs and tensors, but no weights of a layer, no task and no training.
+"""
 
-__all__ = ["Choice", "Layer", "RecurrentLayer", "choose", "layer_of", "run_loop", "run_native"]
+from gatelab.paths.choice import Choice, choose
+from gatelab.paths.loop import run_loop
+from gatelab.paths.native import run_native
+
+__all__ = ["Choice", "choose", "run_loop", "run_native"]

@@ -15,14 +15,14 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from gatelab.equations import Program
-from gatelab.equations.scanning import scan_order
+from gatelab.compiler import Program
+from gatelab.compiler.scannable import scan_order
 from gatelab.errors import UserError, suggest
-from gatelab.recurrence.loop import run_loop
-from gatelab.recurrence.native import NATIVE_DTYPES, ShapeError, refusal, run_checked
-from gatelab.recurrence.recomputing import run_again
-from gatelab.recurrence.scan import run_scan
-from gatelab.recurrence.tensors import all_ordinary, check_kinds
+from gatelab.paths.loop import run_loop
+from gatelab.paths.native import NATIVE_DTYPES, ShapeError, refusal, run_checked
+from gatelab.paths.recomputing import run_again
+from gatelab.paths.scan import run_scan
+from gatelab.paths.tensors import all_ordinary, check_kinds
 
 __all__ = ["PATHS", "Choice", "Path", "choose", "run"]
 
@@ -54,7 +54,7 @@ def choose(
 ) -> Choice:
     """Return the path that runs a program on these tensors; states of zeros, if none are given.
 
-    ``plain`` says that they are known to be :func:`gatelab.recurrence.tensors.all_ordinary`.
+    ``plain`` says that they are known to be :func:`gatelab.paths.tensors.all_ordinary`.
 
     Raises:
         UserError: an unknown path, or ``path=native`` where it cannot run.
@@ -91,7 +91,7 @@ def run(
     record: Sequence[str] = (),
     keep: Literal["tape", "nothing"] = "tape",
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Run a program over a batch of sequences on the path asked for; the rest as :func:`gatelab.recurrence.run_loop`.
+    """Run a program over a batch of sequences on the path asked for; the rest as :func:`gatelab.paths.run_loop`.
 
     ``keep="nothing"`` keeps no activations for the way back, which computes them again.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gatelab.errors import UserError
-from gatelab.recurrence.tensors import check_dense, ordinary
+from gatelab.paths.tensors import check_dense, ordinary
 
 __all__ = ["as_lengths"]
 

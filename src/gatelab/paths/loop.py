@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gatelab.equations import Instruction, Program
-from gatelab.equations.functions import FUNCTIONS
-from gatelab.recurrence.padding import ending, filled, started, steps_valid
-from gatelab.recurrence.products import product
+from gatelab.compiler import Instruction, Program
+from gatelab.language.functions import FUNCTIONS
+from gatelab.paths.padding import ending, filled, started, steps_valid
+from gatelab.paths.products import product
 
 __all__ = ["at_all_steps", "evaluator", "known_values", "run_loop"]
 

@@ -1,4 +1,4 @@
-"""The scan path: all steps at once, for programs whose states are linear in themselves (see equations/scanning.py)."""
+"""The scan path: all steps at once, for programs whose states are linear in themselves (see compiler/scannable.py)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatelab.equations import Program
-from gatelab.equations.ordering import ordered
-from gatelab.equations.scanning import scan_order
-from gatelab.recurrence.loop import at_all_steps, known_values, run_loop
-from gatelab.recurrence.padding import filled, is_valid
+from gatelab.compiler import Program
+from gatelab.compiler.scannable import scan_order
+from gatelab.language.ordering import ordered
+from gatelab.paths.loop import at_all_steps, known_values, run_loop
+from gatelab.paths.padding import filled, is_valid
 
 __all__ = ["run_scan"]
 
@@ -24,14 +24,14 @@ def run_scan(
     lengths: Tensor | None = None,
     record: Sequence[str] = (),
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Run a program over a batch of sequences, as :func:`gatelab.recurrence.run_loop` does, in parallel over time.
+    """Run a program over a batch of sequences, as :func:`gatelab.paths.run_loop` does, in parallel over time.
 
     The depth is the logarithm of the number of steps, the work that much more than the loop's. Agrees with the loop to
     rounding, as long as the states and the products of what multiplies them are finite: these are formed before a
     state is known, and a state that is infinite still meets the factors of later steps, be they zero.
     """
     order = scan_order(program)
-    assert order is not None  # gatelab.recurrence.paths asks first
+    assert order is not None  # gatelab.paths.choice asks first
     steps, batch = inputs.shape[-3], inputs.shape[:-1]
     if not steps:
         return run_loop(program, weights, inputs, states, hidden_size, lengths, record)

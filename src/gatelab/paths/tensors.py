@@ -63,7 +63,7 @@ def check_shapes(
     """Refuse tensors whose shapes are not those of a layer.
 
     Args:
-        inputs, states, weights: as :meth:`gatelab.recurrence.RecurrentLayer.forward` gets them.
+        inputs, states, weights: as :meth:`gatelab.layers.layer.RecurrentLayer.forward` gets them.
         features: of the inputs.
         sizes: state -> length.
         shapes: weight -> shape, without the run axis.

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 
-from gatelab.equations.bounds import gates
-from gatelab.models.network import Network
+from gatelab.language.bounds import gates
+from gatelab.layers.network import Network
 
 __all__ = ["GateHistogram", "gate_histograms"]
 

@@ -6,25 +6,25 @@ from pathlib import Path
 
 from gatelab.disk import because, sync_folder, write_atomically
 from gatelab.errors import UserError
-from gatelab.reports.analysis import Analysis, analyse
-from gatelab.reports.evidence import Evidence
-from gatelab.reports.page.across import across
-from gatelab.reports.page.budget import budget
-from gatelab.reports.page.curves import curves
-from gatelab.reports.page.dots import dots
-from gatelab.reports.page.fairness import fairness
-from gatelab.reports.page.forest import forest
-from gatelab.reports.page.headline import headline
-from gatelab.reports.page.hyperparameters import hyperparameters
-from gatelab.reports.page.ladder import ladder
-from gatelab.reports.page.leftovers import leftovers
-from gatelab.reports.page.looks import Look, looks
-from gatelab.reports.page.mechanism import mechanism
-from gatelab.reports.page.methods import methods
-from gatelab.reports.page.parts import Absent, Block, Figures, Section, Tabular
-from gatelab.reports.page.power import power
-from gatelab.reports.page.render import render
-from gatelab.reports.page.verdict import verdict
+from gatelab.evidence.analysis import Analysis, analyse
+from gatelab.evidence.collected import Evidence
+from gatelab.report.drawing.styles import Look, looks
+from gatelab.report.html.render import render
+from gatelab.report.sections.across import across
+from gatelab.report.sections.budget_curves import budget
+from gatelab.report.sections.every_run import dots
+from gatelab.report.sections.everything_else import leftovers
+from gatelab.report.sections.fairness import fairness
+from gatelab.report.sections.forest import forest
+from gatelab.report.sections.headline import headline
+from gatelab.report.sections.hyperparameters import hyperparameters
+from gatelab.report.sections.ladder import ladder
+from gatelab.report.sections.learning_curves import curves
+from gatelab.report.sections.mechanism import mechanism
+from gatelab.report.sections.methods import methods
+from gatelab.report.sections.parts import Absent, Block, Figures, Section, Tabular
+from gatelab.report.sections.power_note import power
+from gatelab.report.sections.verdict import verdict
 
 __all__ = ["Report", "build_report", "write_report"]
 

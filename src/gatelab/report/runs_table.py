@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gatelab.reports.scores import score_header, shown_name
-from gatelab.reports.settings import tasks_told_apart, varied_settings
-from gatelab.reports.tables import Column, Table, duration, plain, significant
-from gatelab.runs import Result
+from gatelab.evidence.scores import score_header, shown_name
+from gatelab.evidence.varied import tasks_told_apart, varied_settings
+from gatelab.report.tables import Column, Table, duration, plain, significant
+from gatelab.store import Result
 
 __all__ = ["runs_table"]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from gatelab.reports.scores import by_task, score_header, shown_name, worse
-from gatelab.reports.settings import tasks_told_apart, variants_told_apart, varied_settings
-from gatelab.reports.tables import ABSENT, Column, Table, duration, significant
-from gatelab.runs import Result
+from gatelab.evidence.scores import by_task, score_header, shown_name, worse
+from gatelab.evidence.varied import tasks_told_apart, variants_told_apart, varied_settings
+from gatelab.report.tables import ABSENT, Column, Table, duration, significant
 from gatelab.statistics import paired_difference, summarise
+from gatelab.store import Result
 
 __all__ = ["variants_table"]
 

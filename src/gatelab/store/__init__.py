@@ -1,9 +1,9 @@
 """Where runs live: identity, record and store; no torch here, so that tables and sweeps start fast."""
 
-from gatelab.runs.claims import LEASE, Claim, ClaimLost
-from gatelab.runs.crashes import CRASH_POINTS, crash_point
-from gatelab.runs.finished import Damaged, DamagedRunError
-from gatelab.runs.identity import (
+from gatelab.store.checkpoint_seal import seal, unseal
+from gatelab.store.crash_points import CRASH_POINTS, crash_point
+from gatelab.store.finished_run import Damaged, DamagedRunError
+from gatelab.store.identity import (
     NOT_SCIENCE,
     identity,
     identity_of_texts,
@@ -12,15 +12,15 @@ from gatelab.runs.identity import (
     scientific_section,
     settings,
 )
-from gatelab.runs.inventory import Inventory, inventory, remove_leftovers_of
-from gatelab.runs.keeping import Claims
-from gatelab.runs.owners import Owner
-from gatelab.runs.provenance import provenance
-from gatelab.runs.record import Record
-from gatelab.runs.result import Performance, Result
-from gatelab.runs.seals import seal, unseal
-from gatelab.runs.stopping import Stop, Stopped
-from gatelab.runs.store import Store
+from gatelab.store.inventory import Inventory, inventory, remove_leftovers_of
+from gatelab.store.lease.heartbeat import Claims
+from gatelab.store.lease.lease import LEASE, Claim, ClaimLost
+from gatelab.store.lease.owner import Owner
+from gatelab.store.provenance import provenance
+from gatelab.store.record import Record
+from gatelab.store.result import Performance, Result
+from gatelab.store.stopping import Stop, Stopped
+from gatelab.store.store import Store
 
 __all__ = [
     "CRASH_POINTS",

@@ -25,8 +25,8 @@ from typing import Any
 from gatelab.disk import because
 from gatelab.errors import UserError, one_line
 from gatelab.reading import NoSuchFileError, open_regular, parse_json, read_bytes
-from gatelab.runs.numerals import json_text
-from gatelab.runs.result import FIELDS, Result
+from gatelab.store.json_numbers import json_text
+from gatelab.store.result import FIELDS, Result
 
 __all__ = [
     "RESULT",

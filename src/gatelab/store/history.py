@@ -7,7 +7,7 @@ from typing import Any
 
 from gatelab.disk import because
 from gatelab.errors import UserError
-from gatelab.runs.numerals import number
+from gatelab.store.json_numbers import number
 
 __all__ = ["complete_bytes", "read_history"]
 

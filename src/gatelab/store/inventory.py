@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gatelab.runs.claims import standing_owner
-from gatelab.runs.finished import Damaged
-from gatelab.runs.owners import Owner
-from gatelab.runs.store import Store
+from gatelab.store.finished_run import Damaged
+from gatelab.store.lease.lease import standing_owner
+from gatelab.store.lease.owner import Owner
+from gatelab.store.store import Store
 
 __all__ = ["Inventory", "inventory", "remove_leftovers_of"]
 

@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 from gatelab.disk import append_whole, because, make_folder, remove_leftovers, sync_folder, write_atomically, writing
 from gatelab.errors import UserError
-from gatelab.runs.claims import Claim
-from gatelab.runs.crashes import crash_point
-from gatelab.runs.finished import RESULT, SEALED, file_hash, sealed_result
-from gatelab.runs.frozen import read_configuration, write_text
-from gatelab.runs.history import complete_bytes, read_history
-from gatelab.runs.identity import is_configuration_of, same_science
-from gatelab.runs.numerals import json_text
-from gatelab.runs.result import Result
+from gatelab.store.config_file import read_configuration, write_text
+from gatelab.store.crash_points import crash_point
+from gatelab.store.finished_run import RESULT, SEALED, file_hash, sealed_result
+from gatelab.store.history import complete_bytes, read_history
+from gatelab.store.identity import is_configuration_of, same_science
+from gatelab.store.json_numbers import json_text
+from gatelab.store.lease.lease import Claim
+from gatelab.store.result import Result
 
 __all__ = ["Record"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from gatelab.runs.numerals import number
+from gatelab.store.json_numbers import number
 
 __all__ = ["Performance", "Result"]
 

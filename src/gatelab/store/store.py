@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 
 from gatelab.disk import make_folder, writing
 from gatelab.errors import UserError, suggest
-from gatelab.runs.claims import LEASE, Claim, Clock, remove_claims, standing_owner, take_claim
-from gatelab.runs.finished import RESULT, Damaged, DamagedRunError, Finished, read_finished
-from gatelab.runs.frozen import read_configuration
-from gatelab.runs.history import read_history
-from gatelab.runs.identity import is_configuration_of
-from gatelab.runs.owners import Owner
-from gatelab.runs.record import Record
-from gatelab.runs.result import Result
-from gatelab.runs.seals import sealed_step
+from gatelab.store.checkpoint_seal import sealed_step
+from gatelab.store.config_file import read_configuration
+from gatelab.store.finished_run import RESULT, Damaged, DamagedRunError, Finished, read_finished
+from gatelab.store.history import read_history
+from gatelab.store.identity import is_configuration_of
+from gatelab.store.lease.lease import LEASE, Claim, Clock, remove_claims, standing_owner, take_claim
+from gatelab.store.lease.owner import Owner
+from gatelab.store.record import Record
+from gatelab.store.result import Result
 
 __all__ = ["Store"]
 

@@ -3,7 +3,7 @@
 from gatelab.sweeps.execute import execute, missing
 from gatelab.sweeps.failure import Failure
 from gatelab.sweeps.interruption import Interrupted
-from gatelab.sweeps.options import ExecutorOptions
+from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.plan import Plan, plan
 
 __all__ = ["ExecutorOptions", "Failure", "Interrupted", "Plan", "execute", "missing", "plan"]

@@ -13,7 +13,7 @@ from gatelab.configuration import RunConfiguration, shape_key
 from gatelab.configuration.sections import LoggerSection
 from gatelab.errors import UserError
 from gatelab.sweeps.executors import Executor
-from gatelab.sweeps.order import Order
+from gatelab.sweeps.job import Order
 
 __all__ = ["Estimate", "Kind", "estimate", "kinds", "measure"]
 

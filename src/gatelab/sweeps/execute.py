@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from gatelab.configuration import RunConfiguration
-from gatelab.runs import Result, Store
-from gatelab.sweeps.campaign import Campaign
+from gatelab.store import Result, Store
 from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.executors.inline import Inline
 from gatelab.sweeps.failure import Failure
 from gatelab.sweeps.interruption import Interrupted, interruption
-from gatelab.sweeps.options import ExecutorOptions
+from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.plan import Plan, plan
-from gatelab.sweeps.view import View
+from gatelab.sweeps.scheduler import Campaign
+from gatelab.sweeps.sweep_progress import View
 
 __all__ = ["execute", "missing"]
 

@@ -10,7 +10,7 @@ from gatelab.configuration import RunConfiguration
 from gatelab.disk import write_atomically
 from gatelab.errors import UserError
 from gatelab.reading import read_json
-from gatelab.runs import Store
+from gatelab.store import Store
 
 __all__ = ["Failure", "forget_failure", "read_failure", "record_failure"]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from gatelab.configuration import RunConfiguration
 from gatelab.configuration.loggers import check_loggers
-from gatelab.configuration.shared import Same
+from gatelab.configuration.shared_values import Same
 from gatelab.configuration.wandb_environment import check_variables
 from gatelab.disk import check_place
 from gatelab.errors import UserError
 from gatelab.sweeps.executors.devices import visible_gpus
-from gatelab.sweeps.memory import Room, decides, needed, room, shown, steps_of
-from gatelab.sweeps.options import ExecutorOptions
+from gatelab.sweeps.launcher_options import ExecutorOptions
+from gatelab.sweeps.memory_estimate import Room, decides, needed, room, shown, steps_of
 from gatelab.sweeps.plan import automatic_size
 
 __all__ = ["check_feasible"]
@@ -60,7 +60,7 @@ def _check_compiler(runs: Sequence[RunConfiguration]) -> None:
         return
     import torch
 
-    from gatelab.recurrence.native.build import no_compiler
+    from gatelab.paths.native.build import no_compiler
 
     if reason := no_compiler():
         raise UserError(f"path=native cannot run: {reason}")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from gatelab.compiler.costs import step_values
 from gatelab.configuration import RunConfiguration
-from gatelab.configuration.matching import network_cost
-from gatelab.equations.counting import step_values
+from gatelab.configuration.matched_width import network_cost
 from gatelab.errors import UserError
 from gatelab.tasks import GeneratedTask, Task
 

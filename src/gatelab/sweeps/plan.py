@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gatelab.compiler.costs import step_values
 from gatelab.configuration import RunConfiguration, shape_key
-from gatelab.equations.counting import step_values
-from gatelab.runs import Result, Store
+from gatelab.store import Result, Store
 
 __all__ = ["Plan", "automatic_size", "plan", "stacks"]
 

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gatelab.configuration import RunConfiguration
-from gatelab.runs import Store
+from gatelab.store import Store
 from gatelab.sweeps.executors import Executor, Handle
 from gatelab.sweeps.failure import Failure, record_failure
 from gatelab.sweeps.interruption import Interruption
-from gatelab.sweeps.options import ExecutorOptions
-from gatelab.sweeps.order import Order, Report
+from gatelab.sweeps.job import Order, Report
+from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.plan import stacks
-from gatelab.sweeps.view import Standing, View
+from gatelab.sweeps.sweep_progress import Standing, View
 
 __all__ = ["Campaign"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from gatelab.runs.minutes import Minutes, duration
+from gatelab.store.minute_lines import Minutes, duration
 from gatelab.sweeps.executors import Handle
 
 __all__ = ["Standing", "View"]

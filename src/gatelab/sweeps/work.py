@@ -4,11 +4,11 @@ import traceback
 from collections.abc import Callable
 
 from gatelab.errors import SharedError, UserError
-from gatelab.runs import Stop, Stopped
+from gatelab.store import Stop, Stopped
 from gatelab.sweeps.failure import forget_failure
 from gatelab.sweeps.injected import inject
-from gatelab.sweeps.memory import is_out_of_memory, out_of_memory
-from gatelab.sweeps.order import Order, Report
+from gatelab.sweeps.job import Order, Report
+from gatelab.sweeps.memory_estimate import is_out_of_memory, out_of_memory
 
 __all__ = ["OutOfMemory", "failed", "perform", "train"]
 
@@ -65,7 +65,7 @@ def train(
         OutOfMemory: whatever it was that had no memory left, in one line.
     """
     # Lightning takes seconds to import
-    from gatelab.sweeps.steps import Steps
+    from gatelab.sweeps.step_reports import Steps
     from gatelab.training import train_stack
 
     runs = order.runs()

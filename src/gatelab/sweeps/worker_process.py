@@ -9,8 +9,8 @@ import threading
 import time
 from typing import TextIO
 
-from gatelab.sweeps.order import Order
-from gatelab.sweeps.perform import failed, perform
+from gatelab.sweeps.job import Order
+from gatelab.sweeps.work import failed, perform
 
 __all__ = ["main"]
 

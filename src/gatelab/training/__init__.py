@@ -1,6 +1,6 @@
 """One fitted stack: many runs of equal shapes trained at once by one Lightning fit."""
 
-from gatelab.runs import Stop, Stopped
+from gatelab.store import Stop, Stopped
 from gatelab.training.fit import train_stack
 
 __all__ = ["Stop", "Stopped", "train_stack"]

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatelab.runs import seal, unseal
-from gatelab.training.module import Progress, StackModule
+from gatelab.store import seal, unseal
+from gatelab.training.lightning_module import Progress, StackModule
 
 __all__ = ["RunState", "best_bytes", "read_state", "restore", "state_bytes"]
 

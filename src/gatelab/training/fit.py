@@ -9,12 +9,12 @@ from pytorch_lightning import Callback
 from gatelab.configuration import RunConfiguration
 from gatelab.configuration.loggers import check_loggers
 from gatelab.errors import SharedError, UserError
-from gatelab.runs import LEASE, Claims, Result, Stop, Store
-from gatelab.training.data import StackData
+from gatelab.store import LEASE, Claims, Result, Stop, Store
 from gatelab.training.resuming import groups, states
 from gatelab.training.stack import network
+from gatelab.training.stack_batches import StackData
 from gatelab.training.stack_fit import Member, StackFit
-from gatelab.training.terminal import TerminalProgress
+from gatelab.training.stack_progress import TerminalProgress
 
 __all__ = ["train_stack"]
 

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from gatelab.configuration import RunConfiguration
-from gatelab.models.network import Network
+from gatelab.layers.network import Network
 from gatelab.randomness import generator
-from gatelab.runs import ClaimLost
-from gatelab.training.data import StackBatch
+from gatelab.store import ClaimLost
 from gatelab.training.optimizer import StackOptimizer
-from gatelab.training.weighing import weighed_losses, weighed_scores
+from gatelab.training.stack_batches import StackBatch
+from gatelab.training.weighted import weighed_losses, weighed_scores
 
 __all__ = ["Progress", "StackModule"]
 

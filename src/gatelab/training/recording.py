@@ -10,11 +10,11 @@ from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
 from gatelab.probes import GateHistogram, gate_histograms
-from gatelab.runs import ClaimLost, Record, crash_point
+from gatelab.store import ClaimLost, Record, crash_point
 from gatelab.training.checkpoint import best_bytes, state_bytes
-from gatelab.training.data import StackBatch
-from gatelab.training.mirrors import Mirror
-from gatelab.training.module import StackModule
+from gatelab.training.lightning_module import StackModule
+from gatelab.training.loggers.loggers import Mirror
+from gatelab.training.stack_batches import StackBatch
 
 __all__ = ["Recording"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from gatelab.disk import because
 from gatelab.errors import one_line
 from gatelab.reading import open_regular
-from gatelab.runs import Record
+from gatelab.store import Record
 from gatelab.training.checkpoint import RunState, best_bytes, read_state
-from gatelab.training.mirrors import Mirror
+from gatelab.training.loggers.loggers import Mirror
 
 __all__ = ["Group", "begin", "groups", "replay", "states"]
 

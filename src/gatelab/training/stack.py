@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gatelab.configuration import RunConfiguration, embedding_size
-from gatelab.models.network import Network
+from gatelab.layers.network import Network
 from gatelab.randomness import generator
 
 __all__ = ["initial_weights", "network"]

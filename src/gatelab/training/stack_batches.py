@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from gatelab.configuration import RunConfiguration
-from gatelab.models.network import Network
+from gatelab.layers.network import Network
 from gatelab.randomness import generator
 from gatelab.tasks import Batch
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from pytorch_lightning import Callback
 
 from gatelab.configuration import RunConfiguration
-from gatelab.recurrence import Choice
-from gatelab.runs import ClaimLost, Performance, Record, Result, Stop, Stopped, crash_point, provenance, settings
+from gatelab.paths import Choice
+from gatelab.store import ClaimLost, Performance, Record, Result, Stop, Stopped, crash_point, provenance, settings
 from gatelab.training.checkpoint import RunState, read_state, restore, state_bytes
-from gatelab.training.data import StackBatch, StackData
-from gatelab.training.lightning import fit, measure_test
-from gatelab.training.mirrors import PATIENCE, Mirror, close_mirrors, finish_mirrors, open_mirrors
-from gatelab.training.module import StackModule
+from gatelab.training.lightning_module import StackModule
+from gatelab.training.loggers.loggers import PATIENCE, Mirror, close_mirrors, finish_mirrors, open_mirrors
 from gatelab.training.recording import Recording
 from gatelab.training.resuming import begin, replay
 from gatelab.training.stack import initial_weights, network
+from gatelab.training.stack_batches import StackBatch, StackData
+from gatelab.training.trainers import fit, measure_test
 
 __all__ = ["Member", "StackFit"]
 

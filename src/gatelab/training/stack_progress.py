@@ -9,8 +9,8 @@ from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from gatelab.runs.minutes import Minutes, duration
-from gatelab.training.module import StackModule
+from gatelab.store.minute_lines import Minutes, duration
+from gatelab.training.lightning_module import StackModule
 
 __all__ = ["TerminalProgress"]
 

@@ -11,9 +11,9 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from gatelab.runs import Stop, Stopped
-from gatelab.training.data import StackData
-from gatelab.training.module import StackModule
+from gatelab.store import Stop, Stopped
+from gatelab.training.lightning_module import StackModule
+from gatelab.training.stack_batches import StackData
 
 __all__ = ["Stopping", "fit", "measure_test"]
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gatelab.recurrence.padding import is_valid
+from gatelab.paths.padding import is_valid
 from gatelab.tasks import Task
 
 __all__ = ["weighed_losses", "weighed_scores"]

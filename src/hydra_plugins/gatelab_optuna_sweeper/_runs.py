@@ -12,19 +12,19 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
-from gatelab.commands.train import RunError
+from gatelab.cli.train import RunError
 from gatelab.configuration import plain, quote_equations, run_configuration, translated
-from gatelab.configuration.effects import check_swept
+from gatelab.configuration.without_effect import check_swept
 from gatelab.errors import UserError
-from gatelab.runs import Store
-from gatelab.search import Outcome, Point, Space
+from gatelab.store import Store
 from gatelab.sweeps import ExecutorOptions
-from gatelab.sweeps.feasible import check_feasible
+from gatelab.sweeps.feasibility import check_feasible
+from gatelab.sweeps.search import Outcome, Point, Space
 from hydra_plugins.gatelab_stacked_launcher.stacked_launcher import plain_options
 
 
 class LaunchedRuns:
-    """See ``gatelab.search.Runs``.
+    """See ``gatelab.sweeps.search.Runs``.
 
     Args:
         config: of the sweep.

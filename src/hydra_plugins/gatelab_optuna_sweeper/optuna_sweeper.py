@@ -39,7 +39,7 @@ class SamplerOptionsConfig:
 
 @dataclass
 class OptunaSearchConfig:
-    """The options of the sweeper; gatelab.search.settings says what each means and checks it."""
+    """The options of the sweeper; gatelab.sweeps.search.search_settings says what each means and checks it."""
 
     _target_: str = "hydra_plugins.gatelab_optuna_sweeper.optuna_sweeper.OptunaSearchSweeper"
     sampler: Any = "tpe"
@@ -82,7 +82,7 @@ class OptunaSearchSweeper(Sweeper):
         from hydra.core.override_parser.overrides_parser import OverridesParser
 
         from gatelab.configuration import added_folders
-        from gatelab.search import SearchSettings, read_space, search
+        from gatelab.sweeps.search import SearchSettings, read_space, search
         from hydra_plugins.gatelab_optuna_sweeper._runs import LaunchedRuns, parameter_words
 
         assert self.config is not None and self.hydra_context is not None and self.launcher is not None

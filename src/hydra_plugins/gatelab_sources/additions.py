@@ -32,6 +32,6 @@ class AdditionSource(NamedSource):
 
     def groups(self) -> tuple[str, ...]:
         """Return their names."""
-        from gatelab.configuration.words import groups
+        from gatelab.configuration.overrides import groups
 
         return tuple(group for group in groups() if group not in _ELSEWHERE)

@@ -6,7 +6,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from gatelab.configuration.counting import check_size
+from gatelab.configuration.sweep_size import check_size
 from gatelab.errors import UserError
 
 __all__ = ["check_sweep"]

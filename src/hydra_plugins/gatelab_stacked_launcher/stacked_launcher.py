@@ -44,7 +44,7 @@ class RayConfig:
 
 @dataclass
 class StackedLauncherConfig:
-    """The options of the launcher; gatelab.sweeps.options says what each means and checks it."""
+    """The options of the launcher; gatelab.sweeps.launcher_options says what each means and checks it."""
 
     _target_: str = "hydra_plugins.gatelab_stacked_launcher.stacked_launcher.StackedLauncher"
     executor: Any = "processes"
@@ -77,7 +77,7 @@ class StackedLauncher(Launcher):
         Raises:
             UserError: the sweep has more points than it may, or none; found before any of them is written out.
         """
-        from gatelab.commands.train import begin_sweep
+        from gatelab.cli.train import begin_sweep
         from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition, UncheckedPoints
         from hydra_plugins.gatelab_stacked_launcher._size import check_sweep
 
@@ -94,7 +94,7 @@ class StackedLauncher(Launcher):
         Returns:
             for each point its validation score, for sweepers that search; a run that has failed is a failed job.
         """
-        from gatelab.commands.train import train_points
+        from gatelab.cli.train import train_points
         from gatelab.configuration import added_folders
 
         assert self.config is not None and self.composition is not None
@@ -134,7 +134,7 @@ class _FailedJob(JobReturn):
 
     @property
     def return_value(self) -> Any:
-        from gatelab.commands.train import RunError
+        from gatelab.cli.train import RunError
 
         raise RunError(self.reason)
 

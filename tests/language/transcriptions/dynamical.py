@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.equations.stepping import over_time, sigma
+from tests.language.stepping import over_time, sigma
 
 __all__ = ["TRANSCRIPTIONS"]
 

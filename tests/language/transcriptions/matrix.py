@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.equations.stepping import sigma
+from tests.language.stepping import sigma
 
 __all__ = ["TRANSCRIPTIONS"]
 

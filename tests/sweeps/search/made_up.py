@@ -5,7 +5,7 @@ import math
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from gatelab.errors import UserError
-from gatelab.search import Outcome, Point, SearchSettings, search
+from gatelab.sweeps.search import Outcome, Point, SearchSettings, search
 
 LR = "optimizer.lr=tag(log,interval(1e-4,1))"
 

@@ -8,9 +8,9 @@ import pytest
 from optuna.storages.journal import JournalFileBackend
 
 from gatelab.errors import UserError
-from gatelab.search.journal import check_journal
-from gatelab.search.study import counted
-from tests.search.made_up import LR, Killed, MadeUpRuns, searched
+from gatelab.sweeps.search.journal import check_journal
+from gatelab.sweeps.search.study import counted
+from tests.sweeps.search.made_up import LR, Killed, MadeUpRuns, searched
 
 DAMAGES = int(os.environ.get("GATELAB_DAMAGES", "12"))
 

@@ -10,14 +10,14 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from gatelab.commands.wandb_sweep import wandb_sweep
+from gatelab.cli.wandb_sweep import wandb_sweep
 from gatelab.configuration import STACKABLE, plain, run_configuration
 from gatelab.locations import conf_directory
-from gatelab.search import SearchSettings, read_space
-from gatelab.search.samplers import OPTIONS
+from gatelab.sweeps.search import SearchSettings, read_space
+from gatelab.sweeps.search.samplers import OPTIONS
 from hydra_plugins.gatelab_optuna_sweeper.optuna_sweeper import OptunaSearchConfig
 
-PAGE = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "sweeps.md").read_text()
 COMMANDS = re.findall(r"^    (python scripts/\S+\.py.*)$", PAGE, re.MULTILINE)
 TRAINING = [shlex.split(line)[2:] for line in COMMANDS if "train.py" in line]
 STORE = [line for line in COMMANDS if "store.py" in line]

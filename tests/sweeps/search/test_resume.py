@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from gatelab.errors import UserError
-from tests.search.made_up import LR, Killed, MadeUpRuns, searched
+from tests.sweeps.search.made_up import LR, Killed, MadeUpRuns, searched
 
 STORAGES = {"journal": None, "sqlite": "sqlite:///{}/studies.db", "a journal elsewhere": "{}/else/where.journal"}
 

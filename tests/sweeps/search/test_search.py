@@ -7,10 +7,10 @@ import pytest
 from optuna.trial import TrialState
 
 from gatelab.errors import UserError
-from gatelab.search import Outcome
-from gatelab.search.samplers import OPTIONS
-from gatelab.search.study import claimed
-from tests.search.made_up import LR, Killed, MadeUpRuns, nearness, searched, value
+from gatelab.sweeps.search import Outcome
+from gatelab.sweeps.search.samplers import OPTIONS
+from gatelab.sweeps.search.study import claimed
+from tests.sweeps.search.made_up import LR, Killed, MadeUpRuns, nearness, searched, value
 
 INSTALLED = [name for name in OPTIONS if name not in ("cmaes", "grid")]
 

@@ -4,8 +4,8 @@ import optuna
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.search import SearchSettings
-from gatelab.search.samplers import OPTIONS, sampler
+from gatelab.sweeps.search import SearchSettings
+from gatelab.sweeps.search.samplers import OPTIONS, sampler
 from hydra_plugins.gatelab_optuna_sweeper.optuna_sweeper import SamplerOptionsConfig
 
 INSTALLED = [name for name in OPTIONS if name != "cmaes"]

@@ -4,8 +4,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from gatelab.errors import UserError
-from gatelab.search import read_space
-from tests.search.made_up import parsed
+from gatelab.sweeps.search import read_space
+from tests.sweeps.search.made_up import parsed
 
 DISTRIBUTIONS = {
     "1,2,3": CategoricalDistribution((1, 2, 3)),

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from gatelab.commands import door
-from gatelab.commands.train import train
+from gatelab.cli import entry
+from gatelab.cli.train import train
 from gatelab.errors import UserError
-from gatelab.runs import Store
+from gatelab.store import Store
 
 LR = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
 SMALL = [
@@ -117,7 +117,7 @@ REFUSED = {
 @pytest.mark.parametrize("word", REFUSED)
 def test_refused_in_one_line_and_nothing_written(folder, capsys, word):
     with pytest.raises(SystemExit) as ended:
-        door.run(train, [*SEARCH, LR, word])
+        entry.run(train, [*SEARCH, LR, word])
     assert ended.value.code == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -128,7 +128,7 @@ def test_refused_in_one_line_and_nothing_written(folder, capsys, word):
 
 def test_data_that_are_missing_leave_nothing(folder, capsys):
     with pytest.raises(SystemExit):
-        door.run(train, ["-m", "hydra/sweeper=optuna_search", LR, "task=chorales", "task.path=nowhere.json"])
+        entry.run(train, ["-m", "hydra/sweeper=optuna_search", LR, "task=chorales", "task.path=nowhere.json"])
     assert capsys.readouterr().err.startswith("task.path=nowhere.json: no such file")
     assert [path for path in folder.rglob("*") if path.is_file()] == []
 
@@ -136,7 +136,7 @@ def test_data_that_are_missing_leave_nothing(folder, capsys):
 def test_an_interval_needs_a_search(folder, capsys):
     for words in (["hydra/sweeper=optuna_search", *SMALL, LR], ["-m", *SMALL, LR]):
         with pytest.raises(SystemExit) as ended:
-            door.run(train, words)
+            entry.run(train, words)
         assert ended.value.code == 2
         assert capsys.readouterr().err.count("\n") == 1
 

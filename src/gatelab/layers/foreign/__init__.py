@@ -2,15 +2,15 @@
 
 import torch
 
-from gatelab.equations import Variant
-from gatelab.recurrence.layer import Layer, RecurrentLayer
-from gatelab.recurrence.modules.mlstm import MLSTM
-from gatelab.recurrence.modules.module import ModuleLayer
+from gatelab.language import Variant
+from gatelab.layers.foreign.foreign_layer import ModuleLayer
+from gatelab.layers.foreign.mlstm import MLSTM
+from gatelab.layers.layer import Layer, RecurrentLayer
 
 __all__ = ["MODULES", "ModuleLayer", "layer_of"]
 
 MODULES: dict[str, type[ModuleLayer]] = {"mlstm": MLSTM}
-"""Every module that a variant file can name; their facts stand in :data:`gatelab.equations.modules.MODULES`."""
+"""Every module that a variant file can name; their facts stand in :data:`gatelab.language.foreign.MODULES`."""
 
 
 def layer_of(

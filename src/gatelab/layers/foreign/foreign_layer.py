@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from gatelab.errors import UserError, suggest
-from gatelab.recurrence.layer import RecurrentLayer, Runner
-from gatelab.recurrence.padding import ending, filled, started, steps_valid
-from gatelab.recurrence.paths import PATHS, Choice
-from gatelab.recurrence.recomputing import run_again
-from gatelab.recurrence.tensors import check_kinds
+from gatelab.layers.layer import RecurrentLayer, Runner
+from gatelab.paths.choice import PATHS, Choice
+from gatelab.paths.padding import ending, filled, started, steps_valid
+from gatelab.paths.recomputing import run_again
+from gatelab.paths.tensors import check_kinds
 
 __all__ = ["ModuleLayer"]
 

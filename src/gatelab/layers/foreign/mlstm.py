@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gatelab.equations.modules import head_count
-from gatelab.recurrence.modules.module import ModuleLayer
+from gatelab.language.foreign import head_count
+from gatelab.layers.foreign.foreign_layer import ModuleLayer
 
 __all__ = ["MLSTM"]
 

@@ -1,10 +1,10 @@
 """The checks that a claim can be tied to, by name."""
 
-from gatelab.experiments.check import Check
-from gatelab.experiments.measuring import InOrder, MeasureBetween, RatioBetween
-from gatelab.experiments.searching import DoesNotHelp, ImportanceBetween
-from gatelab.experiments.solving import FractionSolvedAtLeast, FractionSolvedAtMost, SolvesAndOtherDoesNot
-from gatelab.experiments.testing import NotSignificantlyDifferent, SignificantlyBetter, SignificantlyWorse
+from gatelab.papers.checks.check import Check
+from gatelab.papers.checks.measured import InOrder, MeasureBetween, RatioBetween
+from gatelab.papers.checks.searched import DoesNotHelp, ImportanceBetween
+from gatelab.papers.checks.solved import FractionSolvedAtLeast, FractionSolvedAtMost, SolvesAndOtherDoesNot
+from gatelab.papers.checks.tested import NotSignificantlyDifferent, SignificantlyBetter, SignificantlyWorse
 
 __all__ = ["CHECKS"]
 

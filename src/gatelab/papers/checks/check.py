@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gatelab.experiments.trials import Group, Trials
-from gatelab.experiments.verdicts import Verdict
+from gatelab.papers.trials import Group, Trials
+from gatelab.papers.verdicts import Verdict
 
 __all__ = ["ALPHA", "Check", "OneVariantCheck", "TwoVariantsCheck", "absent", "between"]
 

@@ -5,10 +5,10 @@ from itertools import pairwise
 
 from pydantic import ConfigDict, Field
 
-from gatelab.experiments.check import Check, OneVariantCheck, TwoVariantsCheck, absent, between
-from gatelab.experiments.measures import Measured, MeasureName, measured
-from gatelab.experiments.trials import Group, Trials
-from gatelab.experiments.verdicts import Verdict
+from gatelab.papers.checks.check import Check, OneVariantCheck, TwoVariantsCheck, absent, between
+from gatelab.papers.measures import Measured, MeasureName, measured
+from gatelab.papers.trials import Group, Trials
+from gatelab.papers.verdicts import Verdict
 
 __all__ = ["InOrder", "MeasureBetween", "RatioBetween"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from gatelab.experiments.check import ALPHA, OneVariantCheck, absent, between
-from gatelab.experiments.trials import Trial, Trials
-from gatelab.experiments.verdicts import Verdict
-from gatelab.reports.importance import FEWEST_TRIALS, importances
+from gatelab.evidence.importance import FEWEST_TRIALS, importances
+from gatelab.papers.checks.check import ALPHA, OneVariantCheck, absent, between
+from gatelab.papers.trials import Trial, Trials
+from gatelab.papers.verdicts import Verdict
 
 __all__ = ["DoesNotHelp", "ImportanceBetween"]
 

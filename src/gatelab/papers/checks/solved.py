@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from gatelab.experiments.check import Check, OneVariantCheck, absent
-from gatelab.experiments.trials import Group, Trial, Trials
-from gatelab.experiments.verdicts import Verdict
+from gatelab.papers.checks.check import Check, OneVariantCheck, absent
+from gatelab.papers.trials import Group, Trial, Trials
+from gatelab.papers.verdicts import Verdict
 
 __all__ = ["FractionSolvedAtLeast", "FractionSolvedAtMost", "SolvesAndOtherDoesNot"]
 

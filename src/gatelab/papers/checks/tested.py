@@ -3,10 +3,10 @@
 import math
 from typing import ClassVar, Literal
 
-from gatelab.experiments.check import ALPHA, TwoVariantsCheck, absent
-from gatelab.experiments.measures import measured
-from gatelab.experiments.trials import Trials
-from gatelab.experiments.verdicts import Verdict
+from gatelab.papers.checks.check import ALPHA, TwoVariantsCheck, absent
+from gatelab.papers.measures import measured
+from gatelab.papers.trials import Trials
+from gatelab.papers.verdicts import Verdict
 from gatelab.randomness import generator
 from gatelab.statistics import Significance, pair_by_seed, sample, sign_flip_test, welch_test
 

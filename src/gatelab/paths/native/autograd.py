@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from gatelab.errors import UserError
-from gatelab.recurrence.native import operator
-from gatelab.recurrence.native.calling import Frame, backwards, forwards
-from gatelab.recurrence.native.form import Form, form_of
-from gatelab.recurrence.native.layout import Layout
+from gatelab.paths.native import torch_operator
+from gatelab.paths.native.calling import Frame, backwards, forwards
+from gatelab.paths.native.layout import Layout
+from gatelab.paths.native.specification import Form, form_of
 
 __all__ = ["Run"]
 
@@ -36,14 +36,14 @@ class Run(torch.autograd.Function):
         memory: Tensor | None = None
         ctx.frame = None
         if plans is None:
-            results = operator.below_autograd(tensors, lengths, form, taped=taped)
-            aliased = operator.aliased(tensors, lengths, form)
+            results = torch_operator.below_autograd(tensors, lengths, form, taped=taped)
+            aliased = torch_operator.aliased(tensors, lengths, form)
             if taped:
                 memory = results.pop()
         else:
             results, of_way, frame = forwards(plans, tensors, lengths, keep=taped)
             aliased = plans.aliased is not None
-            # who packs saved tensors may return others: these go through the operator, which checks them
+            # who packs saved tensors may return others: these go through the torch_operator, which checks them
             if taped:
                 memory = of_way
                 ctx.frame = None if torch._C._autograd._top_saved_tensors_default_hooks(False) else frame
@@ -70,7 +70,7 @@ class Run(torch.autograd.Function):
         if any(adjoint is not None and _in_a_batch(adjoint) for adjoint in adjoints):
             gradients = _of_each(arguments, ctx.form)
         elif frame is None or torch._C._len_torch_dispatch_stack() or not frame.holds(tensors) or _batched():
-            gradients = operator.run_back(*arguments, ctx.form)
+            gradients = torch_operator.run_back(*arguments, ctx.form)
         else:
             gradients = backwards(ctx.plans, *arguments, frame)
         return (None, None, None, None, *gradients)
@@ -95,7 +95,7 @@ def _of_each(arguments: Any, form: Form) -> list[Tensor | None]:
     marked = [one is not None and _in_a_batch(one) for one in adjoints]
     count = next(len(one) for one, batched in zip(whole, marked, strict=True) if batched and one is not None)
     each = [
-        operator.run_back(
+        torch_operator.run_back(
             tensors,
             lengths,
             output,
@@ -118,7 +118,7 @@ def _run(tensors: list[Tensor], lengths: Tensor | None, text: str, taped: bool) 
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return list(Run.apply(form, None, lengths, "tape" if taped else "nothing", *tensors))
     with torch._C._AutoDispatchBelowAutograd():
-        return operator.run(tensors, lengths, form, taped=taped)
+        return torch_operator.run(tensors, lengths, form, taped=taped)
 
 
-operator.library.impl("run", _run, "Autograd")
+torch_operator.library.impl("run", _run, "Autograd")

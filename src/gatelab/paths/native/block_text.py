@@ -1,7 +1,7 @@
 """Element-wise blocks as C: for each sequence of a tile a loop over whole vectors."""
 
-from gatelab.equations.graph import Block, Node, Place
-from gatelab.recurrence.native.places import Places, Size, filled
+from gatelab.compiler.graph import Block, Node, Place
+from gatelab.paths.native.places import Places, Size, filled
 
 __all__ = ["BlockText"]
 

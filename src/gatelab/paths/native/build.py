@@ -29,8 +29,8 @@ from pathlib import Path
 
 from gatelab.disk import because, make_folder, remove_leftovers, write_atomically
 from gatelab.errors import UserError
-from gatelab.recurrence.native import compiler as compilers
-from gatelab.recurrence.native.compiler import compile_library, compiler, compiler_identity, flags, no_compiler
+from gatelab.paths.native import c_compiler
+from gatelab.paths.native.c_compiler import compile_library, compiler, compiler_identity, flags, no_compiler
 
 __all__ = ["CACHE_VARIABLE", "cache_directory", "check_cache", "compiler", "load", "no_compiler"]
 
@@ -215,7 +215,7 @@ def _lock(path: Path) -> Iterator[None]:
     """Hold a lock file; the system takes it from a process that ends. Who waits for too long goes on without it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        until = time.monotonic() + 2 * compilers.LONGEST_COMPILATION
+        until = time.monotonic() + 2 * c_compiler.LONGEST_COMPILATION
         while time.monotonic() < until:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatelab.recurrence.native.checks import arriving
-from gatelab.recurrence.native.layout import Layout
-from gatelab.recurrence.native.pool import pool
+from gatelab.paths.native.checks import arriving
+from gatelab.paths.native.layout import Layout
+from gatelab.paths.native.memory_pool import pool
 
 __all__ = ["Frame", "backwards", "forwards"]
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from gatelab.equations import Program
+from gatelab.compiler import Program
 from gatelab.errors import UserError
-from gatelab.recurrence.native.build import no_compiler
-from gatelab.recurrence.tensors import named, ordinary, traced
+from gatelab.paths.native.build import no_compiler
+from gatelab.paths.tensors import named, ordinary, traced
 
 __all__ = ["NATIVE_DTYPES", "arriving", "refusal", "settled"]
 
@@ -27,7 +27,7 @@ def refusal(
 ) -> str | None:
     """Return why the native path cannot run a program on these tensors, or None if it can.
 
-    ``plain`` says that they are known to be :func:`gatelab.recurrence.tensors.all_ordinary`.
+    ``plain`` says that they are known to be :func:`gatelab.paths.tensors.all_ordinary`.
     """
     if program.row_functions:
         return f"it does not know row functions ({', '.join(program.row_functions)})"

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from gatelab.equations import Instruction, Program
-from gatelab.equations.ordering import ordered
-from gatelab.recurrence.loop import evaluator
-from gatelab.recurrence.native.places import Size
+from gatelab.compiler import Instruction, Program
+from gatelab.language.ordering import ordered
+from gatelab.paths.loop import evaluator
+from gatelab.paths.native.places import Size
 
 __all__ = ["constants_of"]
 

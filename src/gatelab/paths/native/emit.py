@@ -7,11 +7,11 @@ and names of this room. No name and no text of a variant file enters it.
 from dataclasses import dataclass
 from importlib.resources import files
 
-from gatelab.equations.adjoint import Plan
-from gatelab.recurrence.native.block_text import BlockText
-from gatelab.recurrence.native.gradient_text import GradientText
-from gatelab.recurrence.native.places import Places, Size, filled
-from gatelab.recurrence.native.product_text import ProductText
+from gatelab.compiler.adjoint import Plan
+from gatelab.paths.native.block_text import BlockText
+from gatelab.paths.native.gradient_text import GradientText
+from gatelab.paths.native.places import Places, Size, filled
+from gatelab.paths.native.product_text import ProductText
 
 __all__ = ["Source", "emit"]
 
@@ -57,7 +57,7 @@ class _Emitter:
     def source(self) -> Source:
         products, blocks = ProductText(self.at), BlockText(self.at)
         parts = [f"#define DOUBLE {int(self.double)}"]
-        parts += [files("gatelab.recurrence.native").joinpath("c", name).read_text(encoding="utf-8") for name in _FILES]
+        parts += [files("gatelab.paths.native").joinpath("c", name).read_text(encoding="utf-8") for name in _FILES]
         parts += [self._call_frame(), self._measure(), products.packing()]
         for stage in range(len(self.at.plan.forward)):
             parts += [products.forward(stage), blocks.block(stage, back=False)]

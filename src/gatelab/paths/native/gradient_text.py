@@ -1,6 +1,6 @@
 """Weight gradients as C: one large product for each group, after the loop over time."""
 
-from gatelab.recurrence.native.places import Places, Size
+from gatelab.paths.native.places import Places, Size
 
 __all__ = ["GradientText"]
 

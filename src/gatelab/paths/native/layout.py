@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from gatelab.equations import Program
-from gatelab.equations.adjoint import Plan, plan
+from gatelab.compiler import Program
+from gatelab.compiler.adjoint import Plan, plan
 from gatelab.errors import UserError
-from gatelab.recurrence.native.build import load
-from gatelab.recurrence.native.emit import emit
-from gatelab.recurrence.native.form import Form
-from gatelab.recurrence.native.places import Size
+from gatelab.paths.native.build import load
+from gatelab.paths.native.emit import emit
+from gatelab.paths.native.places import Size
+from gatelab.paths.native.specification import Form
 
 __all__ = ["Call", "Layout", "ShapeError", "layout"]
 

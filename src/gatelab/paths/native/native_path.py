@@ -6,18 +6,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from gatelab.equations import Program
-from gatelab.equations.adjoint import plan
+from gatelab.compiler import Program
+from gatelab.compiler.adjoint import plan
 from gatelab.errors import UserError
-from gatelab.recurrence.native import operator
-from gatelab.recurrence.native.autograd import Run
-from gatelab.recurrence.native.calling import forwards
-from gatelab.recurrence.native.checks import refusal, settled
-from gatelab.recurrence.native.constants import constants_of
-from gatelab.recurrence.native.form import Form
-from gatelab.recurrence.native.layout import layout
-from gatelab.recurrence.native.threads import allowed_threads
-from gatelab.recurrence.tensors import all_ordinary, ordinary
+from gatelab.paths.native import torch_operator
+from gatelab.paths.native.autograd import Run
+from gatelab.paths.native.calling import forwards
+from gatelab.paths.native.checks import refusal, settled
+from gatelab.paths.native.constants import constants_of
+from gatelab.paths.native.layout import layout
+from gatelab.paths.native.specification import Form
+from gatelab.paths.native.threads import allowed_threads
+from gatelab.paths.tensors import all_ordinary, ordinary
 
 __all__ = ["run_checked", "run_native"]
 
@@ -32,7 +32,7 @@ def run_native(
     record: Sequence[str] = (),
     keep: Literal["tape", "nothing"] = "tape",
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Run a program over a batch of sequences, as :func:`gatelab.recurrence.run_loop` does, in compiled code.
+    """Run a program over a batch of sequences, as :func:`gatelab.paths.run_loop` does, in compiled code.
 
     With ``keep="nothing"`` the way back begins by running forwards again, instead of keeping what it needs.
 
@@ -62,10 +62,10 @@ def run_checked(
     *,
     plain: bool,
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Run a program on tensors that :func:`gatelab.recurrence.native.refusal` has let pass; the rest as run_native.
+    """Run a program on tensors that :func:`gatelab.paths.native.refusal` has let pass; the rest as run_native.
 
     Plain tensors in memory go to the compiled code at once. What a tracer sees goes through the operators of
-    :mod:`gatelab.recurrence.native.operator`, which it takes as they are; these check again, when they run.
+    :mod:`gatelab.paths.native.torch_operator`, which it takes as they are; these check again, when they run.
     """
     runs, batch = inputs.shape[:-3], inputs.shape[-2]
     names, recorded = tuple(states), tuple(record)
@@ -93,7 +93,7 @@ def run_checked(
     results: Sequence[Tensor]
     plain = plain and (valid is None or ordinary(valid))
     if not plain or torch._C._len_torch_dispatch_stack() or not inputs.numel():
-        results = operator.run(tuple(map(settled, tensors)), valid, form, taped=keep == "tape")
+        results = torch_operator.run(tuple(map(settled, tensors)), valid, form, taped=keep == "tape")
     else:
         training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
         shapes = tuple([tensor.shape for tensor in tensors])

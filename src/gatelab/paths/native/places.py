@@ -2,7 +2,7 @@
 
 All is row-major, rows padded to whole vectors (f->HP is the padded hidden size):
 
-    tape    (runs, time, batch, slots)      see equations/adjoint.py; without a way back one step is enough
+    tape    (runs, time, batch, slots)      see compiler/adjoint.py; without a way back one step is enough
     states  (runs, time, batch, size)       values after each step; without a way back two steps are enough
     packed  weights in panels, for each run: of each group for the way forward, of each source for the way back
 """
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Literal
 
-from gatelab.equations.adjoint import Plan, ProductAdjoint
-from gatelab.equations.graph import Block, Place
+from gatelab.compiler.adjoint import Plan, ProductAdjoint
+from gatelab.compiler.graph import Block, Place
 
 __all__ = ["Places", "Size", "filled"]
 

@@ -1,7 +1,7 @@
 """Products as C: packing of weights, the products of a stage, and their adjoints."""
 
-from gatelab.equations.graph import Place
-from gatelab.recurrence.native.places import Places
+from gatelab.compiler.graph import Place
+from gatelab.paths.native.places import Places
 
 __all__ = ["ProductText"]
 

@@ -4,10 +4,10 @@ import json
 from functools import lru_cache
 from typing import NamedTuple
 
-from gatelab.equations import Program, program
+from gatelab.compiler import Program, program
 from gatelab.errors import UserError
-from gatelab.recurrence.native.places import Size
-from gatelab.recurrence.written import variant_of, written
+from gatelab.language.json_line import variant_of, written
+from gatelab.paths.native.places import Size
 
 __all__ = ["Form", "form_of", "text_of"]
 

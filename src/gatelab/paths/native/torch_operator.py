@@ -5,7 +5,7 @@
     gatelab::run_back   tensors, that memory, arriving gradients -> the gradients that are needed
 
 A form (form.py) says as text what the tensors stand for, so that a traced program runs in any process that has imported
-gatelab.recurrence. The memory is a cache: ``run_back`` overwrites the tape in it, and knows by a mark when it has to be
+gatelab.paths. The memory is a cache: ``run_back`` overwrites the tape in it, and knows by a mark when it has to be
 written anew, so that what it returns depends on nothing but what goes in.
 """
 
@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from gatelab.equations.adjoint import plan
+from gatelab.compiler.adjoint import plan
 from gatelab.errors import UserError
-from gatelab.recurrence.lengths import as_lengths
-from gatelab.recurrence.native.calling import backwards, forwards
-from gatelab.recurrence.native.form import Form, form_of, text_of
-from gatelab.recurrence.native.layout import Layout, layout
-from gatelab.recurrence.native.threads import allowed_threads
-from gatelab.recurrence.tensors import all_ordinary
+from gatelab.paths.lengths import as_lengths
+from gatelab.paths.native.calling import backwards, forwards
+from gatelab.paths.native.layout import Layout, layout
+from gatelab.paths.native.specification import Form, form_of, text_of
+from gatelab.paths.native.threads import allowed_threads
+from gatelab.paths.tensors import all_ordinary
 
 __all__ = ["aliased", "below_autograd", "library", "run", "run_back"]
 

@@ -16,9 +16,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from gatelab.reports.page.fonts import families
-from gatelab.reports.page.looks import Look
-from gatelab.reports.page.parts import Figure
+from gatelab.report.drawing.fonts import families
+from gatelab.report.drawing.styles import Look
+from gatelab.report.sections.parts import Figure
 
 __all__ = [
     "GREY",

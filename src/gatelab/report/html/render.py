@@ -11,12 +11,12 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from gatelab.reports.evidence import Evidence
-from gatelab.reports.page.looks import Look
-from gatelab.reports.page.parts import Figure, Figures, Section, Tabular
-from gatelab.reports.page.verdict import Verdict
-from gatelab.reports.settings import setting_text, varied_keys
-from gatelab.reports.tables import significant
+from gatelab.evidence.collected import Evidence
+from gatelab.evidence.varied import setting_text, varied_keys
+from gatelab.report.drawing.styles import Look
+from gatelab.report.sections.parts import Figure, Figures, Section, Tabular
+from gatelab.report.sections.verdict import Verdict
+from gatelab.report.tables import significant
 
 __all__ = ["render"]
 
@@ -67,7 +67,7 @@ def render(verdict: Verdict, sections: Sequence[Section], looks: Mapping[str, Lo
 
 
 def _resource(name: str) -> str:
-    return files("gatelab.reports.page").joinpath(name).read_text(encoding="utf-8")
+    return files("gatelab.report.html").joinpath(name).read_text(encoding="utf-8")
 
 
 def _drawing(figure: Figure) -> Markup:

@@ -5,11 +5,11 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 
-from gatelab.reports.analysis import Analysis, random
-from gatelab.reports.page.drawing import INK, add_legend, drawn, hook, left_margin, shortened_label
-from gatelab.reports.page.looks import Look
-from gatelab.reports.page.parts import Absent, Block, Figure, Figures, Section, Text
-from gatelab.reports.page.wording import p_value
+from gatelab.evidence.analysis import Analysis, random
+from gatelab.report.drawing.drawing import INK, add_legend, drawn, hook, left_margin, shortened_label
+from gatelab.report.drawing.styles import Look
+from gatelab.report.sections.parts import Absent, Block, Figure, Figures, Section, Text
+from gatelab.report.sections.wording import p_value
 from gatelab.statistics import (
     Profile,
     Ranks,

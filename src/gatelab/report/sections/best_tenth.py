@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from gatelab.reports.analysis import Analysis
-from gatelab.reports.evidence import Run
-from gatelab.reports.importance import FEWEST_TRIALS, TENTH
-from gatelab.reports.page.drawing import drawn, hook, left_margin, name_rows, shortened_label
-from gatelab.reports.page.looks import Look
-from gatelab.reports.page.parts import Block, Figure, Figures, Tabular
-from gatelab.reports.page.trials import by_validation, settings_of
-from gatelab.reports.page.wording import p_value
-from gatelab.reports.scores import shown_name
-from gatelab.reports.tables import Column, Table, significant
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.collected import Run
+from gatelab.evidence.importance import FEWEST_TRIALS, TENTH
+from gatelab.evidence.scores import shown_name
+from gatelab.report.drawing.drawing import drawn, hook, left_margin, name_rows, shortened_label
+from gatelab.report.drawing.styles import Look
+from gatelab.report.sections.parts import Block, Figure, Figures, Tabular
+from gatelab.report.sections.searched_settings import by_validation, settings_of
+from gatelab.report.sections.wording import p_value
+from gatelab.report.tables import Column, Table, significant
 from gatelab.statistics import Significance, holm, locate, sample, welch_test
 
 __all__ = ["best_tenth", "best_tenth_table", "best_tenths", "tenth_panel"]

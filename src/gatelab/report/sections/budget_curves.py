@@ -3,12 +3,12 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from gatelab.reports.analysis import Analysis
-from gatelab.reports.page.drawing import add_legend, drawn, hook
-from gatelab.reports.page.looks import Look
-from gatelab.reports.page.parts import Absent, Figure, Figures, Section, Text
-from gatelab.reports.page.wording import file_names, listed
-from gatelab.reports.scores import shown_name
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.scores import shown_name
+from gatelab.report.drawing.drawing import add_legend, drawn, hook
+from gatelab.report.drawing.styles import Look
+from gatelab.report.sections.parts import Absent, Figure, Figures, Section, Text
+from gatelab.report.sections.wording import file_names, listed
 from gatelab.statistics import BudgetCurve, diverged_score, expected_best
 
 __all__ = ["FEWEST_TRIALS", "budget", "budget_curves"]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from gatelab.reports.analysis import Analysis
-from gatelab.reports.evidence import Run
-from gatelab.reports.page.drawing import (
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.collected import Run
+from gatelab.evidence.scores import shown_name
+from gatelab.report.drawing.drawing import (
     GREY,
     drawn,
     hook,
@@ -18,11 +19,10 @@ from gatelab.reports.page.drawing import (
     shortened_label,
     spans_decades,
 )
-from gatelab.reports.page.looks import Look
-from gatelab.reports.page.parts import Figure, Figures, Section
-from gatelab.reports.page.sampling import drawn_runs, told
-from gatelab.reports.page.wording import file_names
-from gatelab.reports.scores import shown_name
+from gatelab.report.drawing.styles import Look
+from gatelab.report.sections.parts import Figure, Figures, Section
+from gatelab.report.sections.thinning import drawn_runs, told
+from gatelab.report.sections.wording import file_names
 
 __all__ = ["dots"]
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from gatelab.reports.analysis import Analysis
-from gatelab.reports.damage import damaged_sentence, retrain_command
-from gatelab.reports.page.parts import Absent, Block, Code, Section, Tabular, Text
-from gatelab.reports.page.wording import counted, rounded
-from gatelab.reports.runs import runs_table
-from gatelab.reports.tables import Column, Table, plain
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.damage import damaged_sentence, retrain_command
+from gatelab.report.runs_table import runs_table
+from gatelab.report.sections.parts import Absent, Block, Code, Section, Tabular, Text
+from gatelab.report.sections.wording import counted, rounded
+from gatelab.report.tables import Column, Table, plain
 
 __all__ = ["leftovers", "without_score"]
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
-from gatelab.reports.analysis import Analysis
-from gatelab.reports.evidence import Run
-from gatelab.reports.page.parts import Section, Tabular
-from gatelab.reports.page.wording import counted, listed
-from gatelab.reports.settings import setting_text, shortened, varied_keys
-from gatelab.reports.tables import Column, Table
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.collected import Run
+from gatelab.evidence.varied import setting_text, shortened, varied_keys
+from gatelab.report.sections.parts import Section, Tabular
+from gatelab.report.sections.wording import counted, listed
+from gatelab.report.tables import Column, Table
 
 __all__ = ["fairness", "fairness_table"]
 

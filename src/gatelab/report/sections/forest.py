@@ -4,12 +4,12 @@ import math
 
 from matplotlib.axes import Axes
 
-from gatelab.reports.analysis import Analysis, Comparison
-from gatelab.reports.page.drawing import GREY, INK, drawn, hook, left_margin, name_rows, shortened_label
-from gatelab.reports.page.looks import Look
-from gatelab.reports.page.parts import Absent, Figure, Figures, Section
-from gatelab.reports.page.wording import file_names
-from gatelab.reports.scores import shown_name
+from gatelab.evidence.analysis import Analysis, Comparison
+from gatelab.evidence.scores import shown_name
+from gatelab.report.drawing.drawing import GREY, INK, drawn, hook, left_margin, name_rows, shortened_label
+from gatelab.report.drawing.styles import Look
+from gatelab.report.sections.parts import Absent, Figure, Figures, Section
+from gatelab.report.sections.wording import file_names
 
 __all__ = ["forest"]
 

@@ -2,11 +2,11 @@
 
 import math
 
-from gatelab.reports.analysis import Analysis, Comparison
-from gatelab.reports.page.parts import Section, Tabular
-from gatelab.reports.page.wording import estimate, listed, p_value, rounded, signed_interval, span
-from gatelab.reports.scores import shown_name
-from gatelab.reports.tables import Column, Table, significant
+from gatelab.evidence.analysis import Analysis, Comparison
+from gatelab.evidence.scores import shown_name
+from gatelab.report.sections.parts import Section, Tabular
+from gatelab.report.sections.wording import estimate, listed, p_value, rounded, signed_interval, span
+from gatelab.report.tables import Column, Table, significant
 from gatelab.statistics import locate
 
 __all__ = ["headline", "headline_table"]

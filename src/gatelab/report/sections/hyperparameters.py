@@ -3,17 +3,17 @@
 import math
 from collections.abc import Sequence
 
-from gatelab.reports.analysis import Analysis
-from gatelab.reports.command import train_command
-from gatelab.reports.importance import FEWEST_TRIALS, Importance, importances, logarithmic
-from gatelab.reports.page.looks import Look
-from gatelab.reports.page.marginals import marginals
-from gatelab.reports.page.parts import Absent, Block, Code, Section, Tabular, Text
-from gatelab.reports.page.tenths import best_tenths
-from gatelab.reports.page.trials import by_validation, is_number, settings_of
-from gatelab.reports.page.wording import counted, file_names, number, rounded
-from gatelab.reports.settings import shortened
-from gatelab.reports.tables import Column, Table, significant
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.importance import FEWEST_TRIALS, Importance, importances, logarithmic
+from gatelab.evidence.train_command import train_command
+from gatelab.evidence.varied import shortened
+from gatelab.report.drawing.styles import Look
+from gatelab.report.sections.best_tenth import best_tenths
+from gatelab.report.sections.marginals import marginals
+from gatelab.report.sections.parts import Absent, Block, Code, Section, Tabular, Text
+from gatelab.report.sections.searched_settings import by_validation, is_number, settings_of
+from gatelab.report.sections.wording import counted, file_names, number, rounded
+from gatelab.report.tables import Column, Table, significant
 from gatelab.statistics import diverged_score
 
 __all__ = ["edges", "hyperparameters"]

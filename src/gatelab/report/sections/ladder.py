@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gatelab.equations.tree import Learned, Linear, Read, walk
-from gatelab.equations.variant import Variant
-from gatelab.reports.analysis import Analysis, Comparison, compared, corrected
-from gatelab.reports.page.parts import Absent, Section, Tabular
-from gatelab.reports.page.wording import counted, p_value, signed_interval
-from gatelab.reports.tables import Column, Table
+from gatelab.evidence.analysis import Analysis, Comparison, compared, corrected
+from gatelab.language.tree import Learned, Linear, Read, walk
+from gatelab.language.variant import Variant
+from gatelab.report.sections.parts import Absent, Section, Tabular
+from gatelab.report.sections.wording import counted, p_value, signed_interval
+from gatelab.report.tables import Column, Table
 
 __all__ = ["RUNGS", "Rung", "ladder", "rung", "rungs"]
 

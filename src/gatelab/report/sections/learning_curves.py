@@ -7,15 +7,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from gatelab.reports.analysis import Analysis
-from gatelab.reports.evidence import Run
-from gatelab.reports.page.drawing import add_legend, drawn, hook, plain_ticks, spans_decades
-from gatelab.reports.page.looks import Look
-from gatelab.reports.page.parts import Absent, Figure, Figures, Section, Tabular
-from gatelab.reports.page.sampling import drawn_runs, told
-from gatelab.reports.page.wording import file_names
-from gatelab.reports.scores import shown_name
-from gatelab.reports.tables import Column, Table, significant
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.collected import Run
+from gatelab.evidence.scores import shown_name
+from gatelab.report.drawing.drawing import add_legend, drawn, hook, plain_ticks, spans_decades
+from gatelab.report.drawing.styles import Look
+from gatelab.report.sections.parts import Absent, Figure, Figures, Section, Tabular
+from gatelab.report.sections.thinning import drawn_runs, told
+from gatelab.report.sections.wording import file_names
+from gatelab.report.tables import Column, Table, significant
 from gatelab.statistics import area_under_curve, locate, survive, time_to_threshold
 
 __all__ = ["curves", "median_curve", "speed_table", "thinned"]

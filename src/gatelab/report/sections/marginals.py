@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from gatelab.reports.analysis import Analysis
-from gatelab.reports.evidence import Setting
-from gatelab.reports.importance import logarithmic
-from gatelab.reports.page.drawing import add_legend, drawn, hook, plain_ticks, spans_decades
-from gatelab.reports.page.looks import Look
-from gatelab.reports.page.parts import Figure, Figures
-from gatelab.reports.page.trials import is_number, settings_of
-from gatelab.reports.scores import shown_name
-from gatelab.reports.settings import shortened
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.collected import Setting
+from gatelab.evidence.importance import logarithmic
+from gatelab.evidence.scores import shown_name
+from gatelab.evidence.varied import shortened
+from gatelab.report.drawing.drawing import add_legend, drawn, hook, plain_ticks, spans_decades
+from gatelab.report.drawing.styles import Look
+from gatelab.report.sections.parts import Figure, Figures
+from gatelab.report.sections.searched_settings import is_number, settings_of
 
 __all__ = ["marginals"]
 

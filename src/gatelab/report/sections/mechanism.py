@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 
-from gatelab.reports.analysis import Analysis
-from gatelab.reports.evidence import Run
-from gatelab.reports.page.drawing import drawn, hook, left_margin, name_rows, plain_ticks, shortened_label
-from gatelab.reports.page.looks import Look
-from gatelab.reports.page.parts import Absent, Figure, Figures, Section, Tabular
-from gatelab.reports.page.wording import file_names
-from gatelab.reports.tables import Column, Table
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.collected import Run
+from gatelab.report.drawing.drawing import drawn, hook, left_margin, name_rows, plain_ticks, shortened_label
+from gatelab.report.drawing.styles import Look
+from gatelab.report.sections.parts import Absent, Figure, Figures, Section, Tabular
+from gatelab.report.sections.wording import file_names
+from gatelab.report.tables import Column, Table
 from gatelab.statistics import locate
 
 __all__ = ["mechanism", "mechanism_table", "time_scale"]

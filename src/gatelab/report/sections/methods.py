@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from gatelab.reports.analysis import RESAMPLES, Analysis
-from gatelab.reports.page.parts import Code, Section, Text
-from gatelab.reports.page.references import bibtex
-from gatelab.reports.page.wording import counted, listed, p_value
+from gatelab.evidence.analysis import RESAMPLES, Analysis
+from gatelab.report.sections.parts import Code, Section, Text
+from gatelab.report.sections.references import bibtex
+from gatelab.report.sections.wording import counted, listed, p_value
 
 __all__ = ["methods"]
 

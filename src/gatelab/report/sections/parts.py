@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gatelab.reports.tables import Table
+from gatelab.report.tables import Table
 
 __all__ = ["Absent", "Block", "Code", "Figure", "Figures", "Section", "Tabular", "Text"]
 

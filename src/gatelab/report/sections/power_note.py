@@ -2,10 +2,10 @@
 
 import math
 
-from gatelab.reports.analysis import Analysis
-from gatelab.reports.page.parts import Absent, Section, Tabular
-from gatelab.reports.page.wording import p_value, signed
-from gatelab.reports.tables import Column, Table, significant
+from gatelab.evidence.analysis import Analysis
+from gatelab.report.sections.parts import Absent, Section, Tabular
+from gatelab.report.sections.wording import p_value, signed
+from gatelab.report.tables import Column, Table, significant
 from gatelab.statistics import cohens_dz, seeds_needed, smallest_detectable_effect, summarise
 
 __all__ = ["power", "power_table"]

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from gatelab.reports.analysis import Analysis
-from gatelab.reports.evidence import Setting
-from gatelab.reports.scores import worse
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.collected import Setting
+from gatelab.evidence.scores import worse
 
 __all__ = ["by_validation", "is_number", "settings_of"]
 

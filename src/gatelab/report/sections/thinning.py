@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gatelab.reports.evidence import Run
+from gatelab.evidence.collected import Run
 
 __all__ = ["MOST_DRAWN", "drawn_runs", "told"]
 

@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gatelab.reports.analysis import Analysis, Comparison
-from gatelab.reports.page.wording import counted, listed, signed
+from gatelab.evidence.analysis import Analysis, Comparison
+from gatelab.report.sections.wording import counted, listed, signed
 from gatelab.statistics import plan_comparison
 
 __all__ = ["Answer", "Verdict", "verdict"]

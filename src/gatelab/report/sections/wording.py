@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from gatelab.reports.tables import ABSENT, significant
+from gatelab.report.tables import ABSENT, significant
 
 __all__ = [
     "counted",

@@ -4,8 +4,8 @@ import threading
 import time
 from types import TracebackType
 
-from gatelab.runs.claims import LEASE, Claim, Clock
-from gatelab.runs.store import Store
+from gatelab.store.lease.lease import LEASE, Claim, Clock
+from gatelab.store.store import Store
 
 __all__ = ["Claims"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gatelab.errors import UserError
 from gatelab.sweeps.executors.executor import Executor, Handle
-from gatelab.sweeps.options import ExecutorOptions
+from gatelab.sweeps.launcher_options import ExecutorOptions
 
 __all__ = ["Executor", "Handle", "check_engine", "open_executor"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from gatelab.sweeps.order import Order, Report
+from gatelab.sweeps.job import Order, Report
 
 __all__ = ["Executor", "Handle"]
 

@@ -3,8 +3,8 @@
 import time
 
 from gatelab.sweeps.executors.executor import Executor, Handle
-from gatelab.sweeps.order import Order
-from gatelab.sweeps.perform import perform, train
+from gatelab.sweeps.job import Order
+from gatelab.sweeps.work import perform, train
 
 __all__ = ["Inline"]
 

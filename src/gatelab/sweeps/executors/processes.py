@@ -16,7 +16,7 @@ from typing import IO
 
 from gatelab.sweeps.executors.devices import VARIABLE
 from gatelab.sweeps.executors.executor import Executor, Handle
-from gatelab.sweeps.order import Order, Report
+from gatelab.sweeps.job import Order, Report
 
 __all__ = ["Processes"]
 
@@ -133,7 +133,7 @@ class _Worker:
         path = os.pathsep.join([str(_SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
         environment = {**os.environ, "PYTHONPATH": path, **({} if gpu is None else {VARIABLE: gpu})}
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "gatelab.sweeps.worker"],
+            [sys.executable, "-P", "-m", "gatelab.sweeps.worker_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.sweeps.executors.executor import Executor, Handle
-from gatelab.sweeps.options import ExecutorOptions
-from gatelab.sweeps.order import Order, Report
-from gatelab.sweeps.perform import perform
+from gatelab.sweeps.job import Order, Report
+from gatelab.sweeps.launcher_options import ExecutorOptions
+from gatelab.sweeps.work import perform
 
 __all__ = ["Submitit"]
 

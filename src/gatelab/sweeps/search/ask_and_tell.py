@@ -11,11 +11,20 @@ from hydra.core.override_parser.types import Override
 from optuna.trial import Trial, TrialState
 
 from gatelab.errors import UserError
-from gatelab.search.samplers import sampler
-from gatelab.search.settings import SearchSettings
-from gatelab.search.space import Space, read_space
-from gatelab.search.study import claimed, counted, kept, opened, question, remaining_waiting, requeue_killed, study_of
-from gatelab.search.summary import summary
+from gatelab.sweeps.search.samplers import sampler
+from gatelab.sweeps.search.search_settings import SearchSettings
+from gatelab.sweeps.search.search_summary import summary
+from gatelab.sweeps.search.space import Space, read_space
+from gatelab.sweeps.search.study import (
+    claimed,
+    counted,
+    kept,
+    opened,
+    question,
+    remaining_waiting,
+    requeue_killed,
+    study_of,
+)
 
 __all__ = ["Outcome", "Point", "Runs", "search"]
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gatelab.errors import UserError, suggest
-from gatelab.search.samplers import OPTIONS, check_options
+from gatelab.sweeps.search.samplers import OPTIONS, check_options
 from gatelab.validation import check
 
 __all__ = ["SearchSettings"]

@@ -8,7 +8,7 @@ from typing import Protocol
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from gatelab.search.space import Space
+from gatelab.sweeps.search.space import Space
 
 __all__ = ["summary"]
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, Transformer
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from gatelab.configuration.counting import MOST_POINTS, values
+from gatelab.configuration.sweep_size import MOST_POINTS, values
 from gatelab.errors import UserError, suggest
 
 __all__ = ["Parameter", "Space", "read_space"]

@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from gatelab.disk import because, make_folder, writing
 from gatelab.errors import UserError
-from gatelab.search.journal import check_journal, forget_mark, mark_journal, mend_journal
-from gatelab.search.space import Space
+from gatelab.sweeps.search.journal import check_journal, forget_mark, mark_journal, mend_journal
+from gatelab.sweeps.search.space import Space
 
 __all__ = ["claimed", "counted", "kept", "opened", "question", "remaining_waiting", "requeue_killed", "study_of"]
 

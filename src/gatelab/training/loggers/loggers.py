@@ -16,10 +16,10 @@ from pytorch_lightning.loggers import CSVLogger
 
 from gatelab.configuration import RunConfiguration
 from gatelab.probes import GateHistogram
-from gatelab.runs import Result
-from gatelab.training.patience import IMPATIENCE, PATIENCE, together, within
-from gatelab.training.wandb_mirror import WandbMirror, open_wandb
-from gatelab.training.wandb_runs import one_line, start_run
+from gatelab.store import Result
+from gatelab.training.loggers.wandb_logger import WandbMirror, open_wandb
+from gatelab.training.loggers.wandb_process import one_line, start_run
+from gatelab.training.timeouts import IMPATIENCE, PATIENCE, together, within
 
 __all__ = [
     "PATIENCE",

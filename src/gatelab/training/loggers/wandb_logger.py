@@ -8,8 +8,8 @@ from typing import Any
 from gatelab.configuration import RunConfiguration
 from gatelab.configuration.sections import WandbSection
 from gatelab.probes import GateHistogram
-from gatelab.runs import Result
-from gatelab.training.wandb_runs import TAG, shortened, start_run, tags_of_environment
+from gatelab.store import Result
+from gatelab.training.loggers.wandb_process import TAG, shortened, start_run, tags_of_environment
 
 __all__ = ["WandbMirror", "open_wandb"]
 

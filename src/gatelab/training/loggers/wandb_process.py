@@ -12,7 +12,7 @@ from typing import Any
 
 from gatelab.configuration.sections import WandbSection
 from gatelab.configuration.wandb_environment import forget_told
-from gatelab.training.patience import within
+from gatelab.training.timeouts import within
 
 __all__ = ["one_line", "shortened", "start_run", "tags_of_environment"]
 

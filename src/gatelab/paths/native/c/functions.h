@@ -1,4 +1,4 @@
-/* The element-wise functions of equations/functions.py on vectors. A NaN that comes in goes out. */
+/* The element-wise functions of language/functions.py on vectors. A NaN that comes in goes out. */
 
 #if DOUBLE
 #define BITS 52

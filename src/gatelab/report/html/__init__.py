@@ -1,0 +1,1 @@
+"""The comparison page as HTML: template, style, script, and what fills them."""
