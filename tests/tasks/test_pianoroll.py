@@ -1,5 +1,6 @@
 """The file of chorales: every way in which it can be wrong or out of reach is told in one line, at once."""
 
+import contextlib
 import hashlib
 import json
 import socket
@@ -192,9 +193,56 @@ def test_offline_mode_is_told(home, monkeypatch):
     check_fetch_refusal()
 
 
+def test_a_file_that_breaks_off_is_refused_and_not_kept(home, tmp_path):
+    def half_of_it(connection):
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 20\r\n\r\n0123456789")
+        connection.close()
+
+    assert "10 of 20 bytes came" in refused_by(half_of_it, home)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_server_that_speaks_something_else_is_told(home):
+    def something_else(connection):
+        connection.recv(4096)
+        connection.sendall(b"220 smtp ready\r\n")
+        connection.close()
+
+    assert "220 smtp ready" in refused_by(something_else, home)
+
+
+def test_a_file_that_comes_too_slowly_is_given_up(home, monkeypatch):
+    monkeypatch.setattr(public, "FETCH_SECONDS", 0.1)
+
+    def byte_after_byte(connection):
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        with contextlib.suppress(OSError):  # the client has gone
+            while True:
+                connection.sendall(b"0")
+                time.sleep(0.01)
+        connection.close()
+
+    assert "bytes came in 0 seconds, and not all" in refused_by(byte_after_byte, home)
+
+
+def refused_by(answer, home):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        home.at(server.getsockname()[1])
+        thread = threading.Thread(target=lambda: answer(server.accept()[0]))
+        thread.start()
+        line = check_fetch_refusal()
+        thread.join()
+    return line
+
+
 def check_fetch_refusal():
     started = time.monotonic()
     line = refusal(lambda: pianoroll.load_chorales(None, pianoroll.PUBLIC_SHA256))
     assert time.monotonic() - started < 5
     assert line.startswith(f"task=chorales: cannot fetch {pianoroll.PUBLIC_URL} (0.4 MB): ")
     assert line.endswith("; fetch it elsewhere and give task.path=FILE, or its folder as GATELAB_DATA")
+    return line

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.errors import UserError
 
 # datasets takes seconds to import; tasks must be listed without it.
@@ -23,9 +26,16 @@ DATA_VARIABLE = "GATELAB_DATA"
 """The environment variable that names a folder with copies of public files."""
 
 SILENT_SECONDS = 4.0
-"""How long a connection may stay silent. A silent one is tried twice, so that giving up takes twice as long."""
+"""How long a connection may stay silent."""
 FETCH_SECONDS = 120.0
 """How long the fetching of one file may take when the connection does answer."""
+
+_AT_ONCE = 1 << 16  # bytes
+_OFFLINE = "offline mode is on (HF_HUB_OFFLINE)"
+
+
+class _RefusedError(ConnectionError):
+    """A server has answered, and not with what was asked for."""
 
 
 class PublicFile(NamedTuple):
@@ -147,25 +157,50 @@ def _at_hand(file: PublicFile) -> Path | None:
 
 def _fetch(file: PublicFile) -> Path:
     """Return the file in the cache of datasets, after fetching it if need be."""
-    import aiohttp
-    import datasets
+    from datasets import config
 
-    bounds = aiohttp.ClientTimeout(total=FETCH_SECONDS, connect=SILENT_SECONDS, sock_read=SILENT_SECONDS)
-    # use_etag=False: the address pins the content, so what is in the cache is found without network.
-    # Options go under the protocol's name, the form in which datasets hands them to fsspec.
-    how = datasets.DownloadConfig(
-        use_etag=False,
-        disable_tqdm=True,
-        storage_options={file.url.split(":")[0]: {"client_kwargs": {"timeout": bounds}}},
-    )
+    # the name that datasets gives what it fetches itself
+    kept = Path(config.DOWNLOADED_DATASETS_PATH) / hashlib.sha256(file.url.encode()).hexdigest()
+    if not kept.is_file():
+        try:
+            if config.HF_HUB_OFFLINE:
+                raise ConnectionError(_OFFLINE)
+            content = _fetched(file.url)
+        except (OSError, HTTPException) as error:
+            raise UserError(
+                f"task={file.task}: cannot fetch {file.url} ({file.size}): {_words(error)}; "
+                f"fetch it elsewhere and give task.path=FILE, or its folder as {DATA_VARIABLE}"
+            ) from error
+        make_folder(kept.parent)
+        with writing(kept):
+            write_atomically(kept, content)
+    return kept
+
+
+def _fetched(url: str) -> bytes:
+    """Return the content at an address. Raises OSError or HTTPException."""
+    until, content = time.monotonic() + FETCH_SECONDS, bytearray()
+    with _answer(urllib.request.Request(url, headers={"User-Agent": "gatelab"})) as answer:
+        while part := answer.read1(_AT_ONCE):
+            content += part
+            if time.monotonic() > until:
+                raise TimeoutError(f"{len(content):,} bytes came in {FETCH_SECONDS:.0f} seconds, and not all")
+        whole = int(answer.headers.get("Content-Length", len(content)))
+    if len(content) != whole:
+        raise ConnectionError(f"{len(content):,} of {whole:,} bytes came")
+    return bytes(content)
+
+
+def _answer(request: urllib.request.Request) -> HTTPResponse:
+    """Return what a server answers, of any status below 400. Raises OSError or HTTPException."""
     try:
-        return Path(datasets.DownloadManager(download_config=how).download(file.url))
-    except (OSError, aiohttp.ClientError) as error:
-        # fsspec calls every failure "file not found" and keeps what happened as the cause
-        raise UserError(
-            f"task={file.task}: cannot fetch {file.url} ({file.size}): {_words(error.__cause__ or error)}; "
-            f"fetch it elsewhere and give task.path=FILE, or its folder as {DATA_VARIABLE}"
-        ) from error
+        answer: HTTPResponse = urllib.request.urlopen(request, timeout=SILENT_SECONDS)
+    except urllib.error.HTTPError as error:
+        error.close()  # it holds the connection
+        raise _RefusedError(str(error)) from error
+    except urllib.error.URLError as error:
+        raise ConnectionError(_words(error.reason)) from error
+    return answer
 
 
 def _from_folder(public: PublicDataset, path: str) -> Any:
@@ -217,14 +252,13 @@ def _reach_the_hub() -> None:
     from datasets import config
 
     if config.HF_HUB_OFFLINE:
-        raise ConnectionError("offline mode is on (HF_HUB_OFFLINE)")
+        raise ConnectionError(_OFFLINE)
     try:
-        with urllib.request.urlopen(urllib.request.Request(config.HF_ENDPOINT, method="HEAD"), timeout=SILENT_SECONDS):
-            pass
-    except urllib.error.HTTPError:
+        _answer(urllib.request.Request(config.HF_ENDPOINT, method="HEAD")).close()
+    except _RefusedError:
         pass  # whatever the answer, somebody is there
-    except urllib.error.URLError as error:
-        raise ConnectionError(f"{config.HF_ENDPOINT} does not answer ({_words(error.reason)})") from error
+    except OSError as error:
+        raise ConnectionError(f"{config.HF_ENDPOINT} does not answer ({error})") from error
 
 
 @contextmanager
