@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gatelab.tasks import Chorales
-from gatelab.tasks.pianoroll import load_chorales
+from gatelab.tasks.music.pianoroll import load_chorales
 from tests.tasks.examples import TINY_CHORALES
 
 REAL_FILE = os.environ.get("GATELAB_CHORALES")

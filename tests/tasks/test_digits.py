@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-import gatelab.tasks.digits
+import gatelab.tasks.images.digits
 from gatelab.errors import UserError
 from gatelab.tasks import Digits, task_from_mapping
 
@@ -26,7 +26,7 @@ SPLITS = {
 
 
 def shipped():
-    module = Path(gatelab.tasks.digits.__file__)
+    module = Path(gatelab.tasks.images.digits.__file__)
     with np.load(module.with_name("digits.npz"), allow_pickle=False) as file:
         assert sorted(file) == ["digits", "pixels"]
         return file["pixels"], file["digits"]

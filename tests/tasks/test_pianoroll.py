@@ -14,7 +14,9 @@ import datasets
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.tasks import Chorales, pianoroll, public
+from gatelab.tasks import Chorales
+from gatelab.tasks.music import pianoroll
+from gatelab.tasks.sources import fetch
 from tests.tasks.examples import TINY_CHORALES
 
 
@@ -96,7 +98,7 @@ class Home:
     def __init__(self, monkeypatch, cache):
         self.monkeypatch = monkeypatch
         monkeypatch.setattr(datasets.config, "DOWNLOADED_DATASETS_PATH", str(cache))
-        monkeypatch.setattr(public, "SILENT_SECONDS", 0.2)
+        monkeypatch.setattr(fetch, "SILENT_SECONDS", 0.2)
 
     def at(self, port):
         self.monkeypatch.setattr(pianoroll, "PUBLIC_URL", f"http://127.0.0.1:{port}/chorales.json")
@@ -213,7 +215,7 @@ def test_a_server_that_speaks_something_else_is_told(home):
 
 
 def test_a_file_that_comes_too_slowly_is_given_up(home, monkeypatch):
-    monkeypatch.setattr(public, "FETCH_SECONDS", 0.1)
+    monkeypatch.setattr(fetch, "FETCH_SECONDS", 0.1)
 
     def byte_after_byte(connection):
         connection.recv(4096)

@@ -10,8 +10,9 @@ import torch
 from datasets.packaged_modules.parquet.parquet import Parquet
 
 from gatelab.errors import UserError
-from gatelab.tasks import PermutedMnist, SequentialCifar10, SequentialMnist, public, task_from_mapping
-from gatelab.tasks.picture_files import MNIST
+from gatelab.tasks import PermutedMnist, SequentialCifar10, SequentialMnist, task_from_mapping
+from gatelab.tasks.sources import fetch
+from gatelab.tasks.sources.picture_files import MNIST
 from tests.tasks.local_data import pictures, save_idx, save_pictures, with_hash
 
 JANET = os.environ.get("GATELAB_JANET_PERMUTATION")
@@ -243,7 +244,7 @@ def empty_cache(monkeypatch, tmp_path):
 def test_without_network_it_is_told_at_once_what_to_fetch(monkeypatch, empty_cache, offline):
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", offline)
     monkeypatch.setattr(datasets.config, "HF_ENDPOINT", "http://127.0.0.1:9")  # where nobody listens
-    monkeypatch.setattr(public, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(fetch, "SILENT_SECONDS", 0.2)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     line = refusal(SequentialCifar10().test)

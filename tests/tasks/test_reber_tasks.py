@@ -10,7 +10,8 @@ import torch
 
 from gatelab.errors import UserError
 from gatelab.randomness import generator
-from gatelab.tasks import ContinualReber, EmbeddedReber, reber, task_from_mapping
+from gatelab.tasks import ContinualReber, EmbeddedReber, task_from_mapping
+from gatelab.tasks.formal import reber
 from tests.tasks.oracles import ORACLES
 from tests.tasks.oracles.reber import SYMBOLS, legal_after, letters
 

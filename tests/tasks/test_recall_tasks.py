@@ -8,8 +8,8 @@ import torch
 
 from gatelab.errors import UserError
 from gatelab.tasks import Mqar, MqarForgetting, StateTracking, task_from_mapping
-from gatelab.tasks.associative_recall import distinct
-from gatelab.tasks.state_tracking import GROUPS, product_table
+from gatelab.tasks.formal.state_tracking import GROUPS, product_table
+from gatelab.tasks.recall.associative_recall import distinct
 from tests.tasks.oracles import ORACLES
 
 STANDARD_ERRORS = 5

@@ -12,7 +12,7 @@ import torch
 
 from gatelab.errors import UserError
 from gatelab.tasks import Characters, ImdbBytes, Text8, TinyShakespeare, WikiText2, Words, task_from_mapping
-from gatelab.tasks.packed import cut
+from gatelab.tasks.sources.byte_arrays import cut
 from tests.tasks.local_data import file_hash, save_text, save_texts, with_hash
 
 SHAKESPEARE = os.environ.get("GATELAB_TINY_SHAKESPEARE")

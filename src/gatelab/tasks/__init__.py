@@ -6,32 +6,13 @@ A task is added in three places: its module here, one line of ``_KINDS``, and it
 from collections.abc import Mapping
 
 from gatelab.errors import UserError, suggest
-from gatelab.tasks.adding import Adding, AddingTcn
-from gatelab.tasks.associative_recall import Mqar, MqarForgetting
-from gatelab.tasks.characters import Characters, Text8, TinyShakespeare
-from gatelab.tasks.chorales import Chorales
-from gatelab.tasks.copying import Copying, CopyingS4, CopyingTcn, CopyingVariableLag
-from gatelab.tasks.counting import Anbn, Anbncn
-from gatelab.tasks.delay import Delay
-from gatelab.tasks.digits import Digits
-from gatelab.tasks.dyck import Dyck1, Dyck2
-from gatelab.tasks.imdb import ImdbBytes
-from gatelab.tasks.long_lag import NoiseFreeLongLag
-from gatelab.tasks.marked_pairs import AddingHs97, Multiplication
-from gatelab.tasks.periodic import TimingPfg
-from gatelab.tasks.pictures import PermutedMnist, SequentialCifar10, SequentialMnist
-from gatelab.tasks.polyphony import MuseData, Nottingham, PianoMidi
-from gatelab.tasks.reber import ContinualReber, EmbeddedReber
-from gatelab.tasks.recall import UnknownDelayRecall
-from gatelab.tasks.regular import CycleNavigation, EvenPairs, Majority, ModularArithmetic, Parity
-from gatelab.tasks.repetition import RepeatFirst, RepeatPrevious
-from gatelab.tasks.selective_copying import SelectiveCopying
-from gatelab.tasks.state_tracking import StateTracking
-from gatelab.tasks.task import Batch, FiniteTask, GeneratedTask, LengthTask, Task
-from gatelab.tasks.temporal_order import TemporalOrder2, TemporalOrder3
-from gatelab.tasks.timing import TimingGts, TimingMsd
-from gatelab.tasks.tomita import Tomita
-from gatelab.tasks.transduction import (
+from gatelab.tasks.formal.anbn import Anbn, Anbncn
+from gatelab.tasks.formal.dyck import Dyck1, Dyck2
+from gatelab.tasks.formal.reber import ContinualReber, EmbeddedReber
+from gatelab.tasks.formal.regular import CycleNavigation, EvenPairs, Majority, ModularArithmetic, Parity
+from gatelab.tasks.formal.state_tracking import StateTracking
+from gatelab.tasks.formal.tomita import Tomita
+from gatelab.tasks.formal.transduction import (
     BinaryAddition,
     BucketSort,
     DuplicateString,
@@ -39,8 +20,27 @@ from gatelab.tasks.transduction import (
     OddsFirst,
     ReverseString,
 )
-from gatelab.tasks.two_sequence import TwoSequenceA, TwoSequenceB, TwoSequenceC
-from gatelab.tasks.words import WikiText2, Words
+from gatelab.tasks.images.digits import Digits
+from gatelab.tasks.images.pictures import PermutedMnist, SequentialCifar10, SequentialMnist
+from gatelab.tasks.memory.adding import Adding, AddingTcn
+from gatelab.tasks.memory.adding_1997 import AddingHs97, Multiplication
+from gatelab.tasks.memory.copying import Copying, CopyingS4, CopyingTcn, CopyingVariableLag
+from gatelab.tasks.memory.delay import Delay
+from gatelab.tasks.memory.long_lag import NoiseFreeLongLag
+from gatelab.tasks.memory.repetition import RepeatFirst, RepeatPrevious
+from gatelab.tasks.memory.selective_copying import SelectiveCopying
+from gatelab.tasks.memory.temporal_order import TemporalOrder2, TemporalOrder3
+from gatelab.tasks.memory.two_sequence import TwoSequenceA, TwoSequenceB, TwoSequenceC
+from gatelab.tasks.memory.unknown_delay import UnknownDelayRecall
+from gatelab.tasks.music.chorales import Chorales
+from gatelab.tasks.music.polyphony import MuseData, Nottingham, PianoMidi
+from gatelab.tasks.recall.associative_recall import Mqar, MqarForgetting
+from gatelab.tasks.task import Batch, FiniteTask, GeneratedTask, LengthTask, Task
+from gatelab.tasks.text.characters import Characters, Text8, TinyShakespeare
+from gatelab.tasks.text.imdb import ImdbBytes
+from gatelab.tasks.text.words import WikiText2, Words
+from gatelab.tasks.timing.periodic_function import TimingPfg
+from gatelab.tasks.timing.spikes import TimingGts, TimingMsd
 from gatelab.validation import check
 
 __all__ = [

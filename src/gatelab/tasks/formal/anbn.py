@@ -22,8 +22,8 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from gatelab.tasks.legal_symbols import LegalSymbols
-from gatelab.tasks.strings import one_hot
+from gatelab.tasks.formal.next_symbols import LegalSymbols
+from gatelab.tasks.formal.strings import one_hot
 from gatelab.tasks.task import Batch, FiniteTask
 
 __all__ = ["Anbn", "Anbncn"]

@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.legal_symbols import LegalSymbols
-from gatelab.tasks.strings import StringTask, one_hot
+from gatelab.tasks.formal.next_symbols import LegalSymbols
+from gatelab.tasks.formal.strings import StringTask, one_hot
 from gatelab.tasks.task import Batch
 
 __all__ = ["Dyck1", "Dyck2"]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.measures import set_accuracy, set_cross_entropy, so_far
+from gatelab.tasks.losses import set_accuracy, set_cross_entropy, so_far
 from gatelab.tasks.task import Batch, Task
 
 if TYPE_CHECKING:

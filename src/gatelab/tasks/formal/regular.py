@@ -23,7 +23,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.tasks.strings import ClassAfterString
+from gatelab.tasks.formal.strings import ClassAfterString
 
 __all__ = ["CycleNavigation", "EvenPairs", "Majority", "ModularArithmetic", "Parity"]
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 
-from gatelab.tasks.strings import ClassAfterString
+from gatelab.tasks.formal.strings import ClassAfterString
 
 __all__ = ["Tomita"]
 

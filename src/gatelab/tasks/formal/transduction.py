@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.strings import ClassAfterString, StringAfterString
+from gatelab.tasks.formal.strings import ClassAfterString, StringAfterString
 
 __all__ = ["BinaryAddition", "BucketSort", "DuplicateString", "MissingDuplicate", "OddsFirst", "ReverseString"]
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from gatelab.randomness import generator
-from gatelab.tasks.measures import accuracy, cross_entropy
+from gatelab.tasks.losses import accuracy, cross_entropy
 from gatelab.tasks.task import Batch, FiniteTask
 
 if TYPE_CHECKING:

@@ -27,10 +27,10 @@ from pydantic import Field, model_validator
 
 from gatelab.errors import UserError
 from gatelab.randomness import generator
-from gatelab.tasks.measures import accuracy, cross_entropy
-from gatelab.tasks.packed import PackedTask, Splits
-from gatelab.tasks.picture_files import CIFAR10, MNIST, Pictures, PictureSet, load_pictures
-from gatelab.tasks.public import read_own_file
+from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.sources.byte_arrays import PackedTask, Splits
+from gatelab.tasks.sources.fetch import read_own_file
+from gatelab.tasks.sources.picture_files import CIFAR10, MNIST, Pictures, PictureSet, load_pictures
 from gatelab.tasks.task import Batch
 
 if TYPE_CHECKING:

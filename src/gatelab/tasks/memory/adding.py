@@ -14,7 +14,7 @@ sum; perfect is 0. Two forms differ in where the marks lie:
   github.com/locuslab/TCN, TCN/adding_problem/utils.py.
 
 The problem was posed by Hochreiter & Schmidhuber 1997; their form, with numbers in [-1, 1], early marks and sequences
-of different lengths, is ``adding_hs97`` in marked_pairs.py.
+of different lengths, is ``adding_hs97`` in adding_1997.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.measures import squared_error
+from gatelab.tasks.losses import squared_error
 from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:

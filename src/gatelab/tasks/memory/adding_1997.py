@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.measures import squared_error, within
+from gatelab.tasks.losses import squared_error, within
 from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:

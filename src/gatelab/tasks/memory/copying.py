@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.measures import accuracy, cross_entropy
+from gatelab.tasks.losses import accuracy, cross_entropy
 from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from gatelab.tasks.measures import squared_error
+from gatelab.tasks.losses import squared_error
 from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:

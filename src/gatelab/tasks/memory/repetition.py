@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from gatelab.tasks.measures import accuracy, cross_entropy
+from gatelab.tasks.losses import accuracy, cross_entropy
 from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:

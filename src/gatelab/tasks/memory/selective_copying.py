@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from gatelab.tasks.measures import accuracy, cross_entropy
+from gatelab.tasks.losses import accuracy, cross_entropy
 from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from gatelab.tasks.packed import Splits
-from gatelab.tasks.pianoroll import PUBLIC_SHA256, load_splits
-from gatelab.tasks.polyphony import PianoRolls
+from gatelab.tasks.music.pianoroll import PUBLIC_SHA256, load_splits
+from gatelab.tasks.music.polyphony import PianoRolls
+from gatelab.tasks.sources.byte_arrays import Splits
 
 __all__ = ["Chorales"]
 

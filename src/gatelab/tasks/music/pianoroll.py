@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gatelab.errors import UserError
 from gatelab.reading import Limits, parse_json
-from gatelab.tasks.packed import Splits, pad
-from gatelab.tasks.public import PublicFile, read_file
+from gatelab.tasks.sources.byte_arrays import Splits, pad
+from gatelab.tasks.sources.fetch import PublicFile, read_file
 from gatelab.tasks.task import Batch
 
 # datasets takes seconds to import; tasks must be listed without it.

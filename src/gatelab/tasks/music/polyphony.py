@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from gatelab.tasks.measures import note_cross_entropy
-from gatelab.tasks.packed import PackedTask, Splits
-from gatelab.tasks.pianoroll import NOTES, load_matlab_splits
-from gatelab.tasks.public import PublicFile
+from gatelab.tasks.losses import note_cross_entropy
+from gatelab.tasks.music.pianoroll import NOTES, load_matlab_splits
+from gatelab.tasks.sources.byte_arrays import PackedTask, Splits
+from gatelab.tasks.sources.fetch import PublicFile
 from gatelab.tasks.task import Batch
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.errors import UserError
-from gatelab.tasks.public import PublicDataset, check_content, load_public
+from gatelab.tasks.sources.fetch import PublicDataset, check_content, load_public
 
 __all__ = ["CIFAR10", "MNIST", "PictureSet", "Pictures", "load_pictures"]
 

@@ -33,11 +33,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from gatelab.errors import UserError
-from gatelab.tasks.measures import cross_entropy
-from gatelab.tasks.packed import PackedTask, Splits, cut
-from gatelab.tasks.public import PublicFile, read_file, read_own_file
-from gatelab.tasks.symbols import frequency_cost, ranked
+from gatelab.tasks.losses import cross_entropy
+from gatelab.tasks.sources.byte_arrays import PackedTask, Splits, cut
+from gatelab.tasks.sources.fetch import PublicFile, read_file, read_own_file
 from gatelab.tasks.task import Batch
+from gatelab.tasks.text.vocabulary import frequency_cost, ranked
 
 if TYPE_CHECKING:
     from torch import Tensor

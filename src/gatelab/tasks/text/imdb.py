@@ -23,9 +23,9 @@ from pydantic import Field
 
 from gatelab.errors import UserError
 from gatelab.randomness import generator
-from gatelab.tasks.measures import accuracy, cross_entropy
-from gatelab.tasks.packed import PackedTask, Splits, pad
-from gatelab.tasks.public import PublicDataset, check_content, load_public
+from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.sources.byte_arrays import PackedTask, Splits, pad
+from gatelab.tasks.sources.fetch import PublicDataset, check_content, load_public
 from gatelab.tasks.task import Batch
 
 if TYPE_CHECKING:

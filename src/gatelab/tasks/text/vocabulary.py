@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from gatelab.tasks.packed import Splits
+from gatelab.tasks.sources.byte_arrays import Splits
 
 __all__ = ["frequency_cost", "ranked"]
 

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from gatelab.tasks.measures import set_accuracy, set_cross_entropy, so_far, squared_error, within
+from gatelab.tasks.losses import set_accuracy, set_cross_entropy, so_far, squared_error, within
 from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:

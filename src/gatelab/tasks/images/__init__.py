@@ -1,0 +1,1 @@
+"""Tasks that read a picture pixel by pixel or row by row."""

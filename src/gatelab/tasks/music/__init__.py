@@ -1,0 +1,1 @@
+"""Tasks that predict which notes sound next."""

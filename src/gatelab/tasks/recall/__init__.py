@@ -1,0 +1,1 @@
+"""Tasks that ask for the value that belongs to a key."""

@@ -1,0 +1,1 @@
+"""Tasks of natural language, read in characters, bytes or words."""
