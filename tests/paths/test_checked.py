@@ -233,9 +233,9 @@ def test_masks_are_counted_and_measured():
     rnn = rnn_of(num_layers=2)
     with pytest.raises(UserError, match="2 masks: must be 1, one for each layer but the last"):
         rnn.run(X, masks=[torch.ones(5, 2, 4)] * 2)
-    with pytest.raises(UserError, match=r"mask of torch.float32, shape \(2, 4\): must be floats, \(5, 2, 4\)"):
+    with pytest.raises(UserError, match=r"mask of torch.float32, shape \(2, 4\): must be torch.float32, \(5, 2, 4\)"):
         rnn.run(X, masks=[torch.ones(2, 4)])
-    with pytest.raises(UserError, match="input is float64, the weights are float32"):
+    with pytest.raises(UserError, match=r"mask of torch.float64, shape \(5, 2, 4\): must be torch.float32"):
         rnn.run(X, masks=[torch.ones(5, 2, 4, dtype=DOUBLE)])
 
 

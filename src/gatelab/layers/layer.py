@@ -1,8 +1,8 @@
 """One recurrent layer in one direction: the weights of a variant and the run over a sequence."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from gatelab.layers import traced_call
 from gatelab.layers.structured_weights import start_bound, whole_weights
 from gatelab.paths import choice
 from gatelab.paths.choice import Choice
-from gatelab.paths.tensors import check_shapes, kind_of
+from gatelab.paths.lengths import as_lengths
+from gatelab.paths.tensors import check_input, check_shapes, check_states, kind_of
 
 __all__ = ["Layer", "RecurrentLayer", "Runner"]
 
@@ -134,15 +135,16 @@ class RecurrentLayer(nn.Module, ABC):
         self,
         inputs: Tensor,
         states: Mapping[str, Tensor] | None = None,
-        lengths: Tensor | None = None,
-        record: Sequence[str] = (),
+        lengths: Any = None,
+        record: Iterable[str] = (),
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         """Run the layer over a batch of sequences.
 
         Args:
             inputs: (time, batch, input), with a leading run axis if the parameters have one.
             states: state -> (batch, size) before the first step; zeros if None.
-            lengths: (batch,) valid steps of each sequence; None if all are valid.
+            lengths: (batch,) valid steps of each sequence, in any form that :meth:`gatelab.RNN.forward` takes; None if
+                all are valid.
             record: equations (gates, of a module) whose values are wanted too.
 
         Under autocast the layer computes in the dtype of its weights, like all of PyTorch's operations that lose too
@@ -152,11 +154,18 @@ class RecurrentLayer(nn.Module, ABC):
             outputs (time, batch, hidden), final states, recorded values (time, batch, size); zeros after the end.
 
         Raises:
-            UserError: tensors of another dtype, device or shape than the weights ask for; an unknown name in record.
+            UserError: tensors of another dtype, device or shape than the weights ask for; lengths that are no whole
+                numbers from 0 to the steps; an unknown name in record.
         """
+        check_input(inputs, self.input_size)
         learned, sizes = self.learned(), self.state_sizes()
-        if states is None:
-            batch = (*inputs.shape[:-3], inputs.shape[-2])
+        batch = (*inputs.shape[:-3], inputs.shape[-2])
+        if lengths is not None:
+            lengths = as_lengths(lengths, batch, inputs.shape[-3], inputs.device)
+        record = self.recordable(record)
+        if states is not None:
+            check_states(states, sizes)
+        else:
             states = {state: inputs.new_zeros(*batch, size) for state, size in sizes.items()}
         if torch._C._is_any_autocast_enabled() and _autocasts(inputs.device.type):
             dtype, _ = kind_of(inputs, learned)
@@ -164,9 +173,7 @@ class RecurrentLayer(nn.Module, ABC):
             with torch.autocast(inputs.device.type, enabled=False):
                 return self.forward(inputs, states, lengths, record)
         if not traced_call.seen_by_jit():
-            check_shapes(inputs, states, learned, self.input_size, sizes, self._shapes)
-        if record:
-            self._check_record(record)
+            check_shapes(inputs, states, learned, sizes, self._shapes)
         run = self.runner(learned)
         if self.recompute is None or not inputs.shape[-3]:
             return run(inputs, states, lengths, record)
@@ -181,13 +188,22 @@ class RecurrentLayer(nn.Module, ABC):
         joined = {name: torch.cat([values[name] for values in recorded], -3) for name in record}
         return torch.cat(outputs, -3), current, joined
 
-    def _check_record(self, record: Sequence[str]) -> None:
+    def recordable(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return names of what can be recorded.
+
+        Raises:
+            UserError: one is unknown, or they are none.
+        """
         known = self.variant.equations if self.variant.module is None else MODULES[self.variant.module].gates
-        for name in (record,) if isinstance(record, str) else record:
-            if isinstance(record, str) or name not in known:
+        some = not isinstance(names, str | bytes) and isinstance(names, Iterable)
+        given: tuple[Any, ...] = tuple(names) if some else (names,)
+        for name in given:
+            if not some or not isinstance(name, str) or name not in known:
+                shown = list(given) if some else names
                 raise UserError(
-                    f"record={record!r}: must be a list of names among {', '.join(known)}{suggest(str(name), known)}"
+                    f"record={shown!r}: must be a list of names among {', '.join(known)}{suggest(str(name), known)}"
                 )
+        return given
 
     def learned(self) -> dict[str, Tensor]:
         """Return parameter name -> tensor, as they are now: with a run axis in a stack."""

@@ -16,7 +16,7 @@ from gatelab.layers.traced_call import seen_by_jit
 from gatelab.paths.lengths import as_lengths
 from gatelab.paths.padding import filled, is_valid
 from gatelab.paths.products import product
-from gatelab.paths.tensors import ordinary
+from gatelab.paths.tensors import check_input, check_tensor, ordinary
 
 __all__ = ["Network"]
 
@@ -119,20 +119,35 @@ class Network(nn.Module):
         Returns:
             (batch, output) for readout "last", (time, batch, output) for "every".
         """
-        if lengths is not None:
-            *batch, steps, sequences = inputs.shape if self.tokens else inputs.shape[:-1]
-            lengths = as_lengths(lengths, (*batch, sequences), steps, inputs.device)
-        output, _, _ = self.rnn.run(self.embedded(inputs, lengths), None, lengths, masks)
+        lengths = self._checked(inputs, lengths)
+        output, _, _ = self.rnn.run(self._embedded(inputs, lengths), None, lengths, masks)
         if self.predicts == "last":
             return self._read(self._last(output, lengths))
         steps_and_batch = output.shape[-3:-1]
         return self._read(output.flatten(-3, -2)).unflatten(-2, steps_and_batch)
 
-    def embedded(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def embedded(self, inputs: Tensor, lengths: Any = None) -> Tensor:
         """Return what the first layer reads: (time, batch, features), with a run axis if the weights have one.
 
         Whatever stands behind the end of a sequence is not looked at, be it no number or no token.
         """
+        return self._embedded(inputs, self._checked(inputs, lengths))
+
+    def _checked(self, inputs: Tensor, lengths: Any) -> Tensor | None:
+        """Refuse inputs of another type or shape, and return lengths as the layers take them."""
+        if not self.tokens:
+            check_input(inputs, self.rnn.input_size if self.embedding is None else self.embedding.shape[-2])
+        else:
+            check_tensor("input", inputs)
+            if inputs.dim() not in (2, 3) or inputs.dtype not in (torch.int32, torch.int64):
+                found = f"input of {inputs.dtype}, shape {tuple(inputs.shape)}"
+                raise UserError(f"{found}: must be tokens, (time, batch) of torch.int64")
+        if lengths is None:
+            return None
+        *batch, steps, sequences = inputs.shape if self.tokens else inputs.shape[:-1]
+        return as_lengths(lengths, (*batch, sequences), steps, inputs.device)
+
+    def _embedded(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         table = self.embedding
         if table is None:
             return inputs

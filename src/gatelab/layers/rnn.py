@@ -1,6 +1,6 @@
 """gatelab.RNN: any variant, called like torch.nn.LSTM."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -16,7 +16,7 @@ from gatelab.layers.rnn_states import pack_states, unpack_states
 from gatelab.layers.torch_weights import copy_from_torch, copy_to_torch
 from gatelab.paths import Choice
 from gatelab.paths.lengths import as_lengths
-from gatelab.paths.tensors import check_dense
+from gatelab.paths.tensors import check_input, check_states, check_tensor, kind_of
 
 __all__ = ["RNN"]
 
@@ -211,7 +211,7 @@ class RNN(nn.Module):
         states: list[dict[str, Tensor]] | None = None,
         lengths: Any = None,
         masks: Sequence[Tensor] | None = None,
-        record: Sequence[str] = (),
+        record: Iterable[str] = (),
     ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]]]:
         """Run all layers, time-major, with or without a leading run axis.
 
@@ -228,9 +228,13 @@ class RNN(nn.Module):
             values (time, batch, size).
 
         Raises:
-            UserError: as forward(), and for masks that do not fit.
+            UserError: as forward(); states, masks or names that do not fit.
         """
         directions = 2 if self.bidirectional else 1
+        check_input(inputs, self.input_size)
+        record = self.layers[0].recordable(record)
+        if states is not None:
+            self._check_states(states)
         if lengths is not None:
             batch = (*inputs.shape[:-3], inputs.shape[-2])
             lengths = as_lengths(lengths, batch, inputs.shape[-3], inputs.device)
@@ -253,7 +257,11 @@ class RNN(nn.Module):
                 records.append(recorded)
             inputs = outputs[0] if directions == 1 else torch.cat(outputs, -1)
             if depth < self.num_layers - 1:
-                inputs = inputs * masks[depth] if masks else functional.dropout(inputs, self.dropout, self.training)
+                inputs = (
+                    inputs * masks[depth]
+                    if masks is not None
+                    else functional.dropout(inputs, self.dropout, self.training)
+                )
         return inputs, finals, records
 
     @torch.no_grad()
@@ -274,8 +282,7 @@ class RNN(nn.Module):
     def _check(self, inputs: Tensor) -> None:
         if not isinstance(inputs, Tensor):
             raise UserError(f"input is a {type(inputs).__name__}: must be a tensor or a PackedSequence")
-        if inputs.layout is not torch.strided or inputs.is_nested or inputs.is_quantized:
-            check_dense({"input": inputs})
+        check_tensor("input", inputs)
         if torch._C._get_tracing_state() is not None:
             return  # a size is a tensor then; the operator that is recorded checks when it runs
         if inputs.dim() not in (2, 3):
@@ -284,14 +291,29 @@ class RNN(nn.Module):
         if inputs.shape[-1] != self.input_size:
             raise UserError(f"input of shape {tuple(inputs.shape)}: the last axis must be input_size={self.input_size}")
 
+    def _check_states(self, states: list[dict[str, Tensor]]) -> None:
+        _check_count("states", states, len(self.layers), "one for each layer and direction")
+        for one, sizes in zip(states, self._sizes, strict=True):
+            check_states(one, sizes)
+
     def _check_masks(self, masks: Sequence[Tensor], inputs: Tensor) -> None:
-        wanted = self.num_layers - 1
-        if len(masks) != wanted:
-            raise UserError(f"{len(masks)} masks: must be {wanted}, one for each layer but the last")
+        _check_count("masks", masks, self.num_layers - 1, "one for each layer but the last")
+        dtype, _ = kind_of(inputs, self.layers[0].learned())
         shape = (*inputs.shape[:-1], self.output_size)
         for mask in masks:
-            if mask.shape != shape or not mask.is_floating_point():
-                raise UserError(f"mask of {mask.dtype}, shape {tuple(mask.shape)}: must be floats, {tuple(shape)}")
+            check_tensor("mask", mask)
+            if mask.shape != shape or mask.dtype is not dtype:
+                found = f"mask of {mask.dtype}, shape {tuple(mask.shape)}"
+                raise UserError(f"{found}: must be {dtype}, {tuple(shape)}")
+            if mask.device != inputs.device:
+                raise UserError(f"mask is on {mask.device}, the input is on {inputs.device}: must be on it too")
+
+
+def _check_count(name: str, given: Sequence[object], wanted: int, which: str) -> None:
+    if not isinstance(given, list | tuple):
+        raise UserError(f"{name} are a {type(given).__name__}: must be a list of {wanted}, {which}")
+    if len(given) != wanted:
+        raise UserError(f"{len(given)} {name}: must be {wanted}, {which}")
 
 
 def _computation(variant: Variant) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from gatelab.language.json_line import variant_of
 from gatelab.layers.structured_weights import whole_shapes
 from gatelab.paths import choice
 from gatelab.paths.lengths import as_lengths
-from gatelab.paths.tensors import check_shapes
+from gatelab.paths.tensors import check_input, check_shapes
 
 __all__ = ["recorded", "recurrence", "seen_by_jit"]
 
@@ -92,7 +92,8 @@ def _recurrence(
     named_states, named_weights = dict(zip(of.states, states, strict=True)), dict(zip(shapes, weights, strict=True))
     lengths_of = {"input": inputs.shape[-1], "hidden": hidden_size}
     sizes = {name: lengths_of[of.sizes[name]] for name in of.states}
-    check_shapes(inputs, named_states, named_weights, inputs.shape[-1], sizes, shapes)
+    check_input(inputs, inputs.shape[-1])
+    check_shapes(inputs, named_states, named_weights, sizes, shapes)
     if lengths is not None:
         batch = (*inputs.shape[:-3], inputs.shape[-2])
         lengths = as_lengths(lengths, batch, inputs.shape[-3], inputs.device)

@@ -10,7 +10,7 @@ from torch import Tensor
 from gatelab.errors import UserError
 from gatelab.paths.tensors import check_dense, ordinary
 
-__all__ = ["as_lengths"]
+__all__ = ["as_lengths", "unless_full"]
 
 
 def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.device) -> Tensor:
@@ -34,12 +34,11 @@ def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.dev
     seen_by_jit = torch._C._get_tracing_state() is not None  # for which a size is a tensor
     if not seen_by_jit and lengths.shape not in (batch, batch[-1:]):
         raise UserError(f"lengths of shape {tuple(lengths.shape)}: must be {tuple(batch)}, one for each sequence")
-    if not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling() and not ordinary(lengths):
         if lengths.is_meta and device.type != "meta":
             raise UserError(f"lengths are on meta, the input is on {device}: must have values")
         check_dense({"lengths": lengths})
         lengths = lengths.resolve_neg()
-    lengths = lengths.to(torch.int64)
     # what a tracer sees has no values; compiled code looks at them when it runs
     if lengths.numel() and _has_values(lengths):
         # read as an array: a tracer that records every operation does not see it
@@ -47,7 +46,19 @@ def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.dev
         shortest, longest = int(values.min()), int(values.max())
         if shortest < 0 or longest > steps:
             raise UserError(f"lengths from {shortest} to {longest}: must be from 0 to {steps} steps")
-    return lengths.to(device)
+    return lengths.to(device, torch.int64)
+
+
+def unless_full(lengths: Tensor | None, steps: int) -> Tensor | None:
+    """Return lengths that :func:`as_lengths` has made, or None where all sequences fill the time axis.
+
+    Both give the same numbers, and without lengths there is less to do. Only memory at hand is looked at, and nothing
+    while something records: what it records is to hold for other lengths too.
+    """
+    recording = torch._C._len_torch_dispatch_stack() or torch._C._functorch.peek_interpreter_stack() is not None
+    if lengths is None or recording or not ordinary(lengths) or not _has_values(lengths):
+        return lengths
+    return None if bool((lengths.numpy() == steps).all()) else lengths
 
 
 def _has_values(lengths: Tensor) -> bool:
@@ -63,18 +74,23 @@ def _array(given: Any) -> np.ndarray[Any, np.dtype[Any]]:
             return np.array([_whole(value) for value in given], np.int64)
         except (TypeError, OverflowError) as error:
             raise UserError(f"lengths={_begin(given)}: must be whole numbers, one for each sequence") from error
+    if np.ma.is_masked(given):
+        raise UserError(f"lengths={_begin(given)}: some are masked, must be whole numbers")
     array = np.asarray(given)
     if array.dtype.kind not in "iu":
-        raise UserError(f"lengths of {array.dtype}: must be whole numbers, of an int type")
-    return array.astype(np.int64)
+        kind = f"of {array.dtype}" if isinstance(given, np.ndarray | np.generic) else f"are a {type(given).__name__}"
+        raise UserError(f"lengths {kind}: must be whole numbers, of an int type")
+    return array.astype(array.dtype.newbyteorder("="))
 
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool | np.bool_) or (isinstance(value, Tensor) and value.dtype is torch.bool):
         raise TypeError("a truth value")
+    if np.ma.is_masked(value):
+        raise TypeError("a masked number")
     return index(value)
 
 
 def _begin(given: Any) -> str:
-    text = " ".join(repr(given).split())
+    text = " ".join((repr(given) if isinstance(given, list | tuple | range) else str(given)).split())
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,6 +1,6 @@
 """What may enter a recurrence: dense tensors of one dtype on one device, of the shapes of the layer; else one line."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,19 @@ from torch._C import DispatchKey, DispatchKeySet
 
 from gatelab.errors import UserError
 
-__all__ = ["all_ordinary", "check_dense", "check_kinds", "check_shapes", "kind_of", "named", "ordinary", "traced"]
+__all__ = [
+    "all_ordinary",
+    "check_dense",
+    "check_input",
+    "check_kinds",
+    "check_shapes",
+    "check_states",
+    "check_tensor",
+    "kind_of",
+    "named",
+    "ordinary",
+    "traced",
+]
 
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _TYPES = (Tensor, nn.Parameter)
@@ -52,31 +64,64 @@ def kind_of(inputs: Tensor, weights: Mapping[str, Tensor]) -> tuple[torch.dtype,
     return first.dtype, first.device
 
 
+def check_tensor(name: str, given: object) -> None:
+    """Refuse what is no tensor, or one without a shape.
+
+    Raises:
+        UserError: naming it and what it is.
+    """
+    if not isinstance(given, Tensor):
+        raise UserError(f"{name} is a {type(given).__name__}: must be a tensor")
+    if given.layout is not torch.strided or given.is_nested or given.is_quantized:
+        check_dense({name: given})
+
+
+def check_input(inputs: object, features: int) -> None:
+    """Refuse inputs that are no batch of sequences, (time, batch, features), with or without a run axis.
+
+    Raises:
+        UserError: naming what they are, and what they must be.
+    """
+    check_tensor("input", inputs)
+    assert isinstance(inputs, Tensor)
+    if torch._C._get_tracing_state() is not None:
+        return  # a size is a tensor then
+    if inputs.dim() not in (3, 4) or inputs.shape[-1] != features:
+        raise UserError(f"input of shape {tuple(inputs.shape)}: must be (time, batch, {features})")
+
+
+def check_states(states: object, names: Collection[str]) -> None:
+    """Refuse states that are not one tensor for each name.
+
+    Raises:
+        UserError: naming what they are, and what they must be.
+    """
+    if not isinstance(states, Mapping):
+        raise UserError(f"states are a {type(states).__name__}: must be a mapping of {', '.join(names)} to tensors")
+    if states.keys() != set(names):
+        raise UserError(f"states {', '.join(map(str, states)) or 'none'}: must be {', '.join(names)}")
+    for name, state in states.items():
+        check_tensor(f"state {name}", state)
+
+
 def check_shapes(
     inputs: Tensor,
     states: Mapping[str, Tensor],
     weights: Mapping[str, Tensor],
-    features: int,
     sizes: Mapping[str, int],
     shapes: Mapping[str, tuple[int, ...]],
 ) -> None:
-    """Refuse tensors whose shapes are not those of a layer.
+    """Refuse states and weights whose shapes are not those of a layer on these inputs.
 
     Args:
-        inputs, states, weights: as :meth:`gatelab.layers.layer.RecurrentLayer.forward` gets them.
-        features: of the inputs.
+        inputs, states, weights: as :func:`check_input` and :func:`check_states` let them pass.
         sizes: state -> length.
         shapes: weight -> shape, without the run axis.
 
     Raises:
         UserError: naming the tensor, its shape, and what it must be.
     """
-    shape = inputs.shape
-    if len(shape) not in (3, 4) or shape[-1] != features:
-        raise UserError(f"input of shape {tuple(shape)}: must be (time, batch, {features})")
-    runs, batch = shape[:-3], shape[-2]
-    if states.keys() != sizes.keys():
-        raise UserError(f"states {', '.join(states) or 'none'}: must be {', '.join(sizes)}")
+    runs, batch = inputs.shape[:-3], inputs.shape[-2]
     for name, tensor in states.items():
         if tensor.shape != (*runs, batch, sizes[name]):
             wanted = (*runs, batch, sizes[name])

@@ -10,6 +10,7 @@ from torch import Tensor
 from gatelab.errors import UserError, suggest
 from gatelab.layers.layer import RecurrentLayer, Runner
 from gatelab.paths.choice import PATHS, Choice
+from gatelab.paths.lengths import unless_full
 from gatelab.paths.padding import ending, filled, started, steps_valid
 from gatelab.paths.recomputing import run_again
 from gatelab.paths.tensors import check_kinds
@@ -56,7 +57,7 @@ class ModuleLayer(RecurrentLayer):
                 _of_runs(learned, count),
                 inputs.unbind(),
                 _of_runs(states, count),
-                (None,) * count if lengths is None else lengths.unbind(),
+                (None,) * count if lengths is None else lengths.expand(count, inputs.shape[-2]).unbind(),
                 strict=True,
             )
             runs = [self._one_run(*arguments, record, keep) for arguments in each]
@@ -102,6 +103,7 @@ class ModuleLayer(RecurrentLayer):
         lengths: Tensor | None,
         record: Sequence[str],
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        lengths = unless_full(lengths, len(inputs))
         valid = None if lengths is None else steps_valid(lengths, len(inputs))
         # as in the loop: a sequence that has ended keeps its states, puts out zeros and repeats its last step
         finals = dict(states)
