@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from gatelab.compiler import Instruction, Program
 from gatelab.language.functions import FUNCTIONS
+from gatelab.paths.lengths import unless_full
 from gatelab.paths.padding import ending, filled, started, steps_valid
 from gatelab.paths.products import product
 
@@ -57,6 +58,7 @@ def run_loop(
     steps = inputs.shape[-3]
     wanted = tuple(program.equations[name] for name in record)
     plan = _plan(program, wanted)
+    lengths = unless_full(lengths, steps)
     if lengths is not None:
         inputs = filled(inputs, lengths)
     values = known_values(program, weights, inputs, wanted)

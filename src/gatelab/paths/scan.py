@@ -9,6 +9,7 @@ from torch import Tensor
 from gatelab.compiler import Program
 from gatelab.compiler.scannable import scan_order
 from gatelab.language.ordering import ordered
+from gatelab.paths.lengths import unless_full
 from gatelab.paths.loop import at_all_steps, known_values, run_loop
 from gatelab.paths.padding import filled, is_valid
 
@@ -35,6 +36,7 @@ def run_scan(
     steps, batch = inputs.shape[-3], inputs.shape[:-1]
     if not steps:
         return run_loop(program, weights, inputs, states, hidden_size, lengths, record)
+    lengths = unless_full(lengths, steps)
     valid = None if lengths is None else is_valid(lengths, steps)
     if lengths is not None:
         inputs = filled(inputs, lengths)
