@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gatelab import RNN
-from gatelab.equations import load_variant, program
-from gatelab.equations.scanning import scan_order
+from gatelab.compiler import program
+from gatelab.compiler.scannable import scan_order
+from gatelab.language import load_variant
 
 NAN, INF = float("nan"), float("inf")
 GARBAGE = (NAN, INF, -INF, 3e38)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from gatelab import RNN
-from gatelab.equations import load_variant
 from gatelab.errors import UserError
-from gatelab.recurrence import layer_of
+from gatelab.language import load_variant
+from gatelab.layers import layer_of
 
 X = torch.linspace(-1, 1, 5 * 2 * 3).view(5, 2, 3)
 MASK = torch.ones(5, 2, 4)

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-
 from gatelab import RNN
 from gatelab.compiler import parameter_shapes, program
 from gatelab.compiler.scannable import scan_order

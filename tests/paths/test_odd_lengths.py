@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from gatelab import RNN
-from gatelab.equations import load_variant
 from gatelab.errors import UserError
-from gatelab.models.network import Network
-from gatelab.recurrence import layer_of
+from gatelab.language import load_variant
+from gatelab.layers import layer_of
+from gatelab.layers.network import Network
 
 X = torch.linspace(-1, 1, 5 * 2 * 3).view(5, 2, 3)
 PLAIN = torch.tensor([5, 2])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from gatelab.training.data import StackData
-from gatelab.training.module import StackModule
+from gatelab.training.lightning_module import StackModule
 from gatelab.training.stack import initial_weights, network
+from gatelab.training.stack_batches import StackData
 from tests.training.examples import bits, chorales, configuration
 
 NAN, INF = float("nan"), float("inf")
