@@ -10,7 +10,7 @@ from torch import Tensor
 from gatelab import RNN
 from gatelab.errors import UserError
 from gatelab.language import load_variant
-from gatelab.layers import layer_of
+from gatelab.layers.foreign import layer_of
 
 X = torch.linspace(-1, 1, 5 * 2 * 3).view(5, 2, 3)
 MASK = torch.ones(5, 2, 4)
