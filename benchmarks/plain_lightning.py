@@ -10,7 +10,8 @@ from omegaconf import DictConfig
 from pytorch_lightning import LightningModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
-from gatelab.tasks import Adding, Batch
+from gatelab.tasks import Batch
+from gatelab.tasks.memory.adding import Adding
 
 CONFIGURATION = {
     "seed": 0,

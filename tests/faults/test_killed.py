@@ -12,7 +12,7 @@ from tests.training.examples import configuration, outcome
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from gatelab.tasks import Adding
+from gatelab.tasks.memory.adding import Adding
 from gatelab.training import train_stack
 from tests.training.examples import configuration
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from gatelab.store import Stop, Stopped, Store, seal
-from gatelab.tasks import Adding
+from gatelab.tasks.memory.adding import Adding
 from gatelab.training import recording, train_stack
 from gatelab.training.resuming import states
 from gatelab.training.stack import network
@@ -249,7 +249,7 @@ def test_mirrors_begin_with_what_was_before_the_stop(tmp_path):
 SIGNALLED = """
 import sys
 from pathlib import Path
-from gatelab.tasks import Adding
+from gatelab.tasks.memory.adding import Adding
 from gatelab.training import Stopped, train_stack
 from tests.training.examples import configuration
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.tasks import TASKS, Chorales, Task
+from gatelab.tasks import TASKS, Task
+from gatelab.tasks.music.chorales import Chorales
 from tests.tasks.examples import SMALL, TINY_CHORALES
 from tests.tasks.local_data import LOCAL
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gatelab.tasks import Chorales
+from gatelab.tasks.music.chorales import Chorales
 from gatelab.tasks.music.pianoroll import load_chorales
 from tests.tasks.examples import TINY_CHORALES
 

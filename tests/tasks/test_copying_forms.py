@@ -7,7 +7,9 @@ import pytest
 
 from gatelab.errors import UserError
 from gatelab.randomness import generator
-from gatelab.tasks import CopyingS4, CopyingTcn, CopyingVariableLag, SelectiveCopying, task_from_mapping
+from gatelab.tasks import task_from_mapping
+from gatelab.tasks.memory.copying import CopyingS4, CopyingTcn, CopyingVariableLag
+from gatelab.tasks.memory.selective_copying import SelectiveCopying
 
 STANDARD_ERRORS = 5
 

@@ -9,7 +9,8 @@ import torch
 
 import gatelab.tasks.images.digits
 from gatelab.errors import UserError
-from gatelab.tasks import Digits, task_from_mapping
+from gatelab.tasks import task_from_mapping
+from gatelab.tasks.images.digits import Digits
 
 IMAGES = "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b3"  # of (1797, 64) bytes
 LABELS = "8ba4f891220f5e4c9c819638d1602d74b83618f167043c6da52a2a247841ddf0"  # of (1797,) bytes

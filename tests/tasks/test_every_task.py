@@ -187,6 +187,5 @@ def test_a_batch_larger_than_the_training_set_is_refused(tiny_chorales):
 def test_a_task_says_what_its_scores_mean(task):
     assert task.chance_meaning
     assert task.source
-    assert task.loss_name
     assert task.score_name
     assert (task.perfect > task.chance) == task.higher_is_better

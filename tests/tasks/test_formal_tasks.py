@@ -7,22 +7,12 @@ import pytest
 import torch
 
 from gatelab.errors import UserError
-from gatelab.tasks import (
-    TASKS,
-    Anbn,
-    BinaryAddition,
-    BucketSort,
-    CycleNavigation,
-    Dyck1,
-    Dyck2,
-    EvenPairs,
-    MissingDuplicate,
-    ModularArithmetic,
-    Parity,
-    ReverseString,
-    Tomita,
-    task_from_mapping,
-)
+from gatelab.tasks import TASKS, task_from_mapping
+from gatelab.tasks.formal.anbn import Anbn
+from gatelab.tasks.formal.dyck import Dyck1, Dyck2
+from gatelab.tasks.formal.regular import CycleNavigation, EvenPairs, ModularArithmetic, Parity
+from gatelab.tasks.formal.tomita import Tomita
+from gatelab.tasks.formal.transduction import BinaryAddition, BucketSort, MissingDuplicate, ReverseString
 from tests.tasks.oracles import ORACLES, formal
 
 STANDARD_ERRORS = 5

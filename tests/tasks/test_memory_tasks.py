@@ -9,21 +9,14 @@ import torch
 
 from gatelab.errors import UserError
 from gatelab.randomness import generator
-from gatelab.tasks import (
-    AddingHs97,
-    AddingTcn,
-    Multiplication,
-    NoiseFreeLongLag,
-    RepeatFirst,
-    RepeatPrevious,
-    TemporalOrder2,
-    TemporalOrder3,
-    TwoSequenceA,
-    TwoSequenceB,
-    TwoSequenceC,
-    UnknownDelayRecall,
-    task_from_mapping,
-)
+from gatelab.tasks import task_from_mapping
+from gatelab.tasks.memory.adding import AddingTcn
+from gatelab.tasks.memory.adding_1997 import AddingHs97, Multiplication
+from gatelab.tasks.memory.long_lag import NoiseFreeLongLag
+from gatelab.tasks.memory.repetition import RepeatFirst, RepeatPrevious
+from gatelab.tasks.memory.temporal_order import TemporalOrder2, TemporalOrder3
+from gatelab.tasks.memory.two_sequence import TwoSequenceA, TwoSequenceB, TwoSequenceC
+from gatelab.tasks.memory.unknown_delay import UnknownDelayRecall
 
 STANDARD_ERRORS = 5
 

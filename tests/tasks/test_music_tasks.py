@@ -10,7 +10,7 @@ import scipy.io
 import torch
 
 from gatelab.errors import UserError
-from gatelab.tasks import MuseData, Nottingham, PianoMidi
+from gatelab.tasks.music.polyphony import MuseData, Nottingham, PianoMidi
 from tests.tasks.local_data import file_hash, rolls, save_rolls
 
 REAL_FILES = os.environ.get("GATELAB_PIANO_ROLLS")

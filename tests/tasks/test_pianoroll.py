@@ -14,8 +14,8 @@ import datasets
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.tasks import Chorales
 from gatelab.tasks.music import pianoroll
+from gatelab.tasks.music.chorales import Chorales
 from gatelab.tasks.sources import fetch
 from tests.tasks.examples import TINY_CHORALES
 

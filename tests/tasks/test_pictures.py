@@ -10,7 +10,8 @@ import torch
 from datasets.packaged_modules.parquet.parquet import Parquet
 
 from gatelab.errors import UserError
-from gatelab.tasks import PermutedMnist, SequentialCifar10, SequentialMnist, task_from_mapping
+from gatelab.tasks import task_from_mapping
+from gatelab.tasks.images.pictures import PermutedMnist, SequentialCifar10, SequentialMnist
 from gatelab.tasks.sources import fetch
 from gatelab.tasks.sources.picture_files import MNIST
 from tests.tasks.local_data import pictures, save_idx, save_pictures, with_hash

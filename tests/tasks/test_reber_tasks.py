@@ -10,8 +10,9 @@ import torch
 
 from gatelab.errors import UserError
 from gatelab.randomness import generator
-from gatelab.tasks import ContinualReber, EmbeddedReber, task_from_mapping
+from gatelab.tasks import task_from_mapping
 from gatelab.tasks.formal import reber
+from gatelab.tasks.formal.reber import ContinualReber, EmbeddedReber
 from tests.tasks.oracles import ORACLES
 from tests.tasks.oracles.reber import SYMBOLS, legal_after, letters
 

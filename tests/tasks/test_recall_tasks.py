@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from gatelab.errors import UserError
-from gatelab.tasks import Mqar, MqarForgetting, StateTracking, task_from_mapping
-from gatelab.tasks.formal.state_tracking import GROUPS, product_table
-from gatelab.tasks.recall.associative_recall import distinct
+from gatelab.tasks import task_from_mapping
+from gatelab.tasks.formal.state_tracking import GROUPS, StateTracking, product_table
+from gatelab.tasks.recall.associative_recall import Mqar, MqarForgetting, distinct
 from tests.tasks.oracles import ORACLES
 
 STANDARD_ERRORS = 5

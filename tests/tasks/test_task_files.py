@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from gatelab.errors import UserError
-from gatelab.tasks import TASKS, Adding, task_from_mapping
+from gatelab.tasks import TASKS, task_from_mapping
+from gatelab.tasks.memory.adding import Adding
 
 FILES = Path(__file__).parents[2] / "conf" / "task"
 

@@ -11,8 +11,11 @@ import pytest
 import torch
 
 from gatelab.errors import UserError
-from gatelab.tasks import Characters, ImdbBytes, Text8, TinyShakespeare, WikiText2, Words, task_from_mapping
+from gatelab.tasks import task_from_mapping
 from gatelab.tasks.sources.byte_arrays import cut
+from gatelab.tasks.text.characters import Characters, Text8, TinyShakespeare
+from gatelab.tasks.text.imdb import ImdbBytes
+from gatelab.tasks.text.words import WikiText2, Words
 from tests.tasks.local_data import file_hash, save_text, save_texts, with_hash
 
 SHAKESPEARE = os.environ.get("GATELAB_TINY_SHAKESPEARE")

@@ -8,7 +8,10 @@ import torch
 
 from gatelab.errors import UserError
 from gatelab.randomness import generator
-from gatelab.tasks import Delay, TimingGts, TimingMsd, TimingPfg, task_from_mapping
+from gatelab.tasks import task_from_mapping
+from gatelab.tasks.memory.delay import Delay
+from gatelab.tasks.timing.periodic_function import TimingPfg
+from gatelab.tasks.timing.spikes import TimingGts, TimingMsd
 from tests.tasks.oracles import ORACLES
 
 STANDARD_ERRORS = 5

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gatelab.store import Store
-from gatelab.tasks import Adding
+from gatelab.tasks.memory.adding import Adding
 from gatelab.training import train_stack
 from tests.training.examples import ADDING, checkpoint, configuration, outcome, rows
 

@@ -10,7 +10,7 @@ import pytest
 from gatelab.errors import UserError
 from gatelab.store import Store
 from gatelab.sweeps import execute
-from gatelab.tasks import Adding
+from gatelab.tasks.memory.adding import Adding
 from gatelab.training import train_stack
 from tests.training.examples import ADAM, ADDING, configuration, outcome, rows
 

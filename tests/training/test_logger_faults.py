@@ -176,7 +176,7 @@ def test_a_comparison_that_cannot_be_mirrored_is_one_line(tmp_path, monkeypatch,
 TRAINED = """
 import os, signal, sys
 from pathlib import Path
-from gatelab.tasks import Adding
+from gatelab.tasks.memory.adding import Adding
 from gatelab.training import train_stack
 from tests.training.examples import configuration
 from wandb.sdk import wandb_setup

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gatelab.tasks import Adding
+from gatelab.tasks.memory.adding import Adding
 from gatelab.training import train_stack
 from gatelab.training.stack import network
 from tests.training.examples import ADAM, ADDING, DIGITS, checkpoint, configuration, outcome, rows

@@ -9,7 +9,8 @@ from gatelab.configuration.sections import OptimizerSection
 from gatelab.configuration.shared_values import Same
 from gatelab.errors import UserError
 from gatelab.layers.openings import Given
-from gatelab.tasks import LengthTask, PermutedMnist
+from gatelab.tasks import LengthTask
+from gatelab.tasks.images.pictures import PermutedMnist
 
 __all__ = ["Idle", "check_swept", "doubts", "idle", "notes"]
 

@@ -1,174 +1,72 @@
 """Tasks: what a network is asked, from where its data come, and how it is judged.
 
-A task is added in three places: its module here, one line of ``_KINDS``, and its file in conf/task/.
+A task is added in three places: its module in the folder of its family, one word of ``_KINDS``, and its file in
+conf/task/.
 """
 
 from collections.abc import Mapping
 
 from gatelab.errors import UserError, suggest
-from gatelab.tasks.formal.anbn import Anbn, Anbncn
-from gatelab.tasks.formal.dyck import Dyck1, Dyck2
-from gatelab.tasks.formal.reber import ContinualReber, EmbeddedReber
-from gatelab.tasks.formal.regular import CycleNavigation, EvenPairs, Majority, ModularArithmetic, Parity
-from gatelab.tasks.formal.state_tracking import StateTracking
-from gatelab.tasks.formal.tomita import Tomita
-from gatelab.tasks.formal.transduction import (
-    BinaryAddition,
-    BucketSort,
-    DuplicateString,
-    MissingDuplicate,
-    OddsFirst,
-    ReverseString,
+from gatelab.tasks.formal import anbn, dyck, reber, regular, state_tracking, tomita, transduction
+from gatelab.tasks.images import digits, pictures
+from gatelab.tasks.memory import (
+    adding,
+    adding_1997,
+    copying,
+    delay,
+    long_lag,
+    repetition,
+    selective_copying,
+    temporal_order,
+    two_sequence,
+    unknown_delay,
 )
-from gatelab.tasks.images.digits import Digits
-from gatelab.tasks.images.pictures import PermutedMnist, SequentialCifar10, SequentialMnist
-from gatelab.tasks.memory.adding import Adding, AddingTcn
-from gatelab.tasks.memory.adding_1997 import AddingHs97, Multiplication
-from gatelab.tasks.memory.copying import Copying, CopyingS4, CopyingTcn, CopyingVariableLag
-from gatelab.tasks.memory.delay import Delay
-from gatelab.tasks.memory.long_lag import NoiseFreeLongLag
-from gatelab.tasks.memory.repetition import RepeatFirst, RepeatPrevious
-from gatelab.tasks.memory.selective_copying import SelectiveCopying
-from gatelab.tasks.memory.temporal_order import TemporalOrder2, TemporalOrder3
-from gatelab.tasks.memory.two_sequence import TwoSequenceA, TwoSequenceB, TwoSequenceC
-from gatelab.tasks.memory.unknown_delay import UnknownDelayRecall
-from gatelab.tasks.music.chorales import Chorales
-from gatelab.tasks.music.polyphony import MuseData, Nottingham, PianoMidi
-from gatelab.tasks.recall.associative_recall import Mqar, MqarForgetting
-from gatelab.tasks.task import Batch, FiniteTask, GeneratedTask, LengthTask, Task
-from gatelab.tasks.text.characters import Characters, Text8, TinyShakespeare
-from gatelab.tasks.text.imdb import ImdbBytes
-from gatelab.tasks.text.words import WikiText2, Words
-from gatelab.tasks.timing.periodic_function import TimingPfg
-from gatelab.tasks.timing.spikes import TimingGts, TimingMsd
+from gatelab.tasks.music import chorales, polyphony
+from gatelab.tasks.recall import associative_recall
+from gatelab.tasks.task import Batch, FiniteTask, GeneratedTask, LengthTask, RangeTask, Task
+from gatelab.tasks.text import characters, imdb, words
+from gatelab.tasks.timing import periodic_function, spikes
 from gatelab.validation import check
 
-__all__ = [
-    "TASKS",
-    "Adding",
-    "AddingHs97",
-    "AddingTcn",
-    "Anbn",
-    "Anbncn",
-    "Batch",
-    "BinaryAddition",
-    "BucketSort",
-    "Characters",
-    "Chorales",
-    "ContinualReber",
-    "Copying",
-    "CopyingS4",
-    "CopyingTcn",
-    "CopyingVariableLag",
-    "CycleNavigation",
-    "Delay",
-    "Digits",
-    "DuplicateString",
-    "Dyck1",
-    "Dyck2",
-    "EmbeddedReber",
-    "EvenPairs",
-    "FiniteTask",
-    "GeneratedTask",
-    "ImdbBytes",
-    "LengthTask",
-    "Majority",
-    "MissingDuplicate",
-    "ModularArithmetic",
-    "Mqar",
-    "MqarForgetting",
-    "Multiplication",
-    "MuseData",
-    "NoiseFreeLongLag",
-    "Nottingham",
-    "OddsFirst",
-    "Parity",
-    "PermutedMnist",
-    "PianoMidi",
-    "RepeatFirst",
-    "RepeatPrevious",
-    "ReverseString",
-    "SelectiveCopying",
-    "SequentialCifar10",
-    "SequentialMnist",
-    "StateTracking",
-    "Task",
-    "TemporalOrder2",
-    "TemporalOrder3",
-    "Text8",
-    "TimingGts",
-    "TimingMsd",
-    "TimingPfg",
-    "TinyShakespeare",
-    "Tomita",
-    "TwoSequenceA",
-    "TwoSequenceB",
-    "TwoSequenceC",
-    "UnknownDelayRecall",
-    "WikiText2",
-    "Words",
-    "task_from_mapping",
-]
+__all__ = ["TASKS", "Batch", "FiniteTask", "GeneratedTask", "LengthTask", "RangeTask", "Task", "task_from_mapping"]
 
 _KINDS: tuple[type[Task], ...] = (
-    Adding,
-    AddingHs97,
-    AddingTcn,
-    Anbn,
-    Anbncn,
-    BinaryAddition,
-    BucketSort,
-    Characters,
-    Chorales,
-    ContinualReber,
-    Copying,
-    CopyingS4,
-    CopyingTcn,
-    CopyingVariableLag,
-    CycleNavigation,
-    Delay,
-    Digits,
-    DuplicateString,
-    Dyck1,
-    Dyck2,
-    EmbeddedReber,
-    EvenPairs,
-    ImdbBytes,
-    Majority,
-    MissingDuplicate,
-    ModularArithmetic,
-    Mqar,
-    MqarForgetting,
-    Multiplication,
-    MuseData,
-    NoiseFreeLongLag,
-    Nottingham,
-    OddsFirst,
-    Parity,
-    PianoMidi,
-    PermutedMnist,
-    RepeatFirst,
-    RepeatPrevious,
-    ReverseString,
-    SequentialCifar10,
-    SelectiveCopying,
-    SequentialMnist,
-    StateTracking,
-    TemporalOrder2,
-    TemporalOrder3,
-    Text8,
-    TimingGts,
-    TimingMsd,
-    TimingPfg,
-    TinyShakespeare,
-    Tomita,
-    TwoSequenceA,
-    TwoSequenceB,
-    TwoSequenceC,
-    UnknownDelayRecall,
-    WikiText2,
-    Words,
-)
+    # memory
+    adding.Adding, adding.AddingTcn,
+    adding_1997.AddingHs97, adding_1997.Multiplication,
+    copying.Copying, copying.CopyingS4, copying.CopyingTcn, copying.CopyingVariableLag,
+    delay.Delay,
+    long_lag.NoiseFreeLongLag,
+    repetition.RepeatFirst, repetition.RepeatPrevious,
+    selective_copying.SelectiveCopying,
+    temporal_order.TemporalOrder2, temporal_order.TemporalOrder3,
+    two_sequence.TwoSequenceA, two_sequence.TwoSequenceB, two_sequence.TwoSequenceC,
+    unknown_delay.UnknownDelayRecall,
+    # timing
+    periodic_function.TimingPfg,
+    spikes.TimingGts, spikes.TimingMsd,
+    # formal
+    anbn.Anbn, anbn.Anbncn,
+    dyck.Dyck1, dyck.Dyck2,
+    reber.ContinualReber, reber.EmbeddedReber,
+    regular.CycleNavigation, regular.EvenPairs, regular.Majority, regular.ModularArithmetic, regular.Parity,
+    state_tracking.StateTracking,
+    tomita.Tomita,
+    transduction.BinaryAddition, transduction.BucketSort, transduction.DuplicateString,
+    transduction.MissingDuplicate, transduction.OddsFirst, transduction.ReverseString,
+    # recall
+    associative_recall.Mqar, associative_recall.MqarForgetting,
+    # images
+    digits.Digits,
+    pictures.PermutedMnist, pictures.SequentialCifar10, pictures.SequentialMnist,
+    # text
+    characters.Characters, characters.Text8, characters.TinyShakespeare,
+    imdb.ImdbBytes,
+    words.WikiText2, words.Words,
+    # music
+    chorales.Chorales,
+    polyphony.MuseData, polyphony.Nottingham, polyphony.PianoMidi,
+)  # fmt: skip
 
 TASKS: dict[str, type[Task]] = {kind.model_fields["name"].default: kind for kind in _KINDS}
 """Every task, by the name that its file in conf/task/ has."""

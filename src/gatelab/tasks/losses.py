@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 # torch is imported where it is needed, so that the tasks can be listed without waiting for it.
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "Measure",
     "accuracy",
     "cross_entropy",
-    "note_cross_entropy",
     "set_accuracy",
     "set_cross_entropy",
     "so_far",
     "squared_error",
     "within",
 ]
+
+Measure: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
+"""From the outputs and targets of one run to one number for each prediction."""
 
 
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -35,21 +39,16 @@ def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
     return (outputs.argmax(-1) == targets).to(outputs.dtype)
 
 
-def note_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the binary cross-entropy summed over notes, in nats: logits and 0/1 of (…, notes) give (…).
-
-    It is taken from logits, so that a confident wrong note costs its logit and never infinity.
-    """
-    return set_cross_entropy(outputs, targets)
-
-
 def within(outputs: Tensor, targets: Tensor, tolerance: float) -> Tensor:
     """Return 1 where a number is off by less than a tolerance, 0 elsewhere: (…, 1) and (…, 1) give (…)."""
     return ((outputs - targets).abs() < tolerance).to(outputs.dtype).squeeze(-1)
 
 
 def set_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the binary cross-entropy summed over possible members of a set, in nats; shapes as in set_accuracy."""
+    """Return the binary cross-entropy summed over possible members of a set, in nats; shapes as in set_accuracy.
+
+    It is taken from logits: a confident wrong answer costs its logit, and never infinity.
+    """
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     return binary_cross_entropy_with_logits(outputs, targets.to(outputs.dtype), reduction="none").sum(-1)

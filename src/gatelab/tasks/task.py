@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gatelab.errors import UserError
 from gatelab.randomness import generator
+from gatelab.tasks.losses import Measure
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,6 +56,10 @@ class Task(BaseModel, ABC):
 
     reads_tokens: ClassVar[bool] = False
     """Whether inputs are tokens, integers below ``input_size`` for which a network learns embeddings."""
+    loss: ClassVar[Measure]
+    """What is minimised; a task whose loss needs its fields has a method :meth:`losses` of its own instead."""
+    score: ClassVar[Measure]
+    """What the task is judged by, or a method :meth:`scores` of its own."""
 
     name: str
 
@@ -72,11 +77,6 @@ class Task(BaseModel, ABC):
     @abstractmethod
     def readout(self) -> Literal["last", "every"]:
         """One prediction after the last step of a sequence, or one at every step."""
-
-    @property
-    @abstractmethod
-    def loss_name(self) -> str:
-        """What is minimised, with its unit."""
 
     @property
     @abstractmethod
@@ -120,17 +120,17 @@ class Task(BaseModel, ABC):
     def test(self) -> Batch:
         """Return all test sequences: the same for every run, none of them in training or validation."""
 
-    @abstractmethod
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of each prediction, in the shape of ``loss_weights``.
+        """Return the loss of each prediction, in the shape of ``loss_weights``: what ``loss`` gives.
 
         ``outputs`` is (batch, output) for readout "last" and (time, batch, output) for "every", of one run. What is not
         asked is given as zeros.
         """
+        return type(self).loss(outputs, targets)
 
-    @abstractmethod
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the score of each prediction, in the shape of ``score_weights``, of one run."""
+        """Return the score of each prediction, in the shape of ``score_weights``, of one run: what ``score`` gives."""
+        return type(self).score(outputs, targets)
 
 
 class GeneratedTask(Task):

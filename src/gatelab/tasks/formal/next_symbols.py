@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.losses import set_accuracy, set_cross_entropy, so_far
+from gatelab.tasks.losses import Measure, set_accuracy, set_cross_entropy, so_far
 from gatelab.tasks.task import Batch, Task
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class LegalSymbols(Task):
     """What counts: strings of which every set is right, or sets."""
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "binary cross-entropy (nats per step, summed over symbols)"
+    loss: ClassVar[Measure] = set_cross_entropy
     higher_is_better: ClassVar[bool] = True
     perfect: ClassVar[float] = 1.0
 
@@ -54,9 +54,6 @@ class LegalSymbols(Task):
         loss_weights = ((step < lengths) / lengths).astype(np.float32)
         score_weights = (step == lengths - 1).astype(np.float32) if self.scored == "string" else loss_weights.copy()
         return Batch(inputs, lengths, targets, loss_weights, score_weights)
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return set_cross_entropy(outputs, targets)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         right = set_accuracy(outputs, targets)

@@ -39,7 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.losses import set_accuracy, set_cross_entropy, so_far
+from gatelab.tasks.losses import Measure, set_accuracy, set_cross_entropy, so_far
 from gatelab.tasks.task import Batch, LengthTask, RangeTask
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Reber(LengthTask):
     input_size: ClassVar[int] = len(_SYMBOLS)
     output_size: ClassVar[int] = len(_SYMBOLS)
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "binary cross-entropy (nats per step)"
+    loss: ClassVar[Measure] = set_cross_entropy
     higher_is_better: ClassVar[bool] = True
     perfect: ClassVar[float] = 1.0
 
@@ -113,9 +113,6 @@ class Reber(LengthTask):
         inputs[step >= lengths] = 0
         judged = np.isin(states, _CLOSING) if self.judged == "outer" else step == lengths - 1
         return Batch(inputs, lengths, targets, (step < lengths).astype(np.float32), judged.astype(np.float32))
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return set_cross_entropy(outputs, targets)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         right = set_accuracy(outputs, targets)

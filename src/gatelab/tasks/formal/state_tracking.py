@@ -17,17 +17,14 @@ right; S5, of order 120, has A5 as its half.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.task import Batch, LengthTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["GROUPS", "StateTracking", "product_table"]
 
@@ -55,7 +52,8 @@ class StateTracking(LengthTask):
     """Which group."""
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "cross-entropy (nats per step)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
     chance_meaning: ClassVar[str] = "answering with the element that is read"
@@ -83,12 +81,6 @@ class StateTracking(LengthTask):
             product = targets[step] = table[product, element]
         weights = np.ones((self.length, batch_size), np.float32)
         return Batch(inputs, np.full(batch_size, self.length, np.int64), targets, weights, weights.copy())
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return accuracy(outputs, targets)
 
 
 @lru_cache(maxsize=len(GROUPS))

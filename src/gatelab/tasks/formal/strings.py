@@ -13,17 +13,14 @@ lengths from 41 to 500 where here the test has the lengths from ``length`` + 1 t
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 
-from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.task import Batch, LengthTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["ClassAfterString", "StringAfterString", "StringTask", "one_hot"]
 
@@ -90,7 +87,8 @@ class ClassAfterString(StringTask):
     """A character for each symbol."""
     output_size: ClassVar[int] = 2
     readout: ClassVar[Literal["last", "every"]] = "last"
-    loss_name: ClassVar[str] = "cross-entropy (nats)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
     perfect: ClassVar[float] = 1.0
@@ -122,12 +120,6 @@ class ClassAfterString(StringTask):
         weights = np.ones(batch_size, np.float32)
         return Batch(inputs, lengths + 1, classes, weights, weights.copy())
 
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return accuracy(outputs, targets)
-
 
 class StringAfterString(StringTask):
     """A string after a string: inputs (time, batch, symbols + 1) one-hot, targets (time, batch), zero if not asked.
@@ -137,7 +129,8 @@ class StringAfterString(StringTask):
     """
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "cross-entropy (nats per symbol)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy on the symbols asked for"
     higher_is_better: ClassVar[bool] = True
     perfect: ClassVar[float] = 1.0
@@ -168,12 +161,6 @@ class StringAfterString(StringTask):
         targets = np.take_along_axis(answers, question.clip(0, len(answers) - 1), 0) * asked
         weights = (asked / numbers).astype(np.float32)
         return Batch(inputs, lengths + numbers, targets, weights, weights.copy())
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return accuracy(outputs, targets)
 
 
 def one_hot(

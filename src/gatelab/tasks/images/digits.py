@@ -14,18 +14,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from gatelab.randomness import generator
-from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.task import Batch, FiniteTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["Digits"]
 
@@ -47,7 +44,8 @@ class Digits(FiniteTask):
     input_size: ClassVar[int] = 1
     output_size: ClassVar[int] = _CLASSES
     readout: ClassVar[Literal["last", "every"]] = "last"
-    loss_name: ClassVar[str] = "cross-entropy (nats)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
     chance: ClassVar[float] = 1 / _CLASSES
@@ -73,12 +71,6 @@ class Digits(FiniteTask):
 
     def test(self) -> Batch:
         return _splits(self.data_seed, self.validation_size, self.test_size)[2]
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return accuracy(outputs, targets)
 
 
 @lru_cache(maxsize=4)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import io
 from abc import abstractmethod
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +27,11 @@ from pydantic import Field, model_validator
 
 from gatelab.errors import UserError
 from gatelab.randomness import generator
-from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits
 from gatelab.tasks.sources.fetch import read_own_file
 from gatelab.tasks.sources.picture_files import CIFAR10, MNIST, Pictures, PictureSet, load_pictures
 from gatelab.tasks.task import Batch
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["PermutedMnist", "SequentialCifar10", "SequentialMnist"]
 
@@ -58,7 +55,8 @@ class _PictureTask(PackedTask):
 
     output_size: ClassVar[int] = 10
     readout: ClassVar[Literal["last", "every"]] = "last"
-    loss_name: ClassVar[str] = "cross-entropy (nats)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
     perfect: ClassVar[float] = 1.0
@@ -69,12 +67,6 @@ class _PictureTask(PackedTask):
     @abstractmethod
     def _pictures(self) -> PictureSet:
         """Return which pictures these are."""
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return accuracy(outputs, targets)
 
 
 class _Mnist(_PictureTask):

@@ -20,17 +20,14 @@ of different lengths, is ``adding_hs97`` in adding_1997.py.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.losses import squared_error
+from gatelab.tasks.losses import Measure, squared_error
 from gatelab.tasks.task import Batch, LengthTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["Adding", "AddingProblem", "AddingTcn"]
 
@@ -44,7 +41,8 @@ class AddingProblem(LengthTask):
     input_size: ClassVar[int] = 2
     output_size: ClassVar[int] = 1
     readout: ClassVar[Literal["last", "every"]] = "last"
-    loss_name: ClassVar[str] = "mean squared error"
+    loss: ClassVar[Measure] = squared_error
+    score: ClassVar[Measure] = squared_error
     score_name: ClassVar[str] = "mean squared error"
     higher_is_better: ClassVar[bool] = False
     chance: ClassVar[float] = 1 / 6
@@ -66,12 +64,6 @@ class AddingProblem(LengthTask):
         targets = inputs[first, sequence, :1] + inputs[second, sequence, :1]
         weights = np.ones(batch_size, np.float32)
         return Batch(inputs, np.full(batch_size, self.length, np.int64), targets, weights, weights.copy())
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return squared_error(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return squared_error(outputs, targets)
 
 
 class Adding(AddingProblem):

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.losses import squared_error, within
+from gatelab.tasks.losses import Measure, squared_error, within
 from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class MarkedPairs(LengthTask):
     input_size: ClassVar[int] = 2
     output_size: ClassVar[int] = 1
     readout: ClassVar[Literal["last", "every"]] = "last"
-    loss_name: ClassVar[str] = "mean squared error"
+    loss: ClassVar[Measure] = squared_error
     score_name: ClassVar[str] = "fraction off by less than 0.04"
     higher_is_better: ClassVar[bool] = True
     perfect: ClassVar[float] = 1.0
@@ -97,9 +97,6 @@ class MarkedPairs(LengthTask):
         targets = self.combine(one, other)[:, None]
         weights = np.ones(batch_size, np.float32)
         return Batch(inputs, lengths, targets, weights, weights.copy())
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return squared_error(outputs, targets)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return within(outputs, targets, _TOLERANCE)

@@ -26,18 +26,14 @@ among the blanks are in selective_copying.py.
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.task import Batch, LengthTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["Copying", "CopyingMemory", "CopyingS4", "CopyingTcn", "CopyingVariableLag"]
 
@@ -56,7 +52,8 @@ class CopyingMemory(LengthTask):
     """How many different symbols a token can be."""
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "cross-entropy (nats per step)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy on the tokens"
     higher_is_better: ClassVar[bool] = True
     chance_meaning: ClassVar[str] = "guessing a symbol"
@@ -79,12 +76,6 @@ class CopyingMemory(LengthTask):
         """Time steps of the longest sequence."""
         return self.length + 2 * self.tokens
 
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return accuracy(outputs, targets)
-
 
 class Copying(CopyingMemory):
     """The copying memory problem with one delimiter after T - 1 blanks: inputs (time, batch, symbols + 2) one-hot.
@@ -95,11 +86,6 @@ class Copying(CopyingMemory):
     name: Literal["copying"] = "copying"
 
     source: ClassVar[str] = "Arjovsky, Shah & Bengio 2016, section 5.1 (after Hochreiter & Schmidhuber 1997)"
-
-    @property
-    def chance_loss(self) -> float:
-        """The best loss without memory, in nats per step: K ln(symbols) / (T + 2K)."""
-        return self.tokens * math.log(self.symbols) / self.steps
 
     def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
         """Draw the tokens; everything else is fixed."""
@@ -163,7 +149,6 @@ class CopyingS4(CopyingMemory):
 
     name: Literal["copying_s4"] = "copying_s4"
 
-    loss_name: ClassVar[str] = "cross-entropy (nats per token)"
     source: ClassVar[str] = "code of Gu, Goel & Ré 2022 (after Arjovsky, Shah & Bengio 2016)"
 
     @property

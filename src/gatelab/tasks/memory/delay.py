@@ -19,16 +19,13 @@ Here the defaults have the same proportions at a fortieth of the length.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from gatelab.tasks.losses import squared_error
+from gatelab.tasks.losses import Measure, squared_error
 from gatelab.tasks.task import Batch, LengthTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["Delay"]
 
@@ -47,7 +44,8 @@ class Delay(LengthTask):
     input_size: ClassVar[int] = 1
     output_size: ClassVar[int] = 1
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "mean squared error"
+    loss: ClassVar[Measure] = squared_error
+    score: ClassVar[Measure] = squared_error
     score_name: ClassVar[str] = "mean squared error"
     higher_is_better: ClassVar[bool] = False
     chance_meaning: ClassVar[str] = "scaling the present number"
@@ -86,9 +84,3 @@ class Delay(LengthTask):
         weights = np.zeros((self.length, batch_size), np.float32)
         weights[self.lag :] = 1
         return Batch(inputs, np.full(batch_size, self.length, np.int64), targets, weights, weights.copy())
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return squared_error(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return squared_error(outputs, targets)

@@ -17,16 +17,13 @@ cross-entropy, and the greatest output counts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.task import Batch, LengthTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["NoiseFreeLongLag"]
 
@@ -46,7 +43,8 @@ class NoiseFreeLongLag(LengthTask):
     """Whether the distractors are drawn, or come in order."""
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "cross-entropy (nats per step)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy on the last symbol"
     higher_is_better: ClassVar[bool] = True
     chance: ClassVar[float] = 0.5
@@ -77,9 +75,3 @@ class NoiseFreeLongLag(LengthTask):
         return Batch(
             inputs, np.full(batch_size, self.length, np.int64), symbols[1:].copy(), loss_weights, score_weights
         )
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return accuracy(outputs, targets)

@@ -23,17 +23,14 @@ also rewards the first step).
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.task import Batch, LengthTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["RepeatFirst", "RepeatPrevious", "Repetition"]
 
@@ -49,7 +46,8 @@ class Repetition(LengthTask):
     input_size: ClassVar[int] = _SUITS
     output_size: ClassVar[int] = _SUITS
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "cross-entropy (nats per step)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
     chance_meaning: ClassVar[str] = "naming a suit that is not shown"
@@ -78,12 +76,6 @@ class Repetition(LengthTask):
         score_weights[first_judged:] = 1
         inputs = np.eye(_SUITS, dtype=np.float32)[suits]
         return Batch(inputs, np.full(batch_size, self.length, np.int64), targets, loss_weights, score_weights)
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return accuracy(outputs, targets)
 
 
 class RepeatPrevious(Repetition):

@@ -18,16 +18,13 @@ embedding.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.task import Batch, LengthTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["SelectiveCopying"]
 
@@ -47,7 +44,8 @@ class SelectiveCopying(LengthTask):
     """How many different symbols a token can be; with blank and delimiter the paper's vocabulary of 16."""
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "cross-entropy (nats per token)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy on the tokens"
     higher_is_better: ClassVar[bool] = True
     chance_meaning: ClassVar[str] = "guessing a symbol"
@@ -92,9 +90,3 @@ class SelectiveCopying(LengthTask):
         weights = np.zeros((self.length, batch_size), np.float32)
         weights[-self.tokens :] = 1
         return Batch(inputs, np.full(batch_size, self.length, np.int64), targets, weights, weights.copy())
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return accuracy(outputs, targets)

@@ -16,16 +16,13 @@ cross-entropy, and the greatest output counts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.task import Batch, LengthTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["TemporalOrder", "TemporalOrder2", "TemporalOrder3"]
 
@@ -47,7 +44,8 @@ class TemporalOrder(LengthTask):
 
     input_size: ClassVar[int] = _SYMBOLS
     readout: ClassVar[Literal["last", "every"]] = "last"
-    loss_name: ClassVar[str] = "cross-entropy (nats)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
     chance_meaning: ClassVar[str] = "predicting one class always"
@@ -78,12 +76,6 @@ class TemporalOrder(LengthTask):
         inputs[np.arange(longest)[:, None] >= lengths] = 0
         weights = np.ones(batch_size, np.float32)
         return Batch(inputs, lengths, classes, weights, weights.copy())
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return accuracy(outputs, targets)
 
 
 class TemporalOrder2(TemporalOrder):

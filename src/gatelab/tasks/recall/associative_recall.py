@@ -21,17 +21,14 @@ compared with that of another key); here it never does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 
-from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.task import Batch, LengthTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["Mqar", "MqarForgetting"]
 
@@ -53,7 +50,8 @@ class AssociativeRecall(LengthTask):
     """Whether tokens between the queries are random, any of the vocabulary, or all token 0."""
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "cross-entropy (nats per query)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy on the queries"
     higher_is_better: ClassVar[bool] = True
     chance_meaning: ClassVar[str] = "guessing a value"
@@ -116,12 +114,6 @@ class AssociativeRecall(LengthTask):
         np.put_along_axis(targets, places, values, 0)
         weights = (targets > 0).astype(np.float32)
         return Batch(inputs, np.full(batch_size, self.length, np.int64), targets, weights, weights.copy())
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return accuracy(outputs, targets)
 
 
 class Mqar(AssociativeRecall):

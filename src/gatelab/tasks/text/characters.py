@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from gatelab.errors import UserError
-from gatelab.tasks.losses import cross_entropy
+from gatelab.tasks.losses import Measure, cross_entropy
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits, cut
 from gatelab.tasks.sources.fetch import PublicFile, read_file, read_own_file
 from gatelab.tasks.task import Batch
@@ -65,7 +65,7 @@ class _CharacterTask(PackedTask):
     """Characters that are predicted in a piece."""
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "cross-entropy (nats per character)"
+    loss: ClassVar[Measure] = cross_entropy
     score_name: ClassVar[str] = "bits per character"
     higher_is_better: ClassVar[bool] = False
     perfect: ClassVar[float] = 0.0
@@ -83,9 +83,6 @@ class _CharacterTask(PackedTask):
         inputs = np.zeros((*packed.inputs.shape, self.input_size), np.float32)
         np.put_along_axis(inputs, packed.inputs[..., None].astype(np.int64), weights[..., None], axis=-1)
         return Batch(inputs, packed.lengths, packed.targets.astype(np.int64), weights, weights.copy())
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return cross_entropy(outputs, targets) / math.log(2)

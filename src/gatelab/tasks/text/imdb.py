@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,10 @@ from pydantic import Field
 
 from gatelab.errors import UserError
 from gatelab.randomness import generator
-from gatelab.tasks.losses import accuracy, cross_entropy
+from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits, pad
 from gatelab.tasks.sources.fetch import PublicDataset, check_content, load_public
 from gatelab.tasks.task import Batch
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["ImdbBytes"]
 
@@ -60,7 +57,8 @@ class ImdbBytes(PackedTask):
     input_size: ClassVar[int] = 256
     output_size: ClassVar[int] = 2
     readout: ClassVar[Literal["last", "every"]] = "last"
-    loss_name: ClassVar[str] = "cross-entropy (nats)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
     chance: ClassVar[float] = 0.5
@@ -73,12 +71,6 @@ class ImdbBytes(PackedTask):
 
     def unpack(self, packed: Batch) -> Batch:
         return packed._replace(inputs=packed.inputs.astype(np.int64))
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return accuracy(outputs, targets)
 
 
 @lru_cache(maxsize=2)

@@ -25,21 +25,18 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from gatelab.errors import UserError
-from gatelab.tasks.losses import cross_entropy
+from gatelab.tasks.losses import Measure, cross_entropy
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits, cut
 from gatelab.tasks.sources.fetch import PublicDataset, check_content, load_public, read_own_file
 from gatelab.tasks.task import Batch
 from gatelab.tasks.text.vocabulary import frequency_cost, ranked
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["WikiText2", "Words"]
 
@@ -66,7 +63,8 @@ class _WordTask(PackedTask):
 
     reads_tokens: ClassVar[bool] = True
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "cross-entropy (nats per word)"
+    loss: ClassVar[Measure] = cross_entropy
+    score: ClassVar[Measure] = cross_entropy
     score_name: ClassVar[str] = "nats per word"
     higher_is_better: ClassVar[bool] = False
     perfect: ClassVar[float] = 0.0
@@ -93,12 +91,6 @@ class _WordTask(PackedTask):
         weights = packed.loss_weights.astype(np.float32)
         inputs, targets = packed.inputs.astype(np.int64), packed.targets.astype(np.int64)
         return Batch(inputs, packed.lengths, targets, weights, weights.copy())
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs, targets)
 
 
 class WikiText2(_WordTask):

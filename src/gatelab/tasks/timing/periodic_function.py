@@ -18,17 +18,14 @@ F = 10 and 25.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.losses import squared_error
+from gatelab.tasks.losses import Measure, squared_error
 from gatelab.tasks.task import Batch, LengthTask
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["TimingPfg"]
 
@@ -49,7 +46,8 @@ class TimingPfg(LengthTask):
     input_size: ClassVar[int] = 2
     output_size: ClassVar[int] = 1
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss_name: ClassVar[str] = "mean squared error"
+    loss: ClassVar[Measure] = squared_error
+    score: ClassVar[Measure] = squared_error
     score_name: ClassVar[str] = "mean squared error"
     higher_is_better: ClassVar[bool] = False
     chance_meaning: ClassVar[str] = "predicting the mean always"
@@ -81,9 +79,3 @@ class TimingPfg(LengthTask):
         loss_weights, score_weights = np.ones((2, self.length, batch_size), np.float32)
         score_weights[0] = 0
         return Batch(inputs, np.full(batch_size, self.length, np.int64), targets, loss_weights, score_weights)
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return squared_error(outputs, targets)
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return squared_error(outputs, targets)

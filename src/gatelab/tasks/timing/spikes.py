@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from gatelab.tasks.losses import set_accuracy, set_cross_entropy, so_far, squared_error, within
+from gatelab.tasks.losses import Measure, set_accuracy, set_cross_entropy, so_far, squared_error, within
 from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class TimingMsd(SpikeStream):
 
     name: Literal["timing_msd"] = "timing_msd"
 
-    loss_name: ClassVar[str] = "mean squared error of a delay"
+    loss: ClassVar[Measure] = squared_error
     chance_meaning: ClassVar[str] = "predicting one delay always"
     source: ClassVar[str] = "Gers, Schraudolph & Schmidhuber 2002, task MSD"
 
@@ -126,9 +126,6 @@ class TimingMsd(SpikeStream):
         inputs = self.at(times, 1, 0)
         return self.batch(inputs, self.at(times, delays, _NOT_ASKED), inputs[..., 0].copy())
 
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return squared_error(outputs, targets)
-
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         asked = (targets.squeeze(-1) != _NOT_ASKED).to(outputs.dtype)
         return so_far(1 - asked * (1 - within(outputs, targets, _TOLERANCE)))
@@ -139,7 +136,7 @@ class TimingGts(SpikeStream):
 
     name: Literal["timing_gts"] = "timing_gts"
 
-    loss_name: ClassVar[str] = "binary cross-entropy (nats per step)"
+    loss: ClassVar[Measure] = set_cross_entropy
     chance: ClassVar[float] = 0.0
     chance_meaning: ClassVar[str] = "silence"
     source: ClassVar[str] = "Gers, Schraudolph & Schmidhuber 2002, task GTS"
@@ -150,9 +147,6 @@ class TimingGts(SpikeStream):
         told = times - self.period - delays + 1
         weights = np.ones((self.length, batch_size), np.float32)
         return self.batch(self.at(told, delays, 0), self.at(times, 1, 0), weights)
-
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return set_cross_entropy(outputs, targets)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return so_far(set_accuracy(outputs, targets))
