@@ -229,7 +229,7 @@ def test_repr_names_the_variant_and_the_sizes():
         ({"input_size": 0}, "input_size=0: must be at least 1"),
         ({"hidden_size": -1}, "hidden_size=-1: must be at least 1"),
         ({"num_layers": 0}, "num_layers=0: must be at least 1"),
-        ({"dropout": 1.0}, "dropout=1.0: must be at least 0 and below 1"),
+        ({"dropout": 1.0}, "dropout=1.0: must be a number, at least 0 and below 1"),
     ],
 )
 def test_impossible_settings_are_refused(arguments, message):

@@ -15,6 +15,7 @@ from gatelab.language import Variant
 from gatelab.language.foreign import MODULES
 from gatelab.language.json_line import written
 from gatelab.layers import traced_call
+from gatelab.layers.settings import check_dtype, check_generator, check_path, whole
 from gatelab.layers.structured_weights import start_bound, whole_weights
 from gatelab.paths import choice
 from gatelab.paths.choice import Choice
@@ -71,14 +72,9 @@ class RecurrentLayer(nn.Module, ABC):
         recompute: int | None = None,
     ) -> None:
         super().__init__()
-        sizes = {
-            "input_size": input_size,
-            "hidden_size": hidden_size,
-            "recompute": 1 if recompute is None else recompute,
-        }
-        for name, size in sizes.items():
-            if size < 1:
-                raise UserError(f"{name}={size}: must be at least 1")
+        check_path(path)
+        check_dtype(dtype, device)
+        input_size, hidden_size = whole("input_size", input_size), whole("hidden_size", hidden_size)
         if variant.needs_equal_sizes and input_size != hidden_size:
             raise UserError(
                 f"variant '{variant.name}' mixes x with hidden vectors element by element, "
@@ -88,7 +84,7 @@ class RecurrentLayer(nn.Module, ABC):
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.path = path
-        self.recompute = recompute
+        self.recompute = None if recompute is None else whole("recompute", recompute)
         self._shapes = parameter_shapes(variant, input_size, hidden_size)
         self._written = written(variant)
         for name, shape in self._shapes.items():
@@ -114,6 +110,7 @@ class RecurrentLayer(nn.Module, ABC):
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the initial weights, in the order of the variant's parameters."""
+        check_generator(generator)
         for parameter in self.variant.parameters:
             for tensor in map(self.get_parameter, parameter.parts):
                 match parameter.initial:

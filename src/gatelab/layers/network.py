@@ -12,6 +12,7 @@ from gatelab.errors import UserError
 from gatelab.language import Variant
 from gatelab.layers.layer import RecurrentLayer
 from gatelab.layers.rnn import RNN
+from gatelab.layers.settings import switch, whole
 from gatelab.layers.traced_call import seen_by_jit
 from gatelab.paths.lengths import as_lengths
 from gatelab.paths.padding import filled, is_valid
@@ -50,10 +51,14 @@ class Network(nn.Module):
         tokens: bool = False,
     ) -> None:
         super().__init__()
-        if tokens and embedding is None:
+        if readout not in ("last", "every"):
+            raise UserError(f"readout={readout!r}: must be last or every")
+        embedding = None if embedding is None else whole("embedding", embedding)
+        input_size, output_size = whole("input_size", input_size), whole("output_size", output_size)
+        if switch("tokens", tokens) and embedding is None:
             raise UserError("embedding=None: tokens must have an embedding of at least 1 feature")
         self.embedding = None if embedding is None else nn.Parameter(torch.empty(input_size, embedding))
-        self.tokens = tokens
+        self.tokens = bool(tokens)
         seen = input_size if embedding is None else embedding
         self.rnn = RNN(variant, seen, hidden_size, num_layers, bidirectional=bidirectional, path=path)
         self.readout = nn.Linear(self.rnn.output_size, output_size)
@@ -170,6 +175,8 @@ class Network(nn.Module):
 
     def _last(self, output: Tensor, lengths: Tensor | None) -> Tensor:
         """Return each direction's output after it has read the whole sequence: (batch, features)."""
+        if not seen_by_jit() and not output.shape[-3]:
+            raise UserError("input of 0 steps: must be at least 1 for a prediction from the last")
         if lengths is None:
             last = output.select(-3, output.shape[-3] - 1)
         else:

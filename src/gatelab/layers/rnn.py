@@ -1,6 +1,7 @@
 """gatelab.RNN: any variant, called like torch.nn.LSTM."""
 
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any, cast
 
 import torch
@@ -13,6 +14,7 @@ from gatelab.language import Variant, load_variant
 from gatelab.layers.foreign import layer_of
 from gatelab.layers.layer import RecurrentLayer
 from gatelab.layers.rnn_states import pack_states, unpack_states
+from gatelab.layers.settings import switch, whole
 from gatelab.layers.torch_weights import copy_from_torch, copy_to_torch
 from gatelab.paths import Choice
 from gatelab.paths.lengths import as_lengths
@@ -72,18 +74,18 @@ class RNN(nn.Module):
         recompute: int | None = None,
     ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise UserError(f"num_layers={num_layers}: must be at least 1")
-        if not 0 <= dropout < 1:
-            raise UserError(f"dropout={dropout}: must be at least 0 and below 1")
+        if not isinstance(variant, str | Variant):
+            raise UserError(f"variant is a {type(variant).__name__}: must be a name, the path of a file or a Variant")
+        if not isinstance(dropout, Real) or isinstance(dropout, bool) or not 0 <= dropout < 1:
+            raise UserError(f"dropout={dropout!r}: must be a number, at least 0 and below 1")
         self.variant = load_variant(variant) if isinstance(variant, str) else variant
-        self.input_size = input_size
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.batch_first = batch_first
-        self.dropout = dropout
-        self.bidirectional = bidirectional
-        directions = 2 if bidirectional else 1
+        self.input_size = input_size = whole("input_size", input_size)
+        self.hidden_size = hidden_size = whole("hidden_size", hidden_size)
+        self.num_layers = num_layers = whole("num_layers", num_layers)
+        self.batch_first = switch("batch_first", batch_first)
+        self.dropout = float(dropout)
+        self.bidirectional = switch("bidirectional", bidirectional)
+        directions = 2 if self.bidirectional else 1
         layers = nn.ModuleList(
             layer_of(
                 self.variant,
@@ -113,13 +115,13 @@ class RNN(nn.Module):
         torch's two biases are summed where the equations have one.
 
         Raises:
-            UserError: the module has a projection, or is neither.
+            UserError: the module has a projection, or is neither; a weight has a shape or dtype of its own.
         """
         name = "lstm" if isinstance(module, nn.LSTM) else "gru" if isinstance(module, nn.GRU) else None
         if name is None or module.proj_size:
             kind = f"{type(module).__name__} with proj_size" if name else type(module).__name__
             raise UserError(f"{kind}: only torch.nn.LSTM and torch.nn.GRU without projection can be carried over")
-        weight = module.get_parameter("weight_hh_l0")
+        weight = module.weight_hh_l0
         rnn = RNN(
             name,
             module.input_size,
@@ -138,7 +140,7 @@ class RNN(nn.Module):
         """Return the torch.nn.LSTM or GRU that computes what this RNN computes, with its weights.
 
         Raises:
-            UserError: the equations are those of neither.
+            UserError: the equations are those of neither; a weight has a shape or dtype of its own.
         """
         kinds: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
         for name, kind in kinds.items():
@@ -149,7 +151,7 @@ class RNN(nn.Module):
                     self.hidden_size,
                     self.num_layers,
                     batch_first=self.batch_first,
-                    dropout=self.dropout,
+                    dropout=self.dropout if self.num_layers > 1 else 0.0,  # torch warns of one without effect
                     bidirectional=self.bidirectional,
                     device=weight.device,
                     dtype=weight.dtype,

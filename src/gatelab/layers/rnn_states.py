@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gatelab.errors import UserError
 from gatelab.language import Variant
+from gatelab.paths.tensors import check_tensor
 
 __all__ = ["pack_states", "unpack_states"]
 
@@ -66,11 +67,10 @@ def _check(name: str, part: Any, wanted: list[tuple[int, ...]]) -> None:
     if strange is not None or part is None:
         kind = type(part if strange is part else strange).__name__
         raise UserError(f"state {name} is a {kind}: must be a tensor, or a list of tensors")
-    if isinstance(part, Tensor):
-        if not part.dim():
-            raise UserError(f"state {name} of shape (): must be one tensor for each layer and direction")
-        if part.layout is not torch.strided:
-            return  # which the layer refuses by name
+    if isinstance(part, Tensor) and not part.dim():
+        raise UserError(f"state {name} of shape (): must be one tensor for each layer and direction")
+    for one in (part,) if isinstance(part, Tensor) else part:
+        check_tensor(f"state {name}", one)
     if torch._C._get_tracing_state() is not None:
         return  # a size is a tensor then
     given = [tuple(tensor.shape) for tensor in part]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from gatelab.errors import UserError
 from gatelab.layers.layer import RecurrentLayer
 
 __all__ = ["copy_from_torch", "copy_to_torch"]
@@ -17,13 +18,14 @@ def copy_from_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) 
         for position, gate in enumerate(_gates(module)):
             for kind in ("x", "h"):
                 rows = _rows(module, f"weight_{'i' if kind == 'x' else 'h'}h_{suffix}", position)
-                layer.get_parameter(f"{gate}_weight_{kind}").copy_(rows)
+                _copy(f"{gate}_weight_{kind}", layer.get_parameter(f"{gate}_weight_{kind}"), rows)
             if module.bias:
                 of_input, of_hidden = (_rows(module, f"bias_{kind}h_{suffix}", position) for kind in "ih")
                 second = _second_bias(layer, gate)
-                layer.get_parameter(f"{gate}_bias").copy_(of_input if second is not None else of_input + of_hidden)
+                bias = layer.get_parameter(f"{gate}_bias")
+                _copy(f"{gate}_bias", bias, of_input if second is not None else of_input + of_hidden)
                 if second is not None:
-                    second.copy_(of_hidden)
+                    _copy(f"{gate}_bias_2", second, of_hidden)
             else:
                 for bias in (layer.get_parameter(f"{gate}_bias"), _second_bias(layer, gate)):
                     if bias is not None:
@@ -34,13 +36,15 @@ def copy_from_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) 
 def copy_to_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) -> None:
     """Copy the weights of the layers into a torch module; its recurrent bias is zero where one bias is enough."""
     for layer, suffix in zip(layers, _suffixes(module), strict=True):
+        learned = layer.learned()
         for position, gate in enumerate(_gates(module)):
             for kind in ("x", "h"):
                 rows = _rows(module, f"weight_{'i' if kind == 'x' else 'h'}h_{suffix}", position)
-                rows.copy_(layer.get_parameter(f"{gate}_weight_{kind}"))
-            second = _second_bias(layer, gate)
-            _rows(module, f"bias_ih_{suffix}", position).copy_(layer.get_parameter(f"{gate}_bias"))
-            _rows(module, f"bias_hh_{suffix}", position).copy_(torch.tensor(0.0) if second is None else second)
+                _copy(f"{gate}_weight_{kind}", rows, learned[f"{gate}_weight_{kind}"])
+            of_input, of_hidden = (_rows(module, f"bias_{kind}h_{suffix}", position) for kind in "ih")
+            _copy(f"{gate}_bias", of_input, learned[f"{gate}_bias"])
+            second = learned.get(f"{gate}_bias_2")
+            _copy(f"{gate}_bias_2", of_hidden, torch.zeros_like(of_hidden) if second is None else second)
 
 
 def _gates(module: nn.LSTM | nn.GRU) -> tuple[str, ...]:
@@ -54,7 +58,20 @@ def _suffixes(module: nn.LSTM | nn.GRU) -> list[str]:
 
 
 def _rows(module: nn.LSTM | nn.GRU, name: str, position: int) -> Tensor:
-    return module.get_parameter(name).view(-1, module.hidden_size, *module.get_parameter(name).shape[1:])[position]
+    whole: Tensor = getattr(module, name)  # a parametrised or pruned weight is an attribute that is made of others
+    if whole.shape[0] != len(_gates(module)) * module.hidden_size:
+        raise UserError(f"{name} of shape {tuple(whole.shape)}: must have {len(_gates(module))} times hidden_size rows")
+    return whole.view(-1, module.hidden_size, *whole.shape[1:])[position]
+
+
+def _copy(name: str, target: Tensor, source: Tensor) -> None:
+    """Copy a weight; nothing is repeated, and no digit lost."""
+    if source.shape != target.shape or source.dtype is not target.dtype:
+        raise UserError(
+            f"weight {name} of {source.dtype}, shape {tuple(source.shape)}: "
+            f"must be {target.dtype}, {tuple(target.shape)}"
+        )
+    target.copy_(source)
 
 
 def _second_bias(layer: RecurrentLayer, gate: str) -> Tensor | None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.masked import MaskedTensor
 
 from gatelab.errors import UserError
 from gatelab.paths.tensors import check_dense, ordinary
@@ -24,6 +25,8 @@ def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.dev
     Raises:
         UserError: they are not whole numbers, too many or too few, negative, or beyond the steps.
     """
+    if isinstance(given, MaskedTensor):
+        raise UserError("lengths are a MaskedTensor: must be plain whole numbers")
     lengths = given if isinstance(given, Tensor) else torch.from_numpy(_array(given))
     if lengths.dtype.is_floating_point or lengths.dtype.is_complex or lengths.dtype is torch.bool:
         raise UserError(

@@ -5,10 +5,12 @@ from collections.abc import Collection, Iterable, Mapping
 import torch
 from torch import Tensor, nn
 from torch._C import DispatchKey, DispatchKeySet
+from torch.masked import MaskedTensor
 
 from gatelab.errors import UserError
 
 __all__ = [
+    "DTYPES",
     "all_ordinary",
     "check_dense",
     "check_input",
@@ -22,7 +24,7 @@ __all__ = [
     "traced",
 ]
 
-_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _TYPES = (Tensor, nn.Parameter)
 
 # What PyTorch says of a plain dense tensor on the CPU, and of one made in inference mode. Pending conjugation or
@@ -72,6 +74,8 @@ def check_tensor(name: str, given: object) -> None:
     """
     if not isinstance(given, Tensor):
         raise UserError(f"{name} is a {type(given).__name__}: must be a tensor")
+    if isinstance(given, MaskedTensor):
+        raise UserError(f"{name} is a MaskedTensor: must be plain numbers, as to_tensor() makes them, with lengths=")
     if given.layout is not torch.strided or given.is_nested or given.is_quantized:
         check_dense({name: given})
 
@@ -139,8 +143,8 @@ def check_kinds(inputs: Tensor, states: Mapping[str, Tensor], weights: Mapping[s
     """
     dtype, device = kind_of(inputs, weights)
     model = "the weights are" if weights else "the input is"
-    if dtype not in _DTYPES:
-        raise UserError(f"{model} {_short(dtype)}: must be one of {', '.join(map(_short, _DTYPES))}")
+    if dtype not in DTYPES:
+        raise UserError(f"{model} {_short(dtype)}: must be one of {', '.join(map(_short, DTYPES))}")
     tensors = named(inputs, states, weights)
     check_dense(tensors)
     for name, tensor in tensors.items():
