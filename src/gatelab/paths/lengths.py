@@ -58,8 +58,10 @@ def unless_full(lengths: Tensor | None, steps: int) -> Tensor | None:
     Both give the same numbers, and without lengths there is less to do. Only memory at hand is looked at, and nothing
     while something records: what it records is to hold for other lengths too.
     """
+    if lengths is None or torch.compiler.is_compiling():
+        return lengths  # Dynamo cannot look at what follows
     recording = torch._C._len_torch_dispatch_stack() or torch._C._functorch.peek_interpreter_stack() is not None
-    if lengths is None or recording or not ordinary(lengths) or not _has_values(lengths):
+    if recording or not ordinary(lengths) or not _has_values(lengths):
         return lengths
     return None if bool((lengths.numpy() == steps).all()) else lengths
 
