@@ -1,9 +1,9 @@
 """gatelab.RNN: any variant, called like torch.nn.LSTM."""
 
 from collections.abc import Iterable, Sequence
-from numbers import Real
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -76,15 +76,15 @@ class RNN(nn.Module):
         super().__init__()
         if not isinstance(variant, str | Variant):
             raise UserError(f"variant is a {type(variant).__name__}: must be a name, the path of a file or a Variant")
-        if not isinstance(dropout, Real) or isinstance(dropout, bool) or not 0 <= dropout < 1:
+        if not isinstance(dropout, float | int | np.floating) or isinstance(dropout, bool) or not 0 <= dropout < 1:
             raise UserError(f"dropout={dropout!r}: must be a number, at least 0 and below 1")
-        self.variant = load_variant(variant) if isinstance(variant, str) else variant
-        self.input_size = input_size = whole("input_size", input_size)
-        self.hidden_size = hidden_size = whole("hidden_size", hidden_size)
-        self.num_layers = num_layers = whole("num_layers", num_layers)
-        self.batch_first = switch("batch_first", batch_first)
+        self.variant: Variant = load_variant(variant) if isinstance(variant, str) else variant
+        self.input_size: int = whole("input_size", input_size)
+        self.hidden_size: int = whole("hidden_size", hidden_size)
+        self.num_layers: int = whole("num_layers", num_layers)
+        self.batch_first: bool = switch("batch_first", batch_first)
         self.dropout = float(dropout)
-        self.bidirectional = switch("bidirectional", bidirectional)
+        self.bidirectional: bool = switch("bidirectional", bidirectional)
         directions = 2 if self.bidirectional else 1
         layers = nn.ModuleList(
             layer_of(
@@ -99,7 +99,7 @@ class RNN(nn.Module):
             for layer in range(num_layers)
             for _ in range(directions)
         )
-        self.layers = cast(Sequence[RecurrentLayer], layers)
+        self.layers: Sequence[RecurrentLayer] = cast(Sequence[RecurrentLayer], layers)
         self._sizes = [layer.state_sizes() for layer in self.layers]
         self._alike = [name for name in self.variant.states if len({sizes[name] for sizes in self._sizes}) == 1]
 
@@ -121,7 +121,7 @@ class RNN(nn.Module):
         if name is None or module.proj_size:
             kind = f"{type(module).__name__} with proj_size" if name else type(module).__name__
             raise UserError(f"{kind}: only torch.nn.LSTM and torch.nn.GRU without projection can be carried over")
-        weight = module.weight_hh_l0
+        weight = cast(Tensor, module.weight_hh_l0)
         rnn = RNN(
             name,
             module.input_size,

@@ -22,8 +22,8 @@ def copy_from_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) 
             if module.bias:
                 of_input, of_hidden = (_rows(module, f"bias_{kind}h_{suffix}", position) for kind in "ih")
                 second = _second_bias(layer, gate)
-                bias = layer.get_parameter(f"{gate}_bias")
-                _copy(f"{gate}_bias", bias, of_input if second is not None else of_input + of_hidden)
+                first = layer.get_parameter(f"{gate}_bias")
+                _copy(f"{gate}_bias", first, of_input if second is not None else of_input + of_hidden)
                 if second is not None:
                     _copy(f"{gate}_bias_2", second, of_hidden)
             else:
