@@ -37,7 +37,7 @@ def runs(tmp_path, monkeypatch):
 def test_tables_are_printed_and_written(runs, capsys):
     assert compare(["runs=runs/", "baseline=lstm", "out=report/new/"]) == 0
     printed = capsys.readouterr().out
-    assert "mean difference to lstm, paired by seed" in printed
+    assert "mean gain over lstm, paired by seed" in printed
     assert "diverged at 40" in printed
     assert "4 runs: 3 finished, 1 diverged" in printed
     assert "gru: no difference found on adding; not compared on copy." in printed
@@ -54,6 +54,30 @@ def test_tables_are_printed_and_written(runs, capsys):
     assert Path("report/new/table.md").read_text().startswith("# gru against lstm on 2 tasks\n\n- gru: no difference")
     assert "python scripts/compare.py runs=runs/ baseline=lstm" not in Path("report/new/index.html").read_text()
     assert "python scripts/compare.py baseline=lstm" in Path("report/new/index.html").read_text()
+
+
+@pytest.mark.parametrize("policy, gain, pairs", [("worst", 0.2, 8), ("separate", 0.3, 7)])
+def test_terminal_and_page_agree_on_a_loss_and_a_diverged_run(policy, gain, pairs, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    store = Store("runs")
+    loss = {"score_name": "error", "higher_is_better": False, "chance": 1.0, "perfect": 0.0}
+    lost = diverged(label="gru", seed=7, **loss)
+    for result in (
+        *(example(seed=seed, test_score=0.5, **loss) for seed in range(8)),
+        *(example(label="gru", seed=seed, test_score=0.2, **loss) for seed in range(7)),
+        lost,
+    ):
+        store.record(result.identity, {"seed": result.seed}).finish(result)
+    compare(["baseline=lstm", f"diverged={policy}"])
+    (printed,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("adding  gru")]
+    assert f"+{gain:.4f} ({pairs} pairs)" in printed
+    _, gru = csv.DictReader(io.StringIO(Path("report/table.csv").read_text()))
+    assert float(gru["gain"]) == pytest.approx(gain)
+    assert int(gru["pairs"]) == pairs
+    # chance stands for the run that diverged: (7 * 0.2 + 1) / 8
+    mean = {"worst": 0.3, "separate": 0.2}[policy]
+    assert float(gru["mean"]) == pytest.approx(mean)
+    assert f"{mean:.4f} ± " in printed
 
 
 def test_defaults(runs, capsys):

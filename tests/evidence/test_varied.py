@@ -1,5 +1,7 @@
 """Runs that differ in more than variant and seed are told apart."""
 
+from gatelab.evidence.question import Question
+from gatelab.evidence.selection import select
 from gatelab.report import runs_table, variants_table
 from tests.store.examples import example
 
@@ -18,7 +20,7 @@ RESULTS = [
 
 
 def test_each_varied_setting_is_a_group_of_its_own():
-    rows = variants_table(RESULTS).rows
+    rows = variants_table(select(RESULTS)).rows
     assert [(row["variant"], row["settings"], row["n"]) for row in rows] == [
         ("gru", "optimizer.lr=0.1", 1),
         ("gru", "optimizer.lr=0.2", 1),
@@ -28,29 +30,32 @@ def test_each_varied_setting_is_a_group_of_its_own():
 
 
 def test_a_row_is_compared_with_the_baseline_of_its_own_settings():
-    rows = variants_table(RESULTS, "lstm").rows
-    differences = {(row["variant"], row["settings"]): row["difference"] for row in rows}
+    rows = variants_table(select(RESULTS, Question(baseline="lstm"))).rows
+    differences = {(row["variant"], row["settings"]): row["gain"] for row in rows}
     assert differences["gru", "optimizer.lr=0.1"] == 0.25
     assert round(differences["gru", "optimizer.lr=0.2"], 12) == 0.1
 
 
 def test_what_does_not_differ_is_not_shown():
-    assert "settings" not in variants_table(RESULTS[:1]).text()
-    assert "opening" not in runs_table(RESULTS).text()
+    assert "settings" not in variants_table(select(RESULTS[:1])).text()
+    assert "opening" not in runs_table(select(RESULTS)).text()
 
 
 def test_settings_of_the_task_belong_to_the_task():
     long = example(settings={"task.length": 20}, identity="4" * 16)
     short = example(settings={"task.length": 10}, identity="5" * 16)
-    assert {row["task"] for row in variants_table([long, short]).rows} == {"adding length=10", "adding length=20"}
-    assert "settings" not in variants_table([long, short]).text().splitlines()[0]
+    assert {row["task"] for row in variants_table(select([long, short])).rows} == {
+        "adding length=10",
+        "adding length=20",
+    }
+    assert "settings" not in variants_table(select([long, short])).text().splitlines()[0]
 
 
 def test_an_opening_is_named_without_its_key():
     one, zero = (
         example(settings={"opening.name": name}, identity=digit * 16) for name, digit in (("one", "6"), ("zero", "7"))
     )
-    assert {row["settings"] for row in variants_table([one, zero]).rows} == {"opening=one", "opening=zero"}
+    assert {row["settings"] for row in variants_table(select([one, zero])).rows} == {"opening=one", "opening=zero"}
 
 
 def opened(name: str, seed: int, score: float, most: int | None, identity: str):
@@ -62,13 +67,13 @@ OPENED = [opened("one", 0, 0.5, None, "6"), opened("chrono", 0, 0.75, 150, "7")]
 
 
 def test_settings_told_apart_make_variants():
-    table = variants_table(OPENED, "lstm opening=one", ["opening.name"])
-    rows = [(row["variant"], row["settings"], row["difference"]) for row in table.rows]
+    table = variants_table(select(OPENED, Question(baseline="lstm opening=one", apart=("opening.name",))))
+    rows = [(row["variant"], row["settings"], row["gain"]) for row in table.rows]
     # max_time is an option of the opening, and no setting that was searched
     assert rows == [("lstm opening=one", "", None), ("lstm opening=chrono", "", 0.25)]
     assert "settings" not in table.text()
 
 
 def test_what_does_not_differ_tells_nothing_apart():
-    rows = variants_table(OPENED[:1], None, ["opening.name", "optimizer.lr"]).rows
+    rows = variants_table(select(OPENED[:1], Question(apart=("opening.name", "optimizer.lr")))).rows
     assert [row["variant"] for row in rows] == ["lstm"]

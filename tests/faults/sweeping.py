@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from gatelab.evidence.selection import select
 from gatelab.report import runs_table
 from gatelab.store import Store
 
@@ -78,7 +79,7 @@ def wait_for(condition, seconds=120.0):
 
 def table(folder):
     """Return the table of a store, without what a clock has measured."""
-    rows = runs_table(Store(folder / "runs").results())
+    rows = runs_table(select(Store(folder / "runs").results()))
     return type(rows)(rows.columns, [{**row, "seconds": 0.0} for row in rows.rows]).text()
 
 

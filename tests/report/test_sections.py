@@ -10,6 +10,7 @@ from gatelab.evidence.analysis import analyse
 from gatelab.evidence.collected import read_evidence
 from gatelab.evidence.question import Question
 from gatelab.report.drawing.styles import looks
+from gatelab.report.runs_table import runs_table
 from gatelab.report.sections.across import across
 from gatelab.report.sections.budget_curves import budget, budget_curves
 from gatelab.report.sections.everything_else import leftovers, without_score
@@ -231,7 +232,7 @@ def test_everything_without_a_score_is_listed(tmp_path):
         (diverged, "diverged", "a number stopped being finite at step 40"),
         (failed, "failed", "no memory"),
     ]
-    section = leftovers(analysis, [Absent("Nothing", "of nothing")])
+    section = leftovers(analysis, [Absent("Nothing", "of nothing")], runs_table(analysis.evidence.selection))
     assert any(isinstance(block, Code) and block.text == "e" * 16 for block in section.blocks)
     assert "Nothing: of nothing." in section.blocks[-1].lines
 

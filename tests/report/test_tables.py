@@ -6,11 +6,15 @@ import math
 
 import pytest
 
+from gatelab.evidence.question import Question
+from gatelab.evidence.selection import select
 from gatelab.report import Column, Table, runs_table, variants_table
 from gatelab.report.tables import csv_text, from_csv, significant
 from gatelab.store import Performance
 from tests.store.examples import diverged, example
 
+LSTM = Question(baseline="lstm", diverged="separate")
+SEPARATE = Question(diverged="separate")
 TABLE = Table(
     [Column("name", ("name",)), Column("sum", ("a", "b"), lambda a, b: str(a + b), "right")],
     [{"name": "o=f*c|d", "a": 1, "b": 0.1}, {"name": "x", "a": 100, "b": 23}],
@@ -107,7 +111,7 @@ def test_significant_digits(value, shown):
 
 def test_every_run_has_a_row_in_order():
     results = [example(seed=10), example(seed=2), diverged(label="gru", seed=0), example(task="acopy", seed=0)]
-    table = runs_table(results)
+    table = runs_table(select(results))
     assert [(row["task"], row["variant"], row["seed"]) for row in table.rows] == [
         ("acopy", "lstm", 0),
         ("adding", "gru", 0),
@@ -130,7 +134,7 @@ def test_a_row_of_a_variant_by_hand():
         example(label="gru", seed=1, test_score=0.7, seconds=20.0, parameters=100),
         diverged(label="gru", seed=2, seconds=3.0, parameters=100),
     ]
-    table = variants_table(results)
+    table = variants_table(select(results, SEPARATE))
     (row,) = table.rows
     assert (row["n"], row["diverged"]) == (3, 1)
     assert row["mean"] == pytest.approx(0.6)
@@ -149,10 +153,10 @@ def test_best_first_and_those_without_a_score_last(higher, order):
         example(label="c", test_score=0.9, higher_is_better=higher),
         example(label="a", test_score=0.1, higher_is_better=higher),
     ]
-    table = variants_table(results)
+    table = variants_table(select(results, SEPARATE))
     assert column(table, "variant") == order
     assert f"accuracy {'↑' if higher else '↓'}" in table.text().splitlines()[0]
-    assert table.csv() == variants_table(results[::-1]).csv()
+    assert table.csv() == variants_table(select(results[::-1], SEPARATE)).csv()
 
 
 def test_the_baseline_comes_first_and_differences_are_paired_by_seed():
@@ -161,30 +165,44 @@ def test_the_baseline_comes_first_and_differences_are_paired_by_seed():
         *(example(label="gru", seed=seed, test_score=score) for seed, score in [(1, 0.75), (0, 0.5), (3, 1.0)]),
         diverged(label="gru", seed=2),
     ]
-    table = variants_table(results, "lstm")
+    table = variants_table(select(results, LSTM))
     assert column(table, "variant") == ["lstm", "gru"]
-    assert column(table, "difference") == [None, 0.0625]  # (0.125 + 0) / 2; seed 2 diverged, seed 3 has no partner
+    assert column(table, "gain") == [None, 0.0625]  # (0.125 + 0) / 2; seed 2 diverged, seed 3 has no partner
     assert column(table, "pairs") == [None, 2]
     header, _, first, second = table.text().splitlines()
-    assert "mean difference to lstm, paired by seed" in header
+    assert "mean gain over lstm, paired by seed" in header
     assert "+0.06250 (2 pairs)" in second
     assert "pair" not in first
 
 
+def test_a_diverged_run_scores_as_the_worst_of_its_task():
+    results = [
+        *(example(label="lstm", seed=seed, test_score=score) for seed, score in [(0, 0.5), (1, 0.625)]),
+        *(example(label="gru", seed=seed, test_score=score) for seed, score in [(0, 0.75)]),
+        diverged(label="gru", seed=1),
+    ]
+    lstm, gru = variants_table(select(results, Question(baseline="lstm"))).rows
+    assert (gru["n"], gru["diverged"], gru["pairs"]) == (2, 1, 2)
+    # chance, 0.1, is worse than any score
+    assert (gru["mean"], gru["minimum"]) == pytest.approx((0.425, 0.1))
+    assert gru["gain"] == pytest.approx((0.25 - 0.525) / 2)
+    assert (lstm["mean"], lstm["gain"]) == (0.5625, None)
+
+
 def test_a_task_without_the_baseline_has_no_difference():
-    table = variants_table([example(), example(task="copy", label="gru")], "lstm")
-    assert column(table, "difference") == [None, None]
+    table = variants_table(select([example(), example(task="copy", label="gru")], LSTM))
+    assert column(table, "gain") == [None, None]
 
 
 def test_one_pair_is_singular_and_no_pair_has_no_number():
-    table = variants_table([example(), example(label="gru"), example(label="cifg", seed=5)], "lstm")
+    table = variants_table(select([example(), example(label="gru"), example(label="cifg", seed=5)], LSTM))
     text = table.text()
     assert "0.000 (1 pair)" in text
     assert "– (0 pairs)" in text
 
 
 def test_tasks_with_different_scores_name_them_in_a_column():
-    table = variants_table([example(), example(task="copy", score_name="error", higher_is_better=False)])
+    table = variants_table(select([example(), example(task="copy", score_name="error", higher_is_better=False)]))
     assert column(table, "task") == ["adding", "copy"]
     assert column(table, "score") == ["accuracy ↑", "error ↓"]
     lines = table.text().splitlines()
@@ -193,7 +211,7 @@ def test_tasks_with_different_scores_name_them_in_a_column():
 
 
 def test_one_run_shows_a_dash_for_its_spread():
-    assert "0.7500 ± –" in variants_table([example()]).text()
+    assert "0.7500 ± –" in variants_table(select([example()])).text()
 
 
 def searched(label, count, **fields):
@@ -214,7 +232,7 @@ def searched(label, count, **fields):
 
 def test_a_long_search_is_told_by_the_setting_that_validation_chose():
     lost = diverged(label="lstm", seed=99, identity="lost", settings={"optimizer.lr": 9.0})
-    table = variants_table([*searched("lstm", 13), lost, *searched("gru", 9)])
+    table = variants_table(select([*searched("lstm", 13), lost, *searched("gru", 9)]))
     assert column(table, "variant").count("gru") == 9
     (row,) = [row for row in table.rows if row["variant"] == "lstm"]
     assert row["settings"] == "best of 14 by validation: optimizer.lr=0.1"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gatelab.statistics import paired_difference, summarise
+from gatelab.statistics import summarise
 
 
 def test_numbers_checked_by_hand():
@@ -57,25 +57,3 @@ def test_equal_scores_have_spread_zero():
 def test_order_does_not_matter_for_counts_and_ranks():
     one, other = summarise([3.0, 1.0, 2.0]), summarise([1.0, 2.0, 3.0])
     assert one == other
-
-
-def test_difference_has_the_direction_scores_minus_baseline():
-    paired = paired_difference([(0, 20.0), (1, 20.0)], [(0, 10.0), (1, 10.0)])
-    assert (paired.n, paired.mean) == (2, 10.0)
-
-
-def test_only_common_seeds_are_paired():
-    # the means of the groups differ by 4/3 - 6; the pairs say +1 and +3
-    paired = paired_difference([(1, 2.0), (0, 1.0), (7, 1.0)], [(0, 0.0), (1, -1.0), (9, 19.0)])
-    assert (paired.n, paired.mean) == (2, 2.0)
-
-
-def test_several_runs_of_a_seed_count_as_one():
-    paired = paired_difference([(0, 1.0), (0, 3.0), (1, 5.0)], [(0, 0.0), (1, 0.0)])
-    assert (paired.n, paired.mean) == (2, 3.5)
-
-
-def test_without_pairs_there_is_no_difference():
-    paired = paired_difference([(0, 1.0)], [])
-    assert paired.n == 0
-    assert math.isnan(paired.mean)

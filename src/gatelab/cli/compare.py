@@ -3,7 +3,6 @@
 import math
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -13,7 +12,8 @@ from gatelab.disk import check_place
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.evidence.collected import Evidence, read_evidence
 from gatelab.evidence.damage import damage_lines
-from gatelab.evidence.question import Question, check_question
+from gatelab.evidence.question import Question
+from gatelab.evidence.selection import Selection, select
 from gatelab.report import Table, runs_table, variants_table
 from gatelab.store import Result, Store
 
@@ -131,17 +131,15 @@ def compare(arguments: list[str]) -> int:
         check_place(Path(request.out), f"out={request.out}")
     store = Store(request.runs)
     results = _of_tasks(store, request)
-    check_question(question, results)
     evidence = read_evidence(store, question, results) if request.out else None
-    # of a run of before there were seals, damage shows only where its files are read
-    results = [result for result in results if result.identity not in store.damaged]
-    runs, variants = runs_table(results), variants_table(results, request.baseline or None, question.apart)
+    selection = evidence.selection if evidence is not None else select(results, question)
+    runs, variants = runs_table(selection), variants_table(selection)
     print(runs.first(_MOST_ROWS).text())
     if len(runs.rows) > _MOST_ROWS:
         where = f"; {Path(request.out) / 'runs.csv'} has all" if request.out else ""
         print(f"the first {_MOST_ROWS:,} of {len(runs.rows):,} runs{where}\n")
     print(variants.text())
-    for note in _notes(results, store):
+    for note in _notes(selection, store):
         print(one_line(note, _LONGEST_LINE))
     if evidence is not None:
         _write(request, evidence, runs)
@@ -166,12 +164,18 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _notes(results: Sequence[Result], store: Store) -> list[str]:
+_DIVERGED = {
+    "worst": "each scores like the worst run of its task, or chance",
+    "separate": "in no number but the counts",
+}
+
+
+def _notes(selection: Selection, store: Store) -> list[str]:
     """Return what the tables alone would hide."""
-    finished = sum(result.status == "finished" for result in results)
-    notes = [
-        f"{len(results)} runs: {finished} finished, {len(results) - finished} diverged (without a score to average)"
-    ]
+    runs = len(selection.results)
+    finished = sum(result.status == "finished" for result in selection.results)
+    meaning = f" ({_DIVERGED[selection.question.diverged]})" if finished < runs else ""
+    notes = [f"{runs} runs: {finished} finished, {runs - finished} diverged{meaning}"]
     unfinished = store.unfinished()
     if unfinished:
         notes.append(f"begun and not ended, so in no table: {len(unfinished)} (of any task)")
@@ -182,8 +186,7 @@ def _write(request: _Request, evidence: Evidence, runs: Table) -> None:
     # imported here: matplotlib and optuna take seconds, and tables have no need of them
     from gatelab.report.report import build_report, write_report
 
-    report = build_report(evidence, request.command())
-    report.files["runs.csv"] = runs.csv().encode("utf-8")
+    report = build_report(evidence, request.command(), runs)
     for line in report.summary:
         print(one_line(line, _LONGEST_LINE))
     folder = Path(request.out)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gatelab.configuration import STACKABLE, RunConfiguration
+from gatelab.evidence.selection import select
 from gatelab.evidence.varied import setting_text
 from gatelab.report import Column, Table, runs_table, variants_table
 from gatelab.store import Result, settings
@@ -23,9 +24,10 @@ __all__ = [
 
 def result_tables(results: Sequence[Result], *, sweep: bool) -> dict[str, Table]:
     """Return the tables of runs and, of a sweep, of variants."""
-    tables = {"runs": runs_table(results)}
+    selection = select(results)
+    tables = {"runs": runs_table(selection)}
     if sweep:
-        tables["variants"] = variants_table(results)
+        tables["variants"] = variants_table(selection)
     return tables
 
 

@@ -210,6 +210,7 @@ def _began(path: Path) -> str:
 def _trained(runs: Sequence[RunConfiguration]) -> int:
     # imported here: tables of what lies there have no need of it
     from gatelab.cli.outcome import failures_table
+    from gatelab.evidence.selection import select
     from gatelab.report import runs_table
     from gatelab.store import Result, Stopped
     from gatelab.sweeps import Failure, Interrupted, execute
@@ -222,7 +223,7 @@ def _trained(runs: Sequence[RunConfiguration]) -> int:
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
     if results:
-        print(runs_table(results).text())
+        print(runs_table(select(results)).text())
     if failures:
         print(failures_table(failures).text())
     print(f"{len(results)} of {len(runs)} damaged runs trained again")

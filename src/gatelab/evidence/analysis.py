@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gatelab.evidence.collected import Evidence, Run, Setting
+from gatelab.evidence.collected import Evidence, Setting
+from gatelab.evidence.scores import paired, stand_in
 from gatelab.randomness import generator
 from gatelab.statistics import (
     Family,
@@ -15,10 +16,8 @@ from gatelab.statistics import (
     Pairs,
     Sample,
     Significance,
-    diverged_score,
     holm,
     locate,
-    pair_by_seed,
     plan_comparison,
     probability_of_improvement_paired,
     sample,
@@ -141,12 +140,7 @@ def analyse(evidence: Evidence) -> Analysis:
 def compared(evidence: Evidence, task: str, label: str, baseline: str, place: int) -> Comparison:
     """Compare two variants on one task; p is not yet corrected. ``place`` tells the random numbers apart."""
     ours, theirs = evidence.chosen(task, label), evidence.chosen(task, baseline)
-    pairs = pair_by_seed(
-        [run.scored for run in ours.runs],
-        [run.scored for run in theirs.runs],
-        higher_is_better=evidence.of_task(task).higher_is_better,
-        diverged_as=_diverged_as(evidence, task),
-    )
+    pairs = paired(ours.results, theirs.results, _diverged_as(evidence, task))
     test = sign_flip_test(pairs.differences, generator=random("sign flips", place))
     return Comparison(
         task=task,
@@ -176,18 +170,9 @@ def _standing(evidence: Evidence, task: str, label: str) -> Standing:
 
 
 def _diverged_as(evidence: Evidence, task: str) -> float | None:
-    result = evidence.of_task(task)
-    shown = [run for label in evidence.labels for run in _runs(evidence, task, label)]
-    return diverged_score(
-        evidence.question.diverged,
-        [run.scored[1] for run in shown],
-        higher_is_better=result.higher_is_better,
-        chance=result.chance,
-    )
-
-
-def _runs(evidence: Evidence, task: str, label: str) -> tuple[Run, ...]:
-    return evidence.chosen(task, label).runs if (task, label) in evidence.settings else ()
+    labels = [label for label in evidence.labels if (task, label) in evidence.settings]
+    shown = [result for label in labels for result in evidence.chosen(task, label).results]
+    return stand_in(shown, evidence.question.diverged)
 
 
 def _band(evidence: Evidence, task: str) -> Band:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.errors import UserError
-from gatelab.evidence.question import Question, check_question
-from gatelab.evidence.scores import worse
-from gatelab.evidence.varied import belongs_to, setting_text, tasks_told_apart, variants_told_apart, varied_keys
+from gatelab.evidence.question import Question
+from gatelab.evidence.scores import scored, worse
+from gatelab.evidence.selection import Selection, select
 from gatelab.reading import read_json
 from gatelab.statistics import summarise
 from gatelab.store import Damaged, DamagedRunError, Result, Store
@@ -66,16 +66,13 @@ class Run:
     """The searched settings, such as ``optimizer.lr=0.01``; empty if none was."""
     curve: Curve
     gates: Mapping[str, Gate]
+    scored: tuple[int, float]
+    """Seed and test score; NaN for a run that diverged."""
 
     @property
     def finished(self) -> bool:
         """Whether it came to its last step."""
         return self.result.status == "finished"
-
-    @property
-    def scored(self) -> tuple[int, float]:
-        """Seed and test score; NaN for a run that diverged."""
-        return self.result.seed, self.result.test.score if self.finished else math.nan
 
     @property
     def judged(self) -> float:
@@ -94,6 +91,11 @@ class Setting:
     runs: tuple[Run, ...]
     validation: float
     """Mean of the best validation scores of the finished runs; NaN without one."""
+
+    @property
+    def results(self) -> list[Result]:
+        """The results of the runs."""
+        return [run.result for run in self.runs]
 
     @property
     def diverged(self) -> int:
@@ -130,12 +132,10 @@ class Provenance:
 class Evidence:
     """What a store says, for one question. Tasks are in alphabetical order, variants too, after the baseline."""
 
-    question: Question
+    selection: Selection
     runs: tuple[Run, ...]
     tasks: tuple[str, ...]
     labels: tuple[str, ...]
-    searched: Mapping[str, tuple[str, ...]]
-    """Task -> the keys that were searched."""
     settings: Mapping[tuple[str, str], tuple[Setting, ...]]
     """Task and label -> its settings, the one that validation chose first."""
     failed: tuple[Failed, ...]
@@ -148,6 +148,16 @@ class Evidence:
     provenance: Provenance
     configurations: Mapping[str, Mapping[str, Any]]
     """Identity -> frozen configuration, of the first run of each chosen setting."""
+
+    @property
+    def question(self) -> Question:
+        """What is asked."""
+        return self.selection.question
+
+    @property
+    def searched(self) -> Mapping[str, tuple[str, ...]]:
+        """Task -> the keys that were searched."""
+        return self.selection.searched
 
     def cells(self) -> list[tuple[str, str]]:
         """Return every task and label that has runs, in order."""
@@ -177,33 +187,24 @@ def read_evidence(store: Store, question: Question, results: Sequence[Result]) -
     """
     while True:
         left = [result for result in results if result.identity not in store.damaged]
-        evidence = _read_evidence(store, question, left)
+        evidence = _read_evidence(store, select(left, question))
         # what is found only now has taken part in choices
         if not any(result.identity in store.damaged for result in left):
             return evidence
 
 
-def _read_evidence(store: Store, question: Question, results: Sequence[Result]) -> Evidence:
-    check_question(question, results)
-    results = variants_told_apart(results, question.apart)
-    results = tasks_told_apart(results, [key for key in question.by if key != "task"])
-    told = (*question.by, *question.apart)
-    searched = {
-        task: tuple(key for key in keys if not key.startswith("task.") and not belongs_to(key, told))
-        for task, keys in varied_keys(results).items()
-    }
-    ordered = sorted(results, key=lambda result: (result.task, result.label, result.seed, result.identity))
-    runs = tuple(_runs(ordered, searched, store))
-    labels = sorted({run.result.label for run in runs}, key=lambda label: (label != question.baseline, label))
-    settings = _settings(runs, searched)
-    failed, unfinished = _without_result(store, {result.task for result in results})
+def _read_evidence(store: Store, selection: Selection) -> Evidence:
+    runs = tuple(_runs(selection, store))
+    baseline = selection.question.baseline
+    labels = sorted({run.result.label for run in runs}, key=lambda label: (label != baseline, label))
+    settings = _settings(runs, selection.searched)
+    failed, unfinished = _without_result(store, {result.task for result in selection.results})
     chosen = [of_variant[0].runs[0].result.identity for of_variant in settings.values()]
     return Evidence(
-        question=question,
+        selection=selection,
         runs=runs,
         tasks=tuple(sorted({run.result.task for run in runs})),
         labels=tuple(labels),
-        searched=searched,
         settings=settings,
         failed=failed,
         unfinished=unfinished,
@@ -214,15 +215,15 @@ def _read_evidence(store: Store, question: Question, results: Sequence[Result]) 
     )
 
 
-def _runs(results: Sequence[Result], searched: Mapping[str, tuple[str, ...]], store: Store) -> Iterator[Run]:
+def _runs(selection: Selection, store: Store) -> Iterator[Run]:
     number = 0
-    for result in results:
+    for result in selection.results:
         with suppress(DamagedRunError):  # the store notes it
-            yield _run(number, result, searched, store)
+            yield _run(number, result, selection.settings[result.identity], store)
             number += 1
 
 
-def _run(number: int, result: Result, searched: Mapping[str, tuple[str, ...]], store: Store) -> Run:
+def _run(number: int, result: Result, setting: str, store: Store) -> Run:
     steps, scores = [], []
     gates: dict[str, Gate] = {}
     for row in store.history(result.identity):
@@ -231,8 +232,7 @@ def _run(number: int, result: Result, searched: Mapping[str, tuple[str, ...]], s
             scores.append(float(row["score"]))
             if row["step"] == result.best_step:
                 gates = _gates(row)
-    setting = setting_text(result.settings, searched[result.task])
-    return Run(number, result, setting, Curve(tuple(steps), tuple(scores)), gates)
+    return Run(number, result, setting, Curve(tuple(steps), tuple(scores)), gates, scored(result))
 
 
 _GATE = re.compile(r"gates/(.+)/mean")

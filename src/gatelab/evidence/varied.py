@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from gatelab.store import Result
@@ -12,39 +11,8 @@ __all__ = [
     "belongs_to",
     "setting_text",
     "shortened",
-    "tasks_told_apart",
-    "variants_told_apart",
     "varied_keys",
-    "varied_settings",
 ]
-
-
-def tasks_told_apart(results: Sequence[Result], by: Collection[str] = ()) -> list[Result]:
-    """Return the results with the settings of a task that differ added to its name: ``adding length=200``.
-
-    ``by`` names further settings that are to make a task of their own where they differ.
-    """
-    varied = varied_keys(results)
-    keys = {task: [key for key in found if key.startswith("task.") or key in by] for task, found in varied.items()}
-    if not any(keys.values()):
-        return list(results)
-    told = {
-        (task, number): " ".join([task, *(_told(settings, key, "task.") for key in keys[task])])
-        for (task, number), settings in _different(results).items()
-    }
-    return [replace(result, task=told[result.task, id(result.settings)]) for result in results]
-
-
-def variants_told_apart(results: Sequence[Result], apart: Collection[str]) -> list[Result]:
-    """Return the results with the settings of ``apart`` that differ added to their labels: ``lstm opening=chrono``."""
-    varied = {key for keys in varied_keys(results).values() for key in keys}
-    keys = [key for key in apart if key in varied]
-    if not keys:
-        return list(results)
-    return [
-        replace(result, label=" ".join([result.label, *(_told(result.settings, key, "") for key in keys)]))
-        for result in results
-    ]
 
 
 def belongs_to(key: str, others: Collection[str]) -> bool:
@@ -52,16 +20,6 @@ def belongs_to(key: str, others: Collection[str]) -> bool:
     return key in others or any(
         other.endswith(".name") and key.startswith(other.removesuffix("name")) for other in others
     )
-
-
-def varied_settings(results: Sequence[Result], told: Collection[str] = ()) -> dict[str, str]:
-    """Return identity -> the settings in which runs of the same task differ: ``optimizer.lr=0.01``, mostly nothing.
-
-    What belongs to the keys of ``told`` is left out.
-    """
-    varied = {task: [key for key in keys if not belongs_to(key, told)] for task, keys in varied_keys(results).items()}
-    texts = {key: setting_text(settings, varied[key[0]]) for key, settings in _different(results).items()}
-    return {result.identity: texts[result.task, id(result.settings)] for result in results}
 
 
 def varied_keys(results: Sequence[Result]) -> dict[str, tuple[str, ...]]:
@@ -92,18 +50,14 @@ def _different(results: Sequence[Result]) -> dict[tuple[str, int], Mapping[str, 
     return {(result.task, id(result.settings)): result.settings for result in results}
 
 
-def setting_text(settings: Mapping[str, Any], keys: Collection[str]) -> str:
-    """Return settings as text: ``optimizer.lr=0.01 opening=one``."""
-    return " ".join(_told(settings, key, "") for key in keys)
+def setting_text(settings: Mapping[str, Any], keys: Collection[str], without: str = "") -> str:
+    """Return settings as text: ``optimizer.lr=0.01 opening=one``; keys are shown without the prefix ``without``."""
+    return " ".join(f"{shortened(key.removeprefix(without))}={_text(settings.get(key))}" for key in keys)
 
 
 def shortened(key: str) -> str:
     """Return a key without what says nothing: "opening.name" and its like say no more than "opening"."""
     return key.removesuffix(".name").removesuffix("._target_")
-
-
-def _told(settings: Mapping[str, Any], key: str, prefix: str) -> str:
-    return f"{shortened(key.removeprefix(prefix))}={_text(settings.get(key))}"
 
 
 def _text(value: Any) -> str:

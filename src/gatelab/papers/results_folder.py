@@ -13,7 +13,7 @@ from gatelab.disk import because, sync_folder, write_atomically
 from gatelab.errors import UserError
 from gatelab.evidence.collected import read_evidence
 from gatelab.evidence.question import Question
-from gatelab.evidence.varied import variants_told_apart
+from gatelab.evidence.selection import select
 from gatelab.papers.checks.tested import Test
 from gatelab.papers.comparison import Comparison
 from gatelab.papers.folder import PAPER, Experiment, shown_file
@@ -48,12 +48,13 @@ def write_results(
     if not results:
         raise UserError(f"write=true: no finished run of {experiment.name}, profile={profile}; nothing was measured")
     folder = experiment.folder / "results" / profile
+    selection = select(results)
     figures = _figures(experiment, store, results)
     contents = {
-        "runs.csv": runs_table(results).csv(),
+        "runs.csv": runs_table(selection).csv(),
         _NUMBERS: comparison.numbers.csv(),
         _VERDICTS: _verdicts_csv(comparison),
-        "comparison.md": _page(experiment, profile, comparison, variants_table(results), sorted(figures)),
+        "comparison.md": _page(experiment, profile, comparison, variants_table(selection), sorted(figures)),
         _ABOUT: yaml.safe_dump(_about(profile, store, results), sort_keys=False, allow_unicode=True, width=120),
     }
     written = {name: text.encode("utf-8") for name, text in contents.items()} | figures
@@ -79,7 +80,7 @@ def _figures(experiment: Experiment, store: Store, results: Sequence[Result]) ->
     known = {key for result in results for key in result.settings}
     apart = tuple(key for key in named if key in known and not key.startswith("task."))
     # whoever the claims compare most variants with
-    labels = {result.label for result in variants_told_apart(results, apart)}
+    labels = {result.label for result in select(results, Question(apart=apart)).results}
     baselines = Counter(check.than for check in checks if isinstance(check, Test) and check.than in labels)
     baseline = next((label for label, _ in baselines.most_common(1)), None)
     question = Question(baseline=baseline, apart=apart)

@@ -10,6 +10,7 @@ from gatelab.evidence.analysis import Analysis, analyse
 from gatelab.evidence.collected import Evidence
 from gatelab.report.drawing.styles import Look, looks
 from gatelab.report.html.render import render
+from gatelab.report.runs_table import runs_table
 from gatelab.report.sections.across import across
 from gatelab.report.sections.budget_curves import budget
 from gatelab.report.sections.every_run import dots
@@ -25,6 +26,7 @@ from gatelab.report.sections.methods import methods
 from gatelab.report.sections.parts import Absent, Block, Figures, Section, Tabular
 from gatelab.report.sections.power_note import power
 from gatelab.report.sections.verdict import verdict
+from gatelab.report.tables import Table
 
 __all__ = ["Report", "build_report", "write_report"]
 
@@ -53,8 +55,15 @@ _DRAWN: tuple[Callable[[Analysis, dict[str, Look]], Section | Absent], ...] = (
 )
 
 
-def build_report(evidence: Evidence, command: str) -> Report:
-    """Return the report; ``command`` is what made it, as the page tells it. The same evidence gives the same bytes."""
+def build_report(evidence: Evidence, command: str, runs: Table | None = None) -> Report:
+    """Return the report; the same evidence gives the same bytes.
+
+    Args:
+        evidence: what a store says.
+        command: what made the report, for the page.
+        runs: the table of runs, if the caller has it already.
+    """
+    runs = runs or runs_table(evidence.selection)
     analysis = analyse(evidence)
     appearance = dict(looks(evidence.labels))
     parts: list[Section | Absent] = [
@@ -66,7 +75,7 @@ def build_report(evidence: Evidence, command: str) -> Report:
         power(analysis),
     ]
     sections = [part for part in parts if isinstance(part, Section)]
-    sections.append(leftovers(analysis, [part for part in parts if isinstance(part, Absent)]))
+    sections.append(leftovers(analysis, [part for part in parts if isinstance(part, Absent)], runs))
     names = [*(section.key for section in sections), *(block.name for block in _tables(sections)),
              *(figure.name for group in _figures(sections) for figure in group.figures)]  # fmt: skip
     sections.append(methods(analysis, names))
@@ -82,6 +91,7 @@ def build_report(evidence: Evidence, command: str) -> Report:
         "table.md": _markdown(head.title, [*summary, *head.notes], tables),
         "table.tex": "\n".join(_latex(block) for block in tables if not block.folded),
         "table.csv": first.table.csv(),
+        "runs.csv": runs.csv(),
     }
     for block, full in zip(tables, whole, strict=True):
         contents |= {

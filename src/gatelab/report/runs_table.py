@@ -1,30 +1,27 @@
 """The table of runs: a row for every run, whether it finished or diverged."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from gatelab.evidence.scores import score_header, shown_name
-from gatelab.evidence.varied import tasks_told_apart, varied_settings
+from gatelab.evidence.selection import Selection
 from gatelab.report.tables import Column, Table, duration, plain, significant
 from gatelab.store import Result
 
 __all__ = ["runs_table"]
 
 
-def runs_table(results: Sequence[Result]) -> Table:
+def runs_table(selection: Selection) -> Table:
     """Return a row for each run, ordered by task, variant label, seed and identity.
 
     Scores are those of the checkpoint with the best validation score; a run that diverged shows at which step.
     """
-    score = score_header(results)
-    results = tasks_told_apart(results)
-    settings = varied_settings(results)
+    score = score_header(selection.results)
     named = [Column("score", ("score",))] if score == "score" else []
     columns = [
         Column("run", ("identity",)),
         Column("variant", ("variant",)),
         Column("task", ("task",)),
-        *([Column("settings", ("settings",))] if any(settings.values()) else []),
+        *([Column("settings", ("settings",))] if any(selection.searched.values()) else []),
         Column("seed", ("seed",), align="right"),
         Column("status", ("status", "diverged_at"), _status),
         *named,
@@ -34,8 +31,7 @@ def runs_table(results: Sequence[Result]) -> Table:
         Column("parameters", ("parameters",), align="right"),
         Column("seconds", ("seconds",), duration, "right"),
     ]
-    ordered = sorted(results, key=lambda result: (result.task, result.label, result.seed, result.identity))
-    return Table(columns, [_row(result, settings[result.identity]) for result in ordered])
+    return Table(columns, [_row(result, selection.settings[result.identity]) for result in selection.results])
 
 
 def _row(result: Result, settings: str) -> dict[str, Any]:

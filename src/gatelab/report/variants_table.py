@@ -1,35 +1,34 @@
 """The table of variants: a row for each variant on each task, over its seeds."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gatelab.evidence.scores import by_task, score_header, shown_name, worse
-from gatelab.evidence.varied import tasks_told_apart, variants_told_apart, varied_settings
+from gatelab.evidence.scores import by_task, paired, score_header, scored, shown_name, stand_in, worse
+from gatelab.evidence.selection import Selection
 from gatelab.report.tables import ABSENT, Column, Table, duration, significant
-from gatelab.statistics import paired_difference, summarise
+from gatelab.statistics import sample, summarise
 from gatelab.store import Result
 
 __all__ = ["variants_table"]
 
 
-def variants_table(results: Sequence[Result], baseline: str | None = None, apart: Collection[str] = ()) -> Table:
-    """Return a row for each task, variant label and varied settings: counts, test scores of its finished runs, cost.
+def variants_table(selection: Selection) -> Table:
+    """Return a row for each task, variant label and searched settings: counts, test scores, cost.
 
-    Ordered by task, then best mean first; the row of the ``baseline`` label comes before the others of its task, and
-    every other row then tells its mean difference to the baseline of the same settings (variant minus baseline, over
-    the seeds that finished in both). ``±`` is followed by the sample standard deviation over runs. Mean seconds are
-    those of all runs of the row, diverged ones too. Of a variant with more than nine settings only the one that
-    validation chose is told. Settings of ``apart`` are part of the label and make no rows of their own.
+    Ordered by task, then best mean first; the row of the baseline comes before the others of its task, and every other
+    row then has its mean gain over the baseline of the same settings, paired by seed: positive where the variant is
+    better. A diverged run scores as ``question.diverged`` says, in every number of the row. ``±`` is followed by the
+    sample standard deviation over runs. Mean seconds are those of all runs of the row. Of a variant with more than nine
+    settings only the one that validation chose is shown.
     """
-    score = score_header(results)
-    results = tasks_told_apart(variants_told_apart(results, apart))
-    settings = varied_settings(results, apart)
+    baseline = selection.question.baseline
+    score = score_header(selection.results)
     named = [Column("score", ("score",))] if score == "score" else []
-    varied = [Column("settings", ("settings",))] if any(settings.values()) else []
-    compared = [Column(f"mean difference to {baseline}, paired by seed", ("difference", "pairs"), _difference, "right")]
+    varied = [Column("settings", ("settings",))] if any(selection.searched.values()) else []
+    compared = [Column(f"mean gain over {baseline}, paired by seed", ("gain", "pairs"), _gain, "right")]
     columns = [
         Column("task", ("task",)),
         Column("variant", ("variant",)),
@@ -45,7 +44,7 @@ def variants_table(results: Sequence[Result], baseline: str | None = None, apart
         Column("parameters", ("parameters_minimum", "parameters_maximum"), _whole_range, "right"),
         Column("mean seconds", ("seconds",), duration, "right"),
     ]
-    rows = [row for group in by_task(results).values() for row in _rows_of_task(group, settings, baseline)]
+    rows = [row for group in by_task(selection.results).values() for row in _rows_of_task(group, selection)]
     return Table(columns, rows)
 
 
@@ -53,12 +52,15 @@ _MOST = 9  # settings of a variant that have a row each
 _Key = tuple[str, str]  # variant label, varied settings
 
 
-def _rows_of_task(results: Sequence[Result], settings: Mapping[str, str], baseline: str | None) -> list[dict[str, Any]]:
+def _rows_of_task(results: Sequence[Result], selection: Selection) -> list[dict[str, Any]]:
+    baseline = selection.question.baseline
+    settings = selection.settings
     groups: dict[_Key, list[Result]] = {}
     for result in sorted(results, key=lambda result: (result.label, settings[result.identity])):
         groups.setdefault((result.label, settings[result.identity]), []).append(result)
     higher = results[0].higher_is_better
-    rows = [_row(key, group, baseline, groups) for key, group in groups.items()]
+    diverged_as = stand_in(results, selection.question.diverged)
+    rows = [_row(key, group, baseline, groups, diverged_as) for key, group in groups.items()]
     for label in dict.fromkeys(label for label, _ in groups):
         tried = [row for row in rows if row["variant"] == label]
         if len(tried) > _MOST:
@@ -86,19 +88,23 @@ def _validation(group: Sequence[Result]) -> float:
 
 
 def _row(
-    key: _Key, group: Sequence[Result], baseline: str | None, groups: Mapping[_Key, Sequence[Result]]
+    key: _Key,
+    group: Sequence[Result],
+    baseline: str | None,
+    groups: Mapping[_Key, Sequence[Result]],
+    diverged_as: float | None,
 ) -> dict[str, Any]:
     label, settings = key
-    scores = _test_scores(group)
-    summary = summarise([score for _, score in scores], diverged=len(group) - len(scores))
+    scores = sample([scored(result)[1] for result in group], diverged_as=diverged_as)
+    summary = summarise(scores.values.tolist())
     sizes = [result.parameters for result in group]
     row: dict[str, Any] = {
         "task": group[0].task,
         "variant": label,
         "settings": settings,
         "score": shown_name(group[0]),
-        "n": summary.n,
-        "diverged": summary.diverged,
+        "n": scores.counts.n,
+        "diverged": scores.counts.n_diverged,
         "mean": summary.mean,
         "standard_deviation": summary.standard_deviation,
         "median": summary.median,
@@ -107,8 +113,11 @@ def _row(
     }
     if baseline is not None:
         others = groups.get((baseline, settings)) if label != baseline else None
-        paired = paired_difference(scores, _test_scores(others)) if others else None
-        row |= {"difference": paired.mean if paired else None, "pairs": paired.n if paired else None}
+        gains = paired(group, others, diverged_as).differences if others else None
+        row |= {
+            "gain": summarise(gains.values.tolist()).mean if gains else None,
+            "pairs": gains.counts.n_used if gains else None,
+        }
     return row | {
         "chance": group[0].chance,
         "perfect": group[0].perfect,
@@ -116,10 +125,6 @@ def _row(
         "parameters_maximum": max(sizes),
         "seconds": float(np.mean([result.seconds for result in group])),
     }
-
-
-def _test_scores(group: Sequence[Result]) -> list[tuple[int, float]]:
-    return [(result.seed, result.test.score) for result in group if result.status == "finished"]
 
 
 def _mean(mean: float, standard_deviation: float) -> str:
@@ -134,8 +139,8 @@ def _whole_range(minimum: int, maximum: int) -> str:
     return str(minimum) if minimum == maximum else f"{minimum}..{maximum}"
 
 
-def _difference(difference: float | None, pairs: int | None) -> str:
-    if difference is None:
+def _gain(gain: float | None, pairs: int | None) -> str:
+    if gain is None:
         return ABSENT
-    sign = "+" if difference > 0 else ""
-    return f"{sign}{significant(difference)} ({pairs} {'pair' if pairs == 1 else 'pairs'})"
+    sign = "+" if gain > 0 else ""
+    return f"{sign}{significant(gain)} ({pairs} {'pair' if pairs == 1 else 'pairs'})"

@@ -24,7 +24,7 @@ from gatelab.statistics.profiles import Profile, normalise, performance_profile
 from gatelab.statistics.ranks import FEWEST_TASKS, Ranks, Refusal, rank_variants
 from gatelab.statistics.samples import Counted, Counts, Policy, Sample, Scores, as_sample, diverged_score, sample
 from gatelab.statistics.significance import Significance, sign_flip_test, smallest_p, welch_test, wilcoxon_test
-from gatelab.statistics.summary import Paired, Summary, paired_difference, summarise
+from gatelab.statistics.summary import Summary, summarise
 from gatelab.statistics.survival import Survival, survive
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "Interval",
     "Location",
     "Method",
-    "Paired",
     "Pairs",
     "Plan",
     "Policy",
@@ -71,7 +70,6 @@ __all__ = [
     "median",
     "normalise",
     "pair_by_seed",
-    "paired_difference",
     "performance_profile",
     "plan_comparison",
     "power_of_t_test",

@@ -1,7 +1,7 @@
 """Runs of a variant and of the baseline, paired by seed."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +25,6 @@ class Pairs:
     """Common seeds, those with a diverged run too."""
     n_diverged: int
     """Common seeds where the variant, the baseline or both diverged."""
-    n_diverged_scores: int
-    """Common seeds where the variant diverged."""
-    n_diverged_baseline: int
     only_scores: int
     """Seeds that only the variant has: counted, not used."""
     only_baseline: int
@@ -53,40 +50,31 @@ def pair_by_seed(
     ``diverged_as``: as in ``sample``; with None, a pair with a diverged run is left out and counted. Several runs of
     one seed count as one, by their mean, which is diverged if one of them is (and None). Without common seeds n is 0.
     """
-    ours, theirs = _by_seed(scores, diverged_as), _by_seed(baseline, diverged_as)
+    ours, theirs = _by_seed(scores), _by_seed(baseline)
     common = sorted(ours.keys() & theirs.keys())
-    whole = [seed for seed in common if math.isfinite(ours[seed].score) and math.isfinite(theirs[seed].score)]
+    means = {seed: (_mean(ours[seed], diverged_as), _mean(theirs[seed], diverged_as)) for seed in common}
+    whole = [seed for seed in common if all(map(math.isfinite, means[seed]))]
     return Pairs(
         seeds=tuple(whole),
-        scores=tuple(ours[seed].score for seed in whole),
-        baseline=tuple(theirs[seed].score for seed in whole),
+        scores=tuple(means[seed][0] for seed in whole),
+        baseline=tuple(means[seed][1] for seed in whole),
         higher_is_better=higher_is_better,
         n=len(common),
-        n_diverged=sum(ours[seed].diverged or theirs[seed].diverged for seed in common),
-        n_diverged_scores=sum(ours[seed].diverged for seed in common),
-        n_diverged_baseline=sum(theirs[seed].diverged for seed in common),
+        n_diverged=sum(not all(map(math.isfinite, ours[seed] + theirs[seed])) for seed in common),
         only_scores=len(ours.keys() - theirs.keys()),
         only_baseline=len(theirs.keys() - ours.keys()),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Seed:
-    score: float
-    """NaN if it diverged and nothing stands for that."""
-    diverged: bool
-
-
-def _by_seed(scores: Iterable[tuple[int, float]], diverged_as: float | None) -> Mapping[int, _Seed]:
+def _by_seed(scores: Iterable[tuple[int, float]]) -> Mapping[int, list[float]]:
     found: dict[int, list[float]] = {}
     for seed, score in scores:
         found.setdefault(seed, []).append(score)
+    return found
+
+
+def _mean(runs: Sequence[float], diverged_as: float | None) -> float:
+    """Return the mean score of the runs of a seed; NaN if one diverged and nothing stands for that."""
     stand_in = math.nan if diverged_as is None else diverged_as
-    return {
-        seed: _Seed(
-            # fsum is exact: the order of the runs changes nothing
-            math.fsum(score if math.isfinite(score) else stand_in for score in runs) / len(runs),
-            not all(math.isfinite(score) for score in runs),
-        )
-        for seed, runs in found.items()
-    }
+    # fsum is exact: the order of the runs changes nothing
+    return math.fsum(score if math.isfinite(score) else stand_in for score in runs) / len(runs)

@@ -1,12 +1,12 @@
-"""What a group of runs says: counts, centre and spread, and the difference to another group, paired by seed."""
+"""What a group of runs says: counts, centre and spread."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Paired", "Summary", "paired_difference", "summarise"]
+__all__ = ["Summary", "summarise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +28,6 @@ class Summary:
     median: float
     minimum: float
     maximum: float
-
-
-@dataclass(frozen=True, slots=True)
-class Paired:
-    """Differences between two groups, one for each seed that finished in both."""
-
-    n: int
-    """Number of pairs."""
-    mean: float
-    """Mean of the differences, in the unit of the score; NaN without a pair."""
 
 
 def summarise(scores: Sequence[float], *, diverged: int = 0) -> Summary:
@@ -64,20 +54,3 @@ def summarise(scores: Sequence[float], *, diverged: int = 0) -> Summary:
         minimum=float(values.min()),
         maximum=float(values.max()),
     )
-
-
-def paired_difference(scores: Iterable[tuple[int, float]], baseline: Iterable[tuple[int, float]]) -> Paired:
-    """Return scores minus baseline, paired by seed; both are (seed, score) of finished runs, in any order.
-
-    Seeds present on one side only are left out. Several runs of one seed count as one, by their mean.
-    """
-    ours, theirs = _by_seed(scores), _by_seed(baseline)
-    differences = [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
-    return Paired(n=len(differences), mean=float(np.mean(differences)) if differences else math.nan)
-
-
-def _by_seed(scores: Iterable[tuple[int, float]]) -> Mapping[int, float]:
-    found: dict[int, list[float]] = {}
-    for seed, score in scores:
-        found.setdefault(seed, []).append(score)
-    return {seed: float(np.mean(values)) for seed, values in found.items()}

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from gatelab.evidence.collected import Evidence
-from gatelab.evidence.varied import setting_text, varied_keys
+from gatelab.evidence.varied import setting_text
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Figure, Figures, Section, Tabular
 from gatelab.report.sections.verdict import Verdict
@@ -149,7 +149,7 @@ def _runs(evidence: Evidence, sections: Sequence[Section]) -> dict[str, Any]:
     drawings = (figure.svg for section in sections for block in section.blocks if isinstance(block, Figures)
                 for figure in block.figures)  # fmt: skip
     drawn = {int(number) for svg in drawings for number in _DRAWN.findall(svg)}
-    varied = varied_keys([run.result for run in evidence.runs])
+    varied = evidence.selection.varied
     rows = {}
     for run in (run for run in evidence.runs if run.number in drawn):
         result = run.result

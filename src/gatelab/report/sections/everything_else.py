@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.damage import damaged_sentence, retrain_command
-from gatelab.report.runs_table import runs_table
 from gatelab.report.sections.parts import Absent, Block, Code, Section, Tabular, Text
 from gatelab.report.sections.wording import counted, rounded
 from gatelab.report.tables import Column, Table, plain
@@ -12,8 +11,8 @@ from gatelab.report.tables import Column, Table, plain
 __all__ = ["leftovers", "without_score"]
 
 
-def leftovers(analysis: Analysis, absent: Sequence[Absent]) -> Section:
-    """Return the section."""
+def leftovers(analysis: Analysis, absent: Sequence[Absent], runs: Table) -> Section:
+    """Return the section; ``runs`` is the table of all runs."""
     evidence = analysis.evidence
     blocks: list[Block] = []
     table = without_score(analysis)
@@ -33,7 +32,6 @@ def leftovers(analysis: Analysis, absent: Sequence[Absent]) -> Section:
         blocks.append(Text.of(f"{damaged_sentence(len(evidence.damaged))} This command trains them again:"))
         blocks.append(Code("The command", retrain_command(evidence.place)))
         blocks.append(Code("What is damaged", "\n".join(map(str, evidence.damaged)), folded=True))
-    runs = runs_table([run.result for run in evidence.runs])
     blocks.append(Tabular("runs", f"All {counted(len(runs.rows), 'run')} that came to an end.", runs, folded=True))
     if absent:
         blocks.append(Text.of("These runs have nothing to show for:"))

@@ -1,6 +1,6 @@
 """The fairness table: what was held equal between the variants, and every deviation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.collected import Run
@@ -34,10 +34,12 @@ def fairness_table(analysis: Analysis) -> Table:
         Column("on", ("tasks",)),
         Column("in detail", ("detail",)),
     ]
-    tasks = analysis.evidence.tasks
+    evidence = analysis.evidence
+    tasks = evidence.tasks
+    varied = varied_keys([evidence.chosen(task, label).runs[0].result for task, label in evidence.cells()])
     found: dict[str, dict[tuple[bool, str], list[str]]] = {}
     for task in tasks:
-        for check, answer in _checks(analysis, task):
+        for check, answer in _checks(analysis, task, varied[task]):
             found.setdefault(check, {}).setdefault(answer, []).append(task)
     rows = [
         {
@@ -53,7 +55,7 @@ def fairness_table(analysis: Analysis) -> Table:
     return Table(columns, rows)
 
 
-def _checks(analysis: Analysis, task: str) -> Iterator[tuple[str, tuple[bool, str]]]:
+def _checks(analysis: Analysis, task: str, varied: Sequence[str]) -> Iterator[tuple[str, tuple[bool, str]]]:
     evidence = analysis.evidence
     labels = [label for label in evidence.labels if (task, label) in evidence.settings]
     chosen = {label: evidence.chosen(task, label).runs for label in labels}
@@ -63,7 +65,6 @@ def _checks(analysis: Analysis, task: str) -> Iterator[tuple[str, tuple[bool, st
         "settings tried",
         _same(labels, lambda label: counted(len(evidence.settings[task, label]), "setting")),
     )
-    varied = varied_keys([runs[0].result for runs in chosen.values()])[task]
     for check, keys in (
         ("data and their order", [key for key in varied if key.startswith(_DATA)]),
         ("stopping rule", [key for key in varied if key in _STOPPING]),
