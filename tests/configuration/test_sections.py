@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from gatelab.configuration import composed
-from gatelab.configuration.sections import OptimizerSection, ScheduleSection
+from gatelab.configuration.resolved import argument_defaults
 from gatelab.errors import UserError
+from gatelab.keys import OptimizerSection, ScheduleSection
 
 OPTIMIZERS = "Adadelta, Adagrad, Adam, AdamW, Adamax, NAdam, RAdam, RMSprop, SGD"
 
@@ -77,4 +78,4 @@ def test_every_allowed_optimizer_composes(kind):
 def test_only_arguments_of_the_class_are_taken():
     section = OptimizerSection(_target_="torch.optim.SGD", lr=0.1, momentum=0.9)
     assert section.arguments == {"momentum": 0.9}
-    assert section.argument_defaults() == {"momentum": 0, "dampening": 0, "nesterov": False}
+    assert argument_defaults(section) == {"momentum": 0, "dampening": 0, "nesterov": False}

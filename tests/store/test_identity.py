@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatelab.errors import UserError
-from gatelab.store import NOT_SCIENCE, identity, scientific, settings
+from gatelab.keys import NOT_SCIENCE
+from gatelab.store import identity, scientific, settings
 from gatelab.store.identity import same_science
 
 CONFIGURATION: dict[str, Any] = {

@@ -2,8 +2,9 @@
 
 import pytest
 
-from gatelab.configuration import STACKABLE, composed, run_configuration
+from gatelab.configuration import composed, run_configuration
 from gatelab.errors import UserError
+from gatelab.keys import STACKABLE
 from gatelab.store import Store
 from gatelab.sweeps import plan
 from tests.store.examples import example

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gatelab.configuration.sections import OptimizerSection
+from gatelab.keys import OptimizerSection
 from gatelab.training.optimizer import StackOptimizer
 from tests.training.examples import OPTIMIZERS, configuration, optimizer
 

@@ -12,11 +12,11 @@ from wandb.sdk.wandb_settings import Settings
 from gatelab.cli.train import train
 from gatelab.configuration import composed
 from gatelab.configuration.resolvers import _wandb as RESOLVER
-from gatelab.configuration.sections import WandbSection
 from gatelab.configuration.wandb_environment import LEFT, OBEYED, TOLD, check_variables, forget_told, told
 from gatelab.errors import UserError
+from gatelab.keys import WandbSection
 from gatelab.training import train_stack
-from gatelab.training.loggers import wandb_process
+from gatelab.training.loggers import wandb_process as wandb_runs
 from gatelab.training.loggers.wandb_logger import open_wandb
 from tests.faults.sweeping import SMALL
 from tests.training.examples import configuration
@@ -58,7 +58,7 @@ def test_every_variable_of_the_lists_is_in_the_document():
 def test_what_gatelab_says_to_wandb_itself_is_obeyed_or_told(monkeypatch, tmp_path):
     given = {}
     monkeypatch.setattr(wandb, "init", lambda **words: given.update(words))
-    wandb_process.start_run(WandbSection(), tmp_path, name="a", job_type="b", group="c", identity="0" * 16)
+    wandb_runs.start_run(WandbSection(), tmp_path, name="a", job_type="b", group="c", identity="0" * 16)
     settings = given.pop("settings")
     names = {"id": "RUN_ID", "group": "RUN_GROUP"}
     said = {*given, *settings.model_fields_set} - {"config"}

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from gatelab.configuration import RunConfiguration
-from gatelab.configuration.sections import WandbSection
 from gatelab.configuration.wandb_environment import told
 from gatelab.configuration.without_effect import doubts, notes
+from gatelab.keys import WandbSection
 from gatelab.sweeps import ExecutorOptions
 from gatelab.sweeps.launcher_options import cores
 

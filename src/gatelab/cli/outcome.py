@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from gatelab.configuration import STACKABLE, RunConfiguration
+from gatelab.configuration import RunConfiguration
 from gatelab.evidence.selection import select
 from gatelab.evidence.varied import setting_text
+from gatelab.keys import STACKABLE
 from gatelab.report import Column, Table, runs_table, variants_table
 from gatelab.store import Result, settings
 from gatelab.store.minute_lines import duration

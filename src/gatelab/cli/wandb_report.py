@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gatelab.configuration.sections import WandbSection
 from gatelab.configuration.wandb_environment import default
 from gatelab.errors import UserError
+from gatelab.keys import WandbSection
 from gatelab.validation import check
 
 __all__ = ["log_report"]

@@ -6,10 +6,9 @@ from gatelab.configuration.folders import Folders, added_folders, check_swept_ex
 from gatelab.configuration.matched_width import embedding_size
 from gatelab.configuration.overrides import quote_equations
 from gatelab.configuration.resolved import Reading, RunConfiguration, check_optimizer, run_configuration
-from gatelab.configuration.stacking import STACKABLE, shape_key
+from gatelab.configuration.stacking import shape_key
 
 __all__ = [
-    "STACKABLE",
     "Folders",
     "Reading",
     "RunConfiguration",

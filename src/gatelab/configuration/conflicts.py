@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from gatelab.compiler import program
 from gatelab.compiler.scannable import scan_order
-from gatelab.configuration.sections import OptimizerSection, ScheduleSection, TrainingSection
 from gatelab.errors import UserError
+from gatelab.keys import ARGUMENTS, OptimizerSection, ScheduleSection, TrainingSection
 
 if TYPE_CHECKING:
     from gatelab.configuration.resolved import RunConfiguration
@@ -46,9 +46,6 @@ def _check_path(run: "RunConfiguration") -> None:
         )
 
 
-# Adadelta's rho, RMSprop's alpha and the others are the share of the past that an average keeps: torch refuses some of
-# what makes no average, and takes 1 (nothing new ever counts) and more (the past grows)
-_SHARES = ("momentum", "dampening", "alpha", "rho")
 _LARGEST = 3.4e38  # of the numbers of training, which are float32
 
 
@@ -56,10 +53,13 @@ def _check_optimizer(optimizer: OptimizerSection) -> None:
     for name, value in optimizer.arguments.items():
         if not isinstance(value, int | float) or isinstance(value, bool):
             continue  # what kind it has to be is told by who asks torch
-        if name in _SHARES and not 0 <= value < 1:
+        known = ARGUMENTS.get(name)
+        if known is None:
+            continue
+        if known.share and not 0 <= value < 1:
             raise UserError(f"optimizer.{name}={value:g}: must be at least 0 and below 1")
-        if name == "eps" and value <= 0:
-            raise UserError(f"optimizer.eps={value:g}: must be above 0; a gradient of 0 would make a weight NaN")
+        if known.above_zero and value <= 0:
+            raise UserError(f"optimizer.{name}={value:g}: must be above 0; a gradient of 0 would make a weight NaN")
     for name in ("lr", "weight_decay"):
         if getattr(optimizer, name) > _LARGEST:
             raise UserError(f"optimizer.{name}={getattr(optimizer, name):g}: must be at most {_LARGEST:g}")

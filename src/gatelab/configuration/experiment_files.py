@@ -21,15 +21,15 @@ from omegaconf import DictConfig, OmegaConf
 from gatelab.configuration.interpolations import check_interpolations
 from gatelab.configuration.option_files import SECTIONS, check_keys, check_section, read_mapping
 from gatelab.configuration.overrides import GLOBAL, check_word, groups, quote_equations
-from gatelab.configuration.resolved import KEYS
 from gatelab.errors import UserError, one_line
+from gatelab.keys import GIVEN_BY_COMMAND, KEYS, RayKeys, SubmititKeys, keys_of
 
 __all__ = ["others", "read_experiment", "sweeps"]
 
-_NOT_ITS_OWN = ("label", "runs_dir", "logger", "plan_only", "debug")
-"""Where runs go, who sees them and what is printed is said on the command line."""
 _ENGINES = {"hydra/sweeper": "optuna_search", "hydra/launcher": "stacked"}
-_NOT_IN_A_FILE = ("parameters", "address")
+_NOT_IN_A_FILE = tuple(
+    name for section in (SubmititKeys, RayKeys) for name, key in keys_of(section).items() if not key.in_files
+)
 """What a cluster is told, which can be any command, and where it is: on the command line alone."""
 _PARAMS = "params"
 _ANOTHER = "/experiment/"
@@ -44,7 +44,7 @@ def read_experiment(file: Path, where: str) -> dict[str, Any]:
         UserError: in one line that names the file and what is wrong in it.
     """
     _, content = read_mapping(file, where, [GLOBAL])
-    keys = [key for key in KEYS if key not in _NOT_ITS_OWN]
+    keys = [key for key in KEYS if key not in GIVEN_BY_COMMAND]
     check_keys(content, [*keys, "defaults", "hydra"], where, "")
     for entry in _list(content.get("defaults"), where):
         _check_entry(entry, where)
@@ -132,8 +132,8 @@ def _check_hydra(content: Any, where: str) -> None:
 
 def _check_param(key: str, value: Any, parser: OverridesParser, where: str) -> None:
     name = key.lstrip("+").partition("/")[0].partition(".")[0]
-    if key.startswith("~") or name not in KEYS or name in _NOT_ITS_OWN:
-        allowed = ", ".join(one for one in KEYS if one not in _NOT_ITS_OWN)
+    if key.startswith("~") or name not in KEYS or name in GIVEN_BY_COMMAND:
+        allowed = ", ".join(one for one in KEYS if one not in GIVEN_BY_COMMAND)
         raise UserError(f"{where}: '{one_line(key)}' is not allowed; a key begins with one of {allowed}")
     word = f"{key}={'null' if value is None else value}"
     check_interpolations(word, f"{where}, {one_line(key)}")

@@ -3,8 +3,8 @@
 import importlib.util
 import re
 
-from gatelab.configuration.sections import LoggerSection
 from gatelab.errors import UserError
+from gatelab.keys import LoggerSection
 
 __all__ = ["check_loggers"]
 

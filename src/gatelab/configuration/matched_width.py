@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gatelab.compiler import multiply_adds, parameter_count
-from gatelab.configuration.sections import ModelSection
 from gatelab.errors import UserError
+from gatelab.keys import ModelSection
 from gatelab.language import Variant, load_variant
 from gatelab.tasks import Task
 

@@ -12,15 +12,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from gatelab.configuration.interpolations import check_interpolations
-from gatelab.configuration.sections import (
-    LoggerSection,
-    ModelSection,
-    OptimizerSection,
-    ScheduleSection,
-    StackSection,
-    TrainingSection,
-)
 from gatelab.errors import UserError, one_line, suggest
+from gatelab.keys import MODELS, LoggerSection, OptimizerSection
 from gatelab.language.edits import FACTORS
 from gatelab.language.variant import KEYS
 from gatelab.layers.openings import OPENINGS
@@ -30,14 +23,8 @@ from gatelab.tasks import TASKS
 __all__ = ["SECTIONS", "check_keys", "check_section", "read_mapping", "read_option"]
 
 _HEADER = re.compile(r"#\s*@\s*(\S*)\s*(.*)")
-_MODELS: dict[str, type[BaseModel]] = {
-    "model": ModelSection,
-    "training": TrainingSection,
-    "schedule": ScheduleSection,
-    "stack": StackSection,
-}
 _KINDS: dict[str, Mapping[str, type[BaseModel]]] = {"task": TASKS, "opening": OPENINGS}
-SECTIONS = ("variant", "optimizer", "logger", *_KINDS, *_MODELS)
+SECTIONS = ("variant", *_KINDS, *MODELS)
 """Those of a configuration that are mappings."""
 
 
@@ -118,8 +105,8 @@ def check_keys(content: Any, allowed: Iterable[str], where: str, above: str) -> 
 def _keys(section: str, content: Mapping[str, Any], where: str, above: str) -> Iterable[str]:
     if section == "variant":
         return (*KEYS, *FACTORS)
-    if section in _MODELS:
-        return _MODELS[section].model_fields
+    if section in MODELS:
+        return MODELS[section].model_fields
     kinds = _KINDS[section]
     name = content.get("name")
     if name is None and above:  # an experiment adds to the section of the task that it chooses

@@ -2,33 +2,40 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from gatelab.compiler import parameter_shapes
 from gatelab.configuration.conflicts import check_possible
 from gatelab.configuration.matched_width import embedding_size, matched
-from gatelab.configuration.sections import (
+from gatelab.configuration.shared_values import Same
+from gatelab.errors import UserError, suggest
+from gatelab.keys import (
+    KEYS,
+    REQUIRED,
+    SCIENCE,
     LoggerSection,
     ModelSection,
     OptimizerSection,
+    RunKeys,
     ScheduleSection,
     StackSection,
     TrainingSection,
+    default_of,
+    keys_of,
+    without_neutral,
 )
-from gatelab.configuration.shared_values import Same
-from gatelab.errors import UserError, suggest
 from gatelab.language import Variant, edited_variant, variant_files, variant_from_file
 from gatelab.layers.openings import Opening, opening_from_mapping
-from gatelab.store import NOT_SCIENCE, identity_of_texts, science_text, scientific_section
+from gatelab.store import identity_of_texts, science_text, scientific_section
 from gatelab.tasks import Task, task_from_mapping
 from gatelab.validation import check
 
-__all__ = ["KEYS", "SCIENCE", "Reading", "RunConfiguration", "check_optimizer", "run_configuration", "science_of"]
+__all__ = ["Reading", "RunConfiguration", "argument_defaults", "check_optimizer", "run_configuration", "science_of"]
 
 Section = TypeVar("Section", bound=BaseModel)
 Made = TypeVar("Made")
@@ -36,60 +43,38 @@ Made = TypeVar("Made")
 _SECTIONS = 4096  # whose texts are kept
 _PATHS = ("auto", "loop", "native", "scan")
 _DEVICES = ("auto", "cpu", "cuda")
+_NOT_OURS = ("params", "lr", "weight_decay", "maximize", "foreach", "capturable", "differentiable", "fused")
 
 
-@dataclass(frozen=True)
-class RunConfiguration:
-    """Everything that says what a run is, and how it is computed.
+@dataclass(frozen=True, kw_only=True)
+class RunConfiguration(RunKeys):
+    """Everything that says what a run is, and how it is computed; what each key means stands at its field.
 
     Attributes:
         label: what tables call the variant: its name, and the equations that differ from the file of that name.
-        seed: initial weights, data order, noise: everything random.
-        path, device, threads, stack, logger, runs_dir, progress: never change the numbers beyond rounding.
     """
 
     variant: Variant
-    label: str
     opening: Opening
     task: Task
-    model: ModelSection
-    optimizer: OptimizerSection
-    schedule: ScheduleSection
-    training: TrainingSection
-    seed: int
-    path: Literal["auto", "loop", "native", "scan"]
-    device: Literal["auto", "cpu", "cuda"]
-    threads: int
-    stack: StackSection
-    logger: LoggerSection
-    runs_dir: str
-    progress: bool
 
     def mapping(self) -> dict[str, Any]:
-        """Return the resolved configuration as nested plain values."""
-        return {
-            "variant": self.variant.mapping(),
-            "label": self.label,
-            **{
-                name: getattr(self, name).model_dump(mode="json", by_alias=True)
-                for name in ("opening", "task", "model", "optimizer", "schedule", "training", "stack", "logger")
-            },
-            **{name: getattr(self, name) for name in ("seed", "path", "device", "threads", "runs_dir", "progress")},
-        }
+        """Return the resolved configuration as nested plain values, without keys that have their neutral value."""
+        return without_neutral(RunKeys, {name: _plain(getattr(self, name)) for name in keys_of(RunKeys)})
 
     @property
     def science(self) -> dict[str, Any]:
         """The part of :meth:`mapping` that decides the numbers."""
-        return {name: science_of(name, getattr(self, name)) for name in SCIENCE}
+        return {name: science_of(name, getattr(self, name)) for name in self._hashed}
 
     @cached_property
     def identity(self) -> str:
         """16 hex digits; runs of the same identity are the same run."""
-        return identity_of_texts({name: _science_text(name, Same(getattr(self, name))) for name in SCIENCE})
+        return identity_of_texts({name: _science_text(name, Same(getattr(self, name))) for name in self._hashed})
 
-
-SCIENCE = tuple(field.name for field in fields(RunConfiguration) if field.name not in NOT_SCIENCE)
-"""The sections of a configuration that have science in them."""
+    @property
+    def _hashed(self) -> Iterable[str]:
+        return without_neutral(RunKeys, {name: getattr(self, name) for name in SCIENCE})
 
 
 def science_of(name: str, section: Any) -> Any:
@@ -98,20 +83,21 @@ def science_of(name: str, section: Any) -> Any:
         # the order of a mapping is no part of its meaning, but that of equations is: what a state's name means follows
         # from it, and so does the order in which weights are drawn
         return {**scientific_section(name, section.mapping()), "order": list(section.equations)}
+    return scientific_section(name, _plain(section))
+
+
+def _plain(section: Any) -> Any:
+    """Return a section as plain values. A key with its neutral value is left out, as if it did not exist."""
+    if isinstance(section, Variant):
+        return section.mapping()
     if isinstance(section, BaseModel):
-        return scientific_section(name, section.model_dump(mode="json", by_alias=True))
+        return without_neutral(type(section), section.model_dump(mode="json", by_alias=True))
     return section
 
 
 @lru_cache(maxsize=_SECTIONS)
 def _science_text(name: str, section: Same) -> str:
     return science_text(name, science_of(name, section.value))
-
-
-KEYS = (
-    "variant", "label", "opening", "task", "model", "optimizer", "schedule", "training", "seed", "runs_dir", "path",
-    "device", "threads", "stack", "logger", "progress", "plan_only", "debug",
-)  # fmt: skip
 
 
 def run_configuration(
@@ -156,9 +142,10 @@ class Reading:
         for key in mapping:
             if key not in KEYS:
                 raise UserError(f"unknown key '{key}'{suggest(str(key), KEYS)}; allowed: {', '.join(KEYS)}")
-        for key in KEYS:
-            if key not in mapping and key not in ("label", "debug", "logger", "plan_only"):
+        for key in REQUIRED:
+            if key not in mapping:
                 raise UserError(f"key '{key}' is missing")
+        mapping = {**{key: _plain(default_of(key)) for key in KEYS if key not in REQUIRED}, **mapping}
         if not isinstance(mapping["variant"], Mapping):
             raise UserError(f"variant={mapping['variant']}: must be a mapping with the keys of a variant file")
         variant = self._once("variant", mapping["variant"], self._variant)
@@ -179,11 +166,11 @@ class Reading:
             device=_choice(mapping["device"], "device", _DEVICES),
             threads=_whole(mapping["threads"], "threads", 1, 4096),
             stack=self._section(StackSection, mapping, "stack"),
-            logger=self._once("logger", mapping.get("logger"), _mirrors),
+            logger=self._once("logger", mapping["logger"], _mirrors),
             runs_dir=_text(mapping["runs_dir"], "runs_dir"),
             progress=_choice(mapping["progress"], "progress", (True, False)),
         )
-        _choice(mapping.get("plan_only", False), "plan_only", (True, False))
+        _choice(mapping["plan_only"], "plan_only", (True, False))
         parts = (variant, configuration.opening, task, model, configuration.training)
         self._of(parts, _check_together, configuration)
         if not self._frozen:  # what is stored has been possible
@@ -233,9 +220,19 @@ class Reading:
         return made
 
 
+def argument_defaults(optimizer: OptimizerSection) -> dict[str, Any]:
+    """Return the arguments that the optimiser's class takes beside lr and weight_decay, with their defaults."""
+    import inspect
+
+    import torch
+
+    parameters = inspect.signature(getattr(torch.optim, optimizer.kind)).parameters
+    return {name: parameter.default for name, parameter in parameters.items() if name not in _NOT_OURS}
+
+
 def check_optimizer(optimizer: OptimizerSection) -> None:
     """Raise a UserError for arguments that the optimiser's class does not take."""
-    defaults = optimizer.argument_defaults()
+    defaults = argument_defaults(optimizer)
     for key, value in optimizer.arguments.items():
         if key not in defaults:
             raise UserError(

@@ -4,41 +4,17 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 
-from gatelab.configuration.resolved import SCIENCE, RunConfiguration, science_of
+from gatelab.configuration.resolved import RunConfiguration, science_of
 from gatelab.configuration.shared_values import Same
+from gatelab.keys import SCIENCE, SHARED, STACKABLE
+from gatelab.language.variant import COMPUTED
 
-__all__ = ["STACKABLE", "shape_key"]
-
-STACKABLE: tuple[str, ...] = (
-    "seed",
-    "opening",
-    "optimizer.lr",
-    "optimizer.weight_decay",
-    "optimizer.betas",
-    "optimizer.momentum",
-    "optimizer.alpha",
-    "optimizer.rho",
-    "optimizer.eps",
-    "optimizer.normalize_momentum",
-    "schedule",
-    "training.clip_norm",
-    "training.patience",
-    "training.stop_at",
-    "training.input_noise",
-    "training.weight_noise",
-    "model.dropout",
-    "model.initial",
-    "model.initial_scale",
-)
-"""Dotted keys in which the runs of one stack may differ. A difference in any other key splits stacks."""
-
-_ALSO_SHARED = ("path", "device", "threads", "stack", "progress", "logger", "runs_dir")
-_OF_VARIANT = ("state", "equations", "order", "output", "module")
+__all__ = ["shape_key"]
 
 
 def shape_key(configuration: RunConfiguration) -> str:
     """Return a text that is equal for runs that can share a stack."""
-    return json.dumps([_shared(name, Same(getattr(configuration, name))) for name in (*SCIENCE, *_ALSO_SHARED)])
+    return json.dumps([_shared(name, Same(getattr(configuration, name))) for name in (*SCIENCE, *SHARED)])
 
 
 @lru_cache(maxsize=4096)
@@ -48,7 +24,7 @@ def _shared(name: str, section: Same) -> str | None:
         return None
     content = science_of(name, section.value)
     if name == "variant":
-        content = {key: content.get(key) for key in _OF_VARIANT}
+        content = {key: content.get(key) for key in COMPUTED}
     elif isinstance(content, Mapping):
         content = {key: value for key, value in content.items() if f"{name}.{key}" not in STACKABLE}
     return json.dumps(content, sort_keys=True)

@@ -9,9 +9,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from gatelab.configuration.sections import WandbSection
 from gatelab.disk import check_place
 from gatelab.errors import UserError
+from gatelab.keys import WandbSection
 
 __all__ = ["DEFAULTS", "LEFT", "OBEYED", "TOLD", "check_variables", "default", "forget_told", "told"]
 

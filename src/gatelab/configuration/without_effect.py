@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatelab.configuration.resolved import RunConfiguration
-from gatelab.configuration.sections import OptimizerSection
 from gatelab.configuration.shared_values import Same
 from gatelab.errors import UserError
+from gatelab.keys import OptimizerSection, default_of
 from gatelab.layers.openings import Given
 from gatelab.tasks import LengthTask
 from gatelab.tasks.images.pictures import PermutedMnist
@@ -25,13 +25,13 @@ class Idle:
     Attributes:
         key: dotted.
         value: what it is set to.
-        neutral: the value that says nothing, which is no news.
+        usual: its default, which is no news.
         because: the settings that leave it without effect, and why.
     """
 
     key: str
     value: Any
-    neutral: Any
+    usual: Any
     because: str
 
 
@@ -45,33 +45,37 @@ def idle(run: RunConfiguration, given: Mapping[str, Any]) -> list[Idle]:
     return [*_of_model(run, given), *_of_training(run), *_of_optimizer(run), *_of_opening(run), *_of_task(run)]
 
 
+def _idle(key: str, value: Any, because: str) -> Idle:
+    return Idle(key, value, default_of(key), because)
+
+
 def _of_model(run: RunConfiguration, given: Mapping[str, Any]) -> Iterator[Idle]:
     model, asked = run.model, given["model"]
     if model.num_layers == 1:
-        yield Idle("model.dropout", model.dropout, 0.0, "model.num_layers=1 has no layer between")
+        yield _idle("model.dropout", model.dropout, "model.num_layers=1 has no layer between")
     if model.match is None:
-        yield Idle("model.match_to", model.match_to, "lstm", "model.match=null")
-        yield Idle("model.match_size", model.match_size, None, "model.match=null")
+        yield _idle("model.match_to", model.match_to, "model.match=null")
+        yield _idle("model.match_size", model.match_size, "model.match=null")
     elif asked.get("match_size") is not None:
-        width = asked.get("hidden_size", 64)
+        width = asked.get("hidden_size", default_of("model.hidden_size"))
         because = f"model.match={model.match} finds the width, from model.match_size={model.match_size}"
-        yield Idle("model.hidden_size", width, 64, because)
+        yield _idle("model.hidden_size", width, because)
 
 
 def _of_training(run: RunConfiguration) -> Iterator[Idle]:
     training, schedule = run.training, run.schedule
     validations = -(-training.max_steps // training.validate_every)
     if validations == 1:
-        yield Idle("training.stop_at", training.stop_at, None, "the only validation comes after the last step")
+        yield _idle("training.stop_at", training.stop_at, "the only validation comes after the last step")
     if training.validate_every > training.max_steps:
         because = f"training.max_steps={training.max_steps}, after which there is a validation in any case"
-        yield Idle("training.validate_every", training.validate_every, 100, because)
+        yield _idle("training.validate_every", training.validate_every, because)
     if training.patience is None or training.patience + 1 >= validations:
         s = "" if validations == 1 else "s"
         because = f"it would run out after the last step at the earliest: {validations} validation{s}"
-        yield Idle("training.patience", training.patience, None, because)
+        yield _idle("training.patience", training.patience, because)
     if schedule.name == "constant":
-        yield Idle("schedule.final", schedule.final, 1.0, "schedule.name=constant")
+        yield _idle("schedule.final", schedule.final, "schedule.name=constant")
     elif schedule.warmup_steps >= training.max_steps - 1:
         because = f"schedule.warmup_steps={schedule.warmup_steps} takes all of training.max_steps={training.max_steps}"
         yield Idle("schedule.name", schedule.name, "constant", because)
@@ -84,7 +88,7 @@ def _of_optimizer(run: RunConfiguration) -> Iterator[Idle]:
     optimizer = run.optimizer
     own = optimizer.arguments
     if optimizer.kind == "SGD" and not own.get("momentum"):
-        yield Idle("optimizer.normalize_momentum", optimizer.normalize_momentum, False, "optimizer.momentum=0")
+        yield _idle("optimizer.normalize_momentum", optimizer.normalize_momentum, "optimizer.momentum=0")
         yield Idle("optimizer.dampening", own.get("dampening", 0), 0, "optimizer.momentum=0")
     if not optimizer.weight_decay:
         decoupled = own.get("decoupled_weight_decay", False)
@@ -97,7 +101,7 @@ def _of_optimizer(run: RunConfiguration) -> Iterator[Idle]:
 def _frozen(optimizer: OptimizerSection) -> Iterator[Idle]:
     because = "optimizer.lr=0: weights stay as they start"
     yield Idle("optimizer._target_", optimizer.target, None, because)
-    yield Idle("optimizer.weight_decay", optimizer.weight_decay, 0.0, because)
+    yield _idle("optimizer.weight_decay", optimizer.weight_decay, because)
 
 
 def _of_opening(run: RunConfiguration) -> Iterator[Idle]:
@@ -161,7 +165,7 @@ def notes(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) 
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for each in idle_of_all(runs, given):
         for one in each:
-            if one.value != one.neutral and one.value is not None:
+            if one.value != one.usual and one.value is not None:
                 values = counts.setdefault((one.key, one.because), {})
                 values[_text(one)] = values.get(_text(one), 0) + 1
     lines = []

@@ -13,6 +13,7 @@ from gatelab.errors import UserError
 from gatelab.evidence.question import Question
 from gatelab.evidence.scores import scored, worse
 from gatelab.evidence.selection import Selection, select
+from gatelab.keys import value_of
 from gatelab.reading import read_json
 from gatelab.statistics import summarise
 from gatelab.store import Damaged, DamagedRunError, Result, Store
@@ -261,7 +262,7 @@ def _settings(
 
 
 def _setting(text: str, runs: list[Run], keys: Sequence[str]) -> Setting:
-    values = {key: runs[0].result.settings.get(key) for key in keys}
+    values = {key: value_of(runs[0].result.settings, key) for key in keys}
     validation = summarise([run.judged for run in runs if run.finished]).mean
     return Setting(text, values, tuple(runs), validation)
 

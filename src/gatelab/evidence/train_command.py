@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.errors import UserError
+from gatelab.keys import has_default
 from gatelab.language.library import variant_files
 from gatelab.language.parsing import canonical_text
 from gatelab.locations import conf_directory
@@ -46,12 +47,9 @@ def overrides(configuration: Mapping[str, Any]) -> list[str]:
     known = settings({**defaults, "variant": {}, "seed": 0})
     for key, value in flat.items():
         if key.partition(".")[0] in defaults and not key.endswith((".name", "._target_")):
-            if key == "schedule.final" and configuration["schedule"]["name"] == "constant":
-                continue  # it is filled in, and says nothing
-            if key == "optimizer.normalize_momentum" and key not in known and not value:
-                continue  # likewise, where the optimiser has no momentum
             if key not in known:
-                words.append(f"+{key}={_word(value)}")
+                if not has_default(key, value):  # one that is filled in says nothing
+                    words.append(f"+{key}={_word(value)}")
             elif known[key] != value:
                 words.append(f"{key}={_word(value)}")
     return words

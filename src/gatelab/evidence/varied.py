@@ -2,9 +2,10 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from gatelab.keys import value_of
 from gatelab.store import Result
 
 __all__ = [
@@ -24,25 +25,17 @@ def belongs_to(key: str, others: Collection[str]) -> bool:
 
 def varied_keys(results: Sequence[Result]) -> dict[str, tuple[str, ...]]:
     """Return task -> the keys, in alphabetical order, whose values differ among the runs of the task."""
-    spellings: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    counts: dict[str, int] = defaultdict(int)
-    present: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    of_task: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for (task, _), settings in _different(results).items():
-        counts[task] += 1
-        for key, value in settings.items():
-            spellings[task][key].add(_text(value))
-            present[task][key] += value is not None
-    # a key that some runs lack has for them the value null
-    return {
-        task: tuple(
-            sorted(
-                key
-                for key, texts in spellings[task].items()
-                if len(texts | ({_text(None)} if present[task][key] < count else set())) > 1
-            )
-        )
-        for task, count in counts.items()
-    }
+        of_task[task].append(settings)
+    return {task: tuple(sorted(_varied(each))) for task, each in of_task.items()}
+
+
+def _varied(each: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the keys of which the settings have several values."""
+    for key in set().union(*each):
+        if len({_text(value_of(settings, key)) for settings in each}) > 1:
+            yield key
 
 
 def _different(results: Sequence[Result]) -> dict[tuple[str, int], Mapping[str, Any]]:
@@ -52,7 +45,7 @@ def _different(results: Sequence[Result]) -> dict[tuple[str, int], Mapping[str, 
 
 def setting_text(settings: Mapping[str, Any], keys: Collection[str], without: str = "") -> str:
     """Return settings as text: ``optimizer.lr=0.01 opening=one``; keys are shown without the prefix ``without``."""
-    return " ".join(f"{shortened(key.removeprefix(without))}={_text(settings.get(key))}" for key in keys)
+    return " ".join(f"{shortened(key.removeprefix(without))}={_text(value_of(settings, key))}" for key in keys)
 
 
 def shortened(key: str) -> str:

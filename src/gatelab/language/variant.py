@@ -21,6 +21,8 @@ ROLES = ("retain", "write", "expose", "reset", "opening")
 candidate; ``opening`` names the equation whose bias an opening sets, where that is not the retaining gate's own."""
 
 KEYS = ("name", "source", "notes", "state", "equations", "output", "roles", "module")
+COMPUTED = ("state", "equations", "order", "output", "module")
+"""What of a variant decides the operations of a step; ``order`` is that of the equations. The rest names things."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from gatelab.keys import value_of
 from gatelab.statistics import diverged_score, time_to_threshold
 from gatelab.store import DamagedRunError, Result, Store
 
@@ -111,5 +112,5 @@ def _trial(store: Store, result: Result, solved: float) -> Trial:
 
 def _meant(result: Result, group: Group) -> bool:
     return group.variant in ("*", result.label) and all(
-        str(result.settings.get(key)) == str(value) for key, value in group.where.items()
+        str(value_of(result.settings, key)) == str(value) for key, value in group.where.items()
     )

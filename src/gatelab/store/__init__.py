@@ -3,15 +3,7 @@
 from gatelab.store.checkpoint_seal import seal, unseal
 from gatelab.store.crash_points import CRASH_POINTS, crash_point
 from gatelab.store.finished_run import Damaged, DamagedRunError
-from gatelab.store.identity import (
-    NOT_SCIENCE,
-    identity,
-    identity_of_texts,
-    science_text,
-    scientific,
-    scientific_section,
-    settings,
-)
+from gatelab.store.identity import identity, identity_of_texts, science_text, scientific, scientific_section, settings
 from gatelab.store.inventory import Inventory, inventory, remove_leftovers_of
 from gatelab.store.lease.heartbeat import Claims
 from gatelab.store.lease.lease import LEASE, Claim, ClaimLost
@@ -25,7 +17,6 @@ from gatelab.store.store import Store
 __all__ = [
     "CRASH_POINTS",
     "LEASE",
-    "NOT_SCIENCE",
     "Claim",
     "ClaimLost",
     "Claims",

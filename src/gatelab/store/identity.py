@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatelab.errors import UserError
+from gatelab.keys import NOT_SCIENCE, told_model
 
 __all__ = [
-    "NOT_SCIENCE",
     "SCHEMA",
     "identity",
     "identity_of_texts",
@@ -23,29 +23,6 @@ __all__ = [
 
 SCHEMA = 1
 """Version of the meaning of a configuration; raised when equal keys begin to mean something else."""
-
-NOT_SCIENCE: tuple[str, ...] = (
-    "runs_dir",  # where results lie
-    "logger",  # mirrors of the history
-    "path",  # how the recurrence runs: all paths agree to rounding
-    "device",
-    "threads",
-    "stack",  # how many runs train together
-    "sweep",  # how the runs of a sweep are planned and executed
-    "label",  # how tables call the variant
-    "progress",  # what the terminal shows
-    "plan_only",
-    "debug",
-    "hydra",
-    "model.match",  # how the hidden size came about
-    "model.match_to",
-    "model.match_size",
-    "task.path",  # where a data file lies; task.sha256 says what is in it
-    "variant.source",  # citations and remarks
-    "variant.notes",
-    "opening.source",
-)
-"""Dotted keys that are left out of the identity, each with everything below it. All other keys are science."""
 
 
 def scientific(configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,13 +93,10 @@ def settings(configuration: Mapping[str, Any]) -> dict[str, Any]:
             else:
                 flat[f"{above}{key}"] = value
 
-    collect({key: value for key, value in scientific(configuration).items() if key not in ("variant", "seed")}, "")
-    model = configuration.get("model", {})
-    if model.get("match"):
-        # each variant has a width of its own, and what they have in common is what was made equal
-        if flat["model.embedding"] == flat.pop("model.hidden_size"):
-            flat["model.embedding"] = "hidden"
-        flat["model.match"] = f"{model['match']} of {model['match_to']} with {model['match_size']}"
+    kept = {key: value for key, value in scientific(configuration).items() if key not in ("variant", "seed")}
+    if "model" in kept:
+        kept["model"] = told_model(configuration["model"], kept["model"])
+    collect(kept, "")
     return flat
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gatelab.configuration import RunConfiguration, shape_key
-from gatelab.configuration.sections import LoggerSection
 from gatelab.errors import UserError
+from gatelab.keys import LoggerSection
 from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.job import Order
 

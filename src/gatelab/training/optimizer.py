@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gatelab.configuration.sections import OptimizerSection
+from gatelab.keys import OptimizerSection
 
 __all__ = ["StackOptimizer"]
 

@@ -1,10 +1,6 @@
-"""Hydra's sweeper ``optuna_search``. Hydra loads this file at every start, so it imports nothing heavy.
-
-(No ``from __future__ import annotations`` here: beside a dataclass it breaks Hydra 1.3's plugin scan.)
-"""
+"""Hydra's sweeper ``optuna_search``. Hydra loads this file at every start, so it imports nothing heavy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,45 +10,17 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from gatelab.keys import SAMPLERS, SweeperKeys
+from gatelab.keys.structured import config_of
 
-@dataclass
-class SamplerOptionsConfig:
-    """Every option of any sampler, so that each can be set without a +; null is Optuna's default."""
-
-    n_startup_trials: Any = None
-    n_ei_candidates: Any = None
-    multivariate: Any = None
-    group: Any = None
-    constant_liar: Any = None
-    population_size: Any = None
-    mutation_prob: Any = None
-    crossover_prob: Any = None
-    swapping_prob: Any = None
-    popsize: Any = None
-    use_separable_cma: Any = None
-    with_margin: Any = None
-    lr_adapt: Any = None
-    deterministic_objective: Any = None
-    qmc_type: Any = None
-    scramble: Any = None
-
-
-@dataclass
-class OptunaSearchConfig:
-    """The options of the sweeper; gatelab.sweeps.search.search_settings says what each means and checks it."""
-
-    _target_: str = "hydra_plugins.gatelab_optuna_sweeper.optuna_sweeper.OptunaSearchSweeper"
-    sampler: Any = "tpe"
-    options: SamplerOptionsConfig = field(default_factory=SamplerOptionsConfig)
-    sampler_seed: Any = 0
-    n_trials: Any = None
-    batch_size: Any = 8
-    seeds: Any = 1
-    direction: Any = None
-    storage: Any = None
-    study_name: Any = None
-    params: dict[str, Any] = field(default_factory=dict)
-
+OptunaSearchConfig = config_of(
+    SweeperKeys,
+    _target_="hydra_plugins.gatelab_optuna_sweeper.optuna_sweeper.OptunaSearchSweeper",
+    # every option of any sampler, so that each can be set without a +; null is Optuna's default
+    options={option: None for options in SAMPLERS.values() for option in options},
+    params={},
+)
+"""The options of the sweeper, as Hydra wants them; gatelab.keys.sweeper has them, with what each means."""
 
 ConfigStore.instance().store(group="hydra/sweeper", name="optuna_search", node=OptunaSearchConfig, provider="gatelab")
 

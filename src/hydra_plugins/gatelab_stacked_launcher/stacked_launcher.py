@@ -1,10 +1,6 @@
-"""Hydra's launcher ``stacked``. Hydra loads this file at every start, so it imports nothing heavy.
-
-(No ``from __future__ import annotations`` here: beside a dataclass it breaks Hydra 1.3's plugin scan.)
-"""
+"""Hydra's launcher ``stacked``. Hydra loads this file at every start, so it imports nothing heavy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,48 +10,18 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from gatelab.keys import LauncherKeys
+from gatelab.keys.structured import config_of
+
 if TYPE_CHECKING:
     from gatelab.sweeps import Failure
     from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
 
 
-@dataclass
-class SubmititConfig:
-    """What submitit is asked for; ``+hydra.launcher.submitit.parameters.NAME=value`` for any other of its own."""
-
-    cluster: Any = None
-    timeout_min: Any = 1440
-    cpus_per_task: Any = 1
-    gpus_per_node: Any = 0
-    mem_gb: Any = None
-    slurm_partition: Any = None
-    slurm_account: Any = None
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class RayConfig:
-    """Where the Ray cluster is, and what of it a stack takes."""
-
-    address: Any = None
-    num_cpus: Any = 1
-    num_gpus: Any = 0
-
-
-@dataclass
-class StackedLauncherConfig:
-    """The options of the launcher; gatelab.sweeps.launcher_options says what each means and checks it."""
-
-    _target_: str = "hydra_plugins.gatelab_stacked_launcher.stacked_launcher.StackedLauncher"
-    executor: Any = "processes"
-    workers: Any = None
-    limit_minutes: Any = None
-    silent_minutes: Any = 30
-    retries: Any = 0
-    most_points: Any = 100_000
-    submitit: SubmititConfig = field(default_factory=SubmititConfig)
-    ray: RayConfig = field(default_factory=RayConfig)
-
+StackedLauncherConfig = config_of(
+    LauncherKeys, _target_="hydra_plugins.gatelab_stacked_launcher.stacked_launcher.StackedLauncher"
+)
+"""The options of the launcher, as Hydra wants them; gatelab.keys.launcher has them, with what each means."""
 
 ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=StackedLauncherConfig, provider="gatelab")
 
@@ -81,7 +47,7 @@ class StackedLauncher(Launcher):
         from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition, UncheckedPoints
         from hydra_plugins.gatelab_stacked_launcher._size import check_sweep
 
-        check_sweep(config, hydra_context.config_loader, self.options.pop("most_points"))
+        check_sweep(config, hydra_context.config_loader, self.options["most_points"])
         self.composition = QuickComposition(hydra_context.config_loader, config)
         # the sweeper has the same context
         hydra_context.config_loader = UncheckedPoints(hydra_context.config_loader)  # type: ignore[assignment]

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,12 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from gatelab.cli.wandb_sweep import wandb_sweep
-from gatelab.configuration import STACKABLE, plain, run_configuration
+from gatelab.configuration import plain, run_configuration
 from gatelab.locations import conf_directory
 from gatelab.sweeps.search import SearchSettings, read_space
-from gatelab.sweeps.search.samplers import OPTIONS
 from hydra_plugins.gatelab_optuna_sweeper.optuna_sweeper import OptunaSearchConfig
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sweeps.md").read_text()
@@ -61,7 +62,7 @@ def test_the_file_is_read():
     assert block is not None
     content = yaml.safe_load(re.sub(r"^    ", "", block[1], flags=re.MULTILINE))
     section = content["hydra"]["sweeper"]
-    assert set(section) <= set(OptunaSearchConfig.__dataclass_fields__)
+    assert set(section) <= {field.name for field in fields(OptunaSearchConfig)}
     words = [f"{key}={value}" for key, value in section["params"].items()]
     assert len(read_space(OverridesParser.create().parse_overrides(words)).parameters) == 2
 
@@ -74,16 +75,9 @@ def test_the_distributions_of_the_table_are_read():
         assert read_space(OverridesParser.create().parse_overrides([f"key={text}"])).parameters
 
 
-def test_the_options_of_the_table_are_all_there_are():
-    table = PAGE.split("| `hydra.sweeper.` | default | |")[1].split("\n\n")[0]
-    assert set(re.findall(r"^\| `([a-z_]+)", table, re.MULTILINE)) == set(SearchSettings.model_fields)
-    assert all(f"`{name}`" in table for name in OPTIONS)
-    config = set(OptunaSearchConfig.__dataclass_fields__) - {"_target_", "params"}
-    assert config == set(SearchSettings.model_fields)
-    for name in config - {"options"}:
-        default = SearchSettings.model_fields[name].default
-        assert OptunaSearchConfig.__dataclass_fields__[name].default == ("tpe" if name == "sampler" else default)
-
-
-def test_what_stacks_is_listed():
-    assert all(f"`{key}`" in PAGE for key in STACKABLE)
+def test_the_plugin_has_the_options_and_their_defaults():
+    config = OmegaConf.to_container(OmegaConf.structured(OptunaSearchConfig))
+    plugin = {name: config.pop(name) for name in ("_target_", "params", "options")}
+    assert plugin["params"] == {}
+    assert SearchSettings.read(config) == SearchSettings()
+    assert {*config, "options"} == set(SearchSettings.model_fields)

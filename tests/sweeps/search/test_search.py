@@ -7,12 +7,12 @@ import pytest
 from optuna.trial import TrialState
 
 from gatelab.errors import UserError
+from gatelab.keys import SAMPLERS
 from gatelab.sweeps.search import Outcome
-from gatelab.sweeps.search.samplers import OPTIONS
 from gatelab.sweeps.search.study import claimed
 from tests.sweeps.search.made_up import LR, Killed, MadeUpRuns, nearness, searched, value
 
-INSTALLED = [name for name in OPTIONS if name not in ("cmaes", "grid")]
+INSTALLED = [name for name in SAMPLERS if name not in ("cmaes", "grid")]
 
 
 def parameters(study):

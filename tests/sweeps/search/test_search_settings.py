@@ -2,15 +2,20 @@
 
 import optuna
 import pytest
+from omegaconf import OmegaConf
 
 from gatelab.errors import UserError
+from gatelab.keys import SAMPLERS
 from gatelab.sweeps.search import SearchSettings
-from gatelab.sweeps.search.samplers import OPTIONS, sampler
-from hydra_plugins.gatelab_optuna_sweeper.optuna_sweeper import SamplerOptionsConfig
+from gatelab.sweeps.search.samplers import sampler
+from hydra_plugins.gatelab_optuna_sweeper.optuna_sweeper import OptunaSearchConfig
 
-INSTALLED = [name for name in OPTIONS if name != "cmaes"]
+INSTALLED = [name for name in SAMPLERS if name != "cmaes"]
 REFUSED = [
-    ({"sampler": "tpee"}, f"unknown hydra.sweeper.sampler 'tpee' (did you mean 'tpe'?); allowed: {', '.join(OPTIONS)}"),
+    (
+        {"sampler": "tpee"},
+        f"unknown hydra.sweeper.sampler 'tpee' (did you mean 'tpe'?); allowed: {', '.join(SAMPLERS)}",
+    ),
     ({"sampler": "optuna.samplers.TPESampler"}, "unknown hydra.sweeper.sampler 'optuna.samplers.TPESampler'; allowed"),
     ({"sampler": 3}, "hydra.sweeper.sampler=3: must be text"),
     ({"n_trials": 0}, "hydra.sweeper.n_trials=0: must be at least 1"),
@@ -74,5 +79,5 @@ def test_a_sampler_draws_from_seed_and_place_alone(name):
 
 
 def test_the_plugin_knows_every_option():
-    every = {option for options in OPTIONS.values() for option in options}
-    assert set(SamplerOptionsConfig.__dataclass_fields__) == every
+    every = {option for options in SAMPLERS.values() for option in options}
+    assert set(OmegaConf.structured(OptunaSearchConfig).options) == every

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from gatelab.evidence.importance import FEWEST_TRIALS, importances
+from gatelab.keys import value_of
 from gatelab.papers.checks.check import ALPHA, OneVariantCheck, absent, between
 from gatelab.papers.trials import Trial, Trials
 from gatelab.papers.verdicts import Verdict
@@ -56,7 +57,7 @@ class DoesNotHelp(OneVariantCheck):
             return few
         runs = trials.of(self.groups[0])
         scored = _scored(runs, trials)
-        amounts = [settings.get(self.setting) for settings, _ in scored]
+        amounts = [value_of(settings, self.setting) for settings, _ in scored]
         numbers = [float(amount) for amount in amounts if isinstance(amount, int | float)]
         sign = 1 if runs[0].result.higher_is_better else -1
         goodness = [sign * score for _, score in scored]
@@ -83,8 +84,8 @@ def _scored(runs: Sequence[Trial], trials: Trials) -> list[tuple[Mapping[str, An
 def _shares(runs: Sequence[Trial], trials: Trials) -> dict[str, float]:
     """Return setting -> share of the variance of test scores, of every setting that was varied."""
     known = _scored(runs, trials)
-    varied = [key for key in known[0][0] if len({repr(settings.get(key)) for settings, _ in known}) > 1]
-    values = [{key: settings.get(key) for key in varied} for settings, _ in known]
+    varied = [key for key in known[0][0] if len({repr(value_of(settings, key)) for settings, _ in known}) > 1]
+    values = [{key: value_of(settings, key) for key in varied} for settings, _ in known]
     higher = runs[0].result.higher_is_better
     found = importances(values, [score for _, score in known], higher_is_better=higher)
     return {each.key: each.fanova for each in found}

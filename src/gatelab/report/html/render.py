@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from gatelab.evidence.collected import Evidence
 from gatelab.evidence.varied import setting_text
+from gatelab.keys import TOLD
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Figure, Figures, Section, Tabular
 from gatelab.report.sections.verdict import Verdict
@@ -154,7 +155,7 @@ def _runs(evidence: Evidence, sections: Sequence[Section]) -> dict[str, Any]:
     for run in (run for run in evidence.runs if run.number in drawn):
         result = run.result
         settings = [key for key in varied[result.task] if key not in evidence.searched[result.task]]
-        fixed = [key for key in _TOLD if key in result.settings and key not in varied[result.task]]
+        fixed = [key for key in TOLD if key in result.settings and key not in varied[result.task]]
         rows[run.number] = [
             f"{result.label} on {result.task}, seed {result.seed}",
             result.identity,
@@ -168,13 +169,3 @@ def _runs(evidence: Evidence, sections: Sequence[Section]) -> dict[str, Any]:
             setting_text(result.settings, [*settings, *fixed]),
         ]
     return {"names": _NAMES, "runs": rows}
-
-
-_TOLD = (
-    "model.hidden_size",
-    "model.num_layers",
-    "opening.name",
-    "optimizer._target_",
-    "optimizer.lr",
-    "training.batch_size",
-)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.collected import Run
 from gatelab.evidence.varied import setting_text, shortened, varied_keys
+from gatelab.keys import kind_of
 from gatelab.report.sections.parts import Section, Tabular
 from gatelab.report.sections.wording import counted, listed
 from gatelab.report.tables import Column, Table
@@ -12,8 +13,7 @@ from gatelab.report.tables import Column, Table
 __all__ = ["fairness", "fairness_table"]
 
 _TOLERANCE = 0.02  # of parameters
-_STOPPING = ("training.max_steps", "training.patience", "training.stop_at", "training.validate_every")
-_DATA = ("task.", "training.batch_size")
+_KINDS = (("data and their order", "data"), ("stopping rule", "stopping"), ("other settings", None))
 
 
 def fairness(analysis: Analysis) -> Section:
@@ -65,11 +65,8 @@ def _checks(analysis: Analysis, task: str, varied: Sequence[str]) -> Iterator[tu
         "settings tried",
         _same(labels, lambda label: counted(len(evidence.settings[task, label]), "setting")),
     )
-    for check, keys in (
-        ("data and their order", [key for key in varied if key.startswith(_DATA)]),
-        ("stopping rule", [key for key in varied if key in _STOPPING]),
-        ("other settings", [key for key in varied if not key.startswith(_DATA) and key not in _STOPPING]),
-    ):
+    for check, kind in _KINDS:
+        keys = [key for key in varied if kind_of(key) == kind]
         searched = set(evidence.searched[task])
         differing = [key for key in keys if key not in searched]
         by_validation = [shortened(key) for key in keys if key in searched]

@@ -6,32 +6,10 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from gatelab.errors import UserError, suggest
+from gatelab.keys import SAMPLERS
 from gatelab.randomness import generator
 
-__all__ = ["OPTIONS", "check_options", "sampler"]
-
-OPTIONS: dict[str, dict[str, type]] = {
-    "tpe": {
-        "n_startup_trials": int,
-        "n_ei_candidates": int,
-        "multivariate": bool,
-        "group": bool,
-        "constant_liar": bool,
-    },
-    "random": {},
-    "nsgaii": {"population_size": int, "mutation_prob": float, "crossover_prob": float, "swapping_prob": float},
-    "cmaes": {
-        "n_startup_trials": int,
-        "popsize": int,
-        "use_separable_cma": bool,
-        "with_margin": bool,
-        "lr_adapt": bool,
-    },
-    "gp": {"n_startup_trials": int, "deterministic_objective": bool},
-    "qmc": {"qmc_type": str, "scramble": bool},
-    "grid": {},
-}
-"""Sampler -> its options and their kinds: the arguments of Optuna's classes that are plain values."""
+__all__ = ["check_options", "sampler"]
 
 _CLASSES = {
     "tpe": "TPESampler",
@@ -56,7 +34,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     package = _PACKAGES.get(name)
     if package and importlib.util.find_spec(package) is None:
         raise UserError(f"hydra.sweeper.sampler={name}: needs `pip install {package}`")
-    known = OPTIONS[name]
+    known = SAMPLERS[name]
     for option, value in options.items():
         if option not in known:
             allowed = f"allowed: {', '.join(known)}" if known else f"{name} takes none"

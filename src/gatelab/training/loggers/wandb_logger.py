@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.configuration import RunConfiguration
-from gatelab.configuration.sections import WandbSection
+from gatelab.keys import WandbSection
 from gatelab.probes import GateHistogram
 from gatelab.store import Result
 from gatelab.training.loggers.wandb_process import TAG, shortened, start_run, tags_of_environment

@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gatelab.configuration.sections import WandbSection
 from gatelab.configuration.wandb_environment import forget_told
+from gatelab.keys import WandbSection
 from gatelab.training.timeouts import within
 
 __all__ = ["one_line", "shortened", "start_run", "tags_of_environment"]

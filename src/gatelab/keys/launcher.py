@@ -1,0 +1,67 @@
+"""The keys below ``hydra.launcher``: who trains the stacks of a sweep. Hydra's plugin has the same, made of these."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gatelab.keys.key import Key
+
+__all__ = ["LauncherKeys", "RayKeys", "SubmititKeys"]
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SubmititKeys(_Options):
+    """What submitit is asked for."""
+
+    cluster: Annotated[
+        Literal["slurm", "local", "debug"] | None, Key("slurm, local or debug; null for what is there")
+    ] = None
+    timeout_min: Annotated[float, Key("minutes that a job may take")] = Field(default=24 * 60, gt=0)
+    cpus_per_task: Annotated[int, Key("cores of a job")] = Field(default=1, ge=1)
+    gpus_per_node: Annotated[int, Key("GPUs of a job")] = Field(default=0, ge=0)
+    mem_gb: Annotated[float | None, Key("memory of a job in GB; null for the cluster's default")] = Field(
+        default=None, gt=0
+    )
+    slurm_partition: Annotated[str | None, Key("the partition of the cluster")] = None
+    slurm_account: Annotated[str | None, Key("the account that is charged")] = None
+    parameters: Annotated[
+        dict[str, Any], Key("any other parameter of submitit's AutoExecutor: +hydra.launcher.submitit.parameters.NAME",
+                            in_files=False)
+    ] = Field(default_factory=dict)  # fmt: skip
+
+
+class RayKeys(_Options):
+    """Where the Ray cluster is, and what of it a stack takes."""
+
+    address: Annotated[str | None, Key("of the cluster; null for one on this machine", in_files=False)] = None
+    num_cpus: Annotated[float, Key("cores of a stack")] = Field(default=1, gt=0)
+    num_gpus: Annotated[float, Key("GPUs of a stack")] = Field(default=0, ge=0)
+
+
+class LauncherKeys(_Options):
+    """Who trains the stacks, how many at once, and when one is given up."""
+
+    executor: Annotated[
+        Literal["inline", "processes", "submitit", "ray"], Key("inline, processes, submitit or ray")
+    ] = "processes"
+    workers: Annotated[
+        int | None,
+        Key("stacks trained at once; null for one on each GPU, or on as many cores as there are for threads each"),
+    ] = Field(default=None, ge=1)
+    limit_minutes: Annotated[float | None, Key("the longest that one stack may take, from the moment it runs")] = Field(
+        default=None, gt=0
+    )
+    silent_minutes: Annotated[
+        float | None, Key("the longest that one stack may go without a step; with processes alone")
+    ] = Field(default=30.0, gt=0)
+    retries: Annotated[int, Key("how often a run that failed alone is tried again in the same launch")] = Field(
+        default=0, ge=0
+    )
+    most_points: Annotated[int, Key("a sweep of more points is refused before any of them is composed")] = Field(
+        default=100_000, ge=1
+    )
+    submitit: Annotated[SubmititKeys, Key("for executor=submitit")] = SubmititKeys()
+    ray: Annotated[RayKeys, Key("for executor=ray")] = RayKeys()
