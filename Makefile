@@ -63,7 +63,8 @@ format: setup  ## let ruff mend what it can
 reproduce-quick: setup  ## run the quick profile of every paper and check its claims (about eight minutes)
 	@$(TEST_ENVIRONMENT) $(PYTHON) scripts/reproduce.py experiment=all profile=quick runs=runs/reproduce check=true
 
-catalogue: setup  ## write docs/catalogue.md and its pages anew
+catalogue: setup  ## write docs/catalogue.md and its pages, docs/keys.md and the keys of conf/train.yaml anew
+	@$(PYTHON) scripts/catalogue.py keys=conf/train.yaml
 	@$(PYTHON) scripts/catalogue.py pages=docs
 
 check: lint test  ## what CI runs

@@ -2,14 +2,17 @@
 
 import re
 import shlex
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import yaml
 
 from gatelab.cli.reproduce import reproduce
 from gatelab.cli.train import train
+from gatelab.keys import Key, TrainingSection
 from gatelab.papers import CHECKS, experiment_names, grid, load_experiment, overview_page
 from gatelab.store import Store
 from gatelab.sweeps import missing, plan
@@ -134,6 +137,21 @@ def test_results_say_where_they_come_from(folder):
     name = folder.parents[1].relative_to(ROOT / "experiments").as_posix()
     identities = {run.identity for run in points(load_experiment(name).option(folder.name))}
     assert {row.split(",")[0] for row in rows} == identities, "the profile has changed since: measure it again"
+
+
+class _Training(TrainingSection):
+    made_up: Annotated[float, Key("a key of the next version", neutral=0.0)] = 0.0
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "experiments").glob("*/*/results/*")), ids=str)
+def test_a_new_key_moves_no_stored_run(folder):
+    name = folder.parents[1].relative_to(ROOT / "experiments").as_posix()
+    for run in points(load_experiment(name).option(folder.name)):
+        training = run.training.model_dump()
+        same = replace(run, training=_Training(**training))
+        assert same.identity == run.identity
+        assert same.mapping() == run.mapping()
+        assert replace(run, training=_Training(**training, made_up=0.5)).identity != run.identity
 
 
 def test_the_overview_is_that_of_the_results():

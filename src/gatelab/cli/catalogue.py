@@ -9,6 +9,7 @@ from typing import Any
 
 from gatelab.cli.arguments import keyed
 from gatelab.cli.catalogue_pages import pages
+from gatelab.cli.keys_page import keys_page, train_file
 from gatelab.compiler import dependent_products, multiply_adds, parameter_count, program
 from gatelab.compiler.scannable import scan_order
 from gatelab.disk import make_folder, write_atomically, writing
@@ -35,6 +36,7 @@ List every variant, task and opening.
     hidden_size=NUMBER      likewise (default 64)
     directories=FOLDER,...  folders of your own, searched after conf/ (default none)
     pages=FOLDER            write the catalogue's pages into a folder instead, as docs/ has them
+    keys=FILE               write the keys of conf/train.yaml anew instead
     mutate=VARIANT          propose random edits of a variant instead, each as a command that trains it
     seed=NUMBER             of the first edit (default 0)
     count=NUMBER            edits proposed (default 1)
@@ -59,6 +61,7 @@ class _Request:
     hidden_size: int = 64
     directories: tuple[str, ...] = ()
     pages: str = ""
+    keys: str = ""
     mutate: str = ""
     seed: int = 0
     count: int = 1
@@ -76,6 +79,8 @@ def catalogue(arguments: list[str]) -> int:
     request = _parsed(arguments)
     if request.mutate:
         return _propose(request)
+    if request.keys:
+        return _write_keys(Path(request.keys))
     files = variant_files(request.directories)
     known = sorted({_family(file) for file in files.values()})
     if request.family and request.family not in known:
@@ -142,6 +147,13 @@ def _propose(request: _Request) -> int:
     return 0
 
 
+def _write_keys(path: Path) -> int:
+    with writing(path):
+        write_atomically(path, train_file(read_text(path)).encode("utf-8"))
+    print(f"written: {path}")
+    return 0
+
+
 def _write_pages(folder: Path, listing: Mapping[str, Any], variants: Mapping[str, Variant]) -> int:
     if not folder.is_dir():
         raise UserError(f"pages={folder}: no such folder")
@@ -150,7 +162,7 @@ def _write_pages(folder: Path, listing: Mapping[str, Any], variants: Mapping[str
         "Tasks": _named_table("task", listing["tasks"], short=False).markdown(),
         "Openings": _named_table("opening", listing["openings"], short=False).markdown(),
     }
-    for path, text in pages(listing, variants, tables).items():
+    for path, text in {**pages(listing, variants, tables), Path("keys.md"): keys_page()}.items():
         make_folder((folder / path).parent)
         with writing(folder / path):
             write_atomically(folder / path, text.encode("utf-8"))

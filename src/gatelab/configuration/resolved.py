@@ -25,6 +25,7 @@ from gatelab.keys import (
     ScheduleSection,
     StackSection,
     TrainingSection,
+    check_remarks,
     default_of,
     keys_of,
     without_neutral,
@@ -83,6 +84,8 @@ def science_of(name: str, section: Any) -> Any:
         # the order of a mapping is no part of its meaning, but that of equations is: what a state's name means follows
         # from it, and so does the order in which weights are drawn
         return {**scientific_section(name, section.mapping()), "order": list(section.equations)}
+    if isinstance(section, Opening | Task):
+        check_remarks(type(section))
     return scientific_section(name, _plain(section))
 
 

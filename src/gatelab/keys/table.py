@@ -25,6 +25,7 @@ __all__ = [
     "STACKABLE",
     "TOLD",
     "TOP",
+    "check_remarks",
     "default_of",
     "kind_of",
     "known_keys",
@@ -43,6 +44,17 @@ MODELS: Mapping[str, type[BaseModel]] = {
 REMARKS = ("path", "source", "notes")
 """In a variant, an opening and a task, whoever wrote it: where it lies and where it comes from, which is no science."""
 _REMARKED = ("variant", "opening", "task")
+
+
+@cache
+def check_remarks(section: type) -> None:
+    """Raise a TypeError for a key of a task or an opening that is no science and has another name than ``REMARKS``.
+
+    The store goes by the name alone, for it does not know the class.
+    """
+    for name, key in keys_of(section).items():
+        if not key.science and name not in REMARKS:
+            raise TypeError(f"{section.__name__}.{name}: a key that is no science must be one of {', '.join(REMARKS)}")
 
 
 @cache

@@ -13,6 +13,7 @@ from gatelab.errors import UserError, suggest
 from gatelab.store.checkpoint_seal import sealed_step
 from gatelab.store.config_file import read_configuration
 from gatelab.store.finished_run import RESULT, Damaged, DamagedRunError, Finished, read_finished
+from gatelab.store.format_number import check_format, write_format
 from gatelab.store.history import read_history
 from gatelab.store.identity import is_configuration_of
 from gatelab.store.lease.lease import LEASE, Claim, Clock, remove_claims, standing_owner, take_claim
@@ -27,7 +28,7 @@ _IDENTITY = re.compile(r"[0-9a-f]{16}")
 
 
 class Store:
-    """All runs below ``runs_dir``, each in a folder named by its identity.
+    """All runs below ``runs_dir``, each in a folder named by its identity. One of a newer form is refused.
 
     A finished run is read only if its files are those that were written: result, configuration, history and provenance
     are checked, checkpoints by ``damage`` alone. One that is damaged counts as not finished, and is noted.
@@ -40,6 +41,7 @@ class Store:
 
     def __init__(self, runs_dir: Path | str) -> None:
         self.runs_dir = Path(runs_dir)
+        check_format(self.runs_dir)
         self.damaged: dict[str, Damaged] = {}
         self._whole: set[str] = set()  # finished runs that were found to be what was written
 
@@ -116,6 +118,7 @@ class Store:
     def record(self, identity: str, configuration: Mapping[str, Any], claim: Claim | None = None) -> Record:
         """Open the folder of a run for writing; see ``Record.open``."""
         self._folder(identity)
+        write_format(self.runs_dir)
         return Record.open(self.runs_dir, identity, configuration, claim)
 
     def claim(self, identity: str, *, lease: float = LEASE, clock: Clock = time.time) -> Claim | None:
@@ -124,6 +127,7 @@ class Store:
         Whoever claims renews (``Claim.renew``) within every lease, and releases; ``Claims`` does both.
         """
         folder = self._folder(identity)
+        write_format(self.runs_dir)
         make_folder(folder)
         claim = take_claim(folder, lease=lease, clock=clock)
         # looked at under the claim: before, another process could have finished in between

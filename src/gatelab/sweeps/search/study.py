@@ -21,6 +21,7 @@ __all__ = ["claimed", "counted", "kept", "opened", "question", "remaining_waitin
 
 # what Optuna meets in a journal that is none
 _MET = (ValueError, LookupError, TypeError, AttributeError, AssertionError, OptunaError)
+_FORMAT = 1  # of what a study keeps beside Optuna's own; a study without a number is of before there was one
 _INSTEAD_OF = "instead_of"  # user attribute of a trial: the number of the killed one whose parameters it has
 
 
@@ -93,6 +94,7 @@ def question(space: Space, direction: str, seeds: int, first_point: str) -> dict
         first_point: identity of the run at the first point of the space.
     """
     return {
+        "format": _FORMAT,
         "parameters": {parameter.key: distribution_to_json(parameter.distribution) for parameter in space.parameters},
         "direction": direction,
         "seeds": seeds,
@@ -152,6 +154,8 @@ def _replaced(study: optuna.Study) -> set[int]:
 def _difference(before: Mapping[str, Any] | None, asked: Mapping[str, Any]) -> str:
     if before is None:
         return "the study of this name was not begun by this sweeper"
+    if before.get("format", 1) != _FORMAT:
+        return f"the study of this name has format {before['format']}, and this gatelab reads {_FORMAT}"
     old, new = before["parameters"], asked["parameters"]
     if changed := [key for key in {**old, **new} if old.get(key) != new.get(key)]:
         return f"the study of this name searches other values of {', '.join(changed)}"

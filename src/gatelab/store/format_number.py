@@ -1,0 +1,43 @@
+"""The number of the form in which a store keeps runs: written when it is begun, looked at before anything is read.
+
+    runs/format.json    {"format": 1}
+
+A store without the file is of before there was a number, and has form 1. The number is raised when files of a run begin
+to mean something else, so that an older gatelab refuses them in one line and never misreads them.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from gatelab.disk import make_folder, write_atomically, writing
+from gatelab.errors import UserError
+from gatelab.reading import read_json
+
+__all__ = ["FORMAT", "check_format", "write_format"]
+
+FORMAT = 1
+_NAME = "format.json"
+
+
+def check_format(runs_dir: Path) -> None:
+    """Raise a UserError if a store has a form that this version does not know."""
+    path = runs_dir / _NAME
+    if not os.path.lexists(path):
+        return
+    content = read_json(path)
+    number = content.get("format") if isinstance(content, dict) else None
+    if type(number) is not int or number < 1:
+        raise UserError(f"{path}: damaged: must hold the format number of the store, a whole number of at least 1")
+    if number > FORMAT:
+        raise UserError(f"{path}: format={number}: a newer gatelab wrote this store; this one reads up to {FORMAT}")
+
+
+def write_format(runs_dir: Path) -> None:
+    """Write the number into a store that has none, before the first run. Raises UserError if that cannot be done."""
+    path = runs_dir / _NAME
+    if path.exists():
+        return
+    make_folder(runs_dir)
+    with writing(path):
+        write_atomically(path, f"{json.dumps({'format': FORMAT})}\n".encode())
