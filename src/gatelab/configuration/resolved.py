@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel
 
@@ -42,8 +42,7 @@ Section = TypeVar("Section", bound=BaseModel)
 Made = TypeVar("Made")
 
 _SECTIONS = 4096  # whose texts are kept
-_PATHS = ("auto", "loop", "native", "scan")
-_DEVICES = ("auto", "cpu", "cuda")
+_PATHS, _DEVICES = (get_args(get_type_hints(RunKeys)[name]) for name in ("path", "device"))
 _NOT_OURS = ("params", "lr", "weight_decay", "maximize", "foreach", "capturable", "differentiable", "fused")
 
 
