@@ -11,7 +11,7 @@ from gatelab.keys import Key, TrainingSection
 from gatelab.layers.openings import One
 from gatelab.store import Store, settings
 from gatelab.store.identity import is_configuration_of, same_science
-from gatelab.tasks import Adding
+from gatelab.tasks.memory.adding import Adding
 from tests.store.examples import example
 from tests.training.examples import configuration
 
