@@ -105,7 +105,7 @@ def test_a_run_trained_anew_has_no_lines_of_its_first_attempt(tmp_path):
 def test_without_loggers_there_is_nothing_beside_the_folder_of_the_run(tmp_path):
     run = configuration(tmp_path)
     train_stack([run])
-    assert [path.name for path in tmp_path.iterdir()] == [run.identity]
+    assert {path.name for path in tmp_path.iterdir()} == {run.identity, "format.json"}
     names = sorted(path.name for path in (tmp_path / run.identity).iterdir())
     assert names == ["checkpoint", "config.yaml", "metrics.jsonl", "provenance.json", "result.json"]
 
