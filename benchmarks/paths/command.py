@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from gatelab.benchmarks import Shape, check_parity, peak_gigaflops, timed
-from gatelab.benchmarks.drawing import drawn
+from benchmarks.paths import Shape, check_parity, peak_gigaflops, timed
+from benchmarks.paths.drawing import drawn
 from gatelab.cli.arguments import keyed
 from gatelab.compiler import program
 from gatelab.disk import check_place, make_folder, write_atomically, writing

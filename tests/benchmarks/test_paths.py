@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
-from gatelab.benchmarks import check_parity, parity
-from gatelab.cli.benchmark import benchmark
+from benchmarks.paths import check_parity, parity
+from benchmarks.paths.command import benchmark
 from gatelab.errors import UserError
 from gatelab.paths import run_loop
 

@@ -16,19 +16,19 @@ from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.errors import UserError, suggest
 from gatelab.language import Variant, load_variant, variant_files
 from gatelab.language.random_edits import mutated
-from gatelab.locations import conf_directory
+from gatelab.locations import command_line, conf_directory
 from gatelab.reading import parse_yaml, read_text
 from gatelab.report.tables import Column, Table, plain
 from gatelab.tasks import task_from_mapping
 
 __all__ = ["catalogue"]
 
-HELP = """\
+HELP = f"""\
 List every variant, task and opening.
 
-    python scripts/catalogue.py format=markdown hidden_size=128 directories=mine/,theirs/
-    python scripts/catalogue.py family=minimal
-    python scripts/catalogue.py mutate=lstm seed=3 count=5
+    {command_line("catalogue")} format=markdown hidden_size=128 directories=mine/,theirs/
+    {command_line("catalogue")} family=minimal
+    {command_line("catalogue")} mutate=lstm seed=3 count=5
 
     format=FORMAT           table, markdown or json (default table, where sources are shortened)
     family=NAME             only the variants of one folder of conf/variant/, and no tasks and openings (default all)
@@ -143,7 +143,7 @@ def _propose(request: _Request) -> int:
         dropped = [name for name in variant.equations if name not in edited.equations]
         print(f"# {'; '.join(f'{name}: {edited.equations[name]}' for name in changed) or 'dropped'}"
               + (f" (drops {', '.join(dropped)})" if dropped else ""))  # fmt: skip
-        print(f"python scripts/train.py variant={request.mutate} variant.mutate={seed}")
+        print(command_line("train", f"variant={request.mutate}", f"variant.mutate={seed}"))
     return 0
 
 

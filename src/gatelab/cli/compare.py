@@ -1,7 +1,6 @@
 """Compare stored runs: tables printed, and a report written: a page, its tables and its figures."""
 
 import math
-import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from gatelab.evidence.collected import Evidence, read_evidence
 from gatelab.evidence.damage import damage_lines
 from gatelab.evidence.question import Question
 from gatelab.evidence.selection import Selection, select
+from gatelab.locations import command_line
 from gatelab.report import Table, runs_table, variants_table
 from gatelab.store import Result, Store
 
@@ -21,10 +21,10 @@ __all__ = ["compare"]
 
 _LONGEST_LINE = 1000  # characters of a note, which may name what a store holds
 
-HELP = """\
+HELP = f"""\
 Compare stored runs.
 
-    python scripts/compare.py runs=runs/ baseline=lstm out=report/ task=adding,copying
+    {command_line("compare")} runs=runs/ baseline=lstm out=report/ task=adding,copying
 
     runs=FOLDER       where the runs lie (default runs/)
     baseline=LABEL    the variant that the others are compared with, seed by seed (default none: nothing is tested)
@@ -111,7 +111,7 @@ class _Request:
         standard = _Request()
         names = [name for name in self.__dataclass_fields__ if name not in ("out", "wandb")]
         given = [name for name in names if getattr(self, name) != getattr(standard, name)]
-        return shlex.join(["python", "scripts/compare.py", *(f"{name}={getattr(self, name)}" for name in given)])
+        return command_line("compare", *(f"{name}={getattr(self, name)}" for name in given))
 
 
 def compare(arguments: list[str]) -> int:

@@ -15,7 +15,6 @@ COMMANDS = {
     "reproduce": "a paper's numbers and claims beside our runs",
     "store": "what lies in a store; damaged runs trained again, claims freed",
     "catalogue": "every variant, task and opening",
-    "benchmark": "every variant timed beside torch.nn.LSTM and GRU",
     "wandb-sweep": "a W&B sweep file and its agent's command",
 }
 

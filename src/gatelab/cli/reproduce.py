@@ -8,6 +8,7 @@ from pathlib import Path
 from gatelab.cli.arguments import keyed
 from gatelab.errors import UserError, suggest
 from gatelab.evidence.damage import damage_lines
+from gatelab.locations import command_line, experiments_directory, in_checkout
 from gatelab.papers import (
     PAPER,
     SCALED_DOWN,
@@ -25,10 +26,10 @@ from gatelab.store import Store
 
 __all__ = ["reproduce"]
 
-HELP = """\
+HELP = f"""\
 Reproduce a paper: train what is missing, and print the paper's numbers and claims beside what our runs say.
 
-    python scripts/reproduce.py experiment=weiss_2018 profile=quick
+    {command_line("reproduce")} experiment=weiss_2018 profile=quick
 
     experiment=NAME   an experiment, all those of a paper, or all; without it they are listed
     profile=paper     the protocol as published (default)
@@ -88,6 +89,9 @@ def reproduce(arguments: list[str]) -> int:
         print(overview_table().text(), end="")
         return 0
     experiments = experiments_named(request.experiment)
+    if request.write == "true" and not in_checkout():
+        home = experiments_directory()
+        raise UserError(f"write=true: needs a checkout of the repository; these experiments are installed in {home}")
     for note in request.notes():
         print(f"note: {note}", file=sys.stderr)
     # what is wrong with the last folder shows before the first one trains for hours

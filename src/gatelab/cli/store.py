@@ -9,6 +9,7 @@ from pathlib import Path
 from gatelab.cli.arguments import keyed
 from gatelab.configuration import RunConfiguration, run_configuration
 from gatelab.errors import UserError, one_line, suggest
+from gatelab.locations import command_line
 from gatelab.reading import read_json
 from gatelab.store import Inventory, Store, inventory, remove_leftovers_of
 from gatelab.sweeps.search.journal import check_journal
@@ -19,10 +20,10 @@ _LONGEST_COMMAND = 1000  # characters
 _LONGEST_NAME = 500  # of a file
 _SHOWN = 5  # entries of the cache, which may have hundreds of older versions
 
-HELP = """\
+HELP = f"""\
 Say what lies in a store, and mend it.
 
-    python scripts/store.py runs=runs/ check=true
+    {command_line("store")} runs=runs/ check=true
 
     runs=FOLDER       where the runs lie (default runs/)
     check=true        read every byte: checkpoints, studies and the cache of compiled code too; status 1 if any is

@@ -1,4 +1,4 @@
-"""Train a run, or with --multirun a sweep: what scripts/train.py and `gatelab train` do."""
+"""Train a run, or with --multirun a sweep: what `gatelab train` does."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ from gatelab.configuration import (
 from gatelab.configuration.without_effect import check_swept
 from gatelab.disk import check_place
 from gatelab.errors import UserError
-from gatelab.locations import conf_directory
+from gatelab.locations import command_line, conf_directory
 from gatelab.statistics import plan_comparison
 from gatelab.store import Result, Stopped
 from gatelab.sweeps import ExecutorOptions, Failure, Interrupted, execute, missing, plan
@@ -303,7 +303,8 @@ def _print_outcomes(
     tables = result_tables(results, sweep=sweep is not None) if results and with_tables else {}
     for name, table in tables.items():
         if name == "runs" and sweep is not None and len(table.rows) > _MOST_ROWS:
-            print(f"{len(table.rows):,} runs have ended; python scripts/compare.py runs={first.runs_dir} shows them\n")
+            shows = command_line("compare", f"runs={first.runs_dir}")
+            print(f"{len(table.rows):,} runs have ended; {shows} shows them\n")
         else:
             print(table.text())
     if failures:

@@ -24,17 +24,17 @@ from gatelab.configuration import (
 )
 from gatelab.disk import write_atomically, writing
 from gatelab.errors import UserError, suggest
-from gatelab.locations import conf_directory
+from gatelab.locations import command_line, conf_directory, in_checkout
 from gatelab.sweeps.search import Parameter, Space, read_space
 
 __all__ = ["wandb_sweep"]
 
-HELP = """\
+HELP = f"""\
 Write the file of a Weights & Biases sweep, and print the commands that start it.
 
-    python scripts/wandb_sweep.py task=adding 'optimizer.lr=tag(log,interval(1e-4,1e-1))' sweep.count=20
+    {command_line("wandb-sweep")} task=adding 'optimizer.lr=tag(log,interval(1e-4,1e-1))' sweep.count=20
 
-Overrides are those of scripts/train.py; the ones with several values are what W&B chooses from.
+Overrides are those of `{command_line("train")}`; the ones with several values are what W&B chooses from.
 
     sweep.method=NAME   bayes (default), random or grid
     sweep.name=NAME     how W&B calls the sweep
@@ -134,7 +134,11 @@ def _check(space: Space, runs: Sequence[RunConfiguration], request: _Request) ->
 
 def _content(request: _Request, space: Space, run: RunConfiguration, flags: Sequence[str]) -> dict[str, Any]:
     fixed = [word for word in space.fixed if not word.lstrip("+").startswith("logger.wandb.mode=")]
-    content: dict[str, Any] = {"program": "scripts/train.py", "method": request.method}
+    # in a checkout the agent's own python is the one that has gatelab
+    program, command = (
+        ("scripts/train.py", ["python", "${program}"]) if in_checkout() else ("gatelab", ["gatelab", "train"])
+    )
+    content: dict[str, Any] = {"program": program, "method": request.method}
     if request.name:
         content["name"] = request.name
     content["metric"] = {"name": _METRIC, "goal": "maximize" if run.task.higher_is_better else "minimize"}
@@ -145,7 +149,7 @@ def _content(request: _Request, space: Space, run: RunConfiguration, flags: Sequ
     }
     # an agent hands its parameters over as key=value, which is an override
     words = [*flags, *fixed, "logger.wandb.mode=online"]
-    content["command"] = ["${env}", "python", "${program}", *words, "${args_no_hyphens}"]
+    content["command"] = ["${env}", *command, *words, "${args_no_hyphens}"]
     return content
 
 

@@ -20,7 +20,7 @@ from gatelab.configuration.overrides import check_words, groups, quote_equations
 from gatelab.configuration.resolved import RunConfiguration, run_configuration
 from gatelab.configuration.resolvers import register
 from gatelab.errors import UserError, one_line, suggest
-from gatelab.locations import conf_directory
+from gatelab.locations import command_line, conf_directory
 from gatelab.reading import parse_yaml
 
 __all__ = ["check_single", "composed", "ours", "plain", "translated"]
@@ -162,7 +162,7 @@ def _unknown_option(group: str, name: str, options: Sequence[str], overrides: Se
     added = Folders(added_directories(overrides)).options(group) if group in groups() else {}
     known = sorted({*options, *(file.stem for file in files), *added})
     if len(known) > _SHOWN:
-        return f"unknown {group} '{name}'{suggest(name, known)}; `python scripts/catalogue.py` lists all {len(known)}"
+        return f"unknown {group} '{name}'{suggest(name, known)}; `{command_line('catalogue')}` lists all {len(known)}"
     return f"unknown {group} '{name}'{suggest(name, known)}; allowed: {', '.join(known)}"
 
 

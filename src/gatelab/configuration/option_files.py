@@ -17,6 +17,7 @@ from gatelab.keys import MODELS, LoggerSection, OptimizerSection
 from gatelab.language.edits import FACTORS
 from gatelab.language.variant import KEYS
 from gatelab.layers.openings import OPENINGS
+from gatelab.locations import command_line
 from gatelab.reading import parse_yaml, read_text
 from gatelab.tasks import TASKS
 
@@ -113,7 +114,7 @@ def _keys(section: str, content: Mapping[str, Any], where: str, above: str) -> I
         return dict.fromkeys(field for kind in kinds.values() for field in kind.model_fields)
     if not isinstance(name, str) or name not in kinds:
         near = suggest(str(name), kinds)
-        known = ", ".join(kinds) if len(kinds) < 10 else "`python scripts/catalogue.py` lists all"
+        known = ", ".join(kinds) if len(kinds) < 10 else f"`{command_line('catalogue')}` lists all"
         raise UserError(
             f"{where}: name={one_line(name)}: must be the name of a {section} of the package{near}; {known}"
         )

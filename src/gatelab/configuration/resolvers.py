@@ -19,6 +19,7 @@ from omegaconf import Container, Node, OmegaConf
 from gatelab.configuration.wandb_environment import DEFAULTS, default
 from gatelab.errors import UserError, suggest
 from gatelab.layers.openings import OPENINGS
+from gatelab.locations import command_line
 from gatelab.randomness import generator
 
 __all__ = ["DRAWS", "register"]
@@ -134,3 +135,5 @@ def register() -> None:
         OmegaConf.register_new_resolver(name, function, replace=True)
     # of conf/logger/wandb.yaml alone: no file of a user may look into the environment
     OmegaConf.register_new_resolver("wandb", _wandb, replace=True)
+    # of the help in conf/train.yaml
+    OmegaConf.register_new_resolver("command", command_line, replace=True)

@@ -1,8 +1,8 @@
 """What is said of finished runs whose files are not what was written: how many, which, and how to have them again."""
 
-import shlex
 from collections.abc import Collection
 
+from gatelab.locations import command_line
 from gatelab.store import Damaged
 
 __all__ = ["damage_lines", "damaged_sentence", "retrain_command"]
@@ -18,7 +18,7 @@ def damaged_sentence(count: int) -> str:
 
 def retrain_command(runs_dir: str) -> str:
     """Return the command that trains the damaged runs of a store again."""
-    return shlex.join(["python", "scripts/store.py", f"runs={runs_dir}", "retrain=damaged"])
+    return command_line("store", f"runs={runs_dir}", "retrain=damaged")
 
 
 def damage_lines(runs_dir: str, damaged: Collection[Damaged]) -> list[str]:

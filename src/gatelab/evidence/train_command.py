@@ -1,7 +1,6 @@
 """The command that trains a stored run: what differs from conf/, as overrides."""
 
 import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from gatelab.errors import UserError
 from gatelab.keys import has_default
 from gatelab.language.library import variant_files
 from gatelab.language.parsing import canonical_text
-from gatelab.locations import conf_directory
+from gatelab.locations import command_line, conf_directory
 from gatelab.reading import read_yaml
 from gatelab.store import settings
 
@@ -24,7 +23,7 @@ def train_command(configuration: Mapping[str, Any], seeds: Sequence[int] = ()) -
     """Return the command that trains a frozen configuration, with its own seed or with several."""
     words = [*overrides(configuration), _seeds(seeds or [configuration["seed"]])]
     flags = ["-m"] if len(seeds) > 1 else []
-    return shlex.join(["python", "scripts/train.py", *flags, *words])
+    return command_line("train", *flags, *words)
 
 
 def overrides(configuration: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from gatelab.errors import UserError, suggest
 from gatelab.language.edits import FACTORS, applied
 from gatelab.language.random_edits import mutated
 from gatelab.language.variant import Variant
-from gatelab.locations import conf_directory
+from gatelab.locations import command_line, conf_directory
 from gatelab.reading import parse_yaml, read_text
 
 __all__ = ["edited_variant", "load_variant", "shown_file", "variant_files", "variant_from_file"]
@@ -110,7 +110,7 @@ def load_variant(name: str, directories: Iterable[str | Path] = ()) -> Variant:
     files = variant_files(directories)
     if name not in files:
         hint = suggest(name, files)
-        raise UserError(f"unknown variant '{name}'{hint}; `python scripts/catalogue.py` lists all {len(files)}")
+        raise UserError(f"unknown variant '{name}'{hint}; `{command_line('catalogue')}` lists all {len(files)}")
     variant = variant_from_file(files[name])
     if variant.name != name:
         raise UserError(f"{shown_file(files[name])}: name={variant.name} must be '{name}', as the file is called")

@@ -14,6 +14,7 @@ from gatelab.errors import UserError
 from gatelab.evidence.collected import read_evidence
 from gatelab.evidence.question import Question
 from gatelab.evidence.selection import select
+from gatelab.locations import command_line
 from gatelab.papers.checks.tested import Test
 from gatelab.papers.comparison import Comparison
 from gatelab.papers.folder import PAPER, Experiment, shown_file
@@ -84,7 +85,7 @@ def _figures(experiment: Experiment, store: Store, results: Sequence[Result]) ->
     baselines = Counter(check.than for check in checks if isinstance(check, Test) and check.than in labels)
     baseline = next((label for label, _ in baselines.most_common(1)), None)
     question = Question(baseline=baseline, apart=apart)
-    report = build_report(read_evidence(store, question, results), "scripts/reproduce.py")
+    report = build_report(read_evidence(store, question, results), command_line("reproduce"))
     return {
         name: content
         for name, content in report.files.items()

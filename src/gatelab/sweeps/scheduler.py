@@ -1,12 +1,12 @@
 """The stacks of a sweep under way: handed out, watched, divided when they fail, and stopped when that is asked for."""
 
-import shlex
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gatelab.configuration import RunConfiguration
+from gatelab.locations import command_line
 from gatelab.store import Store
 from gatelab.sweeps.executors import Executor, Handle
 from gatelab.sweeps.failure import Failure, record_failure
@@ -221,8 +221,8 @@ def _is_missing(run: RunConfiguration) -> bool:
 def _held(runs: Sequence[RunConfiguration]) -> str:
     """Say who has some runs, and how the first of them would be freed."""
     owners = dict.fromkeys(str(Store(run.runs_dir).owner(run.identity) or "another process") for run in runs)
-    command = shlex.join(["python", "scripts/store.py", f"runs={runs[0].runs_dir}", f"free={runs[0].identity}"])
-    return f"{_count(runs)} being trained by {' and '.join(owners)} (`{command}` frees a run that is not)"
+    freeing = command_line("store", f"runs={runs[0].runs_dir}", f"free={runs[0].identity}")
+    return f"{_count(runs)} being trained by {' and '.join(owners)} (`{freeing}` frees a run that is not)"
 
 
 def _count(runs: Sequence[RunConfiguration]) -> str:

@@ -7,6 +7,7 @@ conf/task/.
 from collections.abc import Mapping
 
 from gatelab.errors import UserError, suggest
+from gatelab.locations import command_line
 from gatelab.tasks.formal import anbn, dyck, reber, regular, state_tracking, tomita, transduction
 from gatelab.tasks.images import digits, pictures
 from gatelab.tasks.memory import (
@@ -80,9 +81,9 @@ def task_from_mapping(mapping: Mapping[str, object]) -> Task:
     if not isinstance(mapping, Mapping):
         raise UserError(f"task={mapping}: must be a mapping")
     if "name" not in mapping:
-        raise UserError("key 'task.name' is missing; `python scripts/catalogue.py` lists the tasks")
+        raise UserError(f"key 'task.name' is missing; `{command_line('catalogue')}` lists the tasks")
     name = mapping["name"]
     if not isinstance(name, str) or name not in TASKS:
         hint = suggest(str(name), TASKS)
-        raise UserError(f"unknown task '{name}'{hint}; `python scripts/catalogue.py` lists all {len(TASKS)}")
+        raise UserError(f"unknown task '{name}'{hint}; `{command_line('catalogue')}` lists all {len(TASKS)}")
     return check(TASKS[name], mapping, "task")

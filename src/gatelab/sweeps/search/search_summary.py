@@ -1,6 +1,5 @@
 """What a search says at its end: how its trials ended, the best one, and the command that trains it."""
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,6 +7,7 @@ from typing import Protocol
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from gatelab.locations import command_line
 from gatelab.sweeps.search.space import Space
 
 __all__ = ["summary"]
@@ -53,6 +53,6 @@ def summary(
 
 def _command(words: Sequence[str], seeds: int, seed: int, flags: Sequence[str]) -> str:
     if seeds == 1:
-        return shlex.join(["python", "scripts/train.py", *flags, *words])
+        return command_line("train", *flags, *words)
     without = [word for word in words if not word.startswith("seed=")]
-    return shlex.join(["python", "scripts/train.py", "-m", *flags, *without, f"seed=range({seed},{seed + seeds})"])
+    return command_line("train", "-m", *flags, *without, f"seed=range({seed},{seed + seeds})")
