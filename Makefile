@@ -9,15 +9,15 @@ TEST_ENVIRONMENT := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 WANDB_MODE=offline
 PYTEST := $(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow trust lint format catalogue reproduce-quick check clean
+.PHONY: help setup demo test test-slow test-newest test-oldest test-ends trust lint format catalogue reproduce-quick check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do \
-		printf '  make %-10s %s\n' "$$name" "$$text"; done
+		printf '  make %-15s %s\n' "$$name" "$$text"; done
 
 setup: $(STAMP)  ## build .venv and install gatelab with its tools into it; does nothing the second time
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON3) >/dev/null || { echo "setup: no '$(PYTHON3)' found; gatelab needs Python 3.11 or newer" >&2; exit 1; }
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "setup: $$($(PYTHON3) --version) is too old, gatelab needs 3.11 or newer; name another with make setup PYTHON3=…" >&2; exit 1; }
@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml
 		echo "setup: $(PYTHON3) comes without venv (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "setup: creating .venv"; $(PYTHON3) -m venv --clear .venv; }
 	@echo "setup: installing gatelab and its tools into .venv (the first time: a few minutes, about 2 GB)"
-	@$(PYTHON) -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 # Four variants, three seeds each, on handwritten digits read pixel by pixel.
@@ -45,6 +45,27 @@ test: setup  ## run the tests, without the slow ones
 
 trust: setup  ## kills, full disks, damaged files: a night of it, and docs/reliability.md; PART=kills for a part
 	@$(TEST_ENVIRONMENT) $(PYTHON) -m tests.trust.run '$(or $(PART),all)' '$(TRIALS)'
+
+# Both ends of every range in pyproject.toml, each in an environment of its own; ROOMS='tests/paths tests/training' takes
+# a part. Packages come from where pip is set up to look; a torch with CUDA is 3 GB to fetch and 6 GB on the disk.
+ROOMS ?= tests
+
+test-newest:  ## run the tests with the newest of all dependencies, in .venv-newest (gigabytes, with CUDA)
+	@$(MAKE) --no-print-directory test-ends END=newest
+
+test-oldest: setup  ## run the tests with the oldest of all dependencies, in .venv-oldest (gigabytes, with CUDA)
+	@$(PYTHON) -m tests.packaging.ranges > .venv/oldest.txt
+	@$(MAKE) --no-print-directory test-ends END=oldest CONSTRAINTS='--constraint .venv/oldest.txt'
+
+test-ends:
+	@test -x .venv-$(END)/bin/python || $(PYTHON3) -m venv .venv-$(END)
+	@echo "installing the $(END) of all ranges into .venv-$(END): up to 3 GB to fetch and 6 GB on the disk, which has" \
+		"$$(df -Ph . | awk 'NR == 2 {print $$4}') free"
+	@.venv-$(END)/bin/python -m pip install -qq --disable-pip-version-check --upgrade --upgrade-strategy eager \
+		$(CONSTRAINTS) --editable '.[dev]'
+	@.venv-$(END)/bin/python -m pip list --disable-pip-version-check > .venv-$(END)/installed.txt
+	@grep -iE '^(torch|numpy|pytorch-lightning) ' .venv-$(END)/installed.txt
+	@$(TEST_ENVIRONMENT) .venv-$(END)/bin/python -m pytest -q -n 2 -m 'not slow' $(ROOMS)
 
 test-slow: setup  ## run the slow tests
 	@$(PYTEST) -m slow

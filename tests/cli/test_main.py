@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+from gatelab import locations
 from gatelab.cli.main import COMMANDS, main
+from gatelab.locations import command_line
 
 
 @pytest.fixture
@@ -56,6 +58,10 @@ def test_catalogue_is_behind_it(gatelab):
     assert {"variants", "tasks", "openings"} <= set(json.loads(out))
 
 
+def test_its_version(gatelab):
+    assert gatelab("--version") == (0, f"gatelab {importlib.metadata.version('gatelab')}\n", "")
+
+
 def test_it_is_installed():
     (script,) = importlib.metadata.entry_points(group="console_scripts", name="gatelab")
     assert script.load() is main
@@ -67,3 +73,22 @@ def test_what_cannot_be_printed_for_want_of_room_is_one_line():
         done = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True)
     line = "output: cannot be written: the disk is full (No space left on device)\n"
     assert (done.returncode, done.stderr) == (2, line)
+
+
+def test_commands_are_named_as_they_are_typed_here(monkeypatch, tmp_path):
+    assert command_line("store", "runs=my runs") == "python scripts/store.py 'runs=my runs'"
+    assert command_line("wandb-sweep") == "python scripts/wandb_sweep.py"
+    monkeypatch.setattr(locations, "_CHECKOUT", tmp_path)  # as in a wheel: nothing of the repository is there
+    assert command_line("store", "runs=my runs") == "gatelab store 'runs=my runs'"
+    assert command_line("wandb-sweep") == "gatelab wandb-sweep"
+
+
+def test_every_hint_of_the_sources_goes_through_one_function():
+    """No text names a script: but the pages of this repository, which are written in a checkout."""
+    root = locations.conf_directory().parent
+    naming = [path for path in (root / "src").rglob("*.py") if "scripts/" in path.read_text()]
+    assert {path.relative_to(root).as_posix() for path in naming} == {
+        "src/gatelab/cli/catalogue_pages.py", "src/gatelab/cli/wandb_sweep.py",
+        "src/gatelab/locations.py", "src/gatelab/papers/overview.py",
+    }  # fmt: skip
+    assert "scripts/" not in (root / "conf" / "train.yaml").read_text()

@@ -1,6 +1,7 @@
 """The `gatelab` command: one name for all doors."""
 
 import importlib
+import importlib.metadata
 import sys
 from collections.abc import Callable
 
@@ -44,6 +45,9 @@ def _command(arguments: list[str]) -> int:
         width = max(map(len, COMMANDS))
         print("usage: gatelab <command> [key=value …]\n")
         print("\n".join(f"  {name:<{width}}  {meaning}" for name, meaning in COMMANDS.items()))
+        return 0
+    if arguments[0] == "--version":
+        print(f"gatelab {importlib.metadata.version('gatelab')}")
         return 0
     name, rest = arguments[0], arguments[1:]
     if name not in COMMANDS:

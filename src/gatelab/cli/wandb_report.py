@@ -24,7 +24,7 @@ def log_report(folder: Path, place: str, directory: Path) -> None:
     an end, that is a line on stderr: the report is written.
 
     Args:
-        folder: where scripts/compare.py has written index.html and table.csv.
+        folder: where `gatelab compare` has written index.html and table.csv.
         place: PROJECT or ENTITY/PROJECT.
         directory: where W&B makes its folder, as for the runs that are compared: the folder of the runs.
 
