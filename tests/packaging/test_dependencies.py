@@ -34,7 +34,7 @@ owners = cache(packages_distributions)
 def imported(folder: str) -> dict[str, Path]:
     """Return the packages that files below a folder import and neither Python nor the repository has."""
     found: dict[str, Path] = {}
-    beside = {path.stem for path in [*ROOT.iterdir(), *ROOT.glob(f"{folder}/*.py")]}
+    beside = {path.stem for path in [*ROOT.glob("*/"), *ROOT.glob(f"{folder}/*.py")]}
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
