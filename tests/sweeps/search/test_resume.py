@@ -90,7 +90,7 @@ def test_a_kill_in_the_middle_of_asking(tmp_path, monkeypatch):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.search.made_up import LR, MadeUpRuns, nearness, searched
+from tests.sweeps.search.made_up import LR, MadeUpRuns, nearness, searched
 
 def fate(words):
     if len(runs.batches) == 2:
