@@ -37,7 +37,7 @@ sys.stdin.readline()
 FINISHING = """
 import sys
 from gatelab.store import Claims, Store
-from tests.runs.examples import example
+from tests.store.examples import example
 store = Store(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
