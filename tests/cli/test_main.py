@@ -88,7 +88,7 @@ def test_every_hint_of_the_sources_goes_through_one_function():
     root = locations.conf_directory().parent
     naming = [path for path in (root / "src").rglob("*.py") if "scripts/" in path.read_text()]
     assert {path.relative_to(root).as_posix() for path in naming} == {
-        "src/gatelab/cli/catalogue_pages.py", "src/gatelab/cli/wandb_sweep.py",
+        "src/gatelab/cli/catalogue_pages.py", "src/gatelab/cli/keys_page.py", "src/gatelab/cli/wandb_sweep.py",
         "src/gatelab/locations.py", "src/gatelab/papers/overview.py",
     }  # fmt: skip
     assert "scripts/" not in (root / "conf" / "train.yaml").read_text()
