@@ -3,8 +3,9 @@
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.evidence.collected import Gate, read_evidence
+from gatelab.evidence.collected import read_evidence
 from gatelab.evidence.question import Question
+from gatelab.probes.records import Gate
 from gatelab.store import Store
 from tests.report.made import add, fail
 

@@ -8,7 +8,8 @@ import torch
 
 from gatelab.language import load_variant
 from gatelab.layers.network import Network
-from gatelab.probes import gate_histograms
+from gatelab.probes.gates import gate_histograms
+from gatelab.probes.records import Gate
 
 TIME, BATCH, INPUT, HIDDEN = 4, 3, 2, 5
 
@@ -25,6 +26,10 @@ def stack(variant, *biases, **options):
     return network, weights
 
 
+def shares(gate: Gate):
+    return gate.mean, gate.shut, gate.open
+
+
 def counts(histogram):
     return {index: count for index, count in enumerate(histogram.counts.tolist()) if count}
 
@@ -36,11 +41,10 @@ def test_gates_that_are_open_shut_and_half_open():
     assert [gate.name for gate in first] == [gate.name for gate in second] == ["i", "f", "o"]
     assert [counts(gate) for gate in first] == [{0: everything}, {19: everything}, {10: everything}]
     assert [counts(gate) for gate in second] == [{10: everything}, {10: everything}, {19: everything}]
-    shut, opened, half = (gate.shares() for gate in first)
-    opened = {name: share for name, share in opened.items() if not name.startswith("decay")}
-    assert shut == {"mean": pytest.approx(1 / (1 + math.exp(10)), abs=1e-7), "shut": 1.0, "open": 0.0}
-    assert opened == {"mean": pytest.approx(1 / (1 + math.exp(-10)), abs=1e-6), "shut": 0.0, "open": 1.0}
-    assert half == {"mean": 0.5, "shut": 0.0, "open": 0.0}
+    shut, opened, half = (gate.summary() for gate in first)
+    assert shares(shut) == (pytest.approx(1 / (1 + math.exp(10)), abs=1e-7), 1.0, 0.0)
+    assert shares(opened) == (pytest.approx(1 / (1 + math.exp(-10)), abs=1e-6), 0.0, 1.0)
+    assert shares(half) == (0.5, 0.0, 0.0)
     np.testing.assert_allclose(first[0].edges, np.arange(21) / 20, rtol=0, atol=1e-15)
 
 
@@ -52,8 +56,7 @@ def test_units_are_counted_one_by_one():
     each = TIME * BATCH
     # sigmoid(±2) = 0.881, 0.119
     assert counts(update) == {0: each, 2: each, 10: each, 17: each, 19: each}
-    shares = {name: share for name, share in update.shares().items() if not name.startswith("decay")}
-    assert shares == {"mean": pytest.approx(0.5, abs=1e-6), "shut": 0.2, "open": 0.2}
+    assert shares(update.summary()) == (pytest.approx(0.5, abs=1e-6), 0.2, 0.2)
 
 
 def test_how_fast_a_gate_that_retains_forgets():
@@ -63,8 +66,8 @@ def test_how_fast_a_gate_that_retains_forgets():
     _, forget, _ = gate_histograms(network, weights, torch.zeros(TIME, BATCH, INPUT), None)[0]
     rates = -np.log([0.99, 0.9, 0.9, 0.9, 0.5])
     expected = [rates[0] + 0.4 * (rates[1] - rates[0]), rates[2], rates[3] + 0.6 * (rates[4] - rates[3])]
-    assert [forget.shares()[f"decay_{part}"] for part in (10, 50, 90)] == pytest.approx(expected, abs=1e-6)
-    assert 1 / forget.shares()["decay_50"] == pytest.approx(9.49, abs=0.005)
+    assert [getattr(forget.summary(), f"decay_{part}") for part in (10, 50, 90)] == pytest.approx(expected, abs=1e-6)
+    assert 1 / forget.summary().decay_50 == pytest.approx(9.49, abs=0.005)
 
 
 def test_a_gate_that_is_shut_forgets_at_once_and_one_that_writes_has_no_memory():

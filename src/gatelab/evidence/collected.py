@@ -1,11 +1,10 @@
 """Everything that the comparison page is made of, read from a store once: results, histories, failures, provenance."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from gatelab.evidence.question import Question
 from gatelab.evidence.scores import scored, worse
 from gatelab.evidence.selection import Selection, select
 from gatelab.keys import value_of
+from gatelab.probes.records import Gate, gates_of
 from gatelab.reading import read_json
 from gatelab.statistics import summarise
 from gatelab.store import Damaged, DamagedRunError, Result, Store
@@ -22,7 +22,6 @@ __all__ = [
     "Curve",
     "Evidence",
     "Failed",
-    "Gate",
     "Provenance",
     "Run",
     "Setting",
@@ -39,23 +38,6 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """How open a gate is over validation data, at the step that validation chose; shares in 0..1."""
-
-    mean: float
-    shut: float
-    """Share of values below 0.1."""
-    open: float
-    """Share of values above 0.9."""
-    decay_10: float = math.nan
-    """Of a gate that retains: the rate of forgetting of its slowest tenth of units, in nats a step."""
-    decay_50: float = math.nan
-    """Of its median unit."""
-    decay_90: float = math.nan
-    """Of its fastest tenth."""
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """A run that has come to its end."""
 
@@ -67,6 +49,7 @@ class Run:
     """The searched settings, such as ``optimizer.lr=0.01``; empty if none was."""
     curve: Curve
     gates: Mapping[str, Gate]
+    """Over validation data, at the step that validation chose."""
     scored: tuple[int, float]
     """Seed and test score; NaN for a run that diverged."""
 
@@ -232,19 +215,8 @@ def _run(number: int, result: Result, setting: str, store: Store) -> Run:
             steps.append(row["step"])
             scores.append(float(row["score"]))
             if row["step"] == result.best_step:
-                gates = _gates(row)
+                gates = gates_of(row)
     return Run(number, result, setting, Curve(tuple(steps), tuple(scores)), gates, scored(result))
-
-
-_GATE = re.compile(r"gates/(.+)/mean")
-
-
-def _gates(row: Mapping[str, Any]) -> dict[str, Gate]:
-    names = [match[1] for key in row if (match := _GATE.fullmatch(key))]
-    return {
-        name: Gate(**{part.name: float(row.get(f"gates/{name}/{part.name}", math.nan)) for part in fields(Gate)})
-        for name in names
-    }
 
 
 def _settings(

@@ -1,5 +1,1 @@
-"""What gates do: numbers read off a network while it runs over data."""
-
-from gatelab.probes.gates import GateHistogram, gate_histograms
-
-__all__ = ["GateHistogram", "gate_histograms"]
+"""What gates do: numbers read off a network while it runs over data, and how they are stored (no torch there)."""

@@ -11,11 +11,11 @@ from torch.func import functional_call
 
 from gatelab.language.bounds import gates
 from gatelab.layers.network import Network
+from gatelab.probes.records import OPEN, SHUT, Gate
 
 __all__ = ["GateHistogram", "gate_histograms"]
 
 BINS = 20
-SHUT, OPEN = 0.1, 0.9  # the thresholds of Karpathy, Johnson & Fei-Fei 2015
 LEAST = 1e-6  # a gate below this forgets everything; its logarithm would be all that a mean shows
 QUANTILES = (0.1, 0.5, 0.9)  # of units
 
@@ -40,16 +40,20 @@ class GateHistogram:
     mean: float
     decay: tuple[float, float, float] | None = None
 
-    def shares(self) -> dict[str, float]:
-        """Return the mean, the shares of values below 0.1 (shut) and above 0.9 (open), and how fast it forgets."""
+    def summary(self) -> Gate:
+        """Return the mean, the shares of values that are shut and open, and how fast it forgets."""
         total = max(1, int(self.counts.sum()))
-        width = len(self.counts) // 10
-        return {
-            "mean": self.mean,
-            "shut": float(self.counts[:width].sum() / total),
-            "open": float(self.counts[-width:].sum() / total),
-            **{f"decay_{100 * part:.0f}": rate for part, rate in zip(QUANTILES, self.decay or (), strict=False)},
-        }
+        shut, open_ = round(SHUT * len(self.counts)), round(OPEN * len(self.counts))
+        return Gate(
+            self.mean,
+            float(self.counts[:shut].sum() / total),
+            float(self.counts[open_:].sum() / total),
+            *(self.decay or ()),
+        )
+
+    def keyed(self) -> dict[str, float]:
+        """Return the summary under the keys of a history."""
+        return self.summary().keyed(self.name)
 
 
 @torch.no_grad()

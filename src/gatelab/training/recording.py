@@ -9,7 +9,7 @@ import torch
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
-from gatelab.probes import GateHistogram, gate_histograms
+from gatelab.probes.gates import GateHistogram, gate_histograms
 from gatelab.store import ClaimLost, Record, crash_point
 from gatelab.training.checkpoint import best_bytes, state_bytes
 from gatelab.training.lightning_module import StackModule
@@ -109,7 +109,7 @@ class Recording(Callback):
         training = self._training(module, run)
         record.append(step, "train", training)
         loss, score = module.measured[run]
-        shares = {f"gates/{gate.name}/{name}": share for gate in histograms for name, share in gate.shares().items()}
+        shares = {key: share for gate in histograms for key, share in gate.keyed().items()}
         record.append(step, "validation", {"loss": loss, "score": score, **shares})
         numbers = _named(training) | {"validation/loss": loss, "validation/score": score}
         self.mirrors[run].log(step, numbers, histograms)

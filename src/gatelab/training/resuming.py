@@ -7,6 +7,7 @@ from typing import Any
 
 from gatelab.disk import because
 from gatelab.errors import one_line
+from gatelab.probes.records import parsed
 from gatelab.reading import open_regular
 from gatelab.store import Record
 from gatelab.training.checkpoint import RunState, best_bytes, read_state
@@ -106,6 +107,6 @@ def replay(mirror: Mirror, history: Sequence[Mapping[str, Any]]) -> None:
         numbers = rows.setdefault(row["step"], {})
         for name, value in row.items():
             if name not in ("step", "split"):
-                numbers[name if name.startswith("gates/") else f"{row['split']}/{name}"] = value
+                numbers[f"{row['split']}/{name}" if parsed(name) is None else name] = value
     for step, numbers in rows.items():
         mirror.log(step, numbers)

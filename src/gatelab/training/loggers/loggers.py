@@ -15,7 +15,7 @@ from typing import Any
 from pytorch_lightning.loggers import CSVLogger
 
 from gatelab.configuration import RunConfiguration
-from gatelab.probes import GateHistogram
+from gatelab.probes.gates import GateHistogram
 from gatelab.store import Result
 from gatelab.training.loggers.wandb_logger import WandbMirror, open_wandb
 from gatelab.training.loggers.wandb_process import one_line, start_run
@@ -49,7 +49,7 @@ class Mirror:
 
     def log(self, step: int, numbers: Mapping[str, float], gates: Sequence[GateHistogram] = ()) -> None:
         """Log numbers after a step, and how open the gates are: histograms to Weights & Biases, shares to all."""
-        shares = {f"gates/{gate.name}/{share}": value for gate in gates for share, value in gate.shares().items()}
+        shares = {key: share for gate in gates for key, share in gate.keyed().items()}
         finite = _finite({**numbers, **shares})
 
         def log(logger: Any) -> None:

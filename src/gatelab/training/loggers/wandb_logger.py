@@ -7,7 +7,8 @@ from typing import Any
 
 from gatelab.configuration import RunConfiguration
 from gatelab.keys import WandbSection
-from gatelab.probes import GateHistogram
+from gatelab.probes.gates import GateHistogram
+from gatelab.probes.records import GATES, HISTOGRAM, Key
 from gatelab.store import Result
 from gatelab.training.loggers.wandb_process import TAG, shortened, start_run, tags_of_environment
 
@@ -40,7 +41,8 @@ class WandbMirror:
         if step <= self._shown:
             return
         histograms = {
-            f"gates/{gate.name}/histogram": wandb.Histogram(np_histogram=(gate.counts, gate.edges)) for gate in gates
+            str(Key(GATES, gate.name, HISTOGRAM)): wandb.Histogram(np_histogram=(gate.counts, gate.edges))
+            for gate in gates
         }
         self.run.log({**numbers, **histograms, STEP: step})
 
