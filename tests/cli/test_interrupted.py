@@ -10,7 +10,7 @@ import time
 import pytest
 
 from gatelab import signals
-from gatelab.sweeps.interruption import Interruption
+from gatelab.store import Stop
 from tests.faults.sweeping import ROOT, start
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -131,13 +131,13 @@ def test_another_thread_leaves_signals_alone():
 
 
 def test_a_sweep_answers_the_first_signal_and_a_terminal_may_close_twice(capfd):
-    noted = Interruption()
+    noted = Stop(sweep=True)
     for _ in range(2):
-        noted.notice(signal.SIGHUP)
-    assert noted.number == signal.SIGHUP
+        noted.hear(signal.SIGHUP)
+    assert noted.signum == signal.SIGHUP
     assert capfd.readouterr().err == "\nstopping at the next checkpoint; Ctrl-C again ends at once\n"
     with pytest.raises(KeyboardInterrupt):
-        noted.notice(signal.SIGINT)
+        noted.hear(signal.SIGINT)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])

@@ -146,7 +146,6 @@ def test_who_was_paused_beyond_the_lease_writes_no_more(tmp_path):
         lambda: old.rewind({"bytes": 0, "sha256": "".join(["e3b0c44298fc1c149afbf4c8996fb924",
                                                            "27ae41e4649b934ca495991b7852b855"])}),
         old.restart,
-        lambda: old.truncate_after(0),
         lambda: old.finish(example(identity=NAME)),
     ):  # fmt: skip
         with pytest.raises(ClaimLost, match=f"run {NAME} was taken over by process {os.getpid()} on "):

@@ -8,9 +8,9 @@ import pytest
 
 from gatelab.errors import UserError
 from gatelab.store import Store
+from gatelab.store.faults import VARIABLE
 from gatelab.sweeps import ExecutorOptions, Failure, execute
 from gatelab.sweeps.executors import open_executor
-from gatelab.sweeps.injected import VARIABLE
 from tests.training.examples import configuration, outcome
 
 BAD = 7

@@ -10,8 +10,8 @@ import pytest
 from gatelab.cli.train import train
 from gatelab.errors import UserError
 from gatelab.store import Store
+from gatelab.store.faults import VARIABLE
 from gatelab.sweeps.estimate import Estimate
-from gatelab.sweeps.injected import VARIABLE
 from tests.faults.sweeping import SMALL
 
 TINY = [*SMALL, "hydra.launcher.executor=inline", "training.max_steps=4", "training.validate_every=2", "progress=false"]

@@ -6,8 +6,8 @@ import torch
 from gatelab.cli import entry
 from gatelab.cli.train import train
 from gatelab.errors import SharedError, UserError
+from gatelab.store.faults import VARIABLE
 from gatelab.sweeps import memory_estimate
-from gatelab.sweeps.injected import VARIABLE
 from gatelab.sweeps.job import Order
 from gatelab.sweeps.memory_estimate import Room, is_out_of_memory, needed, shown
 from gatelab.sweeps.work import failed, perform

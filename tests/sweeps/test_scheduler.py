@@ -5,10 +5,9 @@ import time
 
 import pytest
 
-from gatelab.store import Store
+from gatelab.store import Stop, Store
+from gatelab.store.failure import read_failure
 from gatelab.sweeps.executors import Executor, Handle
-from gatelab.sweeps.failure import read_failure
-from gatelab.sweeps.interruption import Interruption
 from gatelab.sweeps.job import Order, Report
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.scheduler import Campaign
@@ -65,7 +64,7 @@ class Pretending(Executor):
 def campaign(tmp_path):
     def start(executor, runs=4, signals=None, **options):
         stack = [configuration(tmp_path, seed=seed) for seed in range(runs)]
-        settings, signals = ExecutorOptions(**options), signals or Interruption()
+        settings, signals = ExecutorOptions(**options), signals or Stop(sweep=True)
         started = Campaign([stack], executor, settings, None, View(quiet=True), signals)
         started.run()
         return {failure.seed: failure for failure in started.failures.values()}
@@ -95,10 +94,10 @@ def test_a_stack_that_fails_is_halved_until_the_culprit_is_alone(campaign, tmp_p
 
 def test_a_failure_is_written_into_the_folder_of_its_run(campaign, tmp_path):
     failure = campaign(Pretending(failing(1)))[1]
-    assert read_failure(str(tmp_path), failure.identity) == failure
+    assert read_failure(tmp_path / failure.identity) == failure
     assert Store(tmp_path).unfinished() == [failure.identity]
     (tmp_path / failure.identity / "failed.json").write_text("{")
-    assert read_failure(str(tmp_path), failure.identity) is None
+    assert read_failure(tmp_path / failure.identity) is None
 
 
 def test_a_run_that_fails_alone_is_tried_again_as_often_as_asked(campaign):
@@ -160,12 +159,12 @@ def test_a_stack_that_was_stopped_from_outside_goes_on_but_not_for_ever(campaign
 
 
 def test_a_signal_stops_what_runs_and_begins_nothing(campaign, tmp_path, monkeypatch):
-    signals = Interruption()
+    signals = Stop(sweep=True)
     executor = Pretending(lambda seeds: "hangs")
     wait = executor.wait
 
     def interrupted(seconds):
-        signals.number = signal.SIGINT
+        signals.request(signal.SIGINT)
         return wait(seconds)
 
     monkeypatch.setattr(executor, "wait", interrupted)
@@ -202,7 +201,7 @@ def test_runs_of_another_process_are_waited_for_and_what_it_leaves_is_trained(ca
 
 
 def test_the_second_signal_is_not_waited_for():
-    signals = Interruption()
-    signals.notice(signal.SIGTERM)
+    signals = Stop(sweep=True)
+    signals.hear(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
-        signals.notice(signal.SIGINT)
+        signals.hear(signal.SIGINT)

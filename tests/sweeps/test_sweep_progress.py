@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gatelab.sweeps.interruption import Interruption
+from gatelab.store import Stop
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.scheduler import Campaign
 from gatelab.sweeps.sweep_progress import Standing, View
@@ -50,7 +50,7 @@ def test_a_campaign_counts_its_runs(tmp_path, capsys):
     stacks = [[configuration(tmp_path, seed=seed) for seed in seeds] for seeds in ((0, 1), (2,))]
     with View() as view:
         executor = Pretending(failing(1))
-        Campaign(stacks, executor, ExecutorOptions(), None, view, Interruption(), before=7).run()
+        Campaign(stacks, executor, ExecutorOptions(), None, view, Stop(sweep=True), before=7).run()
     lines = [line for line in capsys.readouterr().err.splitlines() if "runs finished" in line]
     assert [line[6:] for line in lines] == [
         "7 of 10 runs finished, 1 stack running",

@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 
+from gatelab.store.faults import VARIABLE
 from tests.trust.kinds import SWEEPS, Sweep, everything, same
 from tests.trust.launching import Launch, launch_and_end
 
@@ -37,7 +38,7 @@ def test_corruption(chunk, tmp_path):
     whole, left = everything(tmp_path / "whole"), tmp_path / "whole"
     if where == "unfinished":
         left = sweep.lay_out(tmp_path / "killed")
-        dies = {"GATELAB_CRASH": "after sync last.pt:12"}
+        dies = {VARIABLE: "crash:after sync last.pt:12"}
         assert Launch(left, sweep.arguments, environment=dies).end() == 137
     shown = compared(left) if where == "finished" else None
     for number in chunk.numbers:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gatelab.store import crash_point
+from gatelab.store.faults import VARIABLE, crash_point
 from tests.faults.sweeping import result_files
 from tests.trust.deaths import CASES, LEAVING
 from tests.trust.kinds import SWEEPS, everything, same
@@ -25,7 +25,7 @@ def test_crashes(chunk, tmp_path):
         with chunk.trial(f"{point} (after {before})" if before else point):
             for place in filter(None, (before, point)):
                 finished = result_files(folder)
-                assert Launch(folder, arguments, environment={"GATELAB_CRASH": place}).end() == 137
+                assert Launch(folder, arguments, environment={VARIABLE: f"crash:{place}"}).end() == 137
                 kept = result_files(folder)
                 assert {path: kept.get(path) for path in finished} == finished, "a finished run was written again"
             launch_and_end(folder, arguments)
@@ -36,6 +36,6 @@ def test_crashes(chunk, tmp_path):
 
 
 def test_a_name_that_is_none_is_refused(monkeypatch):
-    monkeypatch.setenv("GATELAB_CRASH", "before claim")
+    monkeypatch.setenv(VARIABLE, "crash:before claim")
     with pytest.raises(ValueError, match="not among the crash points"):
         crash_point("before lunch")

@@ -10,7 +10,6 @@ from gatelab.cli.arguments import keyed
 from gatelab.configuration import RunConfiguration, run_configuration
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.locations import command_line
-from gatelab.reading import read_json
 from gatelab.store import Inventory, Store, inventory, remove_leftovers_of
 from gatelab.sweeps.search.journal import check_journal
 
@@ -194,15 +193,15 @@ def _configurations(place: Store, identities: Sequence[str]) -> tuple[list[RunCo
                 raise UserError("it means another run to this version of gatelab")
             runs.append(run)
         except UserError as error:
-            began = _began(place.folder(identity) / "provenance.json")
+            began = _began(place, identity)
             lost.append(f"run {identity} cannot be trained from its config.yaml: {error}; it was begun by: {began}")
     return runs, lost
 
 
-def _began(path: Path) -> str:
+def _began(place: Store, identity: str) -> str:
     """Return the command that provenance.json says has trained a run."""
     try:
-        words = read_json(path)["command"]
+        words = place.provenance(identity)["command"]
         return one_line(shlex.join(["python", *map(str, words)]), _LONGEST_COMMAND)
     except (UserError, KeyError, TypeError):
         return "a command that nobody knows any more"

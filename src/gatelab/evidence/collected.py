@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gatelab.errors import UserError
@@ -14,14 +13,12 @@ from gatelab.evidence.scores import scored, worse
 from gatelab.evidence.selection import Selection, select
 from gatelab.keys import value_of
 from gatelab.probes.records import Gate, gates_of
-from gatelab.reading import read_json
 from gatelab.statistics import summarise
-from gatelab.store import Damaged, DamagedRunError, Result, Store
+from gatelab.store import Damaged, DamagedRunError, Failure, Result, Store
 
 __all__ = [
     "Curve",
     "Evidence",
-    "Failed",
     "Provenance",
     "Run",
     "Setting",
@@ -88,18 +85,6 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """A run without a result."""
-
-    identity: str
-    label: str
-    task: str
-    seed: int | None
-    reason: str
-    attempts: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Provenance:
     """Where the results come from: value -> how many runs have it."""
 
@@ -122,7 +107,7 @@ class Evidence:
     labels: tuple[str, ...]
     settings: Mapping[tuple[str, str], tuple[Setting, ...]]
     """Task and label -> its settings, the one that validation chose first."""
-    failed: tuple[Failed, ...]
+    failed: tuple[Failure, ...]
     unfinished: tuple[str, ...]
     """Identities of runs that were begun and neither ended nor failed."""
     damaged: tuple[Damaged, ...]
@@ -250,31 +235,12 @@ def _rank(setting: Setting, *, higher_is_better: bool) -> tuple[int, int, float,
     )
 
 
-def _without_result(store: Store, tasks: set[str]) -> tuple[tuple[Failed, ...], tuple[str, ...]]:
-    failed, unfinished = [], []
+def _without_result(store: Store, tasks: set[str]) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
     plain = {task.split(" ")[0] for task in tasks}
-    for identity in store.unfinished():
-        failure = _failure(store.runs_dir / identity / "failed.json", identity)
-        if failure is None:
-            unfinished.append(identity)
-        elif failure.task in plain:
-            failed.append(failure)
+    told = {identity: failure for identity, failure in store.failures().items() if failure.task}
+    failed = [failure for failure in told.values() if failure.task in plain]
+    unfinished = [identity for identity in store.unfinished() if identity not in told]
     return tuple(sorted(failed, key=lambda run: (run.task, run.label, run.seed or 0, run.identity))), tuple(unfinished)
-
-
-def _failure(path: Path, identity: str) -> Failed | None:
-    content = _json(path)
-    if not content:
-        return None
-    seed, attempts = content.get("seed"), content.get("attempts")
-    return Failed(
-        identity,
-        str(content.get("label", "")),
-        str(content.get("task", "")),
-        seed if isinstance(seed, int) else None,
-        str(content.get("reason", "no reason was recorded")),
-        attempts if isinstance(attempts, int) else None,
-    )
 
 
 def _provenance(store: Store, identities: Sequence[str]) -> Provenance:
@@ -284,8 +250,9 @@ def _provenance(store: Store, identities: Sequence[str]) -> Provenance:
     devices: Counter[str] = Counter()
     versions: dict[str, Counter[str]] = {}
     for identity in identities:
-        content = _json(store.runs_dir / identity / "provenance.json")
-        if not content:
+        try:
+            content = store.provenance(identity)
+        except UserError:  # it is shown beside the results, never one itself
             continue
         newest = max(newest, str(content.get("date", "")))
         git = content.get("git")
@@ -299,15 +266,6 @@ def _provenance(store: Store, identities: Sequence[str]) -> Provenance:
             if version is not None:
                 versions.setdefault(package, Counter())[str(version)] += 1
     return Provenance(newest, commits, versions, platforms, devices)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """Return what a file says; nothing if it is absent or damaged: it is told beside the results, never one itself."""
-    try:
-        content = read_json(path)
-    except UserError:
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _configurations(store: Store, identities: Sequence[str]) -> dict[str, Mapping[str, Any]]:

@@ -19,7 +19,7 @@ from gatelab.papers.checks.tested import Test
 from gatelab.papers.comparison import Comparison
 from gatelab.papers.folder import PAPER, Experiment, shown_file
 from gatelab.papers.trials import Trials
-from gatelab.reading import read_json, read_rows, read_yaml
+from gatelab.reading import read_rows, read_yaml
 from gatelab.report import Table, runs_table, variants_table
 from gatelab.report.report import build_report
 from gatelab.report.tables import csv_text, from_csv
@@ -166,7 +166,7 @@ def _page(experiment: Experiment, profile: str, comparison: Comparison, variants
 
 def _about(profile: str, store: Store, results: Sequence[Result]) -> dict[str, object]:
     """Say when, where and from which code the runs come; several values where they differ."""
-    origins = [_origin(store, result.identity) for result in results]
+    origins = [store.provenance(result.identity) for result in results]
     commits = {_commit(origin) for origin in origins}
     return {
         "profile": profile,
@@ -186,14 +186,6 @@ def _machine(origin: dict[str, object]) -> str:
     words = str(origin.get("platform", "unknown"))
     architecture = next((name for name in ("x86_64", "aarch64", "arm64", "AMD64") if name in words), "")
     return f"{words.partition('-')[0]} {architecture}".strip() + f", {origin.get('cpu_count')} cores"
-
-
-def _origin(store: Store, identity: str) -> dict[str, object]:
-    path = store.runs_dir / identity / "provenance.json"
-    origin = read_json(path)
-    if not isinstance(origin, dict):
-        raise UserError(f"write=true: {path}: damaged, so that nobody knows where the run comes from")
-    return origin
 
 
 def _commit(origin: dict[str, object]) -> str:

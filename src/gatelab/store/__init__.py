@@ -1,7 +1,8 @@
 """Where runs live: identity, record and store; no torch here, so that tables and sweeps start fast."""
 
 from gatelab.store.checkpoint_seal import seal, unseal
-from gatelab.store.crash_points import CRASH_POINTS, crash_point
+from gatelab.store.failure import FAILED, Failure, forget_failure, write_failure
+from gatelab.store.faults import CRASH_POINTS, crash_point
 from gatelab.store.finished_run import Damaged, DamagedRunError
 from gatelab.store.identity import identity, identity_of_texts, science_text, scientific, scientific_section, settings
 from gatelab.store.inventory import Inventory, inventory, remove_leftovers_of
@@ -16,12 +17,14 @@ from gatelab.store.store import Store
 
 __all__ = [
     "CRASH_POINTS",
+    "FAILED",
     "LEASE",
     "Claim",
     "ClaimLost",
     "Claims",
     "Damaged",
     "DamagedRunError",
+    "Failure",
     "Inventory",
     "Owner",
     "Performance",
@@ -31,6 +34,7 @@ __all__ = [
     "Stopped",
     "Store",
     "crash_point",
+    "forget_failure",
     "identity",
     "identity_of_texts",
     "inventory",
@@ -42,4 +46,5 @@ __all__ = [
     "seal",
     "settings",
     "unseal",
+    "write_failure",
 ]

@@ -52,13 +52,12 @@ def inventory(store: Store, *, every_byte: bool = False) -> Inventory:
                 found.unsealed.append(identity)
     found.damaged = dict(sorted(store.damaged.items()))
     found.unfinished = store.unfinished()
+    found.failed = sorted(store.failures())
     for identity in found.unfinished:
         folder = store.runs_dir / identity
         owner = standing_owner(folder)
         if owner is not None:
             found.claimed[identity] = owner
-        if (folder / "failed.json").exists():
-            found.failed.append(identity)
         if owner is None:
             found.leftovers += _temporary(folder)
     for identity in (*found.finished, *found.damaged):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from gatelab.disk import append_whole, because, make_folder, remove_leftovers, sync_folder, write_atomically, writing
 from gatelab.errors import UserError
 from gatelab.store.config_file import read_configuration, write_text
-from gatelab.store.crash_points import crash_point
+from gatelab.store.faults import crash_point
 from gatelab.store.finished_run import RESULT, SEALED, file_hash, sealed_result
 from gatelab.store.history import complete_bytes, read_history
 from gatelab.store.identity import is_configuration_of, same_science
@@ -95,13 +95,6 @@ class Record:
     def history(self) -> list[dict[str, Any]]:
         """Return what was appended so far, as ``read_history`` does."""
         return read_history(self._metrics)
-
-    def truncate_after(self, step: int) -> None:
-        """Forget the history after ``step``: a run resumed from a checkpoint will write it again."""
-        rows = self.history()
-        kept = [row for row in rows if row["step"] <= step]
-        if len(kept) < len(rows):
-            self._rewrite("".join(f"{json_text(row)}\n" for row in kept).encode())
 
     def mark(self) -> dict[str, Any]:
         """Return where the history stands, for a checkpoint: its length in bytes and their hash."""

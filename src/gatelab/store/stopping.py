@@ -1,4 +1,4 @@
-"""Stopping in order: a signal, or a word from elsewhere, sets a flag, and training stops at the next step."""
+"""Stopping in order: a signal, or a request, sets a flag, and training stops at the next step or checkpoint."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from typing import Any
 
 from gatelab import signals
 
-__all__ = ["Stop", "Stopped"]
+__all__ = ["Interrupted", "Stop", "Stopped"]
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
@@ -32,15 +32,38 @@ class Stopped(Exception):  # noqa: N818 - nothing went wrong
         return str(self.args[0])
 
 
+class Interrupted(BaseException):
+    """A sweep has been stopped by a signal; the same command goes on with it. Like KeyboardInterrupt no error.
+
+    Args:
+        sentence: for the terminal.
+        signum: of the signal.
+    """
+
+    def __init__(self, sentence: str, signum: int) -> None:
+        super().__init__(sentence)
+        self.signum = signum
+
+    @property
+    def status(self) -> int:
+        """Exit status, as shells report a signal."""
+        return 128 + self.signum
+
+
 class Stop:
-    """Whether training has been asked to stop.
+    """Whether a run or a sweep has been asked to stop.
 
     Args:
         asked: a question that is put at every step, such as the ``is_set`` of an event of multiprocessing.
+        sweep: of a sweep, whose stacks come to a checkpoint first. It answers every signal; a stack answers Ctrl-C
+            alone, for the launcher of its process sends SIGTERM, perhaps twice.
     """
 
-    def __init__(self, asked: Callable[[], bool] | None = None) -> None:
+    def __init__(self, asked: Callable[[], bool] | None = None, *, sweep: bool = False) -> None:
         self._asked = asked
+        self._when = "at the next checkpoint" if sweep else "after this step"
+        self._answered = signals.ending() if sweep else (signal.SIGINT,)
+        self._final = (signal.SIGINT, signal.SIGTERM) if sweep else (signal.SIGINT,)  # a terminal may close twice
         self._signum: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -63,7 +86,7 @@ class Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Listen to SIGINT, SIGTERM and SIGHUP; the second SIGINT raises KeyboardInterrupt.
+        """Listen to SIGINT, SIGTERM and SIGHUP for the time of a block.
 
         In a thread other than the main one, and inside another ``on_signals`` of the same object, nothing is changed.
         """
@@ -84,12 +107,14 @@ class Stop:
         """Take the signals back from who has taken them since, as a Trainer does."""
         if self._before and threading.current_thread() is threading.main_thread():
             for signum in self._before:
-                signal.signal(signum, self._hear)
+                signal.signal(signum, self.hear)
 
-    def _hear(self, signum: int, frame: FrameType | None) -> None:
+    def hear(self, signum: int, frame: FrameType | None = None) -> None:
+        """Note the first signal, and act on the second."""
         signals.heard(signum)
-        if self._signum is not None and signum == signal.SIGINT:
+        if self._signum is None:
+            self._signum = int(signum)
+            if signum in self._answered:
+                signals.answer(f"stopping {self._when}; Ctrl-C again ends at once")
+        elif signum in self._final:
             raise KeyboardInterrupt
-        if self._signum is None and signum == signal.SIGINT:
-            signals.answer("stopping after this step; Ctrl-C again ends at once")
-        self._signum = self._signum or int(signum)

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 from gatelab.disk import make_folder, writing
 from gatelab.errors import UserError, suggest
+from gatelab.reading import read_json
 from gatelab.store.checkpoint_seal import sealed_step
 from gatelab.store.config_file import read_configuration
+from gatelab.store.failure import Failure, read_failure
 from gatelab.store.finished_run import RESULT, Damaged, DamagedRunError, Finished, read_finished
 from gatelab.store.format_number import check_format, write_format
 from gatelab.store.history import read_history
@@ -88,6 +90,23 @@ class Store:
     def unfinished(self) -> list[str]:
         """Return the identities, sorted, of the runs that were begun and have no result."""
         return sorted(name for name, folder in self._folders() if not os.path.exists(f"{folder}{os.sep}result.json"))
+
+    def failures(self) -> dict[str, Failure]:
+        """Return identity -> why it failed the last time, of the runs that were begun and have no result."""
+        found = {identity: read_failure(self.runs_dir / identity) for identity in self.unfinished()}
+        return {identity: failure for identity, failure in found.items() if failure is not None}
+
+    def provenance(self, identity: str) -> dict[str, Any]:
+        """Return where a run comes from: what ``provenance`` knows, and device, path and stack.
+
+        Raises:
+            UserError: provenance.json is not there, or damaged.
+        """
+        path = self._known(identity) / "provenance.json"
+        content = read_json(path)
+        if not isinstance(content, dict):
+            raise UserError(f"{path}: damaged provenance: an object was expected")
+        return content
 
     def configuration(self, identity: str) -> dict[str, Any]:
         """Return the configuration that a run was frozen with.

@@ -1,8 +1,8 @@
 """Sweeps: planned as a whole, trained in stacks by an executor that outlives what happens to them."""
 
+from gatelab.store import Failure
+from gatelab.store.stopping import Interrupted
 from gatelab.sweeps.execute import execute, missing
-from gatelab.sweeps.failure import Failure
-from gatelab.sweeps.interruption import Interrupted
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.plan import Plan, plan
 

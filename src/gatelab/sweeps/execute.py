@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from gatelab.configuration import RunConfiguration
-from gatelab.store import Result, Store
+from gatelab.store import Failure, Result, Stop, Store
+from gatelab.store.stopping import Interrupted
 from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.executors.inline import Inline
-from gatelab.sweeps.failure import Failure
-from gatelab.sweeps.interruption import Interrupted, interruption
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.plan import Plan, plan
 from gatelab.sweeps.scheduler import Campaign
@@ -86,13 +85,14 @@ def _say_what_is_damaged(pending: Sequence[RunConfiguration]) -> None:
 def _carry_out(
     work: Plan, executor: Executor, options: ExecutorOptions, sweep: str | None, *, quiet: bool
 ) -> dict[str, Failure]:
-    with interruption() as signals, View(quiet=quiet) as view:
-        campaign = Campaign(work.stacks, executor, options, sweep, view, signals, len(work.finished))
+    stop = Stop(sweep=True)
+    with stop.on_signals(), View(quiet=quiet) as view:
+        campaign = Campaign(work.stacks, executor, options, sweep, view, stop, len(work.finished))
         campaign.run()
-    if signals.number is not None:
+    if stop.signum is not None:
         runs = [run for stack in work.stacks for run in stack]
         left = len(missing(runs))
         total = len(work.finished) + len(runs)
         sentence = f"stopped: {total - left} of {total} runs are finished; the same command goes on with the others"
-        raise Interrupted(sentence, signals.number)
+        raise Interrupted(sentence, stop.signum)
     return campaign.failures

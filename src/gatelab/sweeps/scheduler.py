@@ -3,14 +3,16 @@
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 from gatelab.configuration import RunConfiguration
+from gatelab.errors import UserError
 from gatelab.locations import command_line
-from gatelab.store import Store
+from gatelab.store import Failure, Stop, Store, write_failure
 from gatelab.sweeps.executors import Executor, Handle
-from gatelab.sweeps.failure import Failure, record_failure
-from gatelab.sweeps.interruption import Interruption
 from gatelab.sweeps.job import Order, Report
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.plan import stacks
@@ -44,7 +46,7 @@ class Campaign:
         options: limits and retries.
         sweep: the name under which loggers group the runs.
         view: what the terminal shows.
-        interruption: notes signals.
+        stop: whether the sweep is to stop.
         before: how many runs of the sweep were finished before.
 
     Attributes:
@@ -58,7 +60,7 @@ class Campaign:
         options: ExecutorOptions,
         sweep: str | None,
         view: View,
-        interruption: Interruption,
+        stop: Stop,
         before: int = 0,
     ) -> None:
         self.failures: dict[str, Failure] = {}
@@ -66,8 +68,8 @@ class Campaign:
         self._options = options
         self._sweep = sweep
         self._view = view
-        self._interruption = interruption
-        executor.asked = lambda: interruption.number is not None
+        self._asked_to_stop = stop
+        executor.asked = lambda: stop.signum is not None
         self._waiting = deque(_Piece(list(stack), number) for number, stack in enumerate(planned, start=1))
         self._stacks = len(planned)
         self._running: dict[Handle, _Piece] = {}
@@ -80,7 +82,7 @@ class Campaign:
     def run(self) -> None:
         """Return when every run has a result or a failure, or when a signal has stopped the sweep."""
         while self._waiting or self._running or self._elsewhere:
-            if self._interruption.number is not None:
+            if self._asked_to_stop.signum is not None:
                 self._stop()
                 return
             while self._waiting and len(self._running) < self._executor.slots:
@@ -128,7 +130,8 @@ class Campaign:
         if elsewhere:
             self._view.say(f"{handle.order.title}: {_held(elsewhere)}; waiting", important=True)
         if report.kind == "stopped" and self._executor.within:
-            self._interruption.number = self._interruption.number or report.signum
+            if self._asked_to_stop.signum is None:
+                self._asked_to_stop.request(report.signum)
         elif report.kind == "stopped" and piece.stops < _MOST_STOPS:
             self._again(piece, _missing(piece.runs), stops=piece.stops + 1)
         elif report.kind != "done":
@@ -159,9 +162,7 @@ class Campaign:
 
     def _fail(self, run: RunConfiguration, title: str, report: Report, reason: str, attempts: int) -> None:
         self._view.say(f"{title} seed {run.seed} failed: {reason}", important=True)
-        failure = Failure.of(run, reason, report.detail, attempts)
-        record_failure(run, failure)
-        self.failures[run.identity] = failure
+        self.failures[run.identity] = _record(run, reason, report.detail, attempts)
         self._have_ended([run])
 
     def _have_ended(self, runs: Iterable[RunConfiguration]) -> None:
@@ -208,6 +209,17 @@ class Campaign:
                 del self._running[handle]
                 self._view.end(handle)
         self._executor.close()
+
+
+def _record(run: RunConfiguration, reason: str, detail: str, attempts: int) -> Failure:
+    """Write failed.json of a run; the disk may be what failed, so that an error here is not a second one."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    failure = Failure(run.identity, run.label, run.task.name, run.seed, reason, detail, attempts, now)
+    with suppress(OSError, UserError):  # a folder that cannot be begun may still take the reason
+        Store(run.runs_dir).record(run.identity, run.mapping())
+    with suppress(OSError):
+        write_failure(Path(run.runs_dir) / run.identity, failure)
+    return failure
 
 
 def _missing(runs: Sequence[RunConfiguration]) -> list[RunConfiguration]:

@@ -2,11 +2,11 @@
 
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 from gatelab.errors import SharedError, UserError
-from gatelab.store import Stop, Stopped
-from gatelab.sweeps.failure import forget_failure
-from gatelab.sweeps.injected import inject
+from gatelab.store import Stop, Stopped, forget_failure
+from gatelab.store.faults import seed_fault
 from gatelab.sweeps.job import Order, Report
 from gatelab.sweeps.memory_estimate import is_out_of_memory, out_of_memory
 
@@ -71,7 +71,7 @@ def train(
     runs = order.runs()
     display = None if watch is None else Steps(watch)
     try:
-        inject(runs)
+        seed_fault([run.seed for run in runs])
         results = train_stack(runs, order.sweep, order.title, stop=Stop(asked), display=display)
     except (MemoryError, RuntimeError, OSError) as error:
         if not is_out_of_memory(error):
@@ -80,7 +80,7 @@ def train(
     done = {result.identity for result in results}
     for run in runs:
         if run.identity in done:
-            forget_failure(run.runs_dir, run.identity)
+            forget_failure(Path(run.runs_dir) / run.identity)
     return Report("done", taken=tuple(identity for identity in order.identities if identity not in done))
 
 

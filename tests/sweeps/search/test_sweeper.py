@@ -12,6 +12,7 @@ from gatelab.cli import entry
 from gatelab.cli.train import train
 from gatelab.errors import UserError
 from gatelab.store import Store
+from gatelab.store.faults import VARIABLE
 
 LR = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
 SMALL = [
@@ -89,7 +90,7 @@ def test_a_divergence_is_told(folder, capfd):
 
 @pytest.mark.slow
 def test_a_run_whose_process_dies_fails_its_trial(folder, capfd, monkeypatch):
-    monkeypatch.setenv("GATELAB_INJECTED_FAULT", "kill:1")
+    monkeypatch.setenv(VARIABLE, "kill:1")
     words = ["optimizer.lr=1e-3,1e-2", "hydra.sweeper.sampler=grid", "hydra.sweeper.seeds=2"]
     assert train([*SEARCH, *words, "hydra.sweeper.study_name=lr"]) == 1
     printed = capfd.readouterr().out

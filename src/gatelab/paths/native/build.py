@@ -12,7 +12,6 @@ write is not used. A lock file lets one process compile while others wait.
 
 import atexit
 import ctypes
-import fcntl
 import hashlib
 import logging
 import os
@@ -21,7 +20,6 @@ import pwd
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -29,6 +27,7 @@ from pathlib import Path
 
 from gatelab.disk import because, make_folder, remove_leftovers, write_atomically
 from gatelab.errors import UserError
+from gatelab.locks import take_lock
 from gatelab.paths.native import c_compiler
 from gatelab.paths.native.c_compiler import compile_library, compiler, compiler_identity, flags, no_compiler
 
@@ -41,7 +40,6 @@ _log = logging.getLogger(__name__)
 _PREFIX = b"gatelab library "
 _NAME = 32  # hex digits
 _LENGTH = len(_PREFIX) + _NAME + 1 + 64
-_POLL = 0.05  # seconds
 
 
 def cache_directory() -> Path | None:
@@ -215,15 +213,8 @@ def _lock(path: Path) -> Iterator[None]:
     """Hold a lock file; the system takes it from a process that ends. Who waits for too long goes on without it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        until = time.monotonic() + 2 * c_compiler.LONGEST_COMPILATION
-        while time.monotonic() < until:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(_POLL)
-            except OSError:  # a file system without locks: then more than one may compile, which only costs time
-                break
+        with suppress(OSError):  # a file system without locks: then more than one may compile, which only costs time
+            take_lock(descriptor, 2 * c_compiler.LONGEST_COMPILATION)
         yield
     finally:
         os.close(descriptor)

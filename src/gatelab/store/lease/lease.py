@@ -28,7 +28,7 @@ from typing import Any
 from gatelab.disk import temporary_path, write_atomically, write_new, writing
 from gatelab.errors import UserError
 from gatelab.reading import Limits, read_bytes
-from gatelab.store.crash_points import crash_point
+from gatelab.store.faults import crash_point
 from gatelab.store.lease.owner import Owner, this_process
 
 __all__ = ["LEASE", "Claim", "ClaimLost", "remove_claims", "standing_owner", "take_claim"]

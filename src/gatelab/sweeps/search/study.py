@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from gatelab.disk import because, make_folder, writing
 from gatelab.errors import UserError
+from gatelab.locks import take_lock
 from gatelab.sweeps.search.journal import check_journal, forget_mark, mark_journal, mend_journal
 from gatelab.sweeps.search.space import Space
 
@@ -32,18 +33,16 @@ def claimed(folder: Path, name: str) -> Iterator[None]:
     Raises:
         UserError: another process holds it.
     """
-    import fcntl
-
     make_folder(folder)
     path = folder / f"{name}.claim"
     new = not path.exists()
     with writing(path):
         claim = path.open("a")
     with claim as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"hydra.sweeper.study_name={name}: another process is searching this study") from None
+        with writing(path):
+            locked = take_lock(file)
+        if not locked:
+            raise UserError(f"hydra.sweeper.study_name={name}: another process is searching this study")
         try:
             yield
         except UserError:
