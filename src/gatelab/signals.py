@@ -17,9 +17,9 @@ from types import FrameType
 
 __all__ = ["Ended", "answer", "ending", "heard", "watched"]
 
-_PATIENCE = 0.4  # seconds in which whoever is interrupted may answer by itself
+_GRACE = 0.4  # seconds in which whoever is interrupted may answer by itself
 _LOST = 3.0  # seconds after which a signal that has not ended anything is raised once more
-_LAST_PATIENCE = 2.0  # seconds from the second Ctrl-C to the end of a process that does not hear it
+_LAST_GRACE = 2.0  # seconds from the second Ctrl-C to the end of a process that does not hear it
 
 
 class Ended(KeyboardInterrupt):
@@ -142,7 +142,7 @@ def _listen(reader: int, numbers: set[int]) -> None:
                 again -= 1
             elif number in numbers:
                 asked += number == signal.SIGINT
-                due.append((now + _PATIENCE, wait_is_over))
+                due.append((now + _GRACE, wait_is_over))
                 due.append((now + _LOST, partial(ask_again, number)))
                 if asked > 1:
-                    due.append((now + _LAST_PATIENCE, partial(os._exit, 128 + number)))
+                    due.append((now + _LAST_GRACE, partial(os._exit, 128 + number)))

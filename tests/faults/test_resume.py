@@ -232,7 +232,7 @@ def test_a_checkpoint_of_something_else_is_not_used(stopped, tmp_path, capsys, c
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_mirrors_begin_with_what_was_before_the_stop(tmp_path):
+def test_loggers_begin_with_what_was_before_the_stop(tmp_path):
     lines = {}
     for name in ("whole", "pieces"):
         run = configuration(tmp_path / name, logger={"csv": {}}, training={"validate_every": 2})

@@ -10,7 +10,7 @@ from gatelab.keys import RayKeys, SubmititKeys
 from gatelab.sweeps import ExecutorOptions
 from gatelab.sweeps.executors import check_engine
 from gatelab.sweeps.executors.devices import visible_gpus
-from gatelab.sweeps.job import Order, Report
+from gatelab.sweeps.job import Job, Report
 from hydra_plugins.gatelab_stacked_launcher.stacked_launcher import StackedLauncherConfig
 from tests.training.examples import configuration
 
@@ -62,29 +62,29 @@ def test_the_gpus_of_the_environment(monkeypatch):
     assert visible_gpus() == ()
 
 
-def test_orders_and_reports_travel_as_json(tmp_path):
+def test_jobs_and_reports_travel_as_json(tmp_path):
     runs = [configuration(tmp_path, "peephole", seed=seed, optimizer={"_target_": "torch.optim.SGD", "lr": 0.1})
             for seed in (0, 1)]  # fmt: skip
-    order = Order.of(runs, "title", "sweep")
-    again = Order.from_text(order.text())
-    assert again == order
+    job = Job.of(runs, "title", "sweep")
+    again = Job.from_text(job.text())
+    assert again == job
     assert again.runs() == runs
     report = Report("failed", ("ab",), "reason", "detail", {"seconds": 0.1}, 15)
     assert Report.from_text(report.text()) == report
 
 
 def test_a_worker_does_not_train_what_was_not_planned(tmp_path):
-    order = Order.of([configuration(tmp_path)], "title", None)
-    other = Order("title", order.configurations, ("0" * 16,))
+    job = Job.of([configuration(tmp_path)], "title", None)
+    other = Job("title", job.configurations, ("0" * 16,))
     with pytest.raises(RuntimeError, match="not the gatelab that planned"):
         other.runs()
 
 
 def test_the_frozen_configuration_does_not_read_the_file_of_its_variant(tmp_path, monkeypatch):
-    order = Order.of([configuration(tmp_path, "peephole")], "title", None)
+    job = Job.of([configuration(tmp_path, "peephole")], "title", None)
     monkeypatch.setattr("gatelab.locations.conf_directory", lambda: tmp_path / "nowhere")
     monkeypatch.setattr(
         "gatelab.configuration.resolved.variant_files", lambda directories: pytest.fail("a file was read")
     )
     monkeypatch.setattr("gatelab.configuration.resolved.edited_variant", lambda *rest: pytest.fail("a file was read"))
-    assert order.runs()[0].label == "peephole"
+    assert job.runs()[0].label == "peephole"

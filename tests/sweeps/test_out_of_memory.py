@@ -8,7 +8,7 @@ from gatelab.cli.train import train
 from gatelab.errors import SharedError, UserError
 from gatelab.store.faults import VARIABLE
 from gatelab.sweeps import memory_estimate
-from gatelab.sweeps.job import Order
+from gatelab.sweeps.job import Job
 from gatelab.sweeps.memory_estimate import Room, is_out_of_memory, needed, shown
 from gatelab.sweeps.work import failed, perform
 from tests.faults.sweeping import SMALL
@@ -43,7 +43,7 @@ def test_a_single_run_out_of_memory_is_one_line(tmp_path, monkeypatch, capsys):
 
 def test_a_stack_out_of_memory_is_divided(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "memory:1")
-    report = perform(Order.of([configuration(tmp_path, seed=seed) for seed in range(2)], "two runs", None))
+    report = perform(Job.of([configuration(tmp_path, seed=seed) for seed in range(2)], "two runs", None))
     assert (report.kind, report.helps) == ("failed", "again")
     assert report.reason.startswith("out of memory (MemoryError: injected); about ")
     assert "2 runs together" in report.reason
@@ -57,7 +57,7 @@ def test_what_may_help_after_an_error():
 
 def test_a_stack_whose_runs_share_an_error_says_so(tmp_path):
     run = configuration(tmp_path, device="cuda", path="loop")
-    assert perform(Order.of([run], "a run", None)).helps == "nothing"
+    assert perform(Job.of([run], "a run", None)).helps == "nothing"
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from gatelab.store import Stop, Store
 from gatelab.store.failure import read_failure
 from gatelab.sweeps.executors import Executor, Handle
-from gatelab.sweeps.job import Order, Report
+from gatelab.sweeps.job import Job, Report
 from gatelab.sweeps.launcher_options import ExecutorOptions
-from gatelab.sweeps.scheduler import Campaign
+from gatelab.sweeps.scheduler import Scheduler
 from gatelab.sweeps.sweep_progress import View
 from tests.store.examples import example
 from tests.training.examples import configuration
@@ -25,8 +25,8 @@ class Pretending(Executor):
         super().__init__(slots)
         self.fault, self.running, self.trained, self.stopped = fault, [], [], False
 
-    def submit(self, order):
-        handle = Handle(Order.from_text(order.text()), begun=time.monotonic(), watched=True)
+    def submit(self, job):
+        handle = Handle(Job.from_text(job.text()), begun=time.monotonic(), watched=True)
         self.running.append(handle)
         assert len(self.running) <= self.slots
         return handle
@@ -34,7 +34,7 @@ class Pretending(Executor):
     def wait(self, seconds):
         ended = []
         for handle in self.running:
-            runs = handle.order.runs()
+            runs = handle.job.runs()
             seeds = [run.seed for run in runs]
             report = Report("stopped", signum=15) if self.stopped else self.fault(seeds) or Report("done")
             if report == "hangs" and handle.given_up is None:
@@ -61,11 +61,11 @@ class Pretending(Executor):
 
 
 @pytest.fixture
-def campaign(tmp_path):
+def scheduled(tmp_path):
     def start(executor, runs=4, signals=None, **options):
         stack = [configuration(tmp_path, seed=seed) for seed in range(runs)]
         settings, signals = ExecutorOptions(**options), signals or Stop(sweep=True)
-        started = Campaign([stack], executor, settings, None, View(quiet=True), signals)
+        started = Scheduler([stack], executor, settings, None, View(quiet=True), signals)
         started.run()
         return {failure.seed: failure for failure in started.failures.values()}
 
@@ -81,9 +81,9 @@ def finished(folder):
 
 
 @pytest.mark.parametrize("culprit", range(5))
-def test_a_stack_that_fails_is_halved_until_the_culprit_is_alone(campaign, tmp_path, culprit):
+def test_a_stack_that_fails_is_halved_until_the_culprit_is_alone(scheduled, tmp_path, culprit):
     executor = Pretending(failing(culprit))
-    failures = campaign(executor, runs=5)
+    failures = scheduled(executor, runs=5)
     assert finished(tmp_path) == [seed for seed in range(5) if seed != culprit]
     assert list(failures) == [culprit]
     assert failures[culprit].reason == "broken"
@@ -92,44 +92,44 @@ def test_a_stack_that_fails_is_halved_until_the_culprit_is_alone(campaign, tmp_p
     assert sorted(seed for seeds in healthy for seed in seeds) == finished(tmp_path)
 
 
-def test_a_failure_is_written_into_the_folder_of_its_run(campaign, tmp_path):
-    failure = campaign(Pretending(failing(1)))[1]
+def test_a_failure_is_written_into_the_folder_of_its_run(scheduled, tmp_path):
+    failure = scheduled(Pretending(failing(1)))[1]
     assert read_failure(tmp_path / failure.identity) == failure
     assert Store(tmp_path).unfinished() == [failure.identity]
     (tmp_path / failure.identity / "failed.json").write_text("{")
     assert read_failure(tmp_path / failure.identity) is None
 
 
-def test_a_run_that_fails_alone_is_tried_again_as_often_as_asked(campaign):
+def test_a_run_that_fails_alone_is_tried_again_as_often_as_asked(scheduled):
     executor = Pretending(failing(0))
-    assert campaign(executor, runs=1, retries=2)[0].attempts == 3
+    assert scheduled(executor, runs=1, retries=2)[0].attempts == 3
     assert executor.trained == [[0], [0], [0]]
 
 
-def test_an_error_that_all_runs_of_a_stack_have_is_not_tried_again(campaign):
+def test_an_error_that_all_runs_of_a_stack_have_is_not_tried_again(scheduled):
     executor = Pretending(lambda seeds: Report("failed", reason="a path that no one has", helps="nothing"))
-    failures = campaign(executor, retries=3)
+    failures = scheduled(executor, retries=3)
     assert executor.trained == [[0, 1, 2, 3]]
     assert {(failure.reason, failure.attempts) for failure in failures.values()} == {("a path that no one has", 1)}
     assert sorted(failures) == [0, 1, 2, 3]
 
 
-def test_an_error_that_comes_again_is_divided_and_not_retried(campaign, tmp_path):
+def test_an_error_that_comes_again_is_divided_and_not_retried(scheduled, tmp_path):
     executor = Pretending(
         lambda seeds: Report("failed", reason="a folder of another run", helps="dividing") if 1 in seeds else None
     )
-    assert list(campaign(executor, retries=3)) == [1]
+    assert list(scheduled(executor, retries=3)) == [1]
     assert executor.trained == [[0, 1, 2, 3], [0, 1], [0], [1], [2, 3]]
     assert finished(tmp_path) == [0, 2, 3]
 
 
-def test_a_run_that_is_well_the_second_time_has_not_failed(campaign, tmp_path):
+def test_a_run_that_is_well_the_second_time_has_not_failed(scheduled, tmp_path):
     reports = [Report("failed", reason="once")]
-    assert campaign(Pretending(lambda seeds: reports.pop() if reports else None), runs=1, retries=1) == {}
+    assert scheduled(Pretending(lambda seeds: reports.pop() if reports else None), runs=1, retries=1) == {}
     assert finished(tmp_path) == [0]
 
 
-def test_runs_that_were_finished_before_their_stack_died_are_not_trained_again(campaign, tmp_path):
+def test_runs_that_were_finished_before_their_stack_died_are_not_trained_again(scheduled, tmp_path):
     def died_late(seeds):
         if len(seeds) == 4:
             for seed in (0, 1, 2):
@@ -139,26 +139,26 @@ def test_runs_that_were_finished_before_their_stack_died_are_not_trained_again(c
         return None
 
     executor = Pretending(died_late)
-    assert campaign(executor) == {}
+    assert scheduled(executor) == {}
     assert executor.trained == [[0, 1, 2, 3], [3]]
 
 
 @pytest.mark.parametrize("limit", ["limit_minutes", "silent_minutes"])
-def test_what_hangs_is_given_up(campaign, tmp_path, limit):
-    failures = campaign(Pretending(lambda seeds: "hangs" if 2 in seeds else None), **{limit: MINUTE})
+def test_what_hangs_is_given_up(scheduled, tmp_path, limit):
+    failures = scheduled(Pretending(lambda seeds: "hangs" if 2 in seeds else None), **{limit: MINUTE})
     assert finished(tmp_path) == [0, 1, 3]
     assert f"hydra.launcher.{limit}" in failures[2].reason
 
 
-def test_a_stack_that_was_stopped_from_outside_goes_on_but_not_for_ever(campaign, tmp_path):
+def test_a_stack_that_was_stopped_from_outside_goes_on_but_not_for_ever(scheduled, tmp_path):
     executor: Pretending = Pretending(lambda seeds: Report("stopped", signum=15) if len(executor.trained) < 3 else None)
-    assert campaign(executor) == {}
+    assert scheduled(executor) == {}
     assert finished(tmp_path) == [0, 1, 2, 3]
     always = Pretending(lambda seeds: Report("stopped", signum=15))
-    assert campaign(always, runs=5)[4].reason == "stopped again and again"
+    assert scheduled(always, runs=5)[4].reason == "stopped again and again"
 
 
-def test_a_signal_stops_what_runs_and_begins_nothing(campaign, tmp_path, monkeypatch):
+def test_a_signal_stops_what_runs_and_begins_nothing(scheduled, tmp_path, monkeypatch):
     signals = Stop(sweep=True)
     executor = Pretending(lambda seeds: "hangs")
     wait = executor.wait
@@ -168,12 +168,12 @@ def test_a_signal_stops_what_runs_and_begins_nothing(campaign, tmp_path, monkeyp
         return wait(seconds)
 
     monkeypatch.setattr(executor, "wait", interrupted)
-    assert campaign(executor, signals=signals) == {}
+    assert scheduled(executor, signals=signals) == {}
     assert executor.stopped
     assert finished(tmp_path) == []
 
 
-def test_runs_of_another_process_are_waited_for_and_what_it_leaves_is_trained(campaign, tmp_path, monkeypatch):
+def test_runs_of_another_process_are_waited_for_and_what_it_leaves_is_trained(scheduled, tmp_path, monkeypatch):
     def others(seeds):
         identities = {seed: configuration(tmp_path, seed=seed).identity for seed in seeds}
         if len(seeds) < 4:
@@ -195,7 +195,7 @@ def test_runs_of_another_process_are_waited_for_and_what_it_leaves_is_trained(ca
         return wait(seconds)
 
     monkeypatch.setattr(executor, "wait", released_later)
-    assert campaign(executor) == {}
+    assert scheduled(executor) == {}
     assert executor.trained == [[0, 1, 2, 3], [2], [1]]
     assert finished(tmp_path) == [0, 1, 2, 3]
 

@@ -6,7 +6,7 @@ import pytest
 
 from gatelab.store import Stop
 from gatelab.sweeps.launcher_options import ExecutorOptions
-from gatelab.sweeps.scheduler import Campaign
+from gatelab.sweeps.scheduler import Scheduler
 from gatelab.sweeps.sweep_progress import Standing, View
 from tests.sweeps.test_scheduler import Pretending, failing
 from tests.training.examples import configuration
@@ -46,11 +46,11 @@ def test_on_a_terminal_the_lines_move_instead(capsys, monkeypatch):
     assert "of 1 runs" not in capsys.readouterr().err
 
 
-def test_a_campaign_counts_its_runs(tmp_path, capsys):
+def test_a_scheduler_counts_its_runs(tmp_path, capsys):
     stacks = [[configuration(tmp_path, seed=seed) for seed in seeds] for seeds in ((0, 1), (2,))]
     with View() as view:
         executor = Pretending(failing(1))
-        Campaign(stacks, executor, ExecutorOptions(), None, view, Stop(sweep=True), before=7).run()
+        Scheduler(stacks, executor, ExecutorOptions(), None, view, Stop(sweep=True), before=7).run()
     lines = [line for line in capsys.readouterr().err.splitlines() if "runs finished" in line]
     assert [line[6:] for line in lines] == [
         "7 of 10 runs finished, 1 stack running",

@@ -1,4 +1,4 @@
-"""Mirrors that fail, hang or are not there: a run comes to its end without them, in bounded time."""
+"""Loggers that fail, hang or are not there: a run comes to its end without them, in bounded time."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from gatelab.training.loggers import loggers
 from tests.training.examples import configuration, outcome
 from tests.training.wandb_files import records
 
-SHORT = 0.2  # seconds of patience with a mirror that hangs
+SHORT = 0.2  # seconds of patience with a logger that hangs
 
 
 class FaultyRun:
@@ -59,7 +59,7 @@ def faulty(tmp_path, monkeypatch, capfd):
 
     def train(start, patience=30.0):
         monkeypatch.setattr(wandb, "init", start)
-        monkeypatch.setattr(loggers, "IMPATIENCE", SHORT)
+        monkeypatch.setattr(loggers, "SHORT_TIMEOUT", SHORT)
         logger = {"wandb": {"patience": patience}, "csv": {}}
         runs = [configuration(tmp_path / "faulty", seed=seed, logger=logger) for seed in (0, 1)]
         train_stack(runs)
@@ -74,17 +74,17 @@ def faulty(tmp_path, monkeypatch, capfd):
     return train
 
 
-def test_a_mirror_that_does_not_begin_costs_one_line_a_stack(faulty):
+def test_a_logger_that_does_not_begin_costs_one_line_a_stack(faulty):
     (warning,) = faulty(lambda **settings: fail())
     identity = configuration("unused", seed=0).identity
     assert warning == (
-        f"warning: the wandb mirror of run {identity} and of those after it in its stack is dropped: "
+        f"warning: the wandb logger of run {identity} and of those after it in its stack is dropped: "
         "ConnectionError: the server is gone"
     )
 
 
 @pytest.mark.parametrize("call", ["log", "finish"])
-def test_a_mirror_that_fails_costs_one_line_a_run(faulty, call):
+def test_a_logger_that_fails_costs_one_line_a_run(faulty, call):
     opened = []
 
     def start(**settings):
@@ -95,7 +95,7 @@ def test_a_mirror_that_fails_costs_one_line_a_run(faulty, call):
     identities = [configuration("unused", seed=seed).identity for seed in (0, 1)]
     # they end at the same time, so in any order
     assert sorted(warnings) == [
-        f"warning: the wandb mirror of run {identity} is dropped: ConnectionError: the server is gone"
+        f"warning: the wandb logger of run {identity} is dropped: ConnectionError: the server is gone"
         for identity in sorted(identities)
     ]
     # after its first failure it is ended, and not spoken to again
@@ -103,13 +103,13 @@ def test_a_mirror_that_fails_costs_one_line_a_run(faulty, call):
     assert call == "finish" or all(run.called.count("log") == 1 for run in opened)
 
 
-def test_a_mirror_that_never_ends_is_left_behind(faulty):
+def test_a_logger_that_never_ends_is_left_behind(faulty):
     warnings = faulty(lambda **settings: FaultyRun("finish", hang), SHORT)
     assert len(warnings) == 2
     assert all(warning.endswith(f"TimeoutError: no end after {SHORT:g} s") for warning in warnings)
 
 
-def test_a_mirror_that_takes_no_row_is_waited_for_once_a_stack(faulty):
+def test_a_logger_that_takes_no_row_is_waited_for_once_a_stack(faulty):
     opened = []
 
     def start(**settings):
@@ -122,7 +122,7 @@ def test_a_mirror_that_takes_no_row_is_waited_for_once_a_stack(faulty):
     assert [run.called.count("log") for run in opened] == [1, 0]
 
 
-def test_a_mirror_that_begins_too_late_is_ended_and_not_used(faulty):
+def test_a_logger_that_begins_too_late_is_ended_and_not_used(faulty):
     late, ended = threading.Event(), threading.Event()
     run = FaultyRun("finish", ended.set)
 
@@ -137,14 +137,14 @@ def test_a_mirror_that_begins_too_late_is_ended_and_not_used(faulty):
     assert run.called == ["finish"]
 
 
-def test_mirrors_end_at_the_same_time():
+def test_loggers_end_at_the_same_time():
     both = threading.Barrier(3)
 
     class Waiting:
         def finish(self, result):
             both.wait(60)
 
-    loggers.finish_mirrors([Waiting() for _ in range(3)], [None] * 3)  # type: ignore[list-item]
+    loggers.finish_loggers([Waiting() for _ in range(3)], [None] * 3)  # type: ignore[list-item]
     assert not both.broken
 
 
@@ -166,10 +166,10 @@ def test_a_stack_that_dies_leaves_no_run_open_and_says_that_it_failed(tmp_path, 
     assert [run.called[-1] for run in opened] == [1, 1]
 
 
-def test_a_comparison_that_cannot_be_mirrored_is_one_line(tmp_path, monkeypatch, capsys):
+def test_a_comparison_that_cannot_be_logged_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(wandb, "init", lambda **settings: fail())
-    loggers.mirror_comparison(configuration(tmp_path, logger={"wandb": {}}), "the sweep", {})
-    expected = "warning: the wandb mirror of the comparison is dropped: ConnectionError: the server is gone\n"
+    loggers.log_comparison(configuration(tmp_path, logger={"wandb": {}}), "the sweep", {})
+    expected = "warning: the wandb logger of the comparison is dropped: ConnectionError: the server is gone\n"
     assert capsys.readouterr().err == expected
 
 
@@ -222,7 +222,7 @@ def trained(folder, mode, fault="", **environment):
 @pytest.mark.parametrize("fault", ["SIGKILL", "SIGSTOP"])
 def test_a_service_process_that_dies_or_hangs_costs_a_line_a_run(tmp_path, fault):
     lines = trained(tmp_path / "runs", "offline", fault)
-    assert sum("the wandb mirror of run" in line for line in lines) == 2
+    assert sum("the wandb logger of run" in line for line in lines) == 2
     stopped = [line for line in lines if "was stopped" in line]
     assert len(stopped) == (fault == "SIGSTOP")
 
@@ -256,4 +256,4 @@ def test_a_folder_that_cannot_be_written_costs_one_line(tmp_path, capfd):
     train_stack([run])
     assert Store(tmp_path).finished(run.identity).status == "finished"
     (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith(f"warning: the wandb mirror of run {run.identity} and of those after it in its stack")
+    assert line.startswith(f"warning: the wandb logger of run {run.identity} and of those after it in its stack")

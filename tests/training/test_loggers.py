@@ -1,4 +1,4 @@
-"""The mirrors of a history: what they show, and that a run comes to its end without them."""
+"""The loggers of a history: what they show, and that a run comes to its end without them."""
 
 import base64
 import csv
@@ -19,9 +19,9 @@ from tests.training.wandb_files import records
 
 
 @pytest.fixture(scope="module")
-def mirrored(tmp_path_factory):
+def logged(tmp_path_factory):
     """Two runs of a sweep in one stack; result and W&B records of each."""
-    folder = tmp_path_factory.mktemp("mirrored")
+    folder = tmp_path_factory.mktemp("logged")
     runs = [configuration(folder, "gru", seed=seed, logger={"wandb": {}, "csv": {}}) for seed in (0, 1)]
     results = train_stack(runs, "the sweep")
     found = [records(file) for file in sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))]
@@ -30,8 +30,8 @@ def mirrored(tmp_path_factory):
     return [(run, result, by_identity[run.identity]) for run, result in zip(runs, results, strict=True)]
 
 
-def test_each_run_of_a_stack_is_a_run_of_its_own_with_its_science_as_config(mirrored):
-    for run, _, found in mirrored:
+def test_each_run_of_a_stack_is_a_run_of_its_own_with_its_science_as_config(logged):
+    for run, _, found in logged:
         told = found["run"][0]
         config = told["config"]["update"]
         del config["_wandb"]
@@ -43,13 +43,13 @@ def test_each_run_of_a_stack_is_a_run_of_its_own_with_its_science_as_config(mirr
         assert told["tags"] == ["gru", "adding", "default"]
 
 
-def test_the_status_is_a_tag_at_the_end(mirrored):
-    for _, _, found in mirrored:
+def test_the_status_is_a_tag_at_the_end(logged):
+    for _, _, found in logged:
         assert found["run"][-1]["tags"] == ["gru", "adding", "default", "finished"]
 
 
-def test_the_history_is_that_of_the_run_with_histograms(mirrored):
-    for run, _, found in mirrored:
+def test_the_history_is_that_of_the_run_with_histograms(logged):
+    for run, _, found in logged:
         shown = [record["item"] for record in found["history"]]
         training = rows(Path(run.runs_dir), run.identity, "train")
         validation = rows(Path(run.runs_dir), run.identity, "validation")
@@ -63,8 +63,8 @@ def test_the_history_is_that_of_the_run_with_histograms(mirrored):
                 assert sum(row[f"gates/{gate}/histogram.values"]) == 8 * 40 * 5
 
 
-def test_the_summary_is_the_result(mirrored):
-    for _, result, found in mirrored:
+def test_the_summary_is_the_result(logged):
+    for _, result, found in logged:
         summary: dict[str, Any] = {}
         for record in found["summary"]:
             summary |= record.get("update", {})
@@ -76,13 +76,13 @@ def test_the_summary_is_the_result(mirrored):
         assert found["exit"][0].get("exit_code", 0) == 0
 
 
-def test_no_run_is_left_open(mirrored):
-    assert len(mirrored) == 2
+def test_no_run_is_left_open(logged):
+    assert len(logged) == 2
     assert wandb.run is None
 
 
-def test_csv_has_a_line_for_every_validation_and_the_result(mirrored):
-    for run, result, _ in mirrored:
+def test_csv_has_a_line_for_every_validation_and_the_result(logged):
+    for run, result, _ in logged:
         folder = Path(run.runs_dir) / run.identity / "csv"
         lines = list(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))
         assert [int(line["step"]) for line in lines] == [3, 6, 8, 8]
@@ -119,7 +119,7 @@ def test_loggers_change_nothing(tmp_path):
 
 def test_the_comparison_of_a_sweep_is_a_run_of_its_group_with_tables(tmp_path):
     run = configuration(tmp_path, logger={"wandb": {}})
-    loggers.mirror_comparison(run, "the sweep", {"variants": (["variant", "score"], [["lstm", 0.5], ["gru", 0.4]])})
+    loggers.log_comparison(run, "the sweep", {"variants": (["variant", "score"], [["lstm", 0.5], ["gru", 0.4]])})
     (file,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     (told,) = records(file)["run"]
     assert (told["run_group"], told["job_type"]) == ("the sweep", "comparison")
@@ -154,7 +154,7 @@ def test_a_resumed_run_has_its_id_again_and_offline_its_whole_history(tmp_path):
 
 
 class Listening:
-    """What wandb.init returns online, as far as a mirror knows it."""
+    """What wandb.init returns online, as far as a logger knows it."""
 
     def __init__(self, shown=None):
         self.resumed = shown is not None
@@ -223,8 +223,8 @@ def test_a_checkpoint_is_an_artifact_if_asked(tmp_path, which, step):
     assert content["digest"] == base64.b64encode(hashlib.md5(kept.read_bytes()).digest()).decode()
 
 
-def test_there_are_no_artifacts_if_not_asked(mirrored):
-    assert all("artifact" not in found for _, _, found in mirrored)
+def test_there_are_no_artifacts_if_not_asked(logged):
+    assert all("artifact" not in found for _, _, found in logged)
 
 
 @pytest.mark.parametrize("project", ["", "a/b", "50%", "x" * 129])

@@ -101,7 +101,7 @@ def test_no_other_variable_can_be_read(monkeypatch):
 
 @pytest.fixture
 def begun(monkeypatch, tmp_path):
-    """Begin the mirror of a run; return what W&B was told."""
+    """Begin the logger of a run; return what W&B was told."""
 
     class Run:
         resumed, summary = False, {}
@@ -112,8 +112,8 @@ def begun(monkeypatch, tmp_path):
     def begin(sweep):
         given = {}
         monkeypatch.setattr(wandb, "init", lambda **words: given.update(words) or Run())
-        mirror = open_wandb(configuration(tmp_path, logger={"wandb": {}}), tmp_path / "run", sweep)
-        return {**given, "at the end": mirror.tags}
+        logger = open_wandb(configuration(tmp_path, logger={"wandb": {}}), tmp_path / "run", sweep)
+        return {**given, "at the end": logger.tags}
 
     return begin
 
@@ -216,7 +216,7 @@ def test_a_sweep_is_told_once(tmp_path, monkeypatch, capfd):
     assert len(list(tmp_path.glob("runs/wandb/offline-run-*"))) == 3  # two runs and their comparison
 
 
-def test_an_empty_variable_does_not_end_a_mirror(tmp_path, monkeypatch, capfd):
+def test_an_empty_variable_does_not_end_a_logger(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("WANDB_MODE", "")
     monkeypatch.setenv("WANDB_INIT_TIMEOUT", "soon")
     train_stack([configuration(tmp_path, logger={"wandb": {}})])

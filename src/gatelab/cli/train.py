@@ -317,6 +317,6 @@ def _print_outcomes(
         print(f"runs: {Path(first.runs_dir).resolve()}")
     if sweep is not None and new and tables:
         # torch and Lightning take seconds to import, and a sweep that was finished has logged its tables
-        from gatelab.training.loggers.loggers import mirror_comparison
+        from gatelab.training.loggers.loggers import log_comparison
 
-        mirror_comparison(first, sweep, {name: table.cells() for name, table in tables.items()})
+        log_comparison(first, sweep, {name: table.cells() for name, table in tables.items()})

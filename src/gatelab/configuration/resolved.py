@@ -168,7 +168,7 @@ class Reading:
             device=_choice(mapping["device"], "device", _DEVICES),
             threads=_whole(mapping["threads"], "threads", 1, 4096),
             stack=self._section(StackSection, mapping, "stack"),
-            logger=self._once("logger", mapping["logger"], _mirrors),
+            logger=self._once("logger", mapping["logger"], _loggers),
             runs_dir=_text(mapping["runs_dir"], "runs_dir"),
             progress=_choice(mapping["progress"], "progress", (True, False)),
         )
@@ -329,7 +329,7 @@ def _choice(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:
     return value
 
 
-def _mirrors(value: Any) -> LoggerSection:
+def _loggers(value: Any) -> LoggerSection:
     """Read ``{wandb: {...}, csv: {}}``; without any the history in runs_dir is all there is."""
     if not isinstance(value, Mapping | None):
         raise UserError(f"logger={value}: must be of {', '.join(LoggerSection.model_fields)}")

@@ -267,7 +267,7 @@ class _MlflowSection(_Section):
 
 
 class LoggerSection(_Section):
-    """Mirrors of the history, each with its own options; absent ones are null."""
+    """Loggers that show the history, each with its own options; absent ones are null."""
 
     wandb: Annotated[WandbSection | None, Key("Weights & Biases")] = None
     csv: Annotated[_EmptySection | None, Key("Lightning's CSVLogger")] = None

@@ -12,7 +12,7 @@ from typing import Any
 __all__ = ["git_state", "provenance"]
 
 _PACKAGES = ("gatelab", "torch", "numpy", "pytorch-lightning", "hydra-core")
-_PATIENCE = 10  # seconds for one question to git
+_TIMEOUT = 10  # seconds for one question to git
 
 
 def provenance() -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _git(checkout: Path, *words: str) -> str | None:
             ["git", "-C", str(checkout), *words],
             capture_output=True,
             text=True,
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT,
             check=True,
             env=environment,
         )

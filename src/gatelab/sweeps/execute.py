@@ -11,7 +11,7 @@ from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.executors.inline import Inline
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.plan import Plan, plan
-from gatelab.sweeps.scheduler import Campaign
+from gatelab.sweeps.scheduler import Scheduler
 from gatelab.sweeps.sweep_progress import View
 
 __all__ = ["execute", "missing"]
@@ -87,12 +87,12 @@ def _carry_out(
 ) -> dict[str, Failure]:
     stop = Stop(sweep=True)
     with stop.on_signals(), View(quiet=quiet) as view:
-        campaign = Campaign(work.stacks, executor, options, sweep, view, stop, len(work.finished))
-        campaign.run()
+        scheduler = Scheduler(work.stacks, executor, options, sweep, view, stop, len(work.finished))
+        scheduler.run()
     if stop.signum is not None:
         runs = [run for stack in work.stacks for run in stack]
         left = len(missing(runs))
         total = len(work.finished) + len(runs)
         sentence = f"stopped: {total - left} of {total} runs are finished; the same command goes on with the others"
         raise Interrupted(sentence, stop.signum)
-    return campaign.failures
+    return scheduler.failures

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from gatelab.configuration import Reading, RunConfiguration
 
-__all__ = ["Order", "Report"]
+__all__ = ["Job", "Report"]
 
 
 @dataclass(frozen=True)
-class Order:
+class Job:
     """A stack to train.
 
     Attributes:
@@ -31,8 +31,8 @@ class Order:
     @classmethod
     def of(
         cls, configurations: Sequence[RunConfiguration], title: str, sweep: str | None, *, trial: bool = False
-    ) -> "Order":
-        """Return the order to train some runs together."""
+    ) -> "Job":
+        """Return the job to train some runs together."""
         mappings = tuple(configuration.mapping() for configuration in configurations)
         return cls(title, mappings, tuple(configuration.identity for configuration in configurations), sweep, trial)
 
@@ -45,12 +45,12 @@ class Order:
         return runs
 
     def text(self) -> str:
-        """Return the order as JSON on one line."""
+        """Return the job as JSON on one line."""
         return json.dumps(asdict(self), allow_nan=False)
 
     @classmethod
-    def from_text(cls, text: str) -> "Order":
-        """Return the order in a text."""
+    def from_text(cls, text: str) -> "Job":
+        """Return the job in a text."""
         content = json.loads(text)
         sequences = {name: tuple(content[name]) for name in ("configurations", "identities")}
         return cls(**{**content, **sequences})

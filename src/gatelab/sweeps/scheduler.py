@@ -13,12 +13,12 @@ from gatelab.errors import UserError
 from gatelab.locations import command_line
 from gatelab.store import Failure, Stop, Store, write_failure
 from gatelab.sweeps.executors import Executor, Handle
-from gatelab.sweeps.job import Order, Report
+from gatelab.sweeps.job import Job, Report
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.plan import stacks
 from gatelab.sweeps.sweep_progress import Standing, View
 
-__all__ = ["Campaign"]
+__all__ = ["Scheduler"]
 
 _LOOK = 0.25  # seconds between two looks at the clock, the store and the signals
 _STOPPING = 4.5  # seconds for all stacks to come to their checkpoints
@@ -37,7 +37,7 @@ class _Piece:
     stops: int = 0
 
 
-class Campaign:
+class Scheduler:
     """Trains stacks to their end.
 
     Args:
@@ -110,7 +110,7 @@ class Campaign:
         )
 
     def _submit(self, piece: _Piece) -> None:
-        handle = self._executor.submit(Order.of(piece.runs, self._title(piece), self._sweep))
+        handle = self._executor.submit(Job.of(piece.runs, self._title(piece), self._sweep))
         self._running[handle] = piece
         self._view.begin(handle, piece.runs[0].training.max_steps)
 
@@ -128,14 +128,14 @@ class Campaign:
         if report.kind == "done":
             self._have_ended(run for run in piece.runs if run.identity not in self._elsewhere)
         if elsewhere:
-            self._view.say(f"{handle.order.title}: {_held(elsewhere)}; waiting", important=True)
+            self._view.say(f"{handle.job.title}: {_held(elsewhere)}; waiting", important=True)
         if report.kind == "stopped" and self._executor.within:
             if self._asked_to_stop.signum is None:
                 self._asked_to_stop.request(report.signum)
         elif report.kind == "stopped" and piece.stops < _MOST_STOPS:
             self._again(piece, _missing(piece.runs), stops=piece.stops + 1)
         elif report.kind != "done":
-            self._divide(piece, _missing(piece.runs), handle.order.title, report)
+            self._divide(piece, _missing(piece.runs), handle.job.title, report)
 
     def _divide(self, piece: _Piece, missing: list[RunConfiguration], title: str, report: Report) -> None:
         """Try the runs of a stack that failed in two halves, and a run that failed alone as often as was asked for."""

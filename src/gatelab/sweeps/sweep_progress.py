@@ -82,7 +82,7 @@ class View:
     def begin(self, handle: Handle, steps: int) -> None:
         """Add the line of a stack, where steps are heard of."""
         if self._bars is not None and handle.watched:
-            self._lines[handle] = self._bars.add_task(handle.order.title, total=steps, rate="–", loss="–")
+            self._lines[handle] = self._bars.add_task(handle.job.title, total=steps, rate="–", loss="–")
 
     def show(self, running: Mapping[Handle, Any]) -> None:
         """Bring the lines up to date."""
@@ -104,7 +104,7 @@ class View:
         if report is not None and report.kind == "done" and handle.watched and handle.begun is not None:
             seconds = time.monotonic() - handle.begun
             rate = "" if handle.rate is None else f" ({handle.rate:.1f} steps/s)"
-            self.say(f"{handle.order.title}: {seconds:.1f} s{rate}")
+            self.say(f"{handle.job.title}: {seconds:.1f} s{rate}")
 
     def count(self, standing: Standing, *, last: bool = False) -> None:
         """Say where a sweep stands, if no terminal shows it and a line is due: the first, the last, one a minute."""

@@ -7,8 +7,9 @@ from pathlib import Path
 from gatelab.errors import SharedError, UserError
 from gatelab.store import Stop, Stopped, forget_failure
 from gatelab.store.faults import seed_fault
-from gatelab.sweeps.job import Order, Report
+from gatelab.sweeps.job import Job, Report
 from gatelab.sweeps.memory_estimate import is_out_of_memory, out_of_memory
+from gatelab.sweeps.trial import measure
 
 __all__ = ["OutOfMemory", "failed", "perform", "train"]
 
@@ -16,21 +17,21 @@ _LONGEST_DETAIL = 8000  # characters of a traceback, its end
 
 
 def perform(
-    order: Order,
+    job: Job,
     watch: Callable[[int, str], None] | None = None,
     asked: Callable[[], bool] | None = None,
     through: type[BaseException] = KeyboardInterrupt,
 ) -> Report:
-    """Carry out an order; whatever goes wrong is in the report.
+    """Carry out a job; whatever goes wrong is in the report.
 
     Args:
-        order: the stack.
+        job: the stack.
         watch: called now and then with the steps taken and the loss; the terminal is left alone then.
         asked: asked at every step whether to stop; signals are heard in any case.
         through: what is raised all the same.
     """
     try:
-        return _trial(order) if order.trial else train(order, watch, asked)
+        return _trial(job) if job.trial else train(job, watch, asked)
     except Stopped as stopped:
         return Report("stopped", signum=stopped.signum)
     except through:
@@ -56,9 +57,7 @@ class OutOfMemory(UserError):  # noqa: N818 - the name that it has in Python and
     """There was less memory than a stack needs; a smaller one may do."""
 
 
-def train(
-    order: Order, watch: Callable[[int, str], None] | None = None, asked: Callable[[], bool] | None = None
-) -> Report:
+def train(job: Job, watch: Callable[[int, str], None] | None = None, asked: Callable[[], bool] | None = None) -> Report:
     """Train a stack; what goes wrong is raised.
 
     Raises:
@@ -68,11 +67,11 @@ def train(
     from gatelab.sweeps.step_reports import Steps
     from gatelab.training import train_stack
 
-    runs = order.runs()
+    runs = job.runs()
     display = None if watch is None else Steps(watch)
     try:
         seed_fault([run.seed for run in runs])
-        results = train_stack(runs, order.sweep, order.title, stop=Stop(asked), display=display)
+        results = train_stack(runs, job.sweep, job.title, stop=Stop(asked), display=display)
     except (MemoryError, RuntimeError, OSError) as error:
         if not is_out_of_memory(error):
             raise
@@ -81,10 +80,8 @@ def train(
     for run in runs:
         if run.identity in done:
             forget_failure(Path(run.runs_dir) / run.identity)
-    return Report("done", taken=tuple(identity for identity in order.identities if identity not in done))
+    return Report("done", taken=tuple(identity for identity in job.identities if identity not in done))
 
 
-def _trial(order: Order) -> Report:
-    from gatelab.sweeps.estimate import measure
-
-    return Report("done", numbers=measure(order.runs()))
+def _trial(job: Job) -> Report:
+    return Report("done", numbers=measure(job.runs()))

@@ -1,4 +1,4 @@
-"""A process that trains stacks: orders come as lines of JSON on stdin, steps and reports go as such to stdout."""
+"""A process that trains stacks: jobs come as lines of JSON on stdin, steps and reports go as such to stdout."""
 
 import json
 import os
@@ -9,28 +9,28 @@ import threading
 import time
 from typing import TextIO
 
-from gatelab.sweeps.job import Order
+from gatelab.sweeps.job import Job
 from gatelab.sweeps.work import failed, perform
 
 __all__ = ["main"]
 
-_PATIENCE = 10.0  # seconds for a stack to come to its checkpoint after the launcher has gone
+_GRACE = 10.0  # seconds for a stack to come to its checkpoint after the launcher has gone
 
 
 def main() -> None:
-    """Train what is ordered until stdin ends."""
+    """Train what comes until stdin ends."""
     # whatever libraries print goes to stderr: stdout is for reports
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+    jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     # the seconds that this takes are those in which the launcher plans
     import gatelab.training  # noqa: F401
 
-    while (order := orders.get()) is not None:
+    while (job := jobs.get()) is not None:
         _write(channel, {"begun": True})
         try:
-            report = perform(order, lambda step, loss: _write(channel, {"step": step, "loss": loss}))
+            report = perform(job, lambda step, loss: _write(channel, {"step": step, "loss": loss}))
         except KeyboardInterrupt as error:
             report = failed(error)
         _write(channel, {"report": report.text()})
@@ -41,13 +41,13 @@ def _write(channel: TextIO, message: dict[str, object]) -> None:
     channel.flush()
 
 
-def _listen(orders: "queue.SimpleQueue[Order | None]") -> None:
+def _listen(jobs: "queue.SimpleQueue[Job | None]") -> None:
     """Hand on what comes on stdin. Its end means that the launcher has gone: then the stack must end as well."""
     for line in sys.stdin:
-        orders.put(Order.from_text(line))
-    orders.put(None)
+        jobs.put(Job.from_text(line))
+    jobs.put(None)
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_PATIENCE)
+    time.sleep(_GRACE)
     os._exit(1)
 
 

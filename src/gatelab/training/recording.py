@@ -1,4 +1,4 @@
-"""Writes what happens in a stack into each run's folder, and mirrors it to the loggers."""
+"""Writes what happens in a stack into each run's folder, and logs it."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from gatelab.probes.gates import GateHistogram, gate_histograms
 from gatelab.store import ClaimLost, Record, crash_point
 from gatelab.training.checkpoint import best_bytes, state_bytes
 from gatelab.training.lightning_module import StackModule
-from gatelab.training.loggers.loggers import Mirror
+from gatelab.training.loggers.loggers import RunLoggers
 from gatelab.training.stack_batches import StackBatch
 
 __all__ = ["Recording"]
@@ -24,22 +24,22 @@ SHARE = 0.05
 
 
 class Recording(Callback):
-    """Appends training and validation numbers to each run's history, saves its checkpoints, and mirrors the numbers.
+    """Appends training and validation numbers to each run's history, saves its checkpoints, and logs the numbers.
 
     A run that another process has taken over is frozen, with one line on stderr.
 
     Args:
         records: of the runs, in the order of the stack.
-        mirrors: likewise.
+        loggers: of the runs, likewise.
         probe: the validation batch whose first sequences are shown to the gates.
         earlier: seconds that each run took before it was resumed.
     """
 
     def __init__(
-        self, records: Sequence[Record], mirrors: Sequence[Mirror], probe: StackBatch, earlier: Sequence[float]
+        self, records: Sequence[Record], loggers: Sequence[RunLoggers], probe: StackBatch, earlier: Sequence[float]
     ) -> None:
         self.records = records
-        self.mirrors = mirrors
+        self.loggers = loggers
         self.probe = probe
         self.earlier = earlier
         self._begun = time.monotonic()
@@ -112,11 +112,11 @@ class Recording(Callback):
         shares = {key: share for gate in histograms for key, share in gate.keyed().items()}
         record.append(step, "validation", {"loss": loss, "score": score, **shares})
         numbers = _named(training) | {"validation/loss": loss, "validation/score": score}
-        self.mirrors[run].log(step, numbers, histograms)
+        self.loggers[run].log(step, numbers, histograms)
 
     def _append(self, module: StackModule, run: int, training: Mapping[str, float]) -> None:
         self.records[run].append(module.taken, "train", training)
-        self.mirrors[run].log(module.taken, _named(training))
+        self.loggers[run].log(module.taken, _named(training))
 
     def _best(self, module: StackModule, run: int, *, durable: bool) -> None:
         self.records[run].write_checkpoint("best.pt", best_bytes(module.progress[run]), durable=durable)

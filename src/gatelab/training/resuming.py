@@ -11,7 +11,7 @@ from gatelab.probes.records import parsed
 from gatelab.reading import open_regular
 from gatelab.store import Record
 from gatelab.training.checkpoint import RunState, best_bytes, read_state
-from gatelab.training.loggers.loggers import Mirror
+from gatelab.training.loggers.loggers import RunLoggers
 
 __all__ = ["Group", "begin", "groups", "replay", "states"]
 
@@ -100,7 +100,7 @@ def begin(record: Record, state: RunState | None) -> None:
         record.write_checkpoint("best.pt", best_bytes(state.progress), durable=False)
 
 
-def replay(mirror: Mirror, history: Sequence[Mapping[str, Any]]) -> None:
+def replay(loggers: RunLoggers, history: Sequence[Mapping[str, Any]]) -> None:
     """Log again what a run had written before it was stopped, for its loggers begin anew when it is resumed."""
     rows: dict[int, dict[str, float]] = {}
     for row in history:
@@ -109,4 +109,4 @@ def replay(mirror: Mirror, history: Sequence[Mapping[str, Any]]) -> None:
             if name not in ("step", "split"):
                 numbers[f"{row['split']}/{name}" if parsed(name) is None else name] = value
     for step, numbers in rows.items():
-        mirror.log(step, numbers)
+        loggers.log(step, numbers)

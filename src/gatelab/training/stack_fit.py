@@ -11,7 +11,7 @@ from gatelab.paths import Choice
 from gatelab.store import ClaimLost, Performance, Record, Result, Stop, Stopped, crash_point, provenance, settings
 from gatelab.training.checkpoint import RunState, read_state, restore, state_bytes
 from gatelab.training.lightning_module import StackModule
-from gatelab.training.loggers.loggers import PATIENCE, Mirror, close_mirrors, finish_mirrors, open_mirrors
+from gatelab.training.loggers.loggers import TIMEOUT, RunLoggers, close_loggers, finish_loggers, open_loggers
 from gatelab.training.recording import Recording
 from gatelab.training.resuming import begin, replay
 from gatelab.training.stack import initial_weights, network
@@ -20,7 +20,7 @@ from gatelab.training.trainers import fit, measure_test
 
 __all__ = ["Member", "StackFit"]
 
-HURRY = 2.0  # seconds that mirrors may take to end where training is stopped
+HURRY = 2.0  # seconds that loggers may take to end where training is stopped
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Member:
         configuration, record: of the run.
         state: where it goes on; None if it begins anew.
         place: its position in the stack.
-        mirror: of its history, once one is open.
+        loggers: of its history, once one is open.
     """
 
     configuration: RunConfiguration
     record: Record
     state: RunState | None
     place: int
-    mirror: Mirror | None = None
+    loggers: RunLoggers | None = None
 
 
 @dataclass(frozen=True)
@@ -92,28 +92,28 @@ class StackFit:
         for run, member in enumerate(self.members):
             with self._unless_lost(run):
                 begin(member.record, member.state)
-        mirrors: list[Mirror] = []
-        patience = PATIENCE
+        loggers: list[RunLoggers] = []
+        seconds = TIMEOUT
         try:
-            mirrors = open_mirrors(self.configurations, [record.folder for record in self.records], sweep)
-            for mirror, record in zip(mirrors, self.records, strict=True):
-                replay(mirror, record.history())
-            self.members = [replace(member, mirror=one) for member, one in zip(self.members, mirrors, strict=True)]
+            loggers = open_loggers(self.configurations, [record.folder for record in self.records], sweep)
+            for one, record in zip(loggers, self.records, strict=True):
+                replay(one, record.history())
+            self.members = [replace(member, loggers=one) for member, one in zip(self.members, loggers, strict=True)]
             self._train(probe, display, stop)
         except (Stopped, KeyboardInterrupt):
-            patience = HURRY
+            seconds = HURRY
             raise
         finally:
-            close_mirrors(mirrors, patience)
+            close_loggers(loggers, seconds)
 
     @property
-    def mirrors(self) -> list[Mirror]:
+    def loggers(self) -> list[RunLoggers]:
         """Of the runs, in order."""
-        return [member.mirror for member in self.members if member.mirror is not None]
+        return [member.loggers for member in self.members if member.loggers is not None]
 
     def _train(self, probe: StackBatch, display: Callback | None, stop: Stop) -> None:
         earlier = [0.0 if member.state is None else member.state.seconds for member in self.members]
-        recording = Recording(self.records, self.mirrors, probe, earlier)
+        recording = Recording(self.records, self.loggers, probe, earlier)
         callbacks: list[Callback] = [recording, *([] if display is None else [display])]
         try:
             fit(self.module, self.data, callbacks, stop, self.device)
@@ -167,9 +167,9 @@ class StackFit:
             with self._unless_lost(run):
                 member.record.write_provenance({**origin, **path, **place})
                 member.record.finish(result)
-        # afterwards: whatever becomes of the mirrors, the runs are finished
+        # afterwards: whatever becomes of the loggers, the runs are finished
         kept = [run for run, progress in enumerate(self.module.progress) if not progress.lost]
-        finish_mirrors([self.mirrors[run] for run in kept], [results[run] for run in kept])
+        finish_loggers([self.loggers[run] for run in kept], [results[run] for run in kept])
 
     def _results(self, seconds: Sequence[float], stop: Stop) -> list[Result]:
         """Open the test split once, at the checkpoint that validation chose for each run."""

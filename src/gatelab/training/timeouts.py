@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["IMPATIENCE", "PATIENCE", "together", "within"]
+__all__ = ["SHORT_TIMEOUT", "TIMEOUT", "together", "within"]
 
-PATIENCE = 30.0  # seconds that a mirror may take to begin or to end
-IMPATIENCE = 1.0  # the same, for one that has failed already
+TIMEOUT = 30.0  # seconds that a logger may take to begin or to end
+SHORT_TIMEOUT = 1.0  # the same, for one that has failed already
 
 
 def within(seconds: float | None, action: Callable[[], Any]) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from gatelab.sweeps.job import Order, Report
+from gatelab.sweeps.job import Job, Report
 
 __all__ = ["Executor", "Handle"]
 
 
 @dataclass(eq=False)
 class Handle:
-    """An order that an executor has been given.
+    """A job that an executor has been given.
 
     Attributes:
         begun: when it began to run, on the monotonic clock; None while it waits, or its process is starting.
@@ -25,7 +25,7 @@ class Handle:
         report: how it ended; None until then.
     """
 
-    order: Order
+    job: Job
     begun: float | None = None
     heard: float = field(default_factory=time.monotonic)
     watched: bool = False
@@ -55,10 +55,10 @@ class Handle:
 
 
 class Executor(ABC):
-    """Runs several orders at once. To be closed: use it in a ``with`` block.
+    """Runs several jobs at once. To be closed: use it in a ``with`` block.
 
     Args:
-        slots: how many orders it takes at once.
+        slots: how many jobs it takes at once.
 
     Attributes:
         within: whether it trains in this process, where the stack hears the signals itself.
@@ -71,12 +71,12 @@ class Executor(ABC):
     def __init__(self, slots: int) -> None:
         self.slots = slots
 
-    def prepare(self, orders: int) -> None:  # noqa: B027 - most have nothing to prepare
-        """Make ready for so many orders, while they are being planned."""
+    def prepare(self, jobs: int) -> None:  # noqa: B027 - most have nothing to prepare
+        """Make ready for so many jobs, while they are being planned."""
 
     @abstractmethod
-    def submit(self, order: Order) -> Handle:
-        """Take an order; at most ``slots`` at a time."""
+    def submit(self, job: Job) -> Handle:
+        """Take a job; at most ``slots`` at a time."""
 
     @abstractmethod
     def wait(self, seconds: float) -> list[Handle]:
@@ -84,11 +84,11 @@ class Executor(ABC):
 
     @abstractmethod
     def cancel(self, handle: Handle, reason: str) -> None:
-        """End an order that has to be given up; it comes out of :meth:`wait` as failed for the reason."""
+        """End a job that has to be given up; it comes out of :meth:`wait` as failed for the reason."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Ask every order to come to a checkpoint and end; each comes out of :meth:`wait`."""
+        """Ask every job to come to a checkpoint and end; each comes out of :meth:`wait`."""
 
     @abstractmethod
     def close(self) -> None:

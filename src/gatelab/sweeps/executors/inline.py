@@ -3,7 +3,7 @@
 import time
 
 from gatelab.sweeps.executors.executor import Executor, Handle
-from gatelab.sweeps.job import Order
+from gatelab.sweeps.job import Job
 from gatelab.sweeps.work import perform, train
 
 __all__ = ["Inline"]
@@ -23,9 +23,9 @@ class Inline(Executor):
         self._raising = raising
         self._waiting: list[Handle] = []
 
-    def submit(self, order: Order) -> Handle:
-        """Take an order."""
-        handle = Handle(order)
+    def submit(self, job: Job) -> Handle:
+        """Take a job."""
+        handle = Handle(job)
         self._waiting.append(handle)
         return handle
 
@@ -37,11 +37,11 @@ class Inline(Executor):
         handle = self._waiting.pop(0)
         handle.begun = time.monotonic()
         run = train if self._raising else perform
-        handle.end(run(handle.order, asked=self.asked))
+        handle.end(run(handle.job, asked=self.asked))
         return [handle]
 
     def cancel(self, handle: Handle, reason: str) -> None:
-        """Give up an order that has not begun."""
+        """Give up a job that has not begun."""
         handle.given_up = reason
 
     def stop(self) -> None:

@@ -16,7 +16,7 @@ from typing import IO
 
 from gatelab.sweeps.executors.devices import VARIABLE
 from gatelab.sweeps.executors.executor import Executor, Handle
-from gatelab.sweeps.job import Order, Report
+from gatelab.sweeps.job import Job, Report
 
 __all__ = ["Processes"]
 
@@ -42,14 +42,14 @@ class Processes(Executor):
         self._workers: list[_Worker] = []
         self._heard: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
 
-    def prepare(self, orders: int) -> None:
+    def prepare(self, jobs: int) -> None:
         """Start workers: they import while the launcher plans."""
-        while len(self._workers) < min(self.slots, orders):
+        while len(self._workers) < min(self.slots, jobs):
             self._start()
 
-    def submit(self, order: Order) -> Handle:
-        """Give an order to a worker."""
-        handle = Handle(order, watched=True)
+    def submit(self, job: Job) -> Handle:
+        """Give a job to a worker."""
+        handle = Handle(job, watched=True)
         idle = [worker for worker in self._workers if worker.handle is None]
         # one that has died without having been heard of takes nothing
         if not any(worker.give(handle) for worker in idle):
@@ -152,7 +152,7 @@ class _Worker:
     def give(self, handle: Handle) -> bool:
         assert self.process.stdin is not None
         try:
-            self.process.stdin.write(f"{handle.order.text()}\n")
+            self.process.stdin.write(f"{handle.job.text()}\n")
             self.process.stdin.flush()
         except OSError:
             return False

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.sweeps.executors.executor import Executor, Handle
-from gatelab.sweeps.job import Order, Report
+from gatelab.sweeps.job import Job, Report
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.work import perform
 
@@ -45,10 +45,10 @@ class Ray(Executor):
         )(_train)
         self._tasks: dict[Any, Handle] = {}
 
-    def submit(self, order: Order) -> Handle:
+    def submit(self, job: Job) -> Handle:
         """Hand a stack to the cluster."""
-        handle = Handle(order)
-        self._tasks[self._train.remote(order.text())] = handle
+        handle = Handle(job)
+        self._tasks[self._train.remote(job.text())] = handle
         return handle
 
     def wait(self, seconds: float) -> list[Handle]:
@@ -94,4 +94,4 @@ class Ray(Executor):
 
 
 def _train(text: str) -> str:
-    return perform(Order.from_text(text), watch=lambda step, loss: None).text()
+    return perform(Job.from_text(text), watch=lambda step, loss: None).text()

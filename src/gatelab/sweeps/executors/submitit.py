@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.sweeps.executors.executor import Executor, Handle
-from gatelab.sweeps.job import Order, Report
+from gatelab.sweeps.job import Job, Report
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.work import perform
 
@@ -43,10 +43,10 @@ class Submitit(Executor):
         self._jobs: dict[Handle, Any] = {}
         self._end_at: dict[Handle, float] = {}
 
-    def submit(self, order: Order) -> Handle:
+    def submit(self, job: Job) -> Handle:
         """Put a stack into the queue."""
-        handle = Handle(order)
-        self._jobs[handle] = self._executor.submit(StackJob(), order.text())
+        handle = Handle(job)
+        self._jobs[handle] = self._executor.submit(StackJob(), job.text())
         return handle
 
     def wait(self, seconds: float) -> list[Handle]:
@@ -98,7 +98,7 @@ class StackJob:
     def __call__(self, text: str) -> str:
         """Train the stack in the text."""
         # by SystemExit submitit leaves a job that it has put into the queue again
-        return perform(Order.from_text(text), watch=lambda step, loss: None, through=SystemExit).text()
+        return perform(Job.from_text(text), watch=lambda step, loss: None, through=SystemExit).text()
 
     def checkpoint(self, text: str) -> Any:
         """Say how the job is begun again: as the first time, for its runs have checkpoints of their own."""

@@ -1,6 +1,6 @@
-"""Mirrors of the history through Lightning's loggers and W&B; one of each kind for each run, also inside a stack.
+"""Lightning's loggers and W&B show the history; one of each kind for each run, also inside a stack.
 
-The history in runs/ is the truth: a mirror that fails, or does not come to its end, costs a line on stderr and no more.
+The history in runs/ is the truth: a logger that fails, or does not come to its end, costs a line on stderr and no more.
 """
 
 import shutil
@@ -17,23 +17,23 @@ from pytorch_lightning.loggers import CSVLogger
 from gatelab.configuration import RunConfiguration
 from gatelab.probes.gates import GateHistogram
 from gatelab.store import Result
-from gatelab.training.loggers.wandb_logger import WandbMirror, open_wandb
+from gatelab.training.loggers.wandb_logger import WandbRun, open_wandb
 from gatelab.training.loggers.wandb_process import one_line, start_run
-from gatelab.training.timeouts import IMPATIENCE, PATIENCE, together, within
+from gatelab.training.timeouts import SHORT_TIMEOUT, TIMEOUT, together, within
 
 __all__ = [
-    "PATIENCE",
-    "Mirror",
-    "close_mirrors",
-    "finish_mirrors",
-    "mirror_comparison",
-    "open_mirrors",
+    "TIMEOUT",
+    "RunLoggers",
+    "close_loggers",
+    "finish_loggers",
+    "log_comparison",
+    "open_loggers",
 ]
 
 _KINDS = ("wandb", "csv", "tensorboard", "mlflow")
 
 
-class Mirror:
+class RunLoggers:
     """All loggers of one run.
 
     Args:
@@ -53,7 +53,7 @@ class Mirror:
         finite = _finite({**numbers, **shares})
 
         def log(logger: Any) -> None:
-            if isinstance(logger, WandbMirror):
+            if isinstance(logger, WandbRun):
                 logger.log(step, finite, gates)
             else:
                 logger.log_metrics(finite, step=step)
@@ -62,9 +62,9 @@ class Mirror:
             if kind in self.hung:
                 del self.loggers[kind]
                 _warn(kind, f"run {self.identity}", TimeoutError("that of another run of its stack does not answer"))
-            elif self._attempt(kind, log, logger.section.patience if isinstance(logger, WandbMirror) else None):
+            elif self._attempt(kind, log, logger.section.patience if isinstance(logger, WandbRun) else None):
                 with suppress(Exception):  # it has had its line on stderr
-                    within(IMPATIENCE, partial(_close, logger))
+                    within(SHORT_TIMEOUT, partial(_close, logger))
 
     def finish(self, result: Result) -> None:
         """Log the result and end every logger, in bounded time."""
@@ -81,7 +81,7 @@ class Mirror:
         )
 
         def finish(logger: Any) -> None:
-            if isinstance(logger, WandbMirror):
+            if isinstance(logger, WandbRun):
                 logger.finish(result, numbers)
                 return
             try:
@@ -90,21 +90,21 @@ class Mirror:
                 logger.finalize("success")
 
         for kind, logger in tuple(self.loggers.items()):
-            patience = logger.section.patience if isinstance(logger, WandbMirror) else PATIENCE
-            self._attempt(kind, finish, IMPATIENCE if kind in self.hung else patience)
+            seconds = logger.section.patience if isinstance(logger, WandbRun) else TIMEOUT
+            self._attempt(kind, finish, SHORT_TIMEOUT if kind in self.hung else seconds)
         self.loggers = {}
 
-    def close(self, seconds: float = PATIENCE) -> None:
+    def close(self, seconds: float = TIMEOUT) -> None:
         """End, as failed, what has not been ended: a W&B run left open would live as long as the process."""
         for kind in tuple(self.loggers):
-            self._attempt(kind, _close, IMPATIENCE if kind in self.hung else seconds)
+            self._attempt(kind, _close, SHORT_TIMEOUT if kind in self.hung else seconds)
         self.loggers = {}
 
     def _attempt(self, kind: str, action: Callable[[Any], None], seconds: float | None) -> bool:
         """Do something with a logger; one that fails or takes too long is dropped. Return whether it was."""
         try:
             within(seconds, partial(action, self.loggers[kind]))
-        except Exception as error:  # a mirror of any make may raise anything, and none of it may end a run
+        except Exception as error:  # a logger of any make may raise anything, and none of it may end a run
             del self.loggers[kind]
             if isinstance(error, TimeoutError):
                 self.hung.add(kind)
@@ -113,9 +113,9 @@ class Mirror:
         return False
 
 
-def open_mirrors(
+def open_loggers(
     configurations: Sequence[RunConfiguration], folders: Sequence[Path], sweep: str | None
-) -> list[Mirror]:
+) -> list[RunLoggers]:
     """Open the loggers of each run of a stack.
 
     A kind that does not begin for one run, such as a server that is not there, is not tried again for the next.
@@ -126,31 +126,31 @@ def open_mirrors(
         sweep: the name that groups the runs of a sweep; None for a run of its own.
     """
     kinds = [kind for kind in _KINDS if getattr(configurations[0].logger, kind) is not None]
-    mirrors: list[Mirror] = []
+    opened: list[RunLoggers] = []
     hung: set[str] = set()
     for configuration, folder in zip(configurations, folders, strict=True):
         loggers: dict[str, Any] = {}
         for kind in tuple(kinds):
             try:
                 loggers[kind] = _opened(kind, configuration, folder, sweep)
-            except Exception as error:  # as in Mirror._attempt
+            except Exception as error:  # as in RunLoggers._attempt
                 kinds.remove(kind)
                 _warn(kind, f"run {configuration.identity} and of those after it in its stack", error)
-        mirrors.append(Mirror(configuration.identity, loggers, hung))
-    return mirrors
+        opened.append(RunLoggers(configuration.identity, loggers, hung))
+    return opened
 
 
-def finish_mirrors(mirrors: Sequence[Mirror], results: Sequence[Result]) -> None:
-    """Finish the mirrors of all runs at once, so that together they take no longer than one may."""
-    together([partial(mirror.finish, result) for mirror, result in zip(mirrors, results, strict=True)])
+def finish_loggers(loggers: Sequence[RunLoggers], results: Sequence[Result]) -> None:
+    """Finish the loggers of all runs at once, so that together they take no longer than one may."""
+    together([partial(one.finish, result) for one, result in zip(loggers, results, strict=True)])
 
 
-def close_mirrors(mirrors: Sequence[Mirror], seconds: float) -> None:
-    """Close all mirrors at once, so that together they take no longer than so many seconds."""
-    together([partial(mirror.close, seconds) for mirror in mirrors if mirror.loggers])
+def close_loggers(loggers: Sequence[RunLoggers], seconds: float) -> None:
+    """Close all loggers at once, so that together they take no longer than so many seconds."""
+    together([partial(one.close, seconds) for one in loggers if one.loggers])
 
 
-def mirror_comparison(
+def log_comparison(
     configuration: RunConfiguration, sweep: str, tables: Mapping[str, tuple[Sequence[str], Sequence[Sequence[Any]]]]
 ) -> None:
     """Log the final tables of a sweep to Weights & Biases, as one more run of its group; nothing if it is not a logger.
@@ -174,7 +174,7 @@ def mirror_comparison(
         }
         within(section.patience, lambda: run.log(shown))
         within(section.patience, run.finish)
-    except Exception as error:  # as in Mirror._attempt
+    except Exception as error:  # as in RunLoggers._attempt
         _warn("wandb", "the comparison", error)
 
 
@@ -225,7 +225,7 @@ def _finite(numbers: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def _close(logger: Any) -> None:
-    if isinstance(logger, WandbMirror):
+    if isinstance(logger, WandbRun):
         logger.close()
     else:
         logger.finalize("failed")
@@ -233,4 +233,4 @@ def _close(logger: Any) -> None:
 
 def _warn(kind: str, whose: str, error: Exception) -> None:
     # one write, so that lines of several threads stay whole
-    sys.stderr.write(f"warning: the {kind} mirror of {whose} is dropped: {one_line(error)}\n")
+    sys.stderr.write(f"warning: the {kind} logger of {whose} is dropped: {one_line(error)}\n")

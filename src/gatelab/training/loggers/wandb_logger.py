@@ -12,12 +12,12 @@ from gatelab.probes.records import GATES, HISTOGRAM, Key
 from gatelab.store import Result
 from gatelab.training.loggers.wandb_process import TAG, shortened, start_run, tags_of_environment
 
-__all__ = ["WandbMirror", "open_wandb"]
+__all__ = ["WandbRun", "open_wandb"]
 
 STEP = "trainer/global_step"  # the name that Lightning's logger gives it
 
 
-class WandbMirror:
+class WandbRun:
     """One run in W&B.
 
     Args:
@@ -82,7 +82,7 @@ class WandbMirror:
         self.run.log_artifact(artifact, aliases=[which])
 
 
-def open_wandb(configuration: RunConfiguration, folder: Path, sweep: str | None) -> WandbMirror:
+def open_wandb(configuration: RunConfiguration, folder: Path, sweep: str | None) -> WandbRun:
     """Begin or go on with the run of W&B that has the run's identity as its id.
 
     Args:
@@ -108,4 +108,4 @@ def open_wandb(configuration: RunConfiguration, folder: Path, sweep: str | None)
         identity=configuration.identity,
         resumed=history.exists() and history.stat().st_size > 0,
     )
-    return WandbMirror(run, section, tags, folder)
+    return WandbRun(run, section, tags, folder)
