@@ -6,9 +6,9 @@ from gatelab.configuration import RunConfiguration
 from gatelab.evidence.selection import select
 from gatelab.evidence.varied import setting_text
 from gatelab.keys import STACKABLE
+from gatelab.progress import duration
 from gatelab.report import Column, Table, runs_table, variants_table
 from gatelab.store import Result, settings
-from gatelab.store.minute_lines import duration
 from gatelab.sweeps import Failure, Plan
 from gatelab.sweeps.estimate import Estimate, Kind
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from pytorch_lightning import Callback, Trainer
 
+from gatelab.training.stack_progress import shown_loss
+
 __all__ = ["Steps"]
 
 _EVERY = 0.2  # seconds between two words, each of which waits for the device
@@ -27,12 +29,4 @@ class Steps(Callback):
         now = time.monotonic()
         if now - self._last > _EVERY:
             self._last = now
-            self.watch(pl_module.taken, _loss(pl_module))
-
-
-def _loss(module: Any) -> str:
-    if not module.training_losses:
-        return "–"
-    losses = module.training_losses[-1].tolist()
-    active = [loss for loss, progress in zip(losses, module.progress, strict=True) if progress.active]
-    return f"{sum(active) / len(active):.4g}" if active else "–"
+            self.watch(pl_module.taken, shown_loss(pl_module))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
-from gatelab.store.minute_lines import Minutes, duration
+from gatelab.progress import UNKNOWN, Minutes, bars, duration, shown_rate
 from gatelab.sweeps.executors import Handle
 
 __all__ = ["Standing", "View"]
@@ -61,17 +61,7 @@ class View:
 
     def __enter__(self) -> "View":
         if self._console.is_terminal and not self._quiet:
-            self._bars = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=20),
-                TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
-                TextColumn("{task.fields[rate]} steps/s  loss {task.fields[loss]}"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                console=self._console,
-                transient=True,
-            )
+            self._bars = bars(self._console)
             self._bars.start()
         return self
 
@@ -82,7 +72,7 @@ class View:
     def begin(self, handle: Handle, steps: int) -> None:
         """Add the line of a stack, where steps are heard of."""
         if self._bars is not None and handle.watched:
-            self._lines[handle] = self._bars.add_task(handle.job.title, total=steps, rate="–", loss="–")
+            self._lines[handle] = self._bars.add_task(handle.job.title, total=steps, rate=UNKNOWN, loss=UNKNOWN)
 
     def show(self, running: Mapping[Handle, Any]) -> None:
         """Bring the lines up to date."""
@@ -90,7 +80,7 @@ class View:
             return
         for handle in running:
             if handle in self._lines:
-                rate = "–" if handle.rate is None else f"{handle.rate:.1f}"
+                rate = shown_rate(handle.rate)
                 self._bars.update(self._lines[handle], completed=handle.step, rate=rate, loss=handle.loss)
 
     def end(self, handle: Handle) -> None:
@@ -103,7 +93,7 @@ class View:
         # a stack in this process has its own line
         if report is not None and report.kind == "done" and handle.watched and handle.begun is not None:
             seconds = time.monotonic() - handle.begun
-            rate = "" if handle.rate is None else f" ({handle.rate:.1f} steps/s)"
+            rate = "" if handle.rate is None else f" ({shown_rate(handle.rate)} steps/s)"
             self.say(f"{handle.job.title}: {seconds:.1f} s{rate}")
 
     def count(self, standing: Standing, *, last: bool = False) -> None:

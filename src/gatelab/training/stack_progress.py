@@ -7,12 +7,12 @@ from typing import Any
 
 from pytorch_lightning import Callback, Trainer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
-from gatelab.store.minute_lines import Minutes, duration
+from gatelab.progress import UNKNOWN, Minutes, bars, duration, shown_rate
 from gatelab.training.lightning_module import StackModule
 
-__all__ = ["TerminalProgress"]
+__all__ = ["TerminalProgress", "shown_loss"]
 
 _EVERY = 0.2  # seconds between two looks at the losses, each of which waits for the device
 
@@ -33,7 +33,7 @@ class TerminalProgress(Callback):
         self.task: TaskID | None = None
         self._begun = self._looked = 0.0
         self._from = 0
-        self._loss = "–"
+        self._loss = UNKNOWN
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Show the bar, if there is a terminal to show it on."""
@@ -42,18 +42,8 @@ class TerminalProgress(Callback):
         if not self.console.is_terminal:
             self.minutes.tell(lambda: self._line(pl_module))
             return
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
-            TextColumn("{task.fields[rate]} steps/s  loss {task.fields[loss]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-        )
-        self.task = self.bar.add_task(self.title, total=total, completed=self._from, rate="–", loss="–")
+        self.bar = bars(self.console)
+        self.task = self.bar.add_task(self.title, total=total, completed=self._from, rate=UNKNOWN, loss=UNKNOWN)
         self.bar.start()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -64,8 +54,8 @@ class TerminalProgress(Callback):
         now = time.monotonic()
         if now - self._looked > _EVERY:
             self._looked = now
-            self._loss = _losses(pl_module)
-            rate = f"{(batch_idx + 1) / max(1e-9, now - self._begun):.1f}"
+            self._loss = shown_loss(pl_module)
+            rate = shown_rate((batch_idx + 1) / max(1e-9, now - self._begun))
             self.bar.update(self.task, completed=pl_module.taken, rate=rate, loss=self._loss)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
@@ -74,7 +64,7 @@ class TerminalProgress(Callback):
         seconds = time.monotonic() - self._begun
         steps = max((progress.steps for progress in pl_module.progress), default=0)
         rate = (pl_module.taken - self._from) / max(1e-9, seconds)
-        print(f"{self.title}: {steps} steps in {seconds:.1f} s ({rate:.1f} steps/s)", file=sys.stderr)
+        print(f"{self.title}: {steps} steps in {seconds:.1f} s ({shown_rate(rate)} steps/s)", file=sys.stderr)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Give the terminal back."""
@@ -86,7 +76,7 @@ class TerminalProgress(Callback):
         if taken:
             seconds = time.monotonic() - self._begun
             judged = [progress.best[1] for progress in module.progress if progress.best_step is not None]
-            parts.append(f"loss {_losses(module)}")
+            parts.append(f"loss {shown_loss(module)}")
             parts += [f"best validation {sum(judged) / len(judged):.4g}"] if judged else []
             parts.append(f"about {duration((last - module.taken) * seconds / taken)} left")
         return ", ".join(parts)
@@ -98,10 +88,10 @@ class TerminalProgress(Callback):
             self.bar = None
 
 
-def _losses(module: StackModule) -> str:
-    """Return the mean of the last losses of the runs that still learn."""
+def shown_loss(module: StackModule) -> str:
+    """Return the mean of the last losses of the runs that still learn, as the display shows it."""
     if not module.training_losses:
-        return "–"
+        return UNKNOWN
     losses = module.training_losses[-1].tolist()
     active = [loss for loss, progress in zip(losses, module.progress, strict=True) if progress.active]
-    return f"{sum(active) / len(active):.4g}" if active else "–"
+    return f"{sum(active) / len(active):.4g}" if active else UNKNOWN

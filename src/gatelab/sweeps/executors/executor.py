@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from gatelab.progress import UNKNOWN
 from gatelab.sweeps.job import Job, Report
 
 __all__ = ["Executor", "Handle"]
@@ -30,7 +31,7 @@ class Handle:
     heard: float = field(default_factory=time.monotonic)
     watched: bool = False
     step: int = 0
-    loss: str = "–"
+    loss: str = UNKNOWN
     first: tuple[int, float] | None = None
     given_up: str | None = None
     report: Report | None = None

@@ -1,11 +1,16 @@
-"""Lines for a log file, where no terminal shows what goes on: one at the start, then one a minute."""
+"""How training shows that it goes on: bars on a terminal; in a log file one line at the start, then one a minute."""
 
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
-__all__ = ["Minutes", "duration"]
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+__all__ = ["UNKNOWN", "Minutes", "bars", "duration", "shown_rate"]
+
+UNKNOWN = "–"
 
 _EVERY = 60.0  # seconds
 
@@ -36,3 +41,23 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def bars(console: Console) -> Progress:
+    """Return an empty display, a line for each stack that is added; its fields are ``rate`` and ``loss``."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.fields[rate]} steps/s  loss {task.fields[loss]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def shown_rate(rate: float | None) -> str:
+    """Return steps a second as the display shows them."""
+    return UNKNOWN if rate is None else f"{rate:.1f}"
