@@ -9,8 +9,10 @@ import pytest
 from gatelab.errors import UserError
 from gatelab.evidence.collected import read_evidence
 from gatelab.evidence.question import Question
+from gatelab.report import report
 from gatelab.report.drawing.drawing import drawn
 from gatelab.report.report import build_report, write_report
+from gatelab.report.sections.parts import Method, Section, Text
 from gatelab.store import Store
 from tests.report.made import add, fail, large, paired
 
@@ -31,6 +33,21 @@ def files(tmp_path_factory):
 
 def page(files):
     return files["index.html"].decode()
+
+
+def test_a_section_is_added_by_one_entry(tmp_path, monkeypatch):
+    def counted(analysis, looks):
+        words = Text.of(f"{len(analysis.evidence.runs)} runs, {len(looks)} variants")
+        return Section(
+            "counts", "What was counted", (words,), (Method("We counted \\citep{holm1979}.", ("holm1979",)),)
+        )
+
+    monkeypatch.setattr(report, "SECTIONS", (*report.SECTIONS, counted))
+    text = page(built(paired(tmp_path, {"gru": [0.1]}), baseline=None).files)
+    places = [text.index(f"{title}</h2>") for title in ("Fairness", "What was counted", "Everything else")]
+    assert places == sorted(places)
+    for words in ("2 runs, 2 variants", "We counted", "@article{holm1979,"):
+        assert words in text
 
 
 class Reader(HTMLParser):

@@ -86,7 +86,7 @@ def test_the_forest_has_a_panel_for_each_task(tmp_path):
 def test_nothing_to_compare_has_no_forest(tmp_path):
     store = paired(tmp_path, {"gru": [0.1]})
     assert isinstance(forest(analysed(store, baseline=None), {}), Absent)
-    assert isinstance(power(analysed(store, baseline=None)), Absent)
+    assert isinstance(power(analysed(store, baseline=None), {}), Absent)
 
 
 def test_curves_over_steps_and_over_seconds_know_their_runs(tmp_path):
@@ -271,7 +271,7 @@ def test_an_ablation_is_compared_with_what_it_is_an_ablation_of(tmp_path):
         ("lstm", "o", blind, "does not see the state"),
         ("lstm", "o", constant, "constant for each unit"),
     ]
-    section = ladder(analysis)
+    section = ladder(analysis, {})
     assert isinstance(section, Section)
     rows = section.blocks[0].table.rows
     assert rows[0]["gain"] == pytest.approx(-0.1 - 0.0035, abs=1e-12)
@@ -280,7 +280,7 @@ def test_an_ablation_is_compared_with_what_it_is_an_ablation_of(tmp_path):
 
 
 def test_no_ladder_without_ablations(tmp_path):
-    assert isinstance(ladder(analysed(paired(tmp_path, {"gru": [0.1]}))), Absent)
+    assert isinstance(ladder(analysed(paired(tmp_path, {"gru": [0.1]})), {}), Absent)
 
 
 def test_across_needs_two_tasks_and_ranks_need_five(tmp_path):
@@ -313,7 +313,9 @@ def test_best_of_n_needs_trials(tmp_path):
 
 def test_methods_cite_what_is_on_the_page_and_nothing_else(tmp_path):
     store = paired(tmp_path, {"gru": [0.1] * 6})
-    text, references = (block.text for block in methods(analysed(store), ["curves"]).blocks if isinstance(block, Code))
+    analysis = analysed(store)
+    section = methods(analysis, [curves(analysis, seen(analysis))])
+    text, references = (block.text for block in section.blocks if isinstance(block, Code))
     assert "6 seeds each (12 runs)" in text
     assert "Holm's correction" in text
     assert "0.031 before correction" in text

@@ -28,7 +28,7 @@ from gatelab.report.sections.power_note import power
 from gatelab.report.sections.verdict import verdict
 from gatelab.report.tables import Table
 
-__all__ = ["Report", "build_report", "write_report"]
+__all__ = ["SECTIONS", "Report", "build_report", "write_report"]
 
 
 _MOST_ROWS = 500  # of a table that is read; 20,000 make a page of 20 MB
@@ -44,15 +44,20 @@ class Report:
     """The answer in words, a line for each variant, and what stands in its way."""
 
 
-# The order of the page.
-_DRAWN: tuple[Callable[[Analysis, dict[str, Look]], Section | Absent], ...] = (
+SECTIONS: tuple[Callable[[Analysis, dict[str, Look]], Section | Absent], ...] = (
+    headline,
     forest,
     dots,
     curves,
     budget,
     across,
     hyperparameters,
+    ladder,
+    mechanism,
+    fairness,
+    power,
 )
+"""The sections in the order of the page; ``leftovers`` and ``methods``, which are about the others, come after them."""
 
 
 def build_report(evidence: Evidence, command: str, runs: Table | None = None) -> Report:
@@ -66,19 +71,10 @@ def build_report(evidence: Evidence, command: str, runs: Table | None = None) ->
     runs = runs or runs_table(evidence.selection)
     analysis = analyse(evidence)
     appearance = dict(looks(evidence.labels))
-    parts: list[Section | Absent] = [
-        headline(analysis),
-        *(make(analysis, appearance) for make in _DRAWN),
-        ladder(analysis),
-        mechanism(analysis, appearance),
-        fairness(analysis),
-        power(analysis),
-    ]
+    parts = [section(analysis, appearance) for section in SECTIONS]
     sections = [part for part in parts if isinstance(part, Section)]
     sections.append(leftovers(analysis, [part for part in parts if isinstance(part, Absent)], runs))
-    names = [*(section.key for section in sections), *(block.name for block in _tables(sections)),
-             *(figure.name for group in _figures(sections) for figure in group.figures)]  # fmt: skip
-    sections.append(methods(analysis, names))
+    sections.append(methods(analysis, sections))
     head = verdict(analysis, command)
     whole = list(_tables(sections))
     sections = [_readable(section) for section in sections]

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from gatelab.evidence.analysis import Analysis, random
 from gatelab.report.drawing.drawing import INK, add_legend, drawn, hook, left_margin, shortened_label
 from gatelab.report.drawing.styles import Look
-from gatelab.report.sections.parts import Absent, Block, Figure, Figures, Section, Text
+from gatelab.report.sections.parts import Absent, Block, Figure, Figures, Method, Section, Text
 from gatelab.report.sections.wording import p_value
 from gatelab.statistics import (
     Profile,
@@ -39,6 +39,7 @@ def across(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
     if len(tasks) < 2:
         return Absent(title, f"it needs two tasks that every variant has runs of; there is {len(tasks) or 'none'}")
     blocks: list[Block] = [Figures(tuple(_figures(analysis, labels, tasks, looks)), _CAPTION)]
+    methods = [_METHOD]
     ranks = rank_variants(
         labels,
         [[_median(analysis, task, label) for task in tasks] for label in labels],
@@ -49,7 +50,12 @@ def across(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
         blocks.append(Text.of(f"No ranks and no critical difference: {ranks.reason}.", kind="note"))
     else:
         blocks.append(Figures((_critical_difference(ranks, looks),), _ranks_words(ranks)))
-    return Section("across", title, tuple(blocks))
+        methods.append(_RANKS)
+    return Section("across", title, tuple(blocks), tuple(methods))
+
+
+_METHOD = Method("Performance profiles and probabilities of improvement follow \\citet{agarwal2021}.", ("agarwal2021",))
+_RANKS = Method("Ranks over tasks are compared by Friedman's and Nemenyi's tests \\citep{demsar2006}.", ("demsar2006",))
 
 
 _CAPTION = (

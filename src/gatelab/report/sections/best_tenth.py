@@ -12,13 +12,13 @@ from gatelab.evidence.importance import FEWEST_TRIALS, TENTH
 from gatelab.evidence.scores import shown_name
 from gatelab.report.drawing.drawing import drawn, hook, left_margin, name_rows, shortened_label
 from gatelab.report.drawing.styles import Look
-from gatelab.report.sections.parts import Block, Figure, Figures, Tabular
+from gatelab.report.sections.parts import Block, Figure, Figures, Method, Tabular
 from gatelab.report.sections.searched_settings import by_validation, settings_of
 from gatelab.report.sections.wording import p_value
 from gatelab.report.tables import Column, Table, significant
 from gatelab.statistics import Significance, holm, locate, sample, welch_test
 
-__all__ = ["best_tenth", "best_tenth_table", "best_tenths", "tenth_panel"]
+__all__ = ["BEST_TENTH", "best_tenth", "best_tenth_table", "best_tenths", "tenth_panel"]
 
 _TENTH = (
     "Test scores of the runs in each variant's best tenth of settings by validation, as Greff et al. (2017) show them."
@@ -26,6 +26,11 @@ _TENTH = (
 )
 _TENTH_TABLE = (
     "The best tenth of settings of each variant: which runs of a search a careful user would have ended with."
+)
+
+BEST_TENTH = Method(
+    "The best tenths of the settings, as in \\citet{greff2017}, are compared by Welch's test \\citep{welch1947}.",
+    ("greff2017", "welch1947"),
 )
 
 

@@ -6,6 +6,7 @@ from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.collected import Run
 from gatelab.evidence.varied import setting_text, shortened, varied_keys
 from gatelab.keys import kind_of
+from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Section, Tabular
 from gatelab.report.sections.wording import counted, listed
 from gatelab.report.tables import Column, Table
@@ -16,7 +17,7 @@ _TOLERANCE = 0.02  # of parameters
 _KINDS = (("data and their order", "data"), ("stopping rule", "stopping"), ("other settings", None))
 
 
-def fairness(analysis: Analysis) -> Section:
+def fairness(analysis: Analysis, looks: dict[str, Look]) -> Section:  # noqa: ARG001 - as every section
     """Return the section."""
     caption = (
         "What a difference between variants could come from beside the gates. The same seed and batch size give the"

@@ -4,6 +4,7 @@ import math
 
 from gatelab.evidence.analysis import Analysis, Comparison
 from gatelab.evidence.scores import shown_name
+from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Section, Tabular
 from gatelab.report.sections.wording import estimate, listed, p_value, rounded, signed_interval, span
 from gatelab.report.tables import Column, Table, significant
@@ -12,7 +13,7 @@ from gatelab.statistics import locate
 __all__ = ["headline", "headline_table"]
 
 
-def headline(analysis: Analysis) -> Section:
+def headline(analysis: Analysis, looks: dict[str, Look]) -> Section:  # noqa: ARG001 - as every section
     """Return the section."""
     baseline = analysis.evidence.question.baseline
     compared = (

@@ -8,9 +8,9 @@ from gatelab.evidence.importance import FEWEST_TRIALS, Importance, importances, 
 from gatelab.evidence.train_command import train_command
 from gatelab.evidence.varied import shortened
 from gatelab.report.drawing.styles import Look
-from gatelab.report.sections.best_tenth import best_tenths
+from gatelab.report.sections.best_tenth import BEST_TENTH, best_tenths
 from gatelab.report.sections.marginals import marginals
-from gatelab.report.sections.parts import Absent, Block, Code, Section, Tabular, Text
+from gatelab.report.sections.parts import Absent, Block, Code, Method, Section, Tabular, Text
 from gatelab.report.sections.searched_settings import by_validation, is_number, settings_of
 from gatelab.report.sections.wording import counted, file_names, number, rounded
 from gatelab.report.tables import Column, Table, significant
@@ -36,10 +36,20 @@ def hyperparameters(analysis: Analysis, looks: dict[str, Look]) -> Section | Abs
     blocks: list[Block] = [Text(tuple(flags), "flag")] if flags else []
     blocks.append(_importance(analysis, tasks))
     blocks.append(marginals(analysis, tasks, looks, names))
-    blocks += best_tenths(analysis, tasks, looks, names)
+    tenths = best_tenths(analysis, tasks, looks, names)
+    blocks += tenths
     blocks.append(Tabular("best-settings", _BEST_TABLE, _best_table(analysis, tasks)))
     blocks += _commands(analysis)
-    return Section("hyperparameters", title, tuple(blocks))
+    shown = any(isinstance(block, Tabular) and block.name == "importance" for block in blocks)
+    methods = (*([_IMPORTANCE] if shown else []), *([BEST_TENTH] if tenths else []))
+    return Section("hyperparameters", title, tuple(blocks), methods)
+
+
+_IMPORTANCE = Method(
+    "Hyperparameter importance is that of PED-ANOVA \\citep{watanabe2023} on the best tenth of settings and of fANOVA"
+    " \\citep{hutter2014}, both as in Optuna \\citep{akiba2019}.",
+    ("watanabe2023", "hutter2014", "akiba2019"),
+)
 
 
 _BEST_TABLE = "The best settings by validation. The test score of the best is what this page reports."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gatelab.evidence.analysis import Analysis, Comparison, compared, corrected
 from gatelab.language.tree import Learned, Linear, Read, walk
 from gatelab.language.variant import Variant
+from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Absent, Section, Tabular
 from gatelab.report.sections.wording import counted, p_value, signed_interval
 from gatelab.report.tables import Column, Table
@@ -35,7 +36,7 @@ class Rung:
     """One of ``RUNGS``."""
 
 
-def ladder(analysis: Analysis) -> Section | Absent:
+def ladder(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:  # noqa: ARG001 - as every section
     """Return the section."""
     title = "Ablation ladder"
     found = rungs(analysis)

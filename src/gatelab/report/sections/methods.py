@@ -10,8 +10,8 @@ from gatelab.report.sections.wording import counted, listed, p_value
 __all__ = ["methods"]
 
 
-def methods(analysis: Analysis, sections: Sequence[str]) -> Section:
-    """Return the section; ``sections`` are the keys of those on the page, which decide what is cited."""
+def methods(analysis: Analysis, sections: Sequence[Section]) -> Section:
+    """Return the section; ``sections`` are those on the page, each with the methods that it alone uses."""
     sentences, keys = _text(analysis, sections)
     introduction = Text.of(
         "What was done, as text to edit, and the references of what was used. Add what the page cannot know: why these"
@@ -22,7 +22,7 @@ def methods(analysis: Analysis, sections: Sequence[str]) -> Section:
     return Section("methods", "Text for a Methods section", blocks)
 
 
-def _text(analysis: Analysis, sections: Sequence[str]) -> tuple[list[str], list[str]]:
+def _text(analysis: Analysis, sections: Sequence[Section]) -> tuple[list[str], list[str]]:
     evidence = analysis.evidence
     seeds = sorted({len({run.result.seed for run in evidence.chosen(*cell).runs}) for cell in evidence.cells()})
     number = counted(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
@@ -49,30 +49,9 @@ def _text(analysis: Analysis, sections: Sequence[str]) -> tuple[list[str], list[
         keys += ["fisher1935", "holm1979", "bouthillier2021", "efron1993"]
         if any(not comparison.test.exact for comparison in analysis.comparisons.values()):
             keys.append("phipson2010")
-    if "curves" in sections:
-        sentences.append("Times to a threshold are Kaplan--Meier medians \\citep{kaplan1958}.")
-        keys.append("kaplan1958")
-    if "across" in sections:
-        sentences.append("Performance profiles and probabilities of improvement follow \\citet{agarwal2021}.")
-    if "budget" in sections:
-        sentences.append("Expected best-of-n curves follow \\citet{dodge2019} and \\citet{tang2020}.")
-        keys += ["dodge2019", "tang2020"]
-    if "importance" in sections:
-        sentences.append(
-            "Hyperparameter importance is that of PED-ANOVA \\citep{watanabe2023} on the best tenth of settings and of"
-            " fANOVA"
-            " \\citep{hutter2014}, both as in Optuna \\citep{akiba2019}."
-        )
-        keys += ["watanabe2023", "hutter2014", "akiba2019"]
-    if "best-tenth" in sections:
-        sentences.append(
-            "The best tenths of the settings, as in \\citet{greff2017}, are compared by Welch's test"
-            " \\citep{welch1947}."
-        )
-        keys += ["greff2017", "welch1947"]
-    if "ranks" in sections:
-        sentences.append("Ranks over tasks are compared by Friedman's and Nemenyi's tests \\citep{demsar2006}.")
-        keys.append("demsar2006")
+    for method in (method for section in sections for method in section.methods):
+        sentences.append(method.sentence)
+        keys += method.references
     return sentences, keys
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gatelab.report.tables import Table
 
-__all__ = ["Absent", "Block", "Code", "Figure", "Figures", "Section", "Tabular", "Text"]
+__all__ = ["Absent", "Block", "Code", "Figure", "Figures", "Method", "Section", "Tabular", "Text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,24 @@ Block = Text | Code | Figures | Tabular
 
 
 @dataclass(frozen=True, slots=True)
+class Method:
+    """What a Methods section says of a statistic."""
+
+    sentence: str
+    """LaTeX, which may cite."""
+    references: tuple[str, ...]
+    """Keys of references.bib."""
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A part of the page under a heading."""
 
     key: str
     title: str
     blocks: Sequence[Block] = field(default_factory=tuple)
+    methods: tuple[Method, ...] = ()
+    """Of the statistics that only this section shows."""
 
 
 @dataclass(frozen=True, slots=True)

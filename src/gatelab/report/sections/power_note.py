@@ -3,6 +3,7 @@
 import math
 
 from gatelab.evidence.analysis import Analysis
+from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Absent, Section, Tabular
 from gatelab.report.sections.wording import p_value, signed
 from gatelab.report.tables import Column, Table, significant
@@ -13,7 +14,7 @@ __all__ = ["power", "power_table"]
 POWER = 0.8
 
 
-def power(analysis: Analysis) -> Section | Absent:
+def power(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:  # noqa: ARG001 - as every section
     """Return the section."""
     title = "What so many seeds can see"
     if not analysis.comparisons:
