@@ -9,7 +9,7 @@ from gatelab.papers import CHECKS, read_trials
 from gatelab.papers.checks.tested import SignificantlyWorse
 from gatelab.papers.claims import Claims
 from gatelab.papers.measures import measured
-from gatelab.papers.trials import Group
+from gatelab.papers.trials import RunGroup
 from gatelab.validation import check
 from tests.papers.made_up import store_of, trials_of
 
@@ -133,7 +133,7 @@ def test_a_correction_can_take_a_verdict_away(tmp_path):
 
 def test_the_best_by_validation(tmp_path):
     trials = trials_of(tmp_path, {"lstm": [0.1, 0.9, None, 0.8, 0.2]})
-    chosen = trials.of(Group("lstm", best=0.4))
+    chosen = trials.of(RunGroup("lstm", best=0.4))
     assert [trial.result.seed for trial in chosen] == [1, 3]
     found = verdict(trials, "fraction_solved_at_least", variant="lstm", fraction=0.5, best=0.4)
     assert (found.word, found.why) == ("reproduced", "1 of 2 runs solved it")
@@ -211,7 +211,7 @@ def test_in_order(tmp_path, order, word):
 
 def test_the_measures(tmp_path):
     trials = trials_of(tmp_path, {"lstm": [1.0, 0.95, 0.25, None]}, solved=0.9, parameters=77)
-    group = trials.of(Group("lstm"))
+    group = trials.of(RunGroup("lstm"))
     assert measured("percent_solved", group).value == 50
     # both had the score at step 20, of four sequences each
     assert (measured("sequences_to_solve", group).value, measured("sequences_to_solve", group).runs) == (80, 2)
@@ -224,7 +224,7 @@ def test_the_measures(tmp_path):
 def test_lower_may_be_better(tmp_path):
     trials = trials_of(tmp_path, {"lstm": [0.1, 0.3]}, solved=0.2, higher_is_better=False)
     assert [trial.solved for trial in trials.trials] == [True, False]
-    assert measured("best_score", trials.of(Group("lstm"))).value == 0.1
+    assert measured("best_score", trials.of(RunGroup("lstm"))).value == 0.1
 
 
 CLAIM = {"says": "a", "evidence": "V", "source": "b", "check": {"in_order": {"variants": ["a", "b"]}}}
@@ -269,9 +269,9 @@ def test_groups_that_differ_in_settings_alone(tmp_path):
 
 def test_a_star_is_every_variant(tmp_path):
     trials = trials_of(tmp_path, {"lstm": [0.5, 0.6], "gru": [0.9]})
-    assert len(trials.of(Group("*"))) == 3
-    assert measured("best_score", trials.of(Group("*"))).value == 0.9
-    assert str(Group("*", best=0.1)) == "all (best 10% by validation)"
+    assert len(trials.of(RunGroup("*"))) == 3
+    assert measured("best_score", trials.of(RunGroup("*"))).value == 0.9
+    assert str(RunGroup("*", best=0.1)) == "all (best 10% by validation)"
 
 
 def searched(folder, score):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gatelab.probes.records import Gate, Key, gates_of, keyed, parsed
+from gatelab.probes.records import Gate, Key, gates_of, parsed, under_keys
 
 FORGET = {
     "gates/f/mean": 0.75,
@@ -26,7 +26,14 @@ def test_a_gate_that_does_not_retain_has_no_rates():
 
 
 def test_what_is_written_is_read():
-    row = {"step": 5, "split": "validation", "loss": 0.5, **FORGET, **INPUT, **keyed("jacobian", "h", {"norm": 2.0})}
+    row = {
+        "step": 5,
+        "split": "validation",
+        "loss": 0.5,
+        **FORGET,
+        **INPUT,
+        **under_keys("jacobian", "h", {"norm": 2.0}),
+    }
     found = gates_of(row)
     assert list(found) == ["f", "1.0.i"]
     assert {**found["f"].keyed("f"), **found["1.0.i"].keyed("1.0.i")} == {**FORGET, **INPUT}

@@ -12,7 +12,7 @@ from gatelab.evidence.question import Question
 from gatelab.report import report
 from gatelab.report.drawing.drawing import drawn
 from gatelab.report.report import build_report, write_report
-from gatelab.report.sections.parts import Method, Section, Text
+from gatelab.report.sections.parts import MethodNote, Section, Text
 from gatelab.store import Store
 from tests.report.made import add, fail, large, paired
 
@@ -39,7 +39,7 @@ def test_a_section_is_added_by_one_entry(tmp_path, monkeypatch):
     def counted(analysis, looks):
         words = Text.of(f"{len(analysis.evidence.runs)} runs, {len(looks)} variants")
         return Section(
-            "counts", "What was counted", (words,), (Method("We counted \\citep{holm1979}.", ("holm1979",)),)
+            "counts", "What was counted", (words,), (MethodNote("We counted \\citep{holm1979}.", ("holm1979",)),)
         )
 
     monkeypatch.setattr(report, "SECTIONS", (*report.SECTIONS, counted))

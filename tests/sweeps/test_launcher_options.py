@@ -10,7 +10,7 @@ from gatelab.keys import RayKeys, SubmititKeys
 from gatelab.sweeps import ExecutorOptions
 from gatelab.sweeps.executors import check_engine
 from gatelab.sweeps.executors.devices import visible_gpus
-from gatelab.sweeps.job import Job, Report
+from gatelab.sweeps.job import Job, JobReport
 from hydra_plugins.gatelab_stacked_launcher.stacked_launcher import StackedLauncherConfig
 from tests.training.examples import configuration
 
@@ -69,8 +69,8 @@ def test_jobs_and_reports_travel_as_json(tmp_path):
     again = Job.from_text(job.text())
     assert again == job
     assert again.runs() == runs
-    report = Report("failed", ("ab",), "reason", "detail", {"seconds": 0.1}, 15)
-    assert Report.from_text(report.text()) == report
+    report = JobReport("failed", ("ab",), "reason", "detail", {"seconds": 0.1}, 15)
+    assert JobReport.from_text(report.text()) == report
 
 
 def test_a_worker_does_not_train_what_was_not_planned(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from gatelab.store import Stop, Store
 from gatelab.store.failure import read_failure
 from gatelab.sweeps.executors import Executor, Handle
-from gatelab.sweeps.job import Job, Report
+from gatelab.sweeps.job import Job, JobReport
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.scheduler import Scheduler
 from gatelab.sweeps.sweep_progress import View
@@ -36,16 +36,16 @@ class Pretending(Executor):
         for handle in self.running:
             runs = handle.job.runs()
             seeds = [run.seed for run in runs]
-            report = Report("stopped", signum=15) if self.stopped else self.fault(seeds) or Report("done")
+            report = JobReport("stopped", signum=15) if self.stopped else self.fault(seeds) or JobReport("done")
             if report == "hangs" and handle.given_up is None:
                 time.sleep(0.002)
                 continue
             self.trained.append(seeds)
-            if report == Report("done"):
+            if report == JobReport("done"):
                 for run in runs:
                     result = example(identity=run.identity, seed=run.seed)
                     Store(run.runs_dir).record(run.identity, run.mapping()).finish(result)
-            handle.end(Report("stopped") if report == "hangs" else report)
+            handle.end(JobReport("stopped") if report == "hangs" else report)
             ended.append(handle)
         self.running = [handle for handle in self.running if handle not in ended]
         return ended
@@ -73,7 +73,7 @@ def scheduled(tmp_path):
 
 
 def failing(seed, reason="broken"):
-    return lambda seeds: Report("failed", reason=reason, detail="more") if seed in seeds else None
+    return lambda seeds: JobReport("failed", reason=reason, detail="more") if seed in seeds else None
 
 
 def finished(folder):
@@ -107,7 +107,7 @@ def test_a_run_that_fails_alone_is_tried_again_as_often_as_asked(scheduled):
 
 
 def test_an_error_that_all_runs_of_a_stack_have_is_not_tried_again(scheduled):
-    executor = Pretending(lambda seeds: Report("failed", reason="a path that no one has", helps="nothing"))
+    executor = Pretending(lambda seeds: JobReport("failed", reason="a path that no one has", helps="nothing"))
     failures = scheduled(executor, retries=3)
     assert executor.trained == [[0, 1, 2, 3]]
     assert {(failure.reason, failure.attempts) for failure in failures.values()} == {("a path that no one has", 1)}
@@ -116,7 +116,7 @@ def test_an_error_that_all_runs_of_a_stack_have_is_not_tried_again(scheduled):
 
 def test_an_error_that_comes_again_is_divided_and_not_retried(scheduled, tmp_path):
     executor = Pretending(
-        lambda seeds: Report("failed", reason="a folder of another run", helps="dividing") if 1 in seeds else None
+        lambda seeds: JobReport("failed", reason="a folder of another run", helps="dividing") if 1 in seeds else None
     )
     assert list(scheduled(executor, retries=3)) == [1]
     assert executor.trained == [[0, 1, 2, 3], [0, 1], [0], [1], [2, 3]]
@@ -124,7 +124,7 @@ def test_an_error_that_comes_again_is_divided_and_not_retried(scheduled, tmp_pat
 
 
 def test_a_run_that_is_well_the_second_time_has_not_failed(scheduled, tmp_path):
-    reports = [Report("failed", reason="once")]
+    reports = [JobReport("failed", reason="once")]
     assert scheduled(Pretending(lambda seeds: reports.pop() if reports else None), runs=1, retries=1) == {}
     assert finished(tmp_path) == [0]
 
@@ -135,7 +135,7 @@ def test_runs_that_were_finished_before_their_stack_died_are_not_trained_again(s
             for seed in (0, 1, 2):
                 run = configuration(tmp_path, seed=seed)
                 Store(tmp_path).record(run.identity, run.mapping()).finish(example(identity=run.identity, seed=seed))
-            return Report("failed", reason="died")
+            return JobReport("failed", reason="died")
         return None
 
     executor = Pretending(died_late)
@@ -151,10 +151,12 @@ def test_what_hangs_is_given_up(scheduled, tmp_path, limit):
 
 
 def test_a_stack_that_was_stopped_from_outside_goes_on_but_not_for_ever(scheduled, tmp_path):
-    executor: Pretending = Pretending(lambda seeds: Report("stopped", signum=15) if len(executor.trained) < 3 else None)
+    executor: Pretending = Pretending(
+        lambda seeds: JobReport("stopped", signum=15) if len(executor.trained) < 3 else None
+    )
     assert scheduled(executor) == {}
     assert finished(tmp_path) == [0, 1, 2, 3]
-    always = Pretending(lambda seeds: Report("stopped", signum=15))
+    always = Pretending(lambda seeds: JobReport("stopped", signum=15))
     assert scheduled(always, runs=5)[4].reason == "stopped again and again"
 
 
@@ -181,7 +183,7 @@ def test_runs_of_another_process_are_waited_for_and_what_it_leaves_is_trained(sc
         for seed in (0, 3):
             run = configuration(tmp_path, seed=seed)
             Store(tmp_path).record(run.identity, run.mapping()).finish(example(identity=run.identity, seed=seed))
-        return Report("done", taken=(identities[1], identities[2]))
+        return JobReport("done", taken=(identities[1], identities[2]))
 
     executor = Pretending(lambda seeds: others(seeds))
     claim = Store(tmp_path).claim(configuration(tmp_path, seed=1).identity)

@@ -7,7 +7,7 @@ import pytest
 from gatelab.store import Stop
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.scheduler import Scheduler
-from gatelab.sweeps.sweep_progress import Standing, View
+from gatelab.sweeps.sweep_progress import SweepState, View
 from tests.sweeps.test_scheduler import Pretending, failing
 from tests.training.examples import configuration
 
@@ -24,8 +24,8 @@ def test_a_line_a_minute(capsys):
     for second in range(0, 150, 10):
         now[0] = 12 * 3600.0 + second
         # after a hundred seconds a hundredth of the work is done
-        view.count(Standing(10_000, 412 + second, second // 60, 8, 10.0 * second, 100_000.0))
-    view.count(Standing(10_000, 10_000, 0, 0, 100_000.0, 100_000.0), last=True)
+        view.count(SweepState(10_000, 412 + second, second // 60, 8, 10.0 * second, 100_000.0))
+    view.count(SweepState(10_000, 10_000, 0, 0, 100_000.0, 100_000.0), last=True)
     assert capsys.readouterr().err.splitlines() == [
         "12:00 412 of 10,000 runs finished, 8 stacks running",
         "12:01 472 of 10,000 runs finished, 1 failed, 8 stacks running, about 2.8 h left",
@@ -35,14 +35,14 @@ def test_a_line_a_minute(capsys):
 
 
 def test_progress_false_is_silent(capsys):
-    View(quiet=True).count(Standing(1, 0, 0, 1, 0.0, 1.0), last=True)
+    View(quiet=True).count(SweepState(1, 0, 0, 1, 0.0, 1.0), last=True)
     assert capsys.readouterr().err == ""
 
 
 def test_on_a_terminal_the_lines_move_instead(capsys, monkeypatch):
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     with View() as view:
-        view.count(Standing(1, 0, 0, 1, 0.0, 1.0))
+        view.count(SweepState(1, 0, 0, 1, 0.0, 1.0))
     assert "of 1 runs" not in capsys.readouterr().err
 
 

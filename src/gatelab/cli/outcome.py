@@ -10,7 +10,7 @@ from gatelab.progress import duration
 from gatelab.report import Column, Table, runs_table, variants_table
 from gatelab.store import Result, settings
 from gatelab.sweeps import Failure, Plan
-from gatelab.sweeps.estimate import Estimate, Kind
+from gatelab.sweeps.estimate import Estimate, StackKind
 
 __all__ = [
     "cost_line",
@@ -46,7 +46,7 @@ def failures_table(failures: Sequence[Failure]) -> Table:
     return Table(columns, [{name: getattr(failure, name) for name in names} for failure in failures])
 
 
-def plan_table(kinds: Sequence[Kind]) -> Table:
+def plan_table(kinds: Sequence[StackKind]) -> Table:
     """Return a row for each kind of stacks that are to be trained."""
     settings = _settings([kind.runs[0] for kind in kinds])
     columns = [
@@ -99,7 +99,7 @@ def plan_total(work: Plan, slots: int) -> str:
     return f"{finished}, {runs:,} are to be trained in {stacks}{at_once}"
 
 
-def cost_line(kind: Kind, told: str, cost: Estimate) -> str:
+def cost_line(kind: StackKind, told: str, cost: Estimate) -> str:
     """Return in one line what each stack of a kind costs; ``told`` are the settings that tell it from others."""
     first, runs = kind.runs[0], len(kind.runs)
     times = f"{kind.stacks:,} × " if kind.stacks > 1 else ""
@@ -110,7 +110,7 @@ def cost_line(kind: Kind, told: str, cost: Estimate) -> str:
     return f"{name}{together}: {step}, {times}{duration(cost.seconds)}, {memory}"
 
 
-def cost_total(costs: Sequence[tuple[Kind, Estimate]], slots: int) -> str:
+def cost_total(costs: Sequence[tuple[StackKind, Estimate]], slots: int) -> str:
     """Return the wall time of a whole plan."""
     # stacks are handed out as they come, each to who is free first
     busy = [0.0] * slots

@@ -1,7 +1,7 @@
 """Papers asked again: an experiment's folder, the paper's numbers and statements, and what our runs say to each."""
 
 from gatelab.papers.checks import CHECKS
-from gatelab.papers.comparison import Comparison, compare_with_paper
+from gatelab.papers.comparison import PaperComparison, compare_with_paper
 from gatelab.papers.folder import PAPER, Experiment, experiment_names, experiments_named, load_experiment
 from gatelab.papers.overview import overview_page, overview_table, write_overview
 from gatelab.papers.profile_points import grid
@@ -13,8 +13,8 @@ __all__ = [
     "CHECKS",
     "PAPER",
     "SCALED_DOWN",
-    "Comparison",
     "Experiment",
+    "PaperComparison",
     "Trials",
     "Verdict",
     "compare_with_paper",

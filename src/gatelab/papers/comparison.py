@@ -16,11 +16,11 @@ from gatelab.report import Column, Table
 from gatelab.report.tables import significant
 from gatelab.statistics import holm
 
-__all__ = ["Comparison", "compare_with_paper", "evidence_words", "our_number", "plain_number"]
+__all__ = ["PaperComparison", "compare_with_paper", "evidence_words", "our_number", "plain_number"]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PaperComparison:
     """What is printed of an experiment."""
 
     numbers: Table
@@ -30,14 +30,14 @@ class Comparison:
     """Each claim with its verdict, in the order of claims.yaml."""
 
 
-def compare_with_paper(experiment: Experiment, trials: Trials) -> Comparison:
+def compare_with_paper(experiment: Experiment, trials: Trials) -> PaperComparison:
     """Return the comparison of an experiment's runs with its paper.
 
     Raises UserError for a damaged published.csv or claims.yaml.
     """
     claims = experiment.claims.claims
     verdicts = _verdicts(claims, trials, experiment.name)
-    return Comparison(
+    return PaperComparison(
         numbers=_numbers(experiment.published, trials),
         claims=_claims(claims, verdicts),
         verdicts=tuple((claim.says, verdict) for claim, verdict in zip(claims, verdicts, strict=True)),

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gatelab.papers.measures import MEASURES
-from gatelab.papers.trials import Group
+from gatelab.papers.trials import RunGroup
 
 __all__ = ["COLUMNS", "Published"]
 
@@ -47,7 +47,7 @@ class Published(BaseModel):
         return self
 
     @property
-    def group(self) -> Group:
+    def group(self) -> RunGroup:
         """The runs that the number is compared with."""
         words: dict[str, Any] = dict(word.split("=", 1) for word in self.where.split())
-        return Group(self.variant, words)
+        return RunGroup(self.variant, words)

@@ -16,7 +16,7 @@ from gatelab.evidence.question import Question
 from gatelab.evidence.selection import select
 from gatelab.locations import command_line
 from gatelab.papers.checks.tested import Test
-from gatelab.papers.comparison import Comparison
+from gatelab.papers.comparison import PaperComparison
 from gatelab.papers.folder import PAPER, Experiment, shown_file
 from gatelab.papers.trials import Trials
 from gatelab.reading import read_rows, read_yaml
@@ -39,7 +39,7 @@ SCALED_DOWN = (
 
 
 def write_results(
-    experiment: Experiment, profile: str, store: Store, trials: Trials, comparison: Comparison
+    experiment: Experiment, profile: str, store: Store, trials: Trials, comparison: PaperComparison
 ) -> list[Path]:
     """Write runs.csv, comparison.md, numbers.csv, verdicts.csv, about.yaml and figures/; return where they lie.
 
@@ -145,12 +145,14 @@ class _Number(BaseModel):
     high: float
 
 
-def _verdicts_csv(comparison: Comparison) -> str:
+def _verdicts_csv(comparison: PaperComparison) -> str:
     rows = ([says, verdict.word, verdict.why] for says, verdict in comparison.verdicts)
     return csv_text(["claim", "verdict", "because"], rows)
 
 
-def _page(experiment: Experiment, profile: str, comparison: Comparison, variants: Table, figures: Sequence[str]) -> str:
+def _page(
+    experiment: Experiment, profile: str, comparison: PaperComparison, variants: Table, figures: Sequence[str]
+) -> str:
     scaled = [SCALED_DOWN] if profile != PAPER else []
     parts = [
         f"# {experiment.name}, profile {profile}",

@@ -10,11 +10,11 @@ from gatelab.keys import value_of
 from gatelab.statistics import diverged_score, time_to_threshold
 from gatelab.store import DamagedRunError, Result, Store
 
-__all__ = ["Group", "Trial", "Trials", "read_trials"]
+__all__ = ["RunGroup", "Trial", "Trials", "read_trials"]
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class RunGroup:
     """Which runs are meant."""
 
     variant: str
@@ -57,7 +57,7 @@ class Trials:
 
     trials: tuple[Trial, ...]
 
-    def of(self, group: Group) -> list[Trial]:
+    def of(self, group: RunGroup) -> list[Trial]:
         """Return the runs that are meant, in order of seed."""
         found = [trial for trial in self.trials if _meant(trial.result, group)]
         if group.best < 1 and found:
@@ -110,7 +110,7 @@ def _trial(store: Store, result: Result, solved: float) -> Trial:
     return Trial(result, result.status == "finished" and better, step * size)
 
 
-def _meant(result: Result, group: Group) -> bool:
+def _meant(result: Result, group: RunGroup) -> bool:
     return group.variant in ("*", result.label) and all(
         str(value_of(result.settings, key)) == str(value) for key, value in group.where.items()
     )

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
-__all__ = ["GATES", "HISTOGRAM", "OPEN", "SHUT", "Gate", "Key", "gates_of", "keyed", "parsed"]
+__all__ = ["GATES", "HISTOGRAM", "OPEN", "SHUT", "Gate", "Key", "gates_of", "parsed", "under_keys"]
 
 GATES = "gates"
 """The probe of how open gates are."""
@@ -42,7 +42,7 @@ def parsed(key: str) -> Key | None:
     return Key(*parts) if len(parts) == len(Key._fields) and all(parts) else None
 
 
-def keyed(probe: str, part: str, numbers: Mapping[str, float]) -> dict[str, float]:
+def under_keys(probe: str, part: str, numbers: Mapping[str, float]) -> dict[str, float]:
     """Return the numbers of one part of the network under their keys."""
     return {str(Key(probe, part, number)): value for number, value in numbers.items()}
 
@@ -69,7 +69,7 @@ class Gate:
         known = {
             name: value for name, value in numbers.items() if not (name.startswith("decay_") and math.isnan(value))
         }
-        return keyed(GATES, part, known)
+        return under_keys(GATES, part, known)
 
 
 def gates_of(row: Mapping[str, Any]) -> dict[str, Gate]:

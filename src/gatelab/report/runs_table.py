@@ -4,7 +4,7 @@ from typing import Any
 
 from gatelab.evidence.scores import score_header, shown_name
 from gatelab.evidence.selection import Selection
-from gatelab.report.tables import Column, Table, duration, plain, significant
+from gatelab.report.tables import Column, Table, plain, seconds_text, significant
 from gatelab.store import Result
 
 __all__ = ["runs_table"]
@@ -29,7 +29,7 @@ def runs_table(selection: Selection) -> Table:
         Column(f"validation {score}", ("validation_score",), significant, "right"),
         Column(f"test {score}", ("test_score",), significant, "right"),
         Column("parameters", ("parameters",), align="right"),
-        Column("seconds", ("seconds",), duration, "right"),
+        Column("seconds", ("seconds",), seconds_text, "right"),
     ]
     return Table(columns, [_row(result, selection.settings[result.identity]) for result in selection.results])
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-__all__ = ["Column", "Table", "csv_text", "duration", "from_csv", "plain", "significant"]
+__all__ = ["Column", "Table", "csv_text", "from_csv", "plain", "seconds_text", "significant"]
 
 ABSENT = "–"
 
@@ -25,7 +25,7 @@ def significant(value: float | None, digits: int = 4) -> str:
     return f"{value:#.{digits}g}".rstrip(".")
 
 
-def duration(seconds: float) -> str:
+def seconds_text(seconds: float) -> str:
     """Return seconds with one decimal."""
     return ABSENT if math.isnan(seconds) else f"{seconds:.1f}"
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gatelab.evidence.scores import by_task, paired, score_header, scored, shown_name, stand_in, worse
 from gatelab.evidence.selection import Selection
-from gatelab.report.tables import ABSENT, Column, Table, duration, significant
+from gatelab.report.tables import ABSENT, Column, Table, seconds_text, significant
 from gatelab.statistics import sample, summarise
 from gatelab.store import Result
 
@@ -42,7 +42,7 @@ def variants_table(selection: Selection) -> Table:
         *(compared if baseline is not None else []),
         Column("chance", ("chance",), significant, "right"),
         Column("parameters", ("parameters_minimum", "parameters_maximum"), _whole_range, "right"),
-        Column("mean seconds", ("seconds",), duration, "right"),
+        Column("mean seconds", ("seconds",), seconds_text, "right"),
     ]
     rows = [row for group in by_task(selection.results).values() for row in _rows_of_task(group, selection)]
     return Table(columns, rows)

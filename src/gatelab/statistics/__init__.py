@@ -12,7 +12,7 @@ from gatelab.statistics.intervals import Interval, Method, student_interval
 from gatelab.statistics.location import Location, Statistic, StatisticName, interquartile_mean, locate, mean, median
 from gatelab.statistics.multiplicity import Family, holm
 from gatelab.statistics.pairs import Pairs, pair_by_seed
-from gatelab.statistics.planning import Plan, plan_comparison
+from gatelab.statistics.planning import SeedPlan, plan_comparison
 from gatelab.statistics.power import (
     Distribution,
     power_of_t_test,
@@ -40,13 +40,13 @@ __all__ = [
     "Location",
     "Method",
     "Pairs",
-    "Plan",
     "Policy",
     "Profile",
     "Ranks",
     "Refusal",
     "Sample",
     "Scores",
+    "SeedPlan",
     "Significance",
     "Statistic",
     "StatisticName",

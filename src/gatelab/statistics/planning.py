@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from gatelab.statistics.power import smallest_detectable_effect
 from gatelab.statistics.significance import smallest_p
 
-__all__ = ["Plan", "plan_comparison"]
+__all__ = ["SeedPlan", "plan_comparison"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SeedPlan:
     """What n seeds a variant and a family of comparisons allow."""
 
     seeds: int
@@ -28,7 +28,7 @@ class Plan:
     """All of this in one sentence for the user."""
 
 
-def plan_comparison(seeds: int, comparisons: int = 1, *, paired: bool = True, alpha: float = 0.05) -> Plan:
+def plan_comparison(seeds: int, comparisons: int = 1, *, paired: bool = True, alpha: float = 0.05) -> SeedPlan:
     """Say what a comparison of ``comparisons`` variants with a baseline can decide with ``seeds`` runs each.
 
     Five paired seeds and one comparison: p cannot get below 0.0625, so nothing can be decided at 0.05.
@@ -64,4 +64,4 @@ def plan_comparison(seeds: int, comparisons: int = 1, *, paired: bool = True, al
             f"{asked} cannot decide anything at alpha = {alpha:g}: {floor}{corrected} cannot get below {smallest:.3g}, "
             f"whatever the scores; at least {fewest} {kind}seeds are needed."
         )
-    return Plan(seeds, comparisons, alpha, smallest, decides, fewest, effect, sentence)
+    return SeedPlan(seeds, comparisons, alpha, smallest, decides, fewest, effect, sentence)

@@ -9,7 +9,7 @@ from gatelab.errors import UserError
 from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.job import Job
 
-__all__ = ["Estimate", "Kind", "estimate", "kinds"]
+__all__ = ["Estimate", "StackKind", "estimate", "kinds"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Kind:
+class StackKind:
     """The stacks of a plan that cost the same: of equal shapes and as many runs.
 
     Attributes:
@@ -40,15 +40,15 @@ class Kind:
     stacks: int
 
 
-def kinds(stacks: Sequence[Sequence[RunConfiguration]]) -> list[Kind]:
+def kinds(stacks: Sequence[Sequence[RunConfiguration]]) -> list[StackKind]:
     """Return the kinds of some stacks, in the order in which they come first."""
     groups: dict[tuple[str, int], list[Sequence[RunConfiguration]]] = {}
     for stack in stacks:
         groups.setdefault((shape_key(stack[0]), len(stack)), []).append(stack)
-    return [Kind(group[0], len(group)) for group in groups.values()]
+    return [StackKind(group[0], len(group)) for group in groups.values()]
 
 
-def estimate(kind: Kind, executor: Executor, folder: Path) -> Estimate:
+def estimate(kind: StackKind, executor: Executor, folder: Path) -> Estimate:
     """Return what each stack of a kind costs, from a trial in a folder, which whoever has made it removes.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from gatelab.configuration import Reading, RunConfiguration
 
-__all__ = ["Job", "Report"]
+__all__ = ["Job", "JobReport"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Report:
+class JobReport:
     """How a stack came to its end.
 
     Attributes:
@@ -84,7 +84,7 @@ class Report:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_text(cls, text: str) -> "Report":
+    def from_text(cls, text: str) -> "JobReport":
         """Return the report in a text."""
         content = json.loads(text)
         return cls(**{**content, "taken": tuple(content["taken"])})

@@ -13,10 +13,10 @@ from gatelab.errors import UserError
 from gatelab.locations import command_line
 from gatelab.store import Failure, Stop, Store, write_failure
 from gatelab.sweeps.executors import Executor, Handle
-from gatelab.sweeps.job import Job, Report
+from gatelab.sweeps.job import Job, JobReport
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.plan import stacks
-from gatelab.sweeps.sweep_progress import Standing, View
+from gatelab.sweeps.sweep_progress import SweepState, View
 
 __all__ = ["Scheduler"]
 
@@ -101,11 +101,11 @@ class Scheduler:
         if not (self._executor.within and self._stacks == 1):  # a stack in this process tells of itself
             self._view.count(self._standing(), last=last)
 
-    def _standing(self) -> Standing:
+    def _standing(self) -> SweepState:
         taken = sum(handle.step * len(piece.runs) for handle, piece in self._running.items())
         steps = self._all_steps - sum(self._left.values()) + taken
         ended = self._runs - self._before - len(self._left) - len(self.failures)
-        return Standing(
+        return SweepState(
             self._runs, self._before + ended, len(self.failures), len(self._running), steps, self._all_steps
         )
 
@@ -137,7 +137,7 @@ class Scheduler:
         elif report.kind != "done":
             self._divide(piece, _missing(piece.runs), handle.job.title, report)
 
-    def _divide(self, piece: _Piece, missing: list[RunConfiguration], title: str, report: Report) -> None:
+    def _divide(self, piece: _Piece, missing: list[RunConfiguration], title: str, report: JobReport) -> None:
         """Try the runs of a stack that failed in two halves, and a run that failed alone as often as was asked for."""
         self._have_ended(run for run in piece.runs if run not in missing)
         attempts = piece.attempts + 1
@@ -160,7 +160,7 @@ class Scheduler:
         elif missing:
             self._fail(missing[0], title, report, reason, attempts)
 
-    def _fail(self, run: RunConfiguration, title: str, report: Report, reason: str, attempts: int) -> None:
+    def _fail(self, run: RunConfiguration, title: str, report: JobReport, reason: str, attempts: int) -> None:
         self._view.say(f"{title} seed {run.seed} failed: {reason}", important=True)
         self.failures[run.identity] = _record(run, reason, report.detail, attempts)
         self._have_ended([run])

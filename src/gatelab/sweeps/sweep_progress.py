@@ -12,11 +12,11 @@ from rich.progress import Progress, TaskID
 from gatelab.progress import UNKNOWN, Minutes, bars, duration, shown_rate
 from gatelab.sweeps.executors import Handle
 
-__all__ = ["Standing", "View"]
+__all__ = ["SweepState", "View"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class SweepState:
     """Where a sweep stands.
 
     Attributes:
@@ -96,7 +96,7 @@ class View:
             rate = "" if handle.rate is None else f" ({shown_rate(handle.rate)} steps/s)"
             self.say(f"{handle.job.title}: {seconds:.1f} s{rate}")
 
-    def count(self, standing: Standing, *, last: bool = False) -> None:
+    def count(self, standing: SweepState, *, last: bool = False) -> None:
         """Say where a sweep stands, if no terminal shows it and a line is due: the first, the last, one a minute."""
         now = self._minutes.clock()
         self._first = self._first or (now, standing.steps)

@@ -7,7 +7,7 @@ from pathlib import Path
 from gatelab.errors import SharedError, UserError
 from gatelab.store import Stop, Stopped, forget_failure
 from gatelab.store.faults import seed_fault
-from gatelab.sweeps.job import Job, Report
+from gatelab.sweeps.job import Job, JobReport
 from gatelab.sweeps.memory_estimate import is_out_of_memory, out_of_memory
 from gatelab.sweeps.trial import measure
 
@@ -21,7 +21,7 @@ def perform(
     watch: Callable[[int, str], None] | None = None,
     asked: Callable[[], bool] | None = None,
     through: type[BaseException] = KeyboardInterrupt,
-) -> Report:
+) -> JobReport:
     """Carry out a job; whatever goes wrong is in the report.
 
     Args:
@@ -33,22 +33,22 @@ def perform(
     try:
         return _trial(job) if job.trial else train(job, watch, asked)
     except Stopped as stopped:
-        return Report("stopped", signum=stopped.signum)
+        return JobReport("stopped", signum=stopped.signum)
     except through:
         raise
     except BaseException as error:  # SystemExit as well: a run must not end the sweep
         return failed(error)
 
 
-def failed(error: BaseException) -> Report:
+def failed(error: BaseException) -> JobReport:
     """Return the report of an exception."""
     words = " ".join(str(error).split())
     name = type(error).__name__
     reason = words if isinstance(error, UserError) else f"{name}: {words}" if words else name
     detail = "".join(traceback.format_exception(error))[-_LONGEST_DETAIL:]
     if isinstance(error, OutOfMemory) or not isinstance(error, UserError):
-        return Report("failed", reason=reason, detail=detail)
-    return Report(
+        return JobReport("failed", reason=reason, detail=detail)
+    return JobReport(
         "failed", reason=reason, detail=detail, helps="nothing" if isinstance(error, SharedError) else "dividing"
     )
 
@@ -57,7 +57,9 @@ class OutOfMemory(UserError):  # noqa: N818 - the name that it has in Python and
     """There was less memory than a stack needs; a smaller one may do."""
 
 
-def train(job: Job, watch: Callable[[int, str], None] | None = None, asked: Callable[[], bool] | None = None) -> Report:
+def train(
+    job: Job, watch: Callable[[int, str], None] | None = None, asked: Callable[[], bool] | None = None
+) -> JobReport:
     """Train a stack; what goes wrong is raised.
 
     Raises:
@@ -80,8 +82,8 @@ def train(job: Job, watch: Callable[[int, str], None] | None = None, asked: Call
     for run in runs:
         if run.identity in done:
             forget_failure(Path(run.runs_dir) / run.identity)
-    return Report("done", taken=tuple(identity for identity in job.identities if identity not in done))
+    return JobReport("done", taken=tuple(identity for identity in job.identities if identity not in done))
 
 
-def _trial(job: Job) -> Report:
-    return Report("done", numbers=measure(job.runs()))
+def _trial(job: Job) -> JobReport:
+    return JobReport("done", numbers=measure(job.runs()))

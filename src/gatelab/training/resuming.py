@@ -13,13 +13,13 @@ from gatelab.store import Record
 from gatelab.training.checkpoint import RunState, best_bytes, read_state
 from gatelab.training.loggers.loggers import RunLoggers
 
-__all__ = ["Group", "begin", "groups", "replay", "states"]
+__all__ = ["ResumedGroup", "begin", "groups", "replay", "states"]
 
 _START = (0, False)  # the position of a run that is new
 
 
 @dataclass
-class Group:
+class ResumedGroup:
     """Runs of a stack that are trained by one fit.
 
     Attributes:
@@ -57,7 +57,7 @@ def states(record: Record, shapes: Mapping[str, tuple[int, ...]]) -> list[RunSta
     return sorted(found, key=lambda state: state.position, reverse=True)
 
 
-def groups(available: Sequence[Sequence[RunState]]) -> list[Group]:
+def groups(available: Sequence[Sequence[RunState]]) -> list[ResumedGroup]:
     """Sort the runs of a stack into groups that can go on together.
 
     A process that dies while it writes the checkpoints of a stack leaves some runs one checkpoint behind the others;
@@ -82,7 +82,7 @@ def groups(available: Sequence[Sequence[RunState]]) -> list[Group]:
         chosen.append({})
     largest = max(chosen, key=len)
     largest |= ended
-    return [Group(sorted(group), [group[run] for run in sorted(group)]) for group in chosen if group]
+    return [ResumedGroup(sorted(group), [group[run] for run in sorted(group)]) for group in chosen if group]
 
 
 def begin(record: Record, state: RunState | None) -> None:

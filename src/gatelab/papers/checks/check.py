@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gatelab.papers.trials import Group, Trials
+from gatelab.papers.trials import RunGroup, Trials
 from gatelab.papers.verdicts import Verdict
 
 __all__ = ["ALPHA", "Check", "OneVariantCheck", "TwoVariantsCheck", "absent", "between"]
@@ -30,13 +30,13 @@ class Check(BaseModel, ABC):
     best: float = Field(default=1.0, gt=0, le=1)
     """Of each variant only this share of the runs, those with the best validation scores."""
 
-    def group(self, variant: str, where: Mapping[str, Any] | None = None) -> Group:
+    def group(self, variant: str, where: Mapping[str, Any] | None = None) -> RunGroup:
         """Return the runs of a label that the check speaks of; ``where`` adds to its own settings, or replaces them."""
-        return Group(variant, {**self.where, **(where or {})}, self.best)
+        return RunGroup(variant, {**self.where, **(where or {})}, self.best)
 
     @property
     @abstractmethod
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[RunGroup, ...]:
         """All runs that are needed."""
 
     @abstractmethod
@@ -55,7 +55,7 @@ class OneVariantCheck(Check):
     variant: str
 
     @property
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[RunGroup, ...]:
         return (self.group(self.variant),)
 
 
@@ -68,7 +68,7 @@ class TwoVariantsCheck(Check):
     """Settings of the runs that are compared with, where they differ from ``where``."""
 
     @property
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[RunGroup, ...]:
         return self.group(self.variant), self.group(self.than, self.than_where)
 
 

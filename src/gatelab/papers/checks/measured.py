@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from gatelab.papers.checks.check import Check, OneVariantCheck, TwoVariantsCheck, absent, between
 from gatelab.papers.measures import Measured, MeasureName, measured
-from gatelab.papers.trials import Group, Trials
+from gatelab.papers.trials import RunGroup, Trials
 from gatelab.papers.verdicts import Verdict
 
 __all__ = ["InOrder", "MeasureBetween", "RatioBetween"]
@@ -77,7 +77,7 @@ class InOrder(Check):
     falling: bool = True
 
     @property
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[RunGroup, ...]:
         return tuple(self.group(variant) for variant in self.variants)
 
     def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
@@ -93,5 +93,5 @@ class InOrder(Check):
         return Verdict("partly" if signed[0] > signed[-1] else "not reproduced", f"{self.measure}: {words}")
 
 
-def _unmeasured(group: Group, measure: str) -> Verdict:
+def _unmeasured(group: RunGroup, measure: str) -> Verdict:
     return Verdict("not comparable", f"no run of {group} has a {measure}")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from gatelab.papers.checks.check import Check, OneVariantCheck, absent
-from gatelab.papers.trials import Group, Trial, Trials
+from gatelab.papers.trials import RunGroup, Trial, Trials
 from gatelab.papers.verdicts import Verdict
 
 __all__ = ["FractionSolvedAtLeast", "FractionSolvedAtMost", "SolvesAndOtherDoesNot"]
@@ -61,7 +61,7 @@ class SolvesAndOtherDoesNot(Check):
     other_at_most: float = Field(default=0.0, ge=0, le=1)
 
     @property
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[RunGroup, ...]:
         return self.group(self.variant), self.group(self.other, self.other_where)
 
     def verdict(self, trials: Trials, p: float | None = None) -> Verdict:

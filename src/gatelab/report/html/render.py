@@ -16,7 +16,7 @@ from gatelab.evidence.varied import setting_text
 from gatelab.keys import TOLD
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Figure, Figures, Section, Tabular
-from gatelab.report.sections.verdict import Verdict
+from gatelab.report.sections.verdict import Head
 from gatelab.report.tables import significant
 
 __all__ = ["render"]
@@ -38,7 +38,7 @@ _KINDS = {"better": "better", "worse": "worse", "no difference found": "open", "
 _LONG = 18  # letters from which a cell may break into lines
 
 
-def render(verdict: Verdict, sections: Sequence[Section], looks: Mapping[str, Look], evidence: Evidence) -> str:
+def render(verdict: Head, sections: Sequence[Section], looks: Mapping[str, Look], evidence: Evidence) -> str:
     """Return the page."""
     # what is data is escaped, wherever it stands; drawings, style and script come from here
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from gatelab.evidence.analysis import Analysis, random
 from gatelab.report.drawing.drawing import INK, add_legend, drawn, hook, left_margin, shortened_label
 from gatelab.report.drawing.styles import Look
-from gatelab.report.sections.parts import Absent, Block, Figure, Figures, Method, Section, Text
+from gatelab.report.sections.parts import Absent, Block, Figure, Figures, MethodNote, Section, Text
 from gatelab.report.sections.wording import p_value
 from gatelab.statistics import (
     Profile,
@@ -54,8 +54,12 @@ def across(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
     return Section("across", title, tuple(blocks), tuple(methods))
 
 
-_METHOD = Method("Performance profiles and probabilities of improvement follow \\citet{agarwal2021}.", ("agarwal2021",))
-_RANKS = Method("Ranks over tasks are compared by Friedman's and Nemenyi's tests \\citep{demsar2006}.", ("demsar2006",))
+_METHOD = MethodNote(
+    "Performance profiles and probabilities of improvement follow \\citet{agarwal2021}.", ("agarwal2021",)
+)
+_RANKS = MethodNote(
+    "Ranks over tasks are compared by Friedman's and Nemenyi's tests \\citep{demsar2006}.", ("demsar2006",)
+)
 
 
 _CAPTION = (

@@ -12,7 +12,7 @@ from gatelab.evidence.importance import FEWEST_TRIALS, TENTH
 from gatelab.evidence.scores import shown_name
 from gatelab.report.drawing.drawing import drawn, hook, left_margin, name_rows, shortened_label
 from gatelab.report.drawing.styles import Look
-from gatelab.report.sections.parts import Block, Figure, Figures, Method, Tabular
+from gatelab.report.sections.parts import Block, Figure, Figures, MethodNote, Tabular
 from gatelab.report.sections.searched_settings import by_validation, settings_of
 from gatelab.report.sections.wording import p_value
 from gatelab.report.tables import Column, Table, significant
@@ -28,7 +28,7 @@ _TENTH_TABLE = (
     "The best tenth of settings of each variant: which runs of a search a careful user would have ended with."
 )
 
-BEST_TENTH = Method(
+BEST_TENTH = MethodNote(
     "The best tenths of the settings, as in \\citet{greff2017}, are compared by Welch's test \\citep{welch1947}.",
     ("greff2017", "welch1947"),
 )

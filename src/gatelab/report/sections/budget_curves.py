@@ -7,7 +7,7 @@ from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.scores import shown_name
 from gatelab.report.drawing.drawing import add_legend, drawn, hook
 from gatelab.report.drawing.styles import Look
-from gatelab.report.sections.parts import Absent, Figure, Figures, Method, Section, Text
+from gatelab.report.sections.parts import Absent, Figure, Figures, MethodNote, Section, Text
 from gatelab.report.sections.wording import file_names, listed
 from gatelab.statistics import BudgetCurve, diverged_score, expected_best
 
@@ -37,7 +37,7 @@ def budget(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
     return Section("budget", title, (Figures(figures, caption), *told), (_METHOD,))
 
 
-_METHOD = Method(
+_METHOD = MethodNote(
     "Expected best-of-n curves follow \\citet{dodge2019} and \\citet{tang2020}.", ("dodge2019", "tang2020")
 )
 

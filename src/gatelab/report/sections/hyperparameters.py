@@ -10,7 +10,7 @@ from gatelab.evidence.varied import shortened
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.best_tenth import BEST_TENTH, best_tenths
 from gatelab.report.sections.marginals import marginals
-from gatelab.report.sections.parts import Absent, Block, Code, Method, Section, Tabular, Text
+from gatelab.report.sections.parts import Absent, Block, Code, MethodNote, Section, Tabular, Text
 from gatelab.report.sections.searched_settings import by_validation, is_number, settings_of
 from gatelab.report.sections.wording import counted, file_names, number, rounded
 from gatelab.report.tables import Column, Table, significant
@@ -45,7 +45,7 @@ def hyperparameters(analysis: Analysis, looks: dict[str, Look]) -> Section | Abs
     return Section("hyperparameters", title, tuple(blocks), methods)
 
 
-_IMPORTANCE = Method(
+_IMPORTANCE = MethodNote(
     "Hyperparameter importance is that of PED-ANOVA \\citep{watanabe2023} on the best tenth of settings and of fANOVA"
     " \\citep{hutter2014}, both as in Optuna \\citep{akiba2019}.",
     ("watanabe2023", "hutter2014", "akiba2019"),

@@ -12,7 +12,7 @@ from gatelab.evidence.collected import Run
 from gatelab.evidence.scores import shown_name
 from gatelab.report.drawing.drawing import add_legend, drawn, hook, plain_ticks, spans_decades
 from gatelab.report.drawing.styles import Look
-from gatelab.report.sections.parts import Absent, Figure, Figures, Method, Section, Tabular
+from gatelab.report.sections.parts import Absent, Figure, Figures, MethodNote, Section, Tabular
 from gatelab.report.sections.thinning import drawn_runs, told
 from gatelab.report.sections.wording import file_names
 from gatelab.report.tables import Column, Table, significant
@@ -60,7 +60,7 @@ def curves(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
     return Section("curves", title, blocks, (_METHOD,))
 
 
-_METHOD = Method("Times to a threshold are Kaplan--Meier medians \\citep{kaplan1958}.", ("kaplan1958",))
+_METHOD = MethodNote("Times to a threshold are Kaplan--Meier medians \\citep{kaplan1958}.", ("kaplan1958",))
 
 
 def thinned(count: int, most: int) -> NDArray[np.int64]:

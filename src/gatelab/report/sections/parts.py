@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from gatelab.report.tables import Table
 
-__all__ = ["Absent", "Block", "Code", "Figure", "Figures", "Method", "Section", "Tabular", "Text"]
+__all__ = ["Absent", "Block", "Code", "Figure", "Figures", "MethodNote", "Section", "Tabular", "Text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ Block = Text | Code | Figures | Tabular
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class MethodNote:
     """What a Methods section says of a statistic."""
 
     sentence: str
@@ -83,7 +83,7 @@ class Section:
     key: str
     title: str
     blocks: Sequence[Block] = field(default_factory=tuple)
-    methods: tuple[Method, ...] = ()
+    methods: tuple[MethodNote, ...] = ()
     """Of the statistics that only this section shows."""
 
 

@@ -9,7 +9,7 @@ from gatelab.evidence.analysis import Analysis, Comparison
 from gatelab.report.sections.wording import counted, listed, signed
 from gatelab.statistics import plan_comparison
 
-__all__ = ["Answer", "Verdict", "verdict"]
+__all__ = ["Answer", "Head", "verdict"]
 
 _SYMBOLS = {"better": "▲", "worse": "▼", "no difference found": "○", "not compared": "·"}
 _TOO_SMALL = "too small to matter"
@@ -33,7 +33,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Head:
     """The head of the page."""
 
     title: str
@@ -47,13 +47,13 @@ class Verdict:
     provenance: tuple[tuple[str, str], ...]
 
 
-def verdict(analysis: Analysis, command: str) -> Verdict:
+def verdict(analysis: Analysis, command: str) -> Head:
     """Return the head of the page; ``command`` is what made it."""
     evidence = analysis.evidence
     baseline = evidence.question.baseline
     others = [label for label in evidence.labels if label != baseline]
     rows = tuple((label, tuple(_answer(analysis, task, label) for task in evidence.tasks)) for label in others)
-    return Verdict(
+    return Head(
         title=_title(analysis, others),
         answers=tuple((label, _words(analysis, label)) for label in others) if baseline is not None else (),
         rows=rows if baseline is not None else (),

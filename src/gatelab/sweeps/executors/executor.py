@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from gatelab.progress import UNKNOWN
-from gatelab.sweeps.job import Job, Report
+from gatelab.sweeps.job import Job, JobReport
 
 __all__ = ["Executor", "Handle"]
 
@@ -34,7 +34,7 @@ class Handle:
     loss: str = UNKNOWN
     first: tuple[int, float] | None = None
     given_up: str | None = None
-    report: Report | None = None
+    report: JobReport | None = None
 
     @property
     def rate(self) -> float | None:
@@ -48,10 +48,10 @@ class Handle:
         self.heard, self.step, self.loss = time.monotonic(), step, loss
         self.first = self.first or (step, self.heard)
 
-    def end(self, report: Report) -> None:
+    def end(self, report: JobReport) -> None:
         """Note how it ended; what was given up for a reason has failed for that reason, however it ended."""
         if self.given_up is not None and report.kind != "done":
-            report = Report("failed", reason=self.given_up, detail=report.detail)
+            report = JobReport("failed", reason=self.given_up, detail=report.detail)
         self.report = report
 
 

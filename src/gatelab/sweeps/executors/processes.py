@@ -16,7 +16,7 @@ from typing import IO
 
 from gatelab.sweeps.executors.devices import VARIABLE
 from gatelab.sweeps.executors.executor import Executor, Handle
-from gatelab.sweeps.job import Job, Report
+from gatelab.sweeps.job import Job, JobReport
 
 __all__ = ["Processes"]
 
@@ -115,7 +115,7 @@ class Processes(Executor):
         if "step" in message:
             handle.hear(message["step"], message["loss"])
             return []
-        report = Report.from_text(message["report"])
+        report = JobReport.from_text(message["report"])
         handle.end(report)
         worker.handle = None
         if report.kind != "done":
@@ -170,7 +170,7 @@ class _Worker:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
-    def death(self) -> Report:
+    def death(self) -> JobReport:
         # waited for after it was killed as a group, and never before: its number is its own until then
         status = self.process.wait()
         with contextlib.suppress(OSError):
@@ -179,13 +179,13 @@ class _Worker:
         self._errors.join(timeout=1.0)  # a grandchild may hold stderr open
         lines = "\n".join(self._last_lines)
         if status >= 0:
-            return Report("failed", reason=f"its process ended with status {status}", detail=lines)
+            return JobReport("failed", reason=f"its process ended with status {status}", detail=lines)
         try:
             name = signal.Signals(-status).name
         except ValueError:
             name = f"signal {-status}"
         hint = " (out of memory?)" if name == "SIGKILL" else ""
-        return Report("failed", reason=f"its process was ended by {name}{hint}", detail=lines)
+        return JobReport("failed", reason=f"its process was ended by {name}{hint}", detail=lines)
 
     def _listen(self, stream: IO[str], heard: "queue.SimpleQueue[tuple[_Worker, str | None]]") -> None:
         with stream:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.sweeps.executors.executor import Executor, Handle
-from gatelab.sweeps.job import Job, Report
+from gatelab.sweeps.job import Job, JobReport
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.work import perform
 
@@ -85,12 +85,14 @@ class Ray(Executor):
         if self._started and self._ray.is_initialized():
             self._ray.shutdown()
 
-    def _report(self, task: Any) -> Report:
+    def _report(self, task: Any) -> JobReport:
         try:
-            return Report.from_text(self._ray.get(task))
+            return JobReport.from_text(self._ray.get(task))
         except self._ray.exceptions.RayError as error:
             lines = [line for line in str(error).splitlines() if line.strip()]
-            return Report("failed", reason=lines[0] if lines else type(error).__name__, detail="\n".join(lines[-40:]))
+            return JobReport(
+                "failed", reason=lines[0] if lines else type(error).__name__, detail="\n".join(lines[-40:])
+            )
 
 
 def _train(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.sweeps.executors.executor import Executor, Handle
-from gatelab.sweeps.job import Job, Report
+from gatelab.sweeps.job import Job, JobReport
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.work import perform
 
@@ -107,7 +107,7 @@ class StackJob:
         return submitit.helpers.DelayedSubmission(self, text)
 
 
-def _report(job: Any) -> Report:
+def _report(job: Any) -> JobReport:
     from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
 
     _reap(job)
@@ -115,11 +115,11 @@ def _report(job: Any) -> Report:
         if _process(job) is not None and not job.paths.result_pickle.exists():
             # submitit would wait 15 seconds for a slow file system, and here there is none
             raise UncompletedJobError(job.stderr() or job.stdout() or "")
-        return Report.from_text(job.result())
+        return JobReport.from_text(job.result())
     except (UncompletedJobError, FailedJobError, FailedSubmissionError, OSError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         reason = f"job {job.job_id} came to no end ({job.state})"
-        return Report("failed", reason=reason, detail="\n".join(lines[-40:]))
+        return JobReport("failed", reason=reason, detail="\n".join(lines[-40:]))
 
 
 def _ask(job: Any) -> None:
