@@ -314,7 +314,9 @@ def test_best_of_n_needs_trials(tmp_path):
 def test_methods_cite_what_is_on_the_page_and_nothing_else(tmp_path):
     store = paired(tmp_path, {"gru": [0.1] * 6})
     analysis = analysed(store)
-    section = methods(analysis, [curves(analysis, seen(analysis))])
+    shown = curves(analysis, seen(analysis))
+    assert isinstance(shown, Section)
+    section = methods(analysis, [shown])
     text, references = (block.text for block in section.blocks if isinstance(block, Code))
     assert "6 seeds each (12 runs)" in text
     assert "Holm's correction" in text
