@@ -1,10 +1,33 @@
-"""The arguments of the doors that are not Hydra's: key=value, each key once."""
+"""The arguments of the commands that are not Hydra's: key=value, each key once, read into one typed model a command."""
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from gatelab.errors import UserError, suggest
+from gatelab.validation import check
 
-__all__ = ["keyed"]
+__all__ = ["Names", "Request", "Switch", "keyed", "requested", "whole"]
+
+
+class Request(BaseModel):
+    """What a command is asked for; each field is a key. A subclass gives names, types and defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_Model = TypeVar("_Model", bound=Request)
+
+
+def requested(model_class: type[_Model], arguments: Sequence[str], where: str = "") -> _Model:
+    """Return what ``key=value`` arguments ask for; ``where`` is what stands before a key, as ``sweep`` in sweep.count.
+
+    Raises:
+        UserError: an argument of another form, an unknown key, a key given twice, a value that is not allowed.
+    """
+    return check(model_class, keyed(arguments, model_class.model_fields), where)
 
 
 def keyed(arguments: Sequence[str], known: Collection[str]) -> dict[str, str]:
@@ -24,3 +47,29 @@ def keyed(arguments: Sequence[str], known: Collection[str]) -> dict[str, str]:
             raise UserError(f"'{key}' is given twice: '{given[key]}' and '{value}'")
         given[key] = value
     return given
+
+
+def whole(least: int) -> BeforeValidator:
+    """Return the check of a whole number of at least so much, for a field: ``Annotated[int, whole(1)]``."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+            raise ValueError(f"must be an integer of at least {least}")
+        return int(text)
+
+    return BeforeValidator(read)
+
+
+def _switch(text: str) -> bool:
+    # pydantic alone would take yes, on and 1 as well
+    if text not in ("true", "false"):
+        raise ValueError(f"must be true or false{suggest(text, ['true', 'false'])}")
+    return text == "true"
+
+
+Switch = Annotated[bool, BeforeValidator(_switch)]
+"""``true`` or ``false``."""
+
+_split: Callable[[str], tuple[str, ...]] = lambda text: tuple(filter(None, text.split(",")))  # noqa: E731
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+"""Names with commas between them."""

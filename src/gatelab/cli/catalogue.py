@@ -3,11 +3,10 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from gatelab.cli.arguments import keyed
+from gatelab.cli.arguments import Names, Request, requested, whole
 from gatelab.cli.catalogue_pages import pages
 from gatelab.cli.keys_page import keys_page, train_file
 from gatelab.compiler import dependent_products, multiply_adds, parameter_count, program
@@ -53,18 +52,17 @@ paths: how it runs, beside the loop, which runs everything; scan runs all steps 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    format: str = "table"
+class _Request(Request):
+    format: Literal["table", "markdown", "json"] = "table"
     family: str = ""
-    input_size: int = 32
-    hidden_size: int = 64
-    directories: tuple[str, ...] = ()
+    input_size: Annotated[int, whole(1)] = 32
+    hidden_size: Annotated[int, whole(1)] = 64
+    directories: Names = ()
     pages: str = ""
     keys: str = ""
     mutate: str = ""
-    seed: int = 0
-    count: int = 1
+    seed: Annotated[int, whole(0)] = 0
+    count: Annotated[int, whole(1)] = 1
 
 
 def catalogue(arguments: list[str]) -> int:
@@ -76,7 +74,7 @@ def catalogue(arguments: list[str]) -> int:
     if {"--help", "-h"} & set(arguments):
         print(HELP, end="")
         return 0
-    request = _parsed(arguments)
+    request = requested(_Request, arguments)
     if request.mutate:
         return _propose(request)
     if request.keys:
@@ -113,25 +111,6 @@ def catalogue(arguments: list[str]) -> int:
              for title, table in tables.items()]  # fmt: skip
     print("\n".join(shown) + NOTE, end="")
     return 0
-
-
-def _parsed(arguments: Sequence[str]) -> _Request:
-    given: dict[str, Any] = dict(keyed(arguments, _Request.__dataclass_fields__))
-    for key, least in (("input_size", 1), ("hidden_size", 1), ("seed", 0), ("count", 1)):
-        if key in given:
-            given[key] = _size(key, given[key], least)
-    if "directories" in given:
-        given["directories"] = tuple(filter(None, given["directories"].split(",")))
-    request = _Request(**given)
-    if request.format not in FORMATS:
-        raise UserError(f"format={request.format}{suggest(request.format, FORMATS)}: must be table, markdown or json")
-    return request
-
-
-def _size(key: str, text: str, least: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
-        raise UserError(f"{key}={text}: must be an integer of at least {least}")
-    return int(text)
 
 
 def _propose(request: _Request) -> int:

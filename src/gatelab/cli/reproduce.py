@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from gatelab.cli.arguments import keyed
-from gatelab.errors import UserError, suggest
+from gatelab.cli.arguments import Request, Switch, requested, whole
+from gatelab.errors import UserError
 from gatelab.evidence.damage import damage_lines
 from gatelab.locations import command_line, experiments_directory, in_checkout
 from gatelab.papers import (
@@ -43,32 +43,23 @@ Reproduce a paper: train what is missing, and print the paper's numbers and clai
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(Request):
     experiment: str = ""
     profile: str = "paper"
     runs: str = "runs/"
-    train: str = "true"
-    plan: str = "false"
-    workers: str = ""
-    write: str = "false"
-    check: str = "false"
-
-    def __post_init__(self) -> None:
-        for name in ("train", "plan", "write", "check"):
-            if getattr(self, name) not in ("true", "false"):
-                near = suggest(getattr(self, name), ["true", "false"])
-                raise UserError(f"{name}={getattr(self, name)}: must be true or false{near}")
-        if self.workers and not (self.workers.isdecimal() and int(self.workers) > 0):
-            raise UserError(f"workers={self.workers}: must be an integer of at least 1")
+    train: Switch = True
+    plan: Switch = False
+    workers: Annotated[int | None, whole(1)] = None
+    write: Switch = False
+    check: Switch = False
 
     def notes(self) -> Iterator[str]:
         """Yield a line for each option without effect beside the others."""
-        if self.plan == "true":
+        if self.plan:
             for name in ("write", "check"):
-                if getattr(self, name) == "true":
+                if getattr(self, name):
                     yield f"{name}=true has no effect: plan=true compares nothing"
-        elif self.train == "false" and self.workers:
+        elif not self.train and self.workers:
             yield f"workers={self.workers} has no effect: train=false trains nothing"
 
 
@@ -84,7 +75,7 @@ def reproduce(arguments: list[str]) -> int:
     if {"--help", "-h"} & set(arguments):
         print(HELP, end="")
         return 0
-    request = _Request(**keyed(arguments, _Request.__dataclass_fields__))
+    request = requested(_Request, arguments)
     if not request.experiment:
         print(overview_table().text(), end="")
         return 0
@@ -114,9 +105,9 @@ def _reproduce(experiment: Experiment, request: _Request) -> int:
     runs_dir = Path(request.runs) if planned is not None else Path(request.runs) / option.replace("/", "_")
     print(f"{experiment.name}, profile {request.profile}")
     status = 0
-    if request.train == "true" or request.plan == "true":
+    if request.train or request.plan:
         status = _train(option, runs_dir, request)
-        if status > 1 or request.plan == "true":
+        if status > 1 or request.plan:
             return status
     store = Store(runs_dir)
     identities = None if planned is None else [run.identity for run in planned]
@@ -130,11 +121,11 @@ def _reproduce(experiment: Experiment, request: _Request) -> int:
         print(f"{wanted - len(trials.trials)} of {wanted} runs are missing")
     for line in damage_lines(str(runs_dir), store.damaged.values()):
         print(line)
-    if request.write == "true":
+    if request.write:
         for path in write_results(experiment, request.profile, store, trials, comparison):
             print(f"written: {path}")
         print(f"written: {write_overview()}")
-    if request.check == "true":
+    if request.check:
         stored = stored_results(experiment, request.profile)
         if stored is None:
             raise UserError(f"check=true: {experiment.name} has no results of profile={request.profile}")
@@ -154,5 +145,5 @@ def _train(option: str, runs_dir: Path, request: _Request) -> int:
 
     words = ["-m", f"+experiment={option}", f"runs_dir={runs_dir}", "logger=none"]
     words += [f"hydra.launcher.workers={request.workers}"] if request.workers else []
-    words += ["plan_only=true"] if request.plan == "true" else []
+    words += ["plan_only=true"] if request.plan else []
     return train(words)

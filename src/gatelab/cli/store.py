@@ -3,12 +3,15 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
-from gatelab.cli.arguments import keyed
+from pydantic import model_validator
+
+from gatelab.cli.arguments import Request, Switch, requested
 from gatelab.configuration import RunConfiguration, run_configuration
-from gatelab.errors import UserError, one_line, suggest
+from gatelab.errors import UserError, one_line
 from gatelab.locations import command_line
 from gatelab.store import Inventory, Store, inventory, remove_leftovers_of
 from gatelab.sweeps.search.journal import check_journal
@@ -35,23 +38,20 @@ Say what lies in a store, and mend it.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(Request):
     runs: str = "runs/"
-    check: str = "false"
+    check: Switch = False
     free: str = ""
-    force: str = "false"
+    force: Switch = False
     retrain: str = ""
 
-    def __post_init__(self) -> None:
-        for name in ("check", "force"):
-            if getattr(self, name) not in ("true", "false"):
-                near = suggest(getattr(self, name), ["true", "false"])
-                raise UserError(f"{name}={getattr(self, name)}: must be true or false{near}")
-        if self.force == "true" and not self.free:
-            raise UserError("force=true: goes with free=, and has no effect without it")
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.force and not self.free:
+            raise ValueError("force=true: goes with free=, and has no effect without it")
         if self.free and self.retrain:
-            raise UserError(f"free={self.free} retrain={self.retrain}: one after the other")
+            raise ValueError(f"free={self.free} retrain={self.retrain}: one after the other")
+        return self
 
 
 def store(arguments: list[str]) -> int:
@@ -66,20 +66,20 @@ def store(arguments: list[str]) -> int:
     if {"--help", "-h"} & set(arguments):
         print(HELP, end="")
         return 0
-    request = _Request(**keyed(arguments, _Request.__dataclass_fields__))
+    request = requested(_Request, arguments)
     place = Store(request.runs)
     if request.free:
-        _free(place, request.free, force=request.force == "true")
+        _free(place, request.free, force=request.force)
         return 0
     if request.retrain:
         return _retrain(place, request.retrain)
-    found = inventory(place, every_byte=request.check == "true")
+    found = inventory(place, every_byte=request.check)
     print("\n".join(_lines(request.runs, found)))
     problems = list(map(str, found.damaged.values()))
-    if request.check == "true":
+    if request.check:
         problems += _check_studies(place.runs_dir / "studies")
         problems += _check_compiled()
-    return int(request.check == "true" and bool(problems))
+    return int(request.check and bool(problems))
 
 
 def _lines(runs: str, found: Inventory) -> list[str]:

@@ -1,9 +1,8 @@
 """Write a sweep of Weights & Biases from the overrides that a search takes, and say how its agents are started."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -11,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from gatelab.cli.arguments import keyed
+from gatelab.cli.arguments import Request, requested, whole
 from gatelab.configuration import (
     RunConfiguration,
     added_directories,
@@ -23,7 +22,7 @@ from gatelab.configuration import (
     using,
 )
 from gatelab.disk import write_atomically, writing
-from gatelab.errors import UserError, suggest
+from gatelab.errors import UserError
 from gatelab.locations import command_line, conf_directory, in_checkout
 from gatelab.sweeps.search import Parameter, Space, read_space
 
@@ -42,17 +41,15 @@ Overrides are those of `{command_line("train")}`; the ones with several values a
     sweep.count=N       runs that an agent trains before it stops (default: until it is stopped)
 """
 
-_METHODS = ("bayes", "random", "grid")
 _METRIC = "validation/best_score"  # in the summary of every run that is mirrored to W&B
 _PREFIX = "sweep."
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    method: str = "bayes"
+class _Request(Request):
+    method: Literal["bayes", "random", "grid"] = "bayes"
     name: str = ""
     out: str = "sweep.yaml"
-    count: str = ""
+    count: Annotated[int | None, whole(1)] = None
 
 
 def wandb_sweep(arguments: list[str]) -> int:
@@ -65,7 +62,10 @@ def wandb_sweep(arguments: list[str]) -> int:
         print(HELP, end="")
         return 0
     words = [argument for argument in arguments if not argument.startswith(_PREFIX)]
-    request = _request([argument.removeprefix(_PREFIX) for argument in arguments if argument.startswith(_PREFIX)])
+    given = [argument.removeprefix(_PREFIX) for argument in arguments if argument.startswith(_PREFIX)]
+    request = requested(_Request, given, "sweep")
+    if not request.out:
+        raise UserError("sweep.out=: must be a path")
     words = arranged(words)
     directories = added_directories(words)
     overrides = [word for word in words if not word.startswith("-")]
@@ -92,18 +92,6 @@ def wandb_sweep(arguments: list[str]) -> int:
     print(f"wandb sweep --project {section.project}{entity} {request.out}")
     print(f"wandb agent{count} {owner}{section.project}/SWEEP_ID   # the first command prints SWEEP_ID")
     return 0
-
-
-def _request(given: Sequence[str]) -> _Request:
-    request = _Request(**keyed(given, _Request.__dataclass_fields__))
-    if request.method not in _METHODS:
-        near = suggest(request.method, _METHODS)
-        raise UserError(f"sweep.method={request.method}{near}: must be one of {', '.join(_METHODS)}")
-    if request.count and (not request.count.isdecimal() or int(request.count) < 1):
-        raise UserError(f"sweep.count={request.count}: must be an integer of at least 1")
-    if not request.out:
-        raise UserError("sweep.out=: must be a path")
-    return request
 
 
 def _composed(overrides: Sequence[str], directories: Sequence[Path]) -> tuple[Space, list[RunConfiguration]]:
