@@ -9,7 +9,8 @@ from hydra.core.plugins import Plugins
 
 from gatelab.cli.reproduce import _Request, reproduce
 from gatelab.errors import UserError
-from gatelab.papers import folder, grid, overview
+from gatelab.papers import folder as papers_folder
+from gatelab.papers import grid, overview
 from gatelab.store import Store
 from hydra_plugins.gatelab_sources import experiments as plugin
 from tests.store.examples import example
@@ -64,14 +65,16 @@ def someone(tmp_path, monkeypatch):
     for name, text in contents.items():
         (folder / name).write_text(text)
     Plugins.instance()  # Hydra loads the plugins anew when it first looks for them
-    for module in (folder, overview, plugin):
+    for module in (papers_folder, overview, plugin):
         monkeypatch.setattr(module, "experiments_directory", lambda: root)
     monkeypatch.chdir(tmp_path)
     return folder
 
 
 def test_a_name_in_one_word_is_found():
-    assert [each.name for each in folder.experiments_named("weiss_2018_single_edits")] == ["weiss_2018/single_edits"]
+    assert [each.name for each in papers_folder.experiments_named("weiss_2018_single_edits")] == [
+        "weiss_2018/single_edits"
+    ]
     one, other = grid("weiss_2018_counting/quick"), grid("weiss_2018/counting/quick")
     assert one and [run.identity for run in one] == [run.identity for run in other]
 

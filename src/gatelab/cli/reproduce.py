@@ -80,7 +80,7 @@ def reproduce(arguments: list[str]) -> int:
         print(overview_table().text(), end="")
         return 0
     experiments = experiments_named(request.experiment)
-    if request.write == "true" and not in_checkout():
+    if request.write and not in_checkout():
         home = experiments_directory()
         raise UserError(f"write=true: needs a checkout of the repository; these experiments are installed in {home}")
     for note in request.notes():
