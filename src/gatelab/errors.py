@@ -1,9 +1,9 @@
 """The one kind of error that a user can cause, the nearest known name to suggest, and text made fit for a line."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-__all__ = ["SharedError", "UserError", "one_line", "suggest"]
+__all__ = ["SharedError", "UserError", "kind_and_words", "one_line", "suggest"]
 
 _LONGEST = 600
 _LONGEST_NAME = 200  # that is compared with others, which takes time
@@ -30,12 +30,21 @@ class SharedError(UserError):
 
 
 def one_line(text: object, longest: int = 80) -> str:
-    """Return a text on one line: line breaks as spaces, control characters as escapes, the middle left out if long."""
-    line = str(text)
+    """Return a text on one line: line breaks as spaces, control characters as escapes, the middle left out if long.
+
+    Anything but text is written as in YAML: ``null``, ``true``, ``[a, b]``, ``{a: 1}``.
+    """
+    line = _spelled(text)
     if len(line) > 8 * longest:  # before anything is done with megabytes
         line = line[: 4 * longest] + line[-4 * longest :]
     line = " ".join(part for part in line.splitlines() if part) if not line.isprintable() else line
     return _cut(_visible(line.strip()), longest)
+
+
+def kind_and_words(error: BaseException) -> str:
+    """Return an error of somebody else's code on one line: ``ValueError: what it says``."""
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -44,6 +53,16 @@ def suggest(name: str, known: Iterable[str]) -> str:
         return ""
     nearest = get_close_matches(name, [str(candidate) for candidate in known], n=1, cutoff=0.6)
     return f" (did you mean '{nearest[0]}'?)" if nearest else ""
+
+
+def _spelled(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_spelled(key)}: {_spelled(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_spelled, value))}]"
+    return str(value)
 
 
 def _shown(line: str) -> str:

@@ -151,6 +151,18 @@ def test_memory_that_may_not_do_is_a_warning(tmp_path, monkeypatch, capsys):
     assert line.endswith("and 256 MB of 1 TB of this machine are free; fewer hydra.launcher.workers need less")
 
 
+def test_the_largest_runs_are_looked_at_first_and_the_rest_is_told(tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(feasibility, "needed", lambda run, runs: asked.append(run.model.hidden_size) or 1)
+    monkeypatch.setattr(feasibility, "_LONGEST", -1.0)
+    runs = [configuration(tmp_path / "runs", model={"hidden_size": size}) for size in (2, 8, 4)]
+    feasibility.check_feasible(runs, ExecutorOptions(executor="inline"))
+    assert set(asked) == {8}
+    assert capsys.readouterr().err == (
+        "note: not looked at, for it takes too long: the memory for 2 of 3 kinds of runs, the smaller ones\n"
+    )
+
+
 def test_a_job_of_a_cluster_has_the_memory_that_is_asked_for(tmp_path):
     options = ExecutorOptions(executor="submitit", submitit={"mem_gb": 0.125})
     with pytest.raises(UserError, match=r"and there are 128 MB that a job has \(hydra.launcher.submitit.mem_gb\)$"):

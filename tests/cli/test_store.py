@@ -219,7 +219,7 @@ def test_nobody_waits_for_a_pipe_in_the_place_of_provenance_or_a_study(runs, cap
     os.mkfifo(studies / "rates.journal")
     status, printed = said(capsys, runs[0], "check=true")
     assert status == 1
-    assert f"{studies}/rates.journal: cannot be read: it is a pipe or a device, not a file\n" in printed
+    assert f"{studies}/rates.journal: cannot be read: it is a pipe, not a file\n" in printed
 
 
 def test_a_cache_of_many_old_entries_is_told_briefly(runs, capsys, tmp_path, monkeypatch):

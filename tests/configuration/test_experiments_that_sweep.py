@@ -55,6 +55,23 @@ def test_one_value_for_each_of_its_keys_is_a_single_run(points):
     assert points("+experiment=rates", "optimizer.lr=0.5", "seed=1") == [(0.5, 1, 64)]
 
 
+def test_a_launcher_without_a_sweep_is_told(tmp_path, monkeypatch, capfd):
+    folder = tmp_path / "mine" / "experiment"
+    folder.mkdir(parents=True)
+    launcher = "{workers: 1, submitit: {mem_gb: 4}, silent_minutes: null}"
+    (folder / "workers.yaml").write_text(f"hydra: {{launcher: {launcher}}}\n")
+    (folder / "above.yaml").write_text("defaults: [/experiment/workers, {override /hydra/launcher: stacked}]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("gatelab.cli.train.execute", lambda runs, *rest: rest[-1](runs) or [])
+    monkeypatch.setattr("gatelab.cli.train._print_outcomes", lambda *rest, **more: None)
+    train(["--config-dir=mine", "logger=none", "task=adding", "+experiment=above", "hydra.launcher.workers=2"])
+    assert [line for line in capfd.readouterr().err.splitlines() if "needs -m" in line] == [
+        "note: hydra.launcher.workers=2 has no effect: a sweep needs -m",
+        "note: hydra.launcher.silent_minutes=null has no effect: a sweep needs -m",
+        "note: hydra.launcher.submitit.mem_gb=4 has no effect: a sweep needs -m",
+    ]
+
+
 def test_experiments_without_a_sweep_can_be_swept(points):
     assert points("-m", "+experiment=plain,bare") == [(1e-3, 0, 3)] * 2
 

@@ -207,7 +207,7 @@ def test_files_that_are_none(refusal, tmp_path):
     outside.write_text(MINE.replace("mine", "link"))
     (tmp_path / "mine" / "variant" / "link.yaml").symlink_to(outside)
     assert "it is a folder" in refusal({}, ["variant=folder"])
-    assert "pipe or a device" in refusal({}, ["variant=pipe"])
+    assert "it is a pipe" in refusal({}, ["variant=pipe"])
     assert "leads out of the folder mine" in refusal({}, ["variant=link"])
     (tmp_path / "mine" / "variant" / "round.yaml").symlink_to("round.yaml")
     assert "cannot be read" in refusal({}, ["variant=round"])
@@ -324,3 +324,26 @@ def test_each_file_is_read_once_in_a_sweep(tmp_path, monkeypatch):
     )
     assert train(["-m", "--config-dir=mine", "variant=mine,deep", "task=own", "seed=range(8)", "logger=none"]) == 0
     assert sorted(path.name for path in read if "mine" in path.parts) == ["deep.yaml", "mine.yaml", "own.yaml"]
+
+
+def chain(count, each=1):
+    """Return files of experiments of which each is made from the next, once or several times."""
+    files = {
+        f"experiment/e{place}.yaml": f"# @package _global_\ndefaults: [{f'/experiment/e{place + 1}, ' * each}_self_]\n"
+        for place in range(count)
+    }
+    return {**files, f"experiment/e{count}.yaml": "# @package _global_\nseed: 7\n"}
+
+
+@pytest.mark.parametrize(("count", "each"), [(101, 1), (2000, 1), (30, 2)])  # the last would be read 2^30 times
+def test_an_experiment_is_not_made_from_too_many(refusal, count, each):
+    message = refusal(chain(count, each), ["+experiment=e0"])
+    assert message == "mine/experiment/e0.yaml: made from more than 100 experiments; must be made from fewer"
+
+
+def test_an_experiment_is_made_from_a_hundred(tmp_path, capsys):
+    for name, content in chain(100).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert train([f"--config-dir={tmp_path}", "+experiment=e0", "--cfg", "job"]) == 0
+    assert "\nseed: 7\n" in capsys.readouterr().out

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from gatelab.errors import UserError
-from gatelab.store import Performance, Record, Result
+from gatelab.store import Performance, Record, Result, history
 from tests.store.examples import diverged, example
 
 NAME = "0123456789abcdef"
@@ -271,7 +271,7 @@ def test_a_history_that_cannot_be_read_is_named(record, monkeypatch):
     def broken(path):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", broken)
+    monkeypatch.setattr(history, "open_regular", broken)
     with pytest.raises(UserError, match=r"metrics\.jsonl: cannot be read: Input/output error$"):
         record.history()
 

@@ -73,6 +73,24 @@ def test_the_plan_says_which_settings_make_other_stacks(sweep, monkeypatch):
     assert whole == "in all about 2.0 s"
 
 
+def test_the_largest_kinds_are_tried_until_it_takes_too_long(sweep, monkeypatch):
+    asked = []
+
+    def estimate(kind, executor, folder):
+        asked.append(kind.runs[0].model.hidden_size)
+        return Estimate(10.0, 0.1, 2**30)
+
+    monkeypatch.setattr("gatelab.sweeps.estimate.estimate", estimate)
+    monkeypatch.setattr("gatelab.sweeps.estimate._LONGEST", -1.0)
+    monkeypatch.setattr("gatelab.sweeps.estimate._FEW", 2)
+    words = ["model.hidden_size=2,8,4", "plan_only=true", "hydra.launcher.workers=1"]
+    *_, whole = sweep(*words)[1].out.rstrip("\n").split("\n\n")
+    assert asked == [8]
+    seconds, said = whole.removeprefix("in all about ").split(" s; ")
+    assert 10 < float(seconds) < 20
+    assert said == ("2 kinds were not tried, for that takes too long: as much for their size as the others is supposed")
+
+
 def test_the_table_of_a_large_sweep_is_not_printed(sweep, monkeypatch):
     monkeypatch.setattr("gatelab.cli.train._MOST_ROWS", 2)
     printed = sweep("seed=range(3)", "training.max_steps=1")[1].out
@@ -86,6 +104,16 @@ def test_a_sweep_of_a_million_points_is_counted_and_refused(sweep, tmp_path):
         sweep("variant=lstm,gru", "seed=range(500000)")
     with pytest.raises(UserError, match=r"^1,000,000,000 points: more than 100,000, "):
         sweep("seed=range(1000000000)")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_launchers_and_sweepers_are_bounded_too(sweep, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"^1,000,000 points: more than 100,000, "):
+        train([*SMALL, "hydra/launcher=basic", "seed=range(1000000)"])
+    # a sweeper that asks for points as it goes
+    monkeypatch.setattr("hydra_plugins.gatelab_stacked_launcher._size._BASIC", "another")
+    with pytest.raises(UserError, match=r"^4 points: more than 3, .*; raise hydra.launcher.most_points for a sweeper "):
+        sweep("seed=range(4)", "hydra.launcher.most_points=3")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -132,16 +160,13 @@ def test_a_finished_sweep_launched_again_does_not_even_import_torch(sweep, tmp_p
     assert train(arguments) == 0
     assert len(Store(tmp_path / "runs").results()) == 16
     program = """
-import json, sys, time
-begun = time.perf_counter()
+import json, sys
 from gatelab.cli.train import train
 from gatelab.errors import UserError
 status = train(json.loads(sys.argv[1]))
-print(json.dumps([status, time.perf_counter() - begun, sorted({"torch", "pytorch_lightning"} & set(sys.modules))]))
+print(json.dumps([status, sorted({"torch", "pytorch_lightning"} & set(sys.modules))]))
 """
     ended = subprocess.run(
         [sys.executable, "-c", program, json.dumps(arguments)], capture_output=True, text=True, check=True, cwd=tmp_path
     )
-    status, seconds, imported = json.loads(ended.stdout.splitlines()[-1])
-    assert (status, imported) == (0, [])
-    assert seconds < 5  # 1 second where nothing else runs
+    assert json.loads(ended.stdout.splitlines()[-1]) == [0, []]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from gatelab.configuration import RunConfiguration
-from gatelab.errors import UserError
+from gatelab.errors import UserError, one_line
 from gatelab.store import Store
 
 __all__ = ["of_finished"]
@@ -74,4 +74,4 @@ def _loggers(asked: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterator[st
         else:
             for name, value in options.items():
                 if value != before.get(name):
-                    yield f"logger.{kind}.{name}={value}"
+                    yield f"logger.{kind}.{name}={one_line(value)}"

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from gatelab.configuration import RunConfiguration
 from gatelab.configuration.wandb_environment import told
 from gatelab.configuration.without_effect import doubts, notes
+from gatelab.errors import one_line
 from gatelab.keys import WandbSection
 from gatelab.sweeps import ExecutorOptions
 from gatelab.sweeps.launcher_options import cores
@@ -112,4 +113,4 @@ def _changed(
     for name in type(options).model_fields if names is None else sorted(names):
         value = getattr(options, name)
         if value != getattr(usual, name):
-            yield f"{above}{name}={value} has no effect: {because}"
+            yield f"{above}{name}={one_line(value)} has no effect: {because}"

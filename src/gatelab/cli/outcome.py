@@ -17,6 +17,7 @@ __all__ = [
     "cost_total",
     "duration",
     "failures_table",
+    "of_untried",
     "plan_table",
     "plan_total",
     "result_tables",
@@ -108,6 +109,14 @@ def cost_line(kind: StackKind, told: str, cost: Estimate) -> str:
     step = f"{1000 * cost.step_seconds:.1f} ms a step"
     name = " ".join(filter(None, [first.label, "on", first.task.name, told]))
     return f"{name}{together}: {step}, {times}{duration(cost.seconds)}, {memory}"
+
+
+def of_untried(count: int) -> str:
+    """Return what is to be said of kinds of stacks that were not tried; nothing if all were."""
+    if not count:
+        return ""
+    several = "1 kind was" if count == 1 else f"{count:,} kinds were"
+    return f"; {several} not tried, for that takes too long: as much for their size as the others is supposed"
 
 
 def cost_total(costs: Sequence[tuple[StackKind, Estimate]], slots: int) -> str:

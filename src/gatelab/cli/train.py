@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from gatelab.cli.finished_already import of_finished
 from gatelab.cli.notes import of_launcher, of_loggers, of_runs, of_single, say
-from gatelab.cli.outcome import cost_line, cost_total, failures_table, plan_table, plan_total, result_tables
+from gatelab.cli.outcome import cost_line, cost_total, failures_table, of_untried, plan_table, plan_total, result_tables
 from gatelab.configuration import (
     Reading,
     RunConfiguration,
@@ -24,10 +24,13 @@ from gatelab.configuration import (
     check_optimizer,
     check_single,
     check_swept_experiments,
+    launcher_words,
     plain,
     translated,
     using,
 )
+from gatelab.configuration.overrides import parsed_words
+from gatelab.configuration.sweep_size import check_size
 from gatelab.configuration.without_effect import check_swept
 from gatelab.disk import check_place
 from gatelab.errors import UserError
@@ -61,7 +64,7 @@ class _Session:
         begun: folders that were not there before the sweep, the innermost first.
         failed: whether a run has failed.
         said: notes that have been printed.
-        words: the arguments of the command.
+        words: the arguments of the command, and what an experiment says of sweeps.
         executors: by their options; open, so that their workers need not start for every batch.
     """
 
@@ -118,6 +121,7 @@ def train(arguments: list[str]) -> int:
             sys.argv = command
             if not multirun:
                 check_single(HydraConfig.get(), arguments)
+                _session.words = [*arguments, *launcher_words(HydraConfig.get(), arguments)]
             with translated(arguments):
                 point = plain(configuration)
             train_points([point], None, directories)
@@ -135,6 +139,7 @@ def train(arguments: list[str]) -> int:
                 print(f"note: {line}", file=sys.stderr)
             if multirun:
                 check_swept_experiments(arguments, folders)
+                _check_size(arguments)
             hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name="train")(job)()
         if ended:
             raise ended[0]
@@ -152,6 +157,13 @@ def train(arguments: list[str]) -> int:
         _session.close()
         sys.argv = saved
     return int(_session.failed)
+
+
+def _check_size(arguments: Sequence[str]) -> None:
+    """Bound a sweep that another launcher than ours would train; ours is told of all there is, and bounds it itself."""
+    chosen = dict(word.split("=", 1) for word in arguments if word.startswith(("hydra/launcher=", "hydra/sweeper=")))
+    if chosen.get("hydra/launcher", "stacked") != "stacked" and "hydra/sweeper" not in chosen:
+        check_size(parsed_words(arguments))
 
 
 def begin_sweep(folder: Path, runs_dir: str) -> None:
@@ -265,7 +277,7 @@ def _print_plan(checked: Sequence[RunConfiguration], options: ExecutorOptions, f
     if not pending:
         print(plan_total(plan(checked), 1))
         return
-    from gatelab.sweeps.estimate import estimate, kinds
+    from gatelab.sweeps.estimate import kinds, tried, untried
 
     slots = _session.executor(options, first, folder).slots
     work = plan(checked, slots)
@@ -283,12 +295,13 @@ def _print_plan(checked: Sequence[RunConfiguration], options: ExecutorOptions, f
         trial.prepare(1)
         check(pending)
         print(f"\nwhat {_kinds_of_stacks(len(planned))} cost, from a few steps:", flush=True)
-        costs = []
-        for kind, row in zip(planned, table.rows, strict=True):
-            cost = estimate(kind, trial, Path(trials))
-            costs.append((kind, cost))
-            print(f"  {cost_line(kind, row['settings'], cost)}", flush=True)
-    print(f"\n{cost_total(costs, slots)}")
+        costs = {}
+        for place, cost in tried(planned, trial, Path(trials)):
+            costs[place] = cost
+            print(f"  {cost_line(planned[place], table.rows[place]['settings'], cost)}", flush=True)
+    others = untried(planned, costs)
+    total = cost_total([(planned[place], cost) for place, cost in sorted({**costs, **others}.items())], slots)
+    print(f"\n{total}{of_untried(len(others))}")
 
 
 def _kinds_of_stacks(count: int) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.configuration.wandb_environment import default
-from gatelab.errors import UserError
+from gatelab.errors import UserError, kind_and_words
 from gatelab.keys import WandbSection
+from gatelab.reading import read_text
 from gatelab.validation import check
 
 __all__ = ["log_report"]
@@ -35,12 +36,10 @@ def log_report(folder: Path, place: str, directory: Path) -> None:
     for name in (_PAGE, _TABLE):
         if not (folder / name).is_file():
             raise UserError(f"wandb={place}: {folder / name} is missing; needed are {_PAGE} and {_TABLE}")
-    from gatelab.training.loggers.wandb_process import one_line
-
     try:
         path = _logged(folder, section, directory)
     except Exception as error:  # W&B may raise anything, and none of it makes the report worse
-        print(f"warning: the report is not in W&B: {one_line(error)}", file=sys.stderr)
+        print(f"warning: the report is not in W&B: {kind_and_words(error)}", file=sys.stderr)
         return
     if path is not None:
         print(f"W&B (offline): wandb sync {path}")
@@ -79,8 +78,7 @@ def _logged(folder: Path, section: WandbSection, directory: Path) -> Path | None
 
 def _read(path: Path) -> tuple[list[str], list[list[Any]]]:
     """Return columns and rows of a CSV; what is a finite number becomes one, what is empty or NaN becomes None."""
-    with path.open(encoding="utf-8", newline="") as file:
-        columns, *rows = csv.reader(file)
+    columns, *rows = csv.reader(read_text(path).splitlines(keepends=True))
     return columns, [[_value(cell) for cell in row] for row in rows]
 
 

@@ -1,7 +1,7 @@
 """conf/ composed, checked and turned into the configuration of a run."""
 
 from gatelab.configuration.command_line import added_directories, arranged
-from gatelab.configuration.compose import check_single, composed, ours, plain, translated
+from gatelab.configuration.compose import check_single, composed, launcher_words, ours, plain, translated
 from gatelab.configuration.folders import Folders, added_folders, check_swept_experiments, using
 from gatelab.configuration.matched_width import embedding_size
 from gatelab.configuration.overrides import quote_equations
@@ -20,6 +20,7 @@ __all__ = [
     "check_swept_experiments",
     "composed",
     "embedding_size",
+    "launcher_words",
     "ours",
     "plain",
     "quote_equations",

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
@@ -23,7 +24,7 @@ from gatelab.errors import UserError, one_line, suggest
 from gatelab.locations import command_line, conf_directory
 from gatelab.reading import parse_yaml
 
-__all__ = ["check_single", "composed", "ours", "plain", "translated"]
+__all__ = ["check_single", "composed", "launcher_words", "ours", "plain", "translated"]
 
 _SHOWN = 20  # options that an error lists
 
@@ -61,6 +62,28 @@ def check_single(
     swept = [f"{key}={value}" for key, value in (hydra.sweeper.params or {}).items() if key not in given]
     if swept:
         raise UserError(f"{one_line(' '.join(swept), 160)}: the experiment brings a sweep, {advice}")
+
+
+def launcher_words(hydra: Any, words: Sequence[str]) -> list[str]:
+    """Return what an experiment says of the launcher of a sweep, each as an override.
+
+    Args:
+        hydra: Hydra's own part of what was composed.
+        words: the overrides; what they say themselves is left out.
+    """
+    chosen = ConfigStore.instance().load(f"hydra/launcher/{hydra.runtime.choices['hydra/launcher']}.yaml").node
+    usual = dict(_leaves(OmegaConf.to_container(chosen), "hydra.launcher"))
+    given = {word.partition("=")[0].lstrip("+") for word in words}
+    found = _leaves(OmegaConf.to_container(hydra.launcher), "hydra.launcher")
+    return [f"{key}={one_line(value)}" for key, value in found if usual.get(key) != value and key not in given]
+
+
+def _leaves(content: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(content, dict):
+        yield key, content
+        return
+    for name, inner in content.items():
+        yield from _leaves(inner, f"{key}.{name}")
 
 
 def plain(configuration: DictConfig) -> dict[str, Any]:

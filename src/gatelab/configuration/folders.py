@@ -22,6 +22,8 @@ __all__ = ["Folders", "added_folders", "check_swept_experiments", "using"]
 
 _EXPERIMENT = "experiment"
 _FILE = "experiment.yaml"
+_MOST_OTHERS = 100
+"""Experiments that one may be made from, each as often as it comes: Hydra reads them all, and calls itself for each."""
 
 
 class Folders:
@@ -42,6 +44,7 @@ class Folders:
         self.experiments = experiments_directory()
         self._options: dict[tuple[str, Path], dict[str, Path]] = {}
         self._read: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+        self._counts: dict[Path, int] = {}  # experiment -> how many it is made from
 
     def options(self, group: str) -> dict[str, Path]:
         """Return name -> file of a group: all variants, all experiments, and of another group those of the user.
@@ -60,6 +63,13 @@ class Folders:
         Raises:
             UserError: as :func:`gatelab.configuration.option_files.read_option`.
         """
+        found = self._content(group, name)
+        if found is not None and group == _EXPERIMENT:
+            self._count_others(name, ())
+        return found
+
+    def _content(self, group: str, name: str) -> tuple[str, dict[str, Any]] | None:
+        """Return what :meth:`option` does; of an experiment, without a look at those that it is made from."""
         file = self.file(group, name)
         if file is None:
             return None
@@ -71,27 +81,30 @@ class Folders:
                     raise UserError(f"{where}: leads out of the folder {one_line(directory)}; must be a file in it")
             if group == _EXPERIMENT:
                 self._read[group, name] = GLOBAL, read_experiment(file, where)
-                try:
-                    self._check_not_of_itself(name, file, where)
-                except UserError:
-                    del self._read[group, name]  # who asks again is told again
-                    raise
             else:
                 self._read[group, name] = read_option(group, file.stem, file, where)
         return self._read[group, name]
 
-    def _check_not_of_itself(self, name: str, file: Path, where: str) -> None:
-        """Refuse an experiment that is made from itself, in however many steps."""
-        seen: set[str] = set()
-        waiting = [name]
-        while waiting:
-            found = self.option(_EXPERIMENT, waiting.pop())
-            for other in others(found[1]) if found is not None else ():
-                if self.file(_EXPERIMENT, other) == file:
-                    raise UserError(f"{where}: the experiment builds on itself; must build on others alone")
-                if other not in seen:
-                    seen.add(other)
-                    waiting.append(other)
+    def _count_others(self, name: str, above: tuple[Path, ...]) -> int:
+        """Return how many experiments one is made from; ``above`` are those that are made from it.
+
+        Raises:
+            UserError: it is made from itself, in however many steps, or from too many.
+        """
+        file, found = self.file(_EXPERIMENT, name), self._content(_EXPERIMENT, name)
+        if file is None or found is None:
+            return 0  # Hydra says that there is none
+        if file in above:
+            raise UserError(f"{shown_file(file)}: the experiment builds on itself; must build on others alone")
+        if file not in self._counts:
+            below = (*above, file)
+            each = (1 + self._count_others(other, below) for other in others(found[1]))
+            count = sum(each) if len(above) <= _MOST_OTHERS else _MOST_OTHERS + 1
+            if count > _MOST_OTHERS:
+                where = shown_file(below[0])
+                raise UserError(f"{where}: made from more than {_MOST_OTHERS} experiments; must be made from fewer")
+            self._counts[file] = count
+        return self._counts[file]
 
     def file(self, group: str, name: str) -> Path | None:
         """Return the file of an option, None if there is none."""

@@ -13,7 +13,7 @@ from gatelab.compiler import parameter_shapes
 from gatelab.configuration.conflicts import check_possible
 from gatelab.configuration.matched_width import embedding_size, matched
 from gatelab.configuration.shared_values import Same
-from gatelab.errors import UserError, suggest
+from gatelab.errors import UserError, one_line, suggest
 from gatelab.keys import (
     KEYS,
     REQUIRED,
@@ -149,7 +149,9 @@ class Reading:
                 raise UserError(f"key '{key}' is missing")
         mapping = {**{key: _plain(default_of(key)) for key in KEYS if key not in REQUIRED}, **mapping}
         if not isinstance(mapping["variant"], Mapping):
-            raise UserError(f"variant={mapping['variant']}: must be a mapping with the keys of a variant file")
+            raise UserError(
+                f"variant={one_line(mapping['variant'])}: must be a mapping with the keys of a variant file"
+            )
         variant = self._once("variant", mapping["variant"], self._variant)
         optimizer = self._section(OptimizerSection, mapping, "optimizer")
         task = self._once("task", mapping["task"], task_from_mapping)
@@ -242,13 +244,13 @@ def check_optimizer(optimizer: OptimizerSection) -> None:
                 f"torch.optim.{optimizer.kind} takes lr, weight_decay, {', '.join(defaults)}"
             )
         if wanted := _unlike(value, defaults[key]):
-            raise UserError(f"optimizer.{key}={value}: must be {wanted}")
+            raise UserError(f"optimizer.{key}={one_line(value)}: must be {wanted}")
     import torch
 
     try:
         getattr(torch.optim, optimizer.kind)([torch.zeros(1)], lr=1.0, **optimizer.arguments)
     except ValueError as error:
-        given = ", ".join(f"{key}={value}" for key, value in optimizer.arguments.items())
+        given = ", ".join(f"{key}={one_line(value)}" for key, value in optimizer.arguments.items())
         raise UserError(f"optimizer: torch.optim.{optimizer.kind} refuses {given}: {error}") from None
 
 
@@ -310,27 +312,27 @@ def _label(variant: Variant, files: Mapping[str, Path]) -> str:
 
 def _whole(value: Any, name: str, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UserError(f"{name}={value}: must be an integer of at least {least}")
+        raise UserError(f"{name}={one_line(value)}: must be an integer of at least {least}")
     if value > most:
-        raise UserError(f"{name}={value}: must be at most {most}")
+        raise UserError(f"{name}={one_line(value)}: must be at most {most}")
     return value
 
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value:
-        raise UserError(f"{name}={value}: must be a path")
+        raise UserError(f"{name}={one_line(value)}: must be a path")
     return value
 
 
 def _choice(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:
     if not any(value is choice or (isinstance(value, str) and value == choice) for choice in allowed):
         shown = ", ".join(str(choice).lower() if isinstance(choice, bool) else choice for choice in allowed)
-        raise UserError(f"{name}={value}: must be one of {shown}")
+        raise UserError(f"{name}={one_line(value)}: must be one of {shown}")
     return value
 
 
 def _loggers(value: Any) -> LoggerSection:
     """Read ``{wandb: {...}, csv: {}}``; without any the history in runs_dir is all there is."""
     if not isinstance(value, Mapping | None):
-        raise UserError(f"logger={value}: must be of {', '.join(LoggerSection.model_fields)}")
+        raise UserError(f"logger={one_line(value)}: must be of {', '.join(LoggerSection.model_fields)}")
     return check(LoggerSection, value or {}, "logger")

@@ -17,7 +17,7 @@ import numpy as np
 from omegaconf import Container, Node, OmegaConf
 
 from gatelab.configuration.wandb_environment import DEFAULTS, default
-from gatelab.errors import UserError, suggest
+from gatelab.errors import UserError, one_line, suggest
 from gatelab.layers.openings import OPENINGS
 from gatelab.locations import command_line
 from gatelab.randomness import generator
@@ -75,7 +75,7 @@ def _draw(kind: str, *arguments: Any, _root_: Container, _node_: Node) -> Any:
         _check_interval(kind, arguments, where)
     seed = OmegaConf.select(_root_, "seed")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise UserError(f"seed={seed}: must be an integer of at least 0")
+        raise UserError(f"seed={one_line(seed)}: must be an integer of at least 0")
     return DRAWS[kind](generator(seed, f"draw {key}"), *arguments)
 
 

@@ -9,7 +9,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 
 from gatelab.errors import UserError
 
-__all__ = ["MOST_POINTS", "check_size", "points", "values"]
+__all__ = ["MOST_POINTS", "check_count", "check_size", "points", "values"]
 
 MOST_POINTS = 100_000
 """Points that a sweep may have if nothing else is said. More than that is nearly always a slip, and planning them takes
@@ -22,9 +22,13 @@ def check_size(overrides: Sequence[Override], most: int = MOST_POINTS, advice: s
         if override.is_sweep_override() and values(override) == 0:
             hint = "; the second end of a range is left out" if override.is_range_sweep() else ""
             raise UserError(f"{override.input_line}: has no values{hint}")
-    count = points(overrides)
+    check_count(points(overrides), most, advice)
+
+
+def check_count(count: int, most: int, advice: str, parts: str = "") -> None:
+    """Raise a UserError if a sweep has more points than it may; ``parts`` says what they are made up of."""
     if count > most:
-        raise UserError(f"{count:,} points: more than {most:,}, the most that a sweep may have; {advice}")
+        raise UserError(f"{count:,} points{parts}: more than {most:,}, the most that a sweep may have; {advice}")
 
 
 def points(overrides: Iterable[Override]) -> int:

@@ -14,7 +14,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gatelab.errors import UserError, suggest
+from gatelab.errors import UserError, one_line, suggest
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.parsing import canonical_text
 
@@ -53,7 +53,7 @@ def applied(mapping: Mapping[str, Any], where: str) -> dict[str, Any]:
             if factor == "constant":
                 texts[gate] = _constant(value, key)
             elif gate in (mapping.get("constant") or {}):
-                raise UserError(f"{key}={value}: gate '{gate}' is constant and reads nothing")
+                raise UserError(f"{key}={one_line(value)}: gate '{gate}' is constant and reads nothing")
             elif factor == "reads":
                 texts[gate] = _reading(texts[gate], value, diagonals, key)
             else:
@@ -63,7 +63,7 @@ def applied(mapping: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _constant(value: Any, key: str) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"{key}={value}: must be a number")
+        raise UserError(f"{key}={one_line(value)}: must be a number")
     return str(value)
 
 
@@ -81,7 +81,7 @@ def _met_by_diagonals(texts: Mapping[str, str], states: tuple[str, ...]) -> set[
 
 def _reading(text: str, value: Any, diagonals: set[str], key: str) -> str:
     if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
-        raise UserError(f"{key}={value}: must be a list of vectors, such as [x,h]")
+        raise UserError(f"{key}={one_line(value)}: must be a list of vectors, such as [x,h]")
     sources = [str(name) for name in value]
     matrices = [source for source in sources if source not in diagonals]
     tree = _tree(text)
@@ -119,7 +119,9 @@ class _Terms(ast.NodeTransformer):
 def _squashed(text: str, value: Any, key: str) -> str:
     known = [name for name, function in FUNCTIONS.items() if function.arity == 1] + [IDENTITY]
     if value not in known:
-        raise UserError(f"{key}={value}: must be a function{suggest(str(value), known)}; allowed: {', '.join(known)}")
+        raise UserError(
+            f"{key}={one_line(value)}: must be a function{suggest(str(value), known)}; allowed: {', '.join(known)}"
+        )
     tree = _tree(text)
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id in known:
         inside = ast.unparse(tree.args[0])

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gatelab.errors import UserError, suggest
+from gatelab.errors import UserError, one_line, suggest
 from gatelab.language.foreign import known_module
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.ordering import nearest_order
@@ -93,7 +93,7 @@ class Variant:
                 raise UserError(f"{where}: unknown key '{key}'{suggest(str(key), KEYS)}; allowed: {', '.join(KEYS)}")
         name = mapping.get("name")
         if not isinstance(name, str) or not name.isidentifier():
-            raise UserError(f"{where}: name={name!r} must be letters, digits and underscores")
+            raise UserError(f"{where}: name={one_line(name)} must be letters, digits and underscores")
         states = _names(mapping.get("state"), f"{where}: state")
         if mapping.get("module") is not None:
             return _of_module(mapping, name, states, where)
@@ -249,7 +249,7 @@ def _of_module(mapping: Mapping[str, Any], name: str, states: list[str], where: 
 
 def _names(value: Any, where: str) -> list[str]:
     if not isinstance(value, list | tuple) or not value:
-        raise UserError(f"{where}={value!r} must be a list of names, such as [h, c]")
+        raise UserError(f"{where}={one_line(value)} must be a list of names, such as [h, c]")
     seen = set()
     for name in value:
         _check_name(name, where)
@@ -261,19 +261,21 @@ def _names(value: Any, where: str) -> list[str]:
 
 def _check_name(name: Any, where: str) -> None:
     if not isinstance(name, str) or not name.isidentifier() or not name.isascii() or name.startswith("_"):
-        raise UserError(f"{where}: {name!r} is not a name (letters, digits and underscores, a letter first)")
+        raise UserError(f"{where}: '{one_line(name)}' is not a name (letters, digits and underscores, a letter first)")
     if name in RESERVED or keyword.iskeyword(name):
         raise UserError(f"{where}: '{name}' is a name of the language; choose another")
 
 
 def _texts(value: Any, where: str) -> dict[str, str]:
     if not isinstance(value, Mapping) or not value:
-        raise UserError(f"{where}: equations={value!r} must be a mapping from names to right-hand sides")
+        raise UserError(f"{where}: equations={one_line(value)} must be a mapping from names to right-hand sides")
     texts = {}
     for name, text in value.items():
         _check_name(name, f"{where}: equations")
         if isinstance(text, bool) or not isinstance(text, str | int | float):
-            raise UserError(f"{where}, equation {name}: {text!r} must be a right-hand side such as tanh(linear(x, h))")
+            raise UserError(
+                f"{where}, equation {name}: {one_line(text)} must be a right-hand side such as tanh(linear(x, h))"
+            )
         texts[name] = str(text)
     return texts
 
@@ -351,11 +353,13 @@ def _alive(trees: Mapping[str, Expression], owned: Mapping[str, tuple[Parameter,
 
 def _roles(value: Any, texts: Collection[str], alive: set[str], where: str, noun: str = "equation") -> dict[str, str]:
     if not isinstance(value, Mapping):
-        raise UserError(f"{where}: roles={value!r} must be a mapping such as {{retain: f, write: i, expose: o}}")
+        raise UserError(
+            f"{where}: roles={one_line(value)} must be a mapping such as {{retain: f, write: i, expose: o}}"
+        )
     for role, equation in value.items():
         if role not in ROLES:
             raise UserError(f"{where}: unknown role '{role}'{suggest(str(role), ROLES)}; allowed: {', '.join(ROLES)}")
         if not isinstance(equation, str) or equation not in texts:
-            raise UserError(f"{where}: role {role}={equation!r} is no {noun}{suggest(str(equation), texts)}; "
+            raise UserError(f"{where}: role {role}={one_line(equation)} is no {noun}{suggest(str(equation), texts)}; "
                             f"{noun}s: {', '.join(texts)}")  # fmt: skip
     return {role: equation for role, equation in value.items() if equation in alive}

@@ -8,12 +8,13 @@
     read_rows(path)               a CSV file with a header
     read_text, read_bytes         anything else
     open_regular(path)            a file of any size, such as a checkpoint; raises OSError
+    check_regular(path)           nothing: raises UserError if something other than a file stands there
 
 All raise UserError with the file and, where it is known, the line; if it is absent NoSuchFileError, which is one. Only
 regular files are opened, so that nothing waits for a pipe or a device. ``limits=`` sets other bounds than the usual.
 """
 
-from gatelab.reading.files import NoSuchFileError, open_regular, read_bytes, read_rows, read_text
+from gatelab.reading.files import NoSuchFileError, check_regular, open_regular, read_bytes, read_rows, read_text
 from gatelab.reading.json_text import parse_json, read_json
 from gatelab.reading.limits import Limits
 from gatelab.reading.yaml_text import parse_yaml, read_yaml
@@ -21,6 +22,7 @@ from gatelab.reading.yaml_text import parse_yaml, read_yaml
 __all__ = [
     "Limits",
     "NoSuchFileError",
+    "check_regular",
     "open_regular",
     "parse_json",
     "parse_yaml",

@@ -11,7 +11,7 @@ from pathlib import Path
 from gatelab.errors import UserError, one_line
 from gatelab.reading.limits import Limits
 
-__all__ = ["NoSuchFileError", "open_regular", "read_bytes", "read_rows", "read_text"]
+__all__ = ["NoSuchFileError", "check_regular", "open_regular", "read_bytes", "read_rows", "read_text"]
 
 
 class NoSuchFileError(UserError):
@@ -19,14 +19,41 @@ class NoSuchFileError(UserError):
 
 
 def open_regular(path: Path | str) -> io.FileIO:
-    """Open a file of any size for reading, without a buffer. Raises OSError, also for a folder, a pipe or a device."""
-    # a pipe that nobody writes to would wait here for ever
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
+    """Open a file of any size for reading, without a buffer. Raises OSError, also for what is no regular file."""
+    try:
+        # a pipe that nobody writes to would wait here for ever
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # what the system says of a socket
+            raise OSError(errno.EINVAL, "it is a socket, not a file") from None
+        raise
+    if kind := _other_kind(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, f"it is {'a folder' if stat.S_ISDIR(mode) else 'a pipe or a device'}, not a file")
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file")
     return io.FileIO(descriptor)
+
+
+def check_regular(path: Path | str) -> None:
+    """Raise UserError if a folder, a pipe or the like, or a link to nothing stands where a file belongs.
+
+    That nothing stands there is no error.
+    """
+    try:
+        kind = _other_kind(os.stat(path).st_mode)
+    except FileNotFoundError:
+        kind = "a link to nothing" if os.path.islink(path) else ""
+    except OSError as error:
+        raise UserError(f"{shown(path, None)}: cannot be read: {error.strerror}") from None
+    if kind:
+        raise UserError(f"{shown(path, None)}: it is {kind}, not a file; move it away")
+
+
+def _other_kind(mode: int) -> str:
+    """Say what a mode is that is not that of a regular file; an empty string for a regular file."""
+    if stat.S_ISREG(mode):
+        return ""
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def read_bytes(path: Path | str, where: str | None = None, *, limits: Limits | None = None) -> bytes:
@@ -37,7 +64,7 @@ def read_bytes(path: Path | str, where: str | None = None, *, limits: Limits | N
 
     Raises:
         NoSuchFileError: there is none.
-        UserError: it cannot be read, is a folder, a pipe or a device, or is too large.
+        UserError: it cannot be read, is no regular file, or is too large.
     """
     where = shown(path, where)
     largest = (limits or Limits()).size

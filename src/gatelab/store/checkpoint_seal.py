@@ -11,6 +11,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from gatelab.reading import open_regular
+
 __all__ = ["seal", "sealed_step", "unseal"]
 
 _PREFIX = b"gatelab checkpoint "
@@ -40,9 +42,9 @@ def unseal(data: bytes) -> int:
 def sealed_step(path: Path) -> int | None:
     """Return the step that the seal of a file names, without reading the file; None without file or seal."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(-_LENGTH, os.SEEK_END)
-            return _step(file.read())
+            return _step(file.readall())
     except OSError:  # absent, or shorter than a seal
         return None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from gatelab.disk import because
 from gatelab.errors import UserError
+from gatelab.reading import open_regular
 from gatelab.store.json_numbers import number
 
 __all__ = ["complete_bytes", "read_history"]
@@ -19,10 +20,11 @@ def complete_bytes(path: Path) -> bytes:
 
     An absent file has no lines. Raises UserError if it cannot be read.
     """
-    if not path.is_file():
-        return b""
     try:
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            data = file.readall()
+    except FileNotFoundError:
+        return b""
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {because(error)}") from error
     return data[: data.rfind(b"\n") + 1]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from gatelab.errors import UserError
+from gatelab.errors import UserError, one_line
 from gatelab.keys import NOT_SCIENCE, told_model
 
 __all__ = [
@@ -130,14 +130,14 @@ def _canonical(value: Any, where: str) -> Any:
     if isinstance(value, list | tuple):
         return [_canonical(item, f"{where}.{index}") for index, item in enumerate(value)]
     raise UserError(
-        f"{_name(where)}: {value!r} is a {type(value).__name__}; allowed are numbers, strings, true, false, null, "
-        "lists and mappings"
+        f"{_name(where)}: {one_line(value)} is a {type(value).__name__}; allowed are numbers, strings, true, false, "
+        "null, lists and mappings"
     )
 
 
 def _key(key: Any, where: str) -> str:
     if not isinstance(key, str):
-        raise UserError(f"{_name(where)}: the key {key!r} is a {type(key).__name__}; keys must be strings")
+        raise UserError(f"{_name(where)}: the key {one_line(key)} is a {type(key).__name__}; keys must be strings")
     return key
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gatelab.disk import writing
 from gatelab.store.finished_run import Damaged
 from gatelab.store.lease.lease import standing_owner
 from gatelab.store.lease.owner import Owner
@@ -68,9 +69,10 @@ def inventory(store: Store, *, every_byte: bool = False) -> Inventory:
 
 
 def remove_leftovers_of(found: Inventory) -> None:
-    """Remove what killed processes left."""
+    """Remove what killed processes left. Raises UserError for what cannot be removed."""
     for path in found.leftovers:
-        path.unlink(missing_ok=True)
+        with writing(path):
+            path.unlink(missing_ok=True)
 
 
 def _temporary(folder: Path) -> list[Path]:

@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from gatelab.disk import append_whole, because, make_folder, remove_leftovers, sync_folder, write_atomically, writing
 from gatelab.errors import UserError
+from gatelab.reading import check_regular, open_regular
 from gatelab.store.config_file import read_configuration, write_text
+from gatelab.store.failure import FAILED
 from gatelab.store.faults import crash_point
 from gatelab.store.finished_run import RESULT, SEALED, file_hash, sealed_result
 from gatelab.store.history import complete_bytes, read_history
@@ -19,6 +21,9 @@ from gatelab.store.lease.lease import Claim
 from gatelab.store.result import Result
 
 __all__ = ["Record"]
+
+_FILES = (*SEALED, "checkpoint/previous.pt", RESULT, FAILED)
+"""What may stand in the folder of a run, beside claims and what its loggers write."""
 
 
 class Record:
@@ -48,10 +53,13 @@ class Record:
         config.yaml stays as it is, and must mean the same run. A partly written last line of the history is removed.
         With a claim, what a killed process left half written is removed, and so is a result: whoever has a claim on a
         finished run has it because the run is damaged, and trains it again. A damaged config.yaml is written anew.
-        Raises UserError if it means another run, or if the folder cannot be made.
+        Raises UserError if it means another run, if the folder cannot be made, or if something other than a file stands
+        where a file of the run belongs.
         """
         record = cls(Path(runs_dir) / identity, claim)
         make_folder(record.folder)
+        for name in _FILES:
+            check_regular(record.folder / name)
         path = record.folder / "config.yaml"
         if claim is not None and record.forget_result():
             path.unlink(missing_ok=True)
@@ -183,7 +191,8 @@ class Record:
         # before the claim is looked at: a new owner begins by putting another file in its place, so that what a process
         # writes that was paused after the look goes into the old one.
         try:
-            descriptor = os.open(self._metrics, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+            # without waiting, if somebody has put a pipe there
+            descriptor = os.open(self._metrics, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
         except FileNotFoundError:
             self._check()  # the folder is gone, and the claim with it
             raise
@@ -200,13 +209,11 @@ class Record:
         """A result promises its history: all that was appended has to be in the file, and on the disk, before."""
         with writing(self._metrics):
             try:
-                descriptor = os.open(self._metrics, os.O_RDWR)
+                with open_regular(self._metrics) as file:
+                    data = file.readall()
+                    os.fsync(file.fileno())
             except FileNotFoundError:
                 data = b""
-            else:
-                with os.fdopen(descriptor, "rb") as file:
-                    data = file.read()
-                    os.fsync(file.fileno())
         if hashlib.sha256(data).digest() != self._hash.digest():
             raise UserError(f"{self._metrics}: not the {self._size} bytes of history that were written; not finished")
 

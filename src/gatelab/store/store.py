@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gatelab.disk import make_folder, writing
+from gatelab.disk import make_folder
 from gatelab.errors import UserError, suggest
 from gatelab.reading import read_json
 from gatelab.store.checkpoint_seal import sealed_step
@@ -200,8 +200,7 @@ class Store:
             raise UserError(
                 f"run {identity} is being trained by {owner}, which is alive; end it (kill {owner.pid}) and it is free"
             )
-        with writing(folder):
-            remove_claims(folder)
+        remove_claims(folder)
         return owner
 
     def clear_up(self, identity: str) -> None:

@@ -1,15 +1,21 @@
 """What each stack of a plan will cost, from a trial of a few steps."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gatelab.configuration import RunConfiguration, shape_key
+from gatelab.configuration.matched_width import network_cost
 from gatelab.errors import UserError
 from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.job import Job
+from gatelab.sweeps.memory_estimate import steps_of
 
-__all__ = ["Estimate", "StackKind", "estimate", "kinds"]
+__all__ = ["Estimate", "StackKind", "estimate", "kinds", "tried", "untried"]
+
+_LONGEST = 300.0  # seconds for the trials of a plan
+_FEW = 50  # kinds that are tried in the order of the plan
 
 
 @dataclass(frozen=True)
@@ -63,3 +69,34 @@ def estimate(kind: StackKind, executor: Executor, folder: Path) -> Estimate:
     if handle.report.kind != "done":
         raise UserError(f"{first.label} on {first.task.name}: {handle.report.reason or 'stopped'}")
     return Estimate(**handle.report.numbers)
+
+
+def tried(kinds: Sequence[StackKind], executor: Executor, folder: Path) -> Iterator[tuple[int, Estimate]]:
+    """Yield which kind costs what, as it becomes known, until that has taken five minutes; of many the largest first.
+
+    Raises:
+        UserError: as :func:`estimate`.
+    """
+    places = range(len(kinds))
+    if len(kinds) > _FEW:
+        places = sorted(places, key=lambda place: _work(kinds[place]), reverse=True)  # type: ignore[assignment]
+    until = time.monotonic() + _LONGEST
+    for place in places:
+        yield place, estimate(kinds[place], executor, folder)
+        if time.monotonic() > until:
+            return
+
+
+def untried(kinds: Sequence[StackKind], costs: Mapping[int, Estimate]) -> dict[int, Estimate]:
+    """Return what the other kinds cost if they cost as much for their size as those that were tried; seconds alone."""
+    known = sum(cost.seconds * kinds[place].stacks for place, cost in costs.items())
+    rate = known / max(1, sum(_work(kinds[place]) for place in costs))
+    others = [place for place in range(len(kinds)) if place not in costs]
+    return {place: Estimate(rate * _work(kinds[place]) / kinds[place].stacks, 0.0, 0.0) for place in others}
+
+
+def _work(kind: StackKind) -> int:
+    """Return about how many multiply-adds all stacks of a kind are."""
+    run = kind.runs[0]
+    steps = steps_of(run.task) * run.training.batch_size * run.training.max_steps
+    return kind.stacks * len(kind.runs) * steps * network_cost(run.variant, run.task, run.model, "multiply_adds")

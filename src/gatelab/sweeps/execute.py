@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from gatelab.configuration import RunConfiguration
+from gatelab.errors import UserError
 from gatelab.store import Failure, Result, Stop, Store
 from gatelab.store.stopping import Interrupted
 from gatelab.sweeps.executors import Executor
@@ -62,9 +63,9 @@ def execute(
 
 def _clear_up(configurations: Sequence[RunConfiguration], pending: Sequence[RunConfiguration]) -> None:
     left = {run.identity for run in pending}
-    with suppress(OSError):  # a store that may only be read
-        for run in configurations:
-            if run.identity not in left:
+    for run in configurations:
+        if run.identity not in left:
+            with suppress(OSError, UserError):  # a store that may only be read, a claim that is no file
                 Store(run.runs_dir).clear_up(run.identity)
 
 

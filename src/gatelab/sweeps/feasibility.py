@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from gatelab.sweeps.plan import automatic_size
 
 __all__ = ["check_feasible"]
 
+_LONGEST = 20.0  # seconds for estimates of memory, each of which draws a sequence of its task
 _CLEARLY = 0.5  # share of the estimate that has to fit, for the estimate is rough
 
 
@@ -80,8 +82,13 @@ def _check_memory(runs: Sequence[RunConfiguration], options: ExecutorOptions, sl
     there = _room(runs, options)
     if there is None:
         return
-    largest = 0
-    for run, count in _shapes(runs):
+    largest, until = 0, time.monotonic() + _LONGEST
+    shapes = _shapes(runs)
+    for place, (run, count) in enumerate(shapes):
+        if place and time.monotonic() > until:
+            left = f"{len(shapes) - place:,} of {len(shapes):,} kinds of runs, the smaller ones"
+            print(f"note: not looked at, for it takes too long: the memory for {left}", file=sys.stderr)
+            break
         several = run.stack.size if isinstance(run.stack.size, int) else 1
         least = min(several, count)
         need = needed(run, least)
@@ -120,7 +127,7 @@ def _room(runs: Sequence[RunConfiguration], options: ExecutorOptions) -> Room | 
 
 
 def _shapes(runs: Sequence[RunConfiguration]) -> list[tuple[RunConfiguration, int]]:
-    """Return one run of each need for memory, and how many there are of it."""
+    """Return one run of each need for memory, and how many there are of it; what is probably the largest first."""
     found: dict[object, tuple[RunConfiguration, int]] = {}
     for run in runs:
         model = run.model
@@ -128,4 +135,8 @@ def _shapes(runs: Sequence[RunConfiguration]) -> list[tuple[RunConfiguration, in
         key = (Same(run.variant), Same(run.task), sizes, run.training.batch_size, run.path, run.stack.size)
         first, count = found.get(key, (run, 0))
         found[key] = (first, count + 1)
-    return list(found.values())
+    return sorted(found.values(), key=lambda shape: _size(shape[0]), reverse=True)
+
+
+def _size(run: RunConfiguration) -> int:
+    return run.model.hidden_size * run.model.num_layers * run.training.batch_size

@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from gatelab.errors import SharedError, UserError
+from gatelab.errors import SharedError, UserError, kind_and_words
 from gatelab.store import Stop, Stopped, forget_failure
 from gatelab.store.faults import seed_fault
 from gatelab.sweeps.job import Job, JobReport
@@ -42,9 +42,7 @@ def perform(
 
 def failed(error: BaseException) -> JobReport:
     """Return the report of an exception."""
-    words = " ".join(str(error).split())
-    name = type(error).__name__
-    reason = words if isinstance(error, UserError) else f"{name}: {words}" if words else name
+    reason = " ".join(str(error).split()) if isinstance(error, UserError) else kind_and_words(error)
     detail = "".join(traceback.format_exception(error))[-_LONGEST_DETAIL:]
     if isinstance(error, OutOfMemory) or not isinstance(error, UserError):
         return JobReport("failed", reason=reason, detail=detail)

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from gatelab.cli.train import RunError
 from gatelab.configuration import plain, quote_equations, run_configuration, translated
 from gatelab.configuration.without_effect import check_swept
-from gatelab.errors import UserError
+from gatelab.errors import UserError, kind_and_words
 from gatelab.store import Store
 from gatelab.sweeps import ExecutorOptions
 from gatelab.sweeps.feasibility import check_feasible
@@ -109,5 +109,5 @@ def _reason(job: JobReturn) -> str:
         except RunError as error:
             return str(error)
         except Exception as error:  # a launcher may hand back anything that a job raised
-            return " ".join(f"{type(error).__name__}: {error}".split())
+            return kind_and_words(error)
     return "the launcher left no result in the store"

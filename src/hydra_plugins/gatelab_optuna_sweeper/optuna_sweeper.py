@@ -52,6 +52,7 @@ class OptunaSearchSweeper(Sweeper):
         from gatelab.configuration import added_folders
         from gatelab.sweeps.search import SearchSettings, read_space, search
         from hydra_plugins.gatelab_optuna_sweeper._runs import LaunchedRuns, parameter_words
+        from hydra_plugins.gatelab_stacked_launcher._size import most_points
 
         assert self.config is not None and self.hydra_context is not None and self.launcher is not None
         options = {name: _plain(value) for name, value in self.options.items()}
@@ -62,13 +63,16 @@ class OptunaSearchSweeper(Sweeper):
         words = [*parameter_words(_plain(self.params)), *arguments]
         overrides = OverridesParser.create(config_loader=loader).parse_overrides(words)
         runs = LaunchedRuns(self.config, loader, self.launcher, directories)
-        runs.check(read_space(overrides))
+        space, most = read_space(overrides), most_points(self.config)
+        settings.check_size(space, most)
+        runs.check(space)
         search(
             settings,
             overrides,
             runs,
             name=Path(self.config.hydra.sweep.dir).name,
             flags=[f"--config-dir={folder}" for folder in directories],
+            most=most,
         )
 
 

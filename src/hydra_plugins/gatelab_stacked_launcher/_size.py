@@ -6,18 +6,25 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from gatelab.configuration.sweep_size import check_size
-from gatelab.errors import UserError
+from gatelab.configuration.sweep_size import MOST_POINTS, check_size
+from gatelab.errors import UserError, one_line
 
-__all__ = ["check_sweep"]
+__all__ = ["check_sweep", "most_points"]
 
-_BASIC = "BasicSweeper"  # Hydra's own; others ask for points as they go
+_BASIC = "BasicSweeper"  # Hydra's own; others ask for points as they go, and are counted by what they ask for
 
 
-def check_sweep(config: DictConfig, loader: ConfigLoader, most: Any) -> None:
-    """Raise a UserError for a sweep of more than ``most`` points, or of none."""
+def most_points(config: DictConfig) -> int:
+    """Return how many points a sweep may have. Raises UserError if what is said of it is no such number."""
+    most = OmegaConf.select(config, "hydra.launcher.most_points", default=MOST_POINTS)
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-        raise UserError(f"hydra.launcher.most_points={most}: must be an integer of at least 1")
+        raise UserError(f"hydra.launcher.most_points={one_line(most)}: must be an integer of at least 1")
+    return most
+
+
+def check_sweep(config: DictConfig, loader: ConfigLoader) -> None:
+    """Raise a UserError for a sweep of more points than it may have, or of none."""
+    most = most_points(config)
     sweeper = config.hydra.sweeper
     if not str(sweeper._target_).endswith(_BASIC):
         return

@@ -31,6 +31,7 @@ class StackedLauncher(Launcher):
 
     def __init__(self, **options: Any) -> None:
         self.options = options
+        self.most = 0
         self.tables = True
         """Whether to print the tables of each launch; a search, which launches many times, turns it off."""
         self.composition: QuickComposition | None = None
@@ -45,9 +46,10 @@ class StackedLauncher(Launcher):
         """
         from gatelab.cli.train import begin_sweep
         from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition, UncheckedPoints
-        from hydra_plugins.gatelab_stacked_launcher._size import check_sweep
+        from hydra_plugins.gatelab_stacked_launcher._size import check_sweep, most_points
 
-        check_sweep(config, hydra_context.config_loader, self.options["most_points"])
+        check_sweep(config, hydra_context.config_loader)
+        self.most = most_points(config)
         self.composition = QuickComposition(hydra_context.config_loader, config)
         # the sweeper has the same context
         hydra_context.config_loader = UncheckedPoints(hydra_context.config_loader)  # type: ignore[assignment]
@@ -62,8 +64,11 @@ class StackedLauncher(Launcher):
         """
         from gatelab.cli.train import train_points
         from gatelab.configuration import added_folders
+        from gatelab.configuration.sweep_size import check_count
 
         assert self.config is not None and self.composition is not None
+        advice = "raise hydra.launcher.most_points for a sweeper that asks for more"
+        check_count(initial_job_idx + len(job_overrides), self.most, advice)
         shared = set.intersection(*(set(overrides) for overrides in job_overrides))
         names = [
             " ".join(word for word in overrides if word not in shared) or "the same" for overrides in job_overrides

@@ -75,7 +75,7 @@ def test_what_is_no_distribution(text):
 
 
 def test_a_grid_that_is_too_large_is_counted_and_not_written_out():
-    with pytest.raises(UserError, match=r"^2,000,000,000 points: more than 100,000, the most that a grid may have$"):
+    with pytest.raises(UserError, match=r"^2,000,000,000 points: more than 100,000, the most that a sweep may have; "):
         space("key=range(1000000000)", "other=a,b").grid()
 
 

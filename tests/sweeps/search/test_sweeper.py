@@ -111,6 +111,10 @@ REFUSED = {
     "variant=lstm,cfig": "unknown variant 'cfig' (did you mean 'cifg'?); `python scripts/catalogue.py` ",
     "seed=range(3)": "seed=range(3): a seed is nothing to choose; hydra.sweeper.seeds=3 ",
     "plan_only=true": "plan_only=true: a search has no plan, it asks for its trials batch by batch",
+    "hydra.sweeper.n_trials=1000000000": "1,000,000,000 points: more than 100,000,",
+    "hydra.sweeper.seeds=10000": "200,000 points (20 trials of 10,000 seeds each): more than 100,000, the most that a ",
+    "hydra.launcher.most_points=19": "20 points: more than 19, the most that a sweep may have; "
+    "search fewer, or raise hydra.launcher.most_points\n",
     "hydra.sweeper.sampler=grid": f"{LR}: a grid needs separate values, such as a,b,c or range(…)",
 }
 
@@ -124,6 +128,13 @@ def test_refused_in_one_line_and_nothing_written(folder, capsys, word):
     assert printed.out == ""
     assert printed.err.startswith(REFUSED[word]), printed.err
     assert printed.err.count("\n") == 1
+    assert list(folder.iterdir()) == []
+
+
+def test_a_grid_is_counted_before_it_is_written_out(folder):
+    words = ["hydra.sweeper.sampler=grid", "hydra.sweeper.n_trials=1", "model.hidden_size=range(1,9)"]
+    with pytest.raises(UserError, match=r"^80 points: more than 79, .*; search fewer, or raise hydra.launcher.most_"):
+        train([*SEARCH, *words, "model.num_layers=range(1,11)", "hydra.launcher.most_points=79"])
     assert list(folder.iterdir()) == []
 
 

@@ -154,6 +154,7 @@ def _kept(folder: Path, name: str) -> bytes | None:
 def _read(path: Path) -> bytes:
     """Return the bytes of an entry. Raises ValueError if it is not one of our own, and OSError."""
     try:
+        # not open_regular: a link in a cache may lead to what another user has written
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if path.is_symlink():
@@ -211,7 +212,7 @@ def _compiled(text: str, functions: tuple[str, ...], command: str, folder: Path,
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     """Hold a lock file; the system takes it from a process that ends. Who waits for too long goes on without it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)  # waits for no pipe
     try:
         with suppress(OSError):  # a file system without locks: then more than one may compile, which only costs time
             take_lock(descriptor, 2 * c_compiler.LONGEST_COMPILATION)

@@ -27,7 +27,7 @@ from typing import Any
 
 from gatelab.disk import temporary_path, write_atomically, write_new, writing
 from gatelab.errors import UserError
-from gatelab.reading import Limits, read_bytes
+from gatelab.reading import Limits, check_regular, read_bytes
 from gatelab.store.faults import crash_point
 from gatelab.store.lease.owner import Owner, this_process
 
@@ -107,7 +107,8 @@ def take_claim(
 ) -> Claim | None:
     """Claim the run in a folder, which must exist; None if somebody else has it.
 
-    A claim is whole or not there; raises UserError if it cannot be written, as on a full disk.
+    A claim is whole or not there; raises UserError if it cannot be written, as on a full disk, or if something other
+    than a file stands where a claim belongs.
 
     Args:
         folder: of the run.
@@ -116,6 +117,8 @@ def take_claim(
         owner: who claims; this process by default.
     """
     crash_point("before claim")
+    for number in _tokens(folder):
+        check_regular(_path(folder, number))
     token = _highest(folder)
     if token and not _free(folder, token, clock):
         return None
@@ -149,9 +152,10 @@ def standing_owner(folder: Path, clock: Clock = time.time) -> Owner | None:
 
 
 def remove_claims(folder: Path) -> None:
-    """Remove all claims on a run; whoever has it writes no more of it."""
+    """Remove all claims on a run; whoever has it writes no more of it. Raises UserError for one that is no file."""
     for token in sorted(_tokens(folder)):
-        _path(folder, token).unlink(missing_ok=True)
+        with writing(_path(folder, token)):
+            _path(folder, token).unlink(missing_ok=True)
 
 
 def _free(folder: Path, token: int, clock: Clock) -> bool:

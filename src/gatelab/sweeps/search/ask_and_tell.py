@@ -10,6 +10,7 @@ import optuna
 from hydra.core.override_parser.types import Override
 from optuna.trial import Trial, TrialState
 
+from gatelab.configuration.sweep_size import MOST_POINTS
 from gatelab.errors import UserError
 from gatelab.sweeps.search.samplers import sampler
 from gatelab.sweeps.search.search_settings import SearchSettings
@@ -73,6 +74,7 @@ def search(
     runs: Runs,
     name: str,
     flags: Sequence[str] = (),
+    most: int = MOST_POINTS,
 ) -> optuna.Study:
     """Search until the study has its trials, and print what was found.
 
@@ -80,13 +82,15 @@ def search(
         overrides: parsed; those with several values are the space.
         name: of the study, where the settings give none.
         flags: what the printed command needs beside overrides, such as ``--config-dir=mine``.
+        most: runs that a search may have, and points of a grid.
 
     Raises:
         UserError: in one line, before anything starts.
     """
     space = read_space(overrides)
     _check_axes(space)
-    grid = space.grid() if settings.sampler == "grid" else None
+    settings.check_size(space, most)
+    grid = space.grid(most) if settings.sampler == "grid" else None
     points = [runs.point(space.words(values)) for values in space.ends()]
     _check_points(points)
     first = points[0]

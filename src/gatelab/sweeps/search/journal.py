@@ -23,7 +23,7 @@ __all__ = ["check_journal", "forget_mark", "mark_journal", "mend_journal"]
 def mark_journal(path: Path) -> None:
     """Note what a journal says now. Raises UserError if the mark cannot be written."""
     with writing(_mark(path)):
-        data = path.read_bytes()
+        data = _content(path)
         text = json.dumps({"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
         write_atomically(_mark(path), f"{text}\n".encode())
 
@@ -40,8 +40,7 @@ def check_journal(path: Path) -> None:
     last line without its end is left to ``mend_journal``.
     """
     try:
-        with open_regular(path) as file:
-            data = file.readall()
+        data = _content(path)
     except FileNotFoundError:
         data = b""
     except OSError as error:
@@ -77,7 +76,7 @@ def _read_mark(path: Path) -> tuple[int, str]:
 def mend_journal(path: Path) -> None:
     """Remove what a death in the middle of a write left: a last line without its end, and Optuna's lock."""
     if path.exists():
-        content = path.read_bytes()
+        content = _content(path)
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             print(f"warning: {path}: {len(content) - whole} bytes of an unfinished last line removed", file=sys.stderr)
@@ -85,6 +84,11 @@ def mend_journal(path: Path) -> None:
     lock = Path(f"{path}.lock")
     if lock.is_symlink():
         lock.unlink()
+
+
+def _content(path: Path) -> bytes:
+    with open_regular(path) as file:
+        return file.readall()
 
 
 def _mark(path: Path) -> Path:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
-from gatelab.errors import UserError, suggest
+from gatelab.errors import UserError, one_line, suggest
 from gatelab.keys import SAMPLERS
 from gatelab.randomness import generator
 
@@ -41,10 +41,10 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
             raise UserError(f"unknown key 'hydra.sweeper.options.{option}'{suggest(option, known)}; {allowed}")
         kinds = (int, float) if known[option] is float else (known[option],)
         if not isinstance(value, kinds) or (isinstance(value, bool) and known[option] is not bool):
-            raise UserError(f"hydra.sweeper.options.{option}={value}: must be {_KINDS[known[option]]}")
+            raise UserError(f"hydra.sweeper.options.{option}={one_line(value)}: must be {_KINDS[known[option]]}")
         # Optuna finds a count of 0 or less only when it draws
         if known[option] is int and cast(int, value) < 1:
-            raise UserError(f"hydra.sweeper.options.{option}={value}: must be at least 1")
+            raise UserError(f"hydra.sweeper.options.{option}={one_line(value)}: must be at least 1")
     try:
         sampler(name, options, 0, 0)
     except ValueError as error:

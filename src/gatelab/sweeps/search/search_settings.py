@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from gatelab.configuration.sweep_size import check_count
 from gatelab.errors import UserError, suggest
 from gatelab.keys import SAMPLERS, SweeperKeys
 from gatelab.sweeps.search.samplers import check_options
+from gatelab.sweeps.search.space import Space
 from gatelab.validation import check
 
 __all__ = ["SearchSettings"]
@@ -28,6 +30,15 @@ class SearchSettings(SweeperKeys):
             raise UserError(f"unknown hydra.sweeper.sampler '{settings.sampler}'{near}; allowed: {', '.join(SAMPLERS)}")
         check_options(settings.sampler, settings.options)
         return settings
+
+    def check_size(self, space: Space, most: int) -> None:
+        """Raise a UserError for a search of more runs than ``most``, or for a grid of more points."""
+        advice = "search fewer, or raise hydra.launcher.most_points"
+        points = space.count() if self.sampler == "grid" else None
+        check_count(points or 0, most, advice)
+        trials = self.trials(points)
+        parts = f" ({trials:,} trials of {self.seeds:,} seeds each)" if self.seeds > 1 else ""
+        check_count(trials * self.seeds, most, advice, parts)
 
     def trials(self, grid_points: int | None) -> int:
         """Return how many trials the study shall have; ``grid_points`` is the size of a grid, None for no grid."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, Transformer
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from gatelab.configuration.sweep_size import MOST_POINTS, values
+from gatelab.configuration.sweep_size import MOST_POINTS, check_count, values
 from gatelab.errors import UserError, suggest
 
 __all__ = ["Parameter", "Space", "read_space"]
@@ -55,13 +55,7 @@ class Parameter:
         raise UserError(f"{self.key}={self.text}: a grid needs separate values, such as a,b,c or range(…)")
 
     def values(self) -> list[Any]:
-        """Return every value, for a grid.
-
-        Raises:
-            UserError: an interval of floats, or too many values.
-        """
-        if self.count() > MOST_POINTS:
-            raise UserError(f"{self.key}={self.text}: {self.count():,} values; must be at most {MOST_POINTS:,}")
+        """Return every value, for a grid that was counted."""
         if isinstance(self.distribution, CategoricalDistribution):
             return list(self.distribution.choices)
         if isinstance(self.distribution, IntDistribution):
@@ -97,15 +91,17 @@ class Space:
             for value in parameter.ends()[1:]:
                 yield {**first, parameter.key: value}
 
-    def grid(self) -> list[dict[str, Any]]:
+    def count(self) -> int:
+        """Return how many points a grid has. Raises UserError for an axis without separate values."""
+        return math.prod(parameter.count() for parameter in self.parameters)
+
+    def grid(self, most: int = MOST_POINTS) -> list[dict[str, Any]]:
         """Return every point, the last axis moving fastest.
 
         Raises:
-            UserError: an axis without separate values, or too many points.
+            UserError: an axis without separate values, or more points than ``most``.
         """
-        count = math.prod(parameter.count() for parameter in self.parameters)
-        if count > MOST_POINTS:
-            raise UserError(f"{count:,} points: more than {MOST_POINTS:,}, the most that a grid may have")
+        check_count(self.count(), most, "search fewer values")
         keys = [parameter.key for parameter in self.parameters]
         return [
             dict(zip(keys, values, strict=True))

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from gatelab.disk import because, make_folder, writing
 from gatelab.errors import UserError
 from gatelab.locks import take_lock
+from gatelab.reading import check_regular
 from gatelab.sweeps.search.journal import check_journal, forget_mark, mark_journal, mend_journal
 from gatelab.sweeps.search.space import Space
 
@@ -35,6 +36,7 @@ def claimed(folder: Path, name: str) -> Iterator[None]:
     """
     make_folder(folder)
     path = folder / f"{name}.claim"
+    check_regular(path)
     new = not path.exists()
     with writing(path):
         claim = path.open("a")

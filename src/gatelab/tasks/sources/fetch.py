@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.errors import UserError
+from gatelab.reading import open_regular
 
 # datasets takes seconds to import; tasks must be listed without it.
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def load_public(
 
 def _content(location: Path, named: str) -> bytes:
     try:
-        return location.read_bytes()
+        with open_regular(location) as file:
+            return file.readall()
     except OSError as error:
         raise UserError(f"{named}: cannot be read ({error.strerror})") from error
 

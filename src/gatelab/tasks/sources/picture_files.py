@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.errors import UserError
+from gatelab.reading import open_regular
 from gatelab.tasks.sources.fetch import PublicDataset, check_content, load_public
 
 __all__ = ["CIFAR10", "MNIST", "PictureSet", "Pictures", "load_pictures"]
@@ -97,11 +99,16 @@ def _original(folder: Path, part: str, named: str) -> tuple[list[NDArray[np.uint
     return list(pixels), _idx(folder / f"{part}-labels-idx1-ubyte", 1, named)
 
 
+def _whole(file: Path) -> bytes:
+    with open_regular(file) as opened:
+        return opened.readall()
+
+
 def _idx(file: Path, dimensions: int, named: str) -> NDArray[np.uint8]:
     """Return the bytes of one file in LeCun's IDX format: 0, 0, 8 for bytes, the dimensions, their sizes, the data."""
     try:
-        content = file.read_bytes() if file.is_file() else gzip.decompress(Path(f"{file}.gz").read_bytes())
-    except (OSError, EOFError) as error:
+        content = _whole(file) if file.is_file() else gzip.decompress(_whole(Path(f"{file}.gz")))
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{named}: {file.name} cannot be read, nor its .gz") from error
     start = 4 + 4 * dimensions
     shape = np.frombuffer(content[4:start], ">u4")

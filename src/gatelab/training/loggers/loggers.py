@@ -15,10 +15,11 @@ from typing import Any
 from pytorch_lightning.loggers import CSVLogger
 
 from gatelab.configuration import RunConfiguration
+from gatelab.errors import kind_and_words
 from gatelab.probes.gates import GateHistogram
 from gatelab.store import Result
 from gatelab.training.loggers.wandb_logger import WandbRun, open_wandb
-from gatelab.training.loggers.wandb_process import one_line, start_run
+from gatelab.training.loggers.wandb_process import start_run
 from gatelab.training.timeouts import SHORT_TIMEOUT, TIMEOUT, together, within
 
 __all__ = [
@@ -233,4 +234,4 @@ def _close(logger: Any) -> None:
 
 def _warn(kind: str, whose: str, error: Exception) -> None:
     # one write, so that lines of several threads stay whole
-    sys.stderr.write(f"warning: the {kind} logger of {whose} is dropped: {one_line(error)}\n")
+    sys.stderr.write(f"warning: the {kind} logger of {whose} is dropped: {kind_and_words(error)}\n")

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.configuration.wandb_environment import forget_told
+from gatelab.errors import kind_and_words
 from gatelab.keys import WandbSection
 from gatelab.training.timeouts import within
 
-__all__ = ["one_line", "shortened", "start_run", "tags_of_environment"]
+__all__ = ["shortened", "start_run", "tags_of_environment"]
 
 LEAVING = 5.0  # seconds that the service process has to end at the exit; every run of it has been ended by then
 NAME, TAG = 128, 64  # the longest name of a project and the longest tag, in characters: wandb/sdk/wandb_settings.py
@@ -95,11 +96,6 @@ def shortened(text: str, longest: int = NAME) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def one_line(error: Exception) -> str:
-    """Return the kind of an error and what it says."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
-
-
 def _reached(seconds: float) -> bool:
     """Say whether somebody is logged in and the server answers; the first time that it does not costs a line on stderr.
 
@@ -115,7 +111,7 @@ def _reached(seconds: float) -> bool:
         try:
             within(seconds, ask)
         except Exception as error:
-            sys.stderr.write(f"warning: W&B is not reached, so runs are kept offline: {one_line(error)}\n")
+            sys.stderr.write(f"warning: W&B is not reached, so runs are kept offline: {kind_and_words(error)}\n")
             _answers.append(False)
         else:
             _answers.append(True)

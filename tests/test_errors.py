@@ -1,0 +1,32 @@
+"""Text made fit for a line: what is not text is written as in YAML, for readers of YAML."""
+
+import pytest
+
+from gatelab.errors import UserError, kind_and_words, one_line
+from gatelab.language import load_variant
+
+SPELLED = {
+    "null": None,
+    "true": True,
+    "[1, null, a]": [1, None, "a"],
+    "{a: false, b: [x]}": {"a": False, "b": ["x"]},
+    "0.5": 0.5,
+    "two words": "two\nwords",
+}
+
+
+@pytest.mark.parametrize("text", SPELLED)
+def test_a_value_is_spelled_as_in_yaml(text):
+    assert one_line(SPELLED[text]) == text
+
+
+def test_an_error_of_other_code():
+    assert kind_and_words(ValueError("two\nlines")) == "ValueError: two lines"
+    assert kind_and_words(MemoryError()) == "MemoryError"
+
+
+def test_what_a_variant_lacks_is_no_word_of_python(tmp_path):
+    (tmp_path / "mine.yaml").write_text("state: null\nname: null\nequations: {h: null}\n")
+    with pytest.raises(UserError) as error:
+        load_variant(str(tmp_path / "mine.yaml"))
+    assert "null" in str(error.value) and "None" not in str(error.value)
