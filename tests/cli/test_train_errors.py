@@ -146,10 +146,10 @@ TOGETHER = {
     "(did you mean 'online'?)",
     "task=digits training.batch_size=5000": "training.batch_size=5000: must be at most 1197, "
     "the number of training sequences of task 'digits'",
-    "optimizer=sgd optimizer.momentum=0": "optimizer: torch.optim.SGD refuses momentum=0, nesterov=True: "
+    "optimizer=sgd optimizer.momentum=0": "optimizer: torch.optim.SGD refuses momentum=0, nesterov=true: "
     "Nesterov momentum requires a momentum and zero dampening",
     "variant.state=[h,c,n]": "conf/variant/lstm/lstm.yaml: state 'n' is never written; it needs an equation",
-    "variant.roles.retain=q": "conf/variant/lstm/lstm.yaml: role retain='q' is no equation; "
+    "variant.roles.retain=q": "conf/variant/lstm/lstm.yaml: role retain=q is no equation; "
     "equations: i, f, z, o, c, h",
     "seed=1 variant=lstm --cfg=jobs": "--cfg=jobs: must be one of job, hydra, all",
     "--config-dir=nowhere variant=mine": "--config-dir=nowhere: no such folder",

@@ -129,7 +129,7 @@ EXPERIMENTS = {
     "defaults: [../x]": "is not allowed in defaults",
     "defaults: ['/experiment/../x']": "is not allowed in defaults",
     "defaults: [/train]": "is not allowed in defaults",
-    "defaults: {task: adding}": "defaults={'task': 'adding'} must be a list",
+    "defaults: {task: adding}": "defaults={task: adding} must be a list",
     "defaults: [/experiment/none]": "unknown experiment 'none'",
     "defaults: [/experiment/mine]": "mine/experiment/mine.yaml: the experiment builds on itself",
     "runs_dir: elsewhere": "unknown key 'runs_dir'",

@@ -56,7 +56,7 @@ def test_a_module_is_read_again_from_what_it_writes():
         ({"state": ["h"]}, "variant: state=[h]: must be [C, n, m], the states of module mlstm"),
         ({"equations": {"f": "1"}}, "variant: variant 'mine' is a module and has no equations to edit"),
         ({"output": "C"}, "variant: output=C: variant 'mine' is a module, whose output is its own"),
-        ({"roles": {"retain": "g"}}, "variant: role retain='g' is no gate; gates: i, f, o"),
+        ({"roles": {"retain": "g"}}, "variant: role retain=g is no gate; gates: i, f, o"),
     ],
 )
 def test_wrong_files(changed, line):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gatelab.compiler import parameter_shapes, program
-from gatelab.errors import UserError, one_line, suggest
+from gatelab.errors import UserError, suggest
 from gatelab.language import Variant
 from gatelab.language.foreign import MODULES
 from gatelab.language.json_line import written
@@ -198,8 +198,7 @@ class RecurrentLayer(nn.Module, ABC):
             if not some or not isinstance(name, str) or name not in known:
                 shown = list(given) if some else names
                 raise UserError(
-                    f"record={one_line(shown)}: must be a list of names among {', '.join(known)}"
-                    f"{suggest(str(name), known)}"
+                    f"record={shown!r}: must be a list of names among {', '.join(known)}{suggest(str(name), known)}"
                 )
         return given
 
