@@ -67,7 +67,7 @@ def test_a_constant_gate_has_no_weights():
         ("lstm", {"squash": {"f": "max"}}, "variant.squash.f=max: must be a function"),
         ("lstm", {"squash": {"c": "tanh"}}, "variant.squash.c: the equation 'f .*' is not one function of a sum"),
         ("lstm", {"constant": {"f": "a"}}, "variant.constant.f=a: must be a number"),
-        ("lstm", {"constant": {"f": True}}, "variant.constant.f=True: must be a number"),
+        ("lstm", {"constant": {"f": True}}, "variant.constant.f=true: must be a number"),
         ("lstm", {"constant": 3}, "variant.constant=3: must be a mapping from gates to values"),
         ("lstm", {"constant": {"f": 1}, "reads": {"f": ["x"]}}, "gate 'f' is constant and reads nothing"),
     ],
