@@ -153,7 +153,12 @@ def test_memory_that_may_not_do_is_a_warning(tmp_path, monkeypatch, capsys):
 
 def test_the_largest_runs_are_looked_at_first_and_the_rest_is_told(tmp_path, monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(feasibility, "needed", lambda run, runs: asked.append(run.model.hidden_size) or 1)
+
+    def needed(run, runs):
+        asked.append(run.model.hidden_size)
+        return 1
+
+    monkeypatch.setattr(feasibility, "needed", needed)
     monkeypatch.setattr(feasibility, "_LONGEST", -1.0)
     runs = [configuration(tmp_path / "runs", model={"hidden_size": size}) for size in (2, 8, 4)]
     feasibility.check_feasible(runs, ExecutorOptions(executor="inline"))

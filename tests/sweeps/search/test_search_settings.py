@@ -36,7 +36,7 @@ REFUSED = [
     ),
     ({"options": {"multivariate": 3}}, "hydra.sweeper.options.multivariate=3: must be true or false"),
     ({"options": {"n_startup_trials": 0}}, "hydra.sweeper.options.n_startup_trials=0: must be at least 1"),
-    ({"options": {"n_startup_trials": True}}, "hydra.sweeper.options.n_startup_trials=True: must be an integer"),
+    ({"options": {"n_startup_trials": True}}, "hydra.sweeper.options.n_startup_trials=true: must be an integer"),
     (
         {"sampler": "random", "options": {"popsize": 3}},
         "unknown key 'hydra.sweeper.options.popsize'; random takes none",
