@@ -22,7 +22,7 @@ from gatelab.report.tables import significant
 __all__ = ["benchmark"]
 
 HELP = """\
-Time every variant on the native path beside torch.nn.LSTM, torch.nn.GRU and the loop.
+Time every variant on every path that can run it, beside torch.nn.LSTM and torch.nn.GRU.
 
     python scripts/benchmark.py variants=lstm,gru shapes=100x32x8x64 threads=1 out=benchmark/
 

@@ -4,17 +4,19 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gatelab.paths import PATHS
+
 __all__ = ["drawn"]
 
 
 def drawn(rows: Sequence[Mapping[str, Any]], threads: int) -> bytes:
-    """Return forward + backward of the native path over torch.nn.LSTM, a bar for each variant and shape, as PNG."""
+    """Return forward + backward of the fastest path over torch.nn.LSTM, a bar for each variant and shape, as PNG."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    chosen = [row for row in rows if row["threads"] == threads and row["path"] in ("native", "torch")]
+    chosen = [row for row in rows if row["threads"] == threads and row["path"] in (PATHS[0].name, "torch")]
     shapes = list(dict.fromkeys(row["shape"] for row in chosen))
     names = list(dict.fromkeys(row["variant"] for row in chosen))
     figure, axes = plt.subplots(figsize=(9, 4.2), layout="constrained")
@@ -27,7 +29,7 @@ def drawn(rows: Sequence[Mapping[str, Any]], threads: int) -> bytes:
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
     axes.set_ylabel("time / torch.nn.LSTM's")
-    axes.set_title(f"Forward + backward, native path, {threads} thread{'s' * (threads > 1)}")
+    axes.set_title(f"Forward + backward, {PATHS[0].name} path, {threads} thread{'s' * (threads > 1)}")
     axes.legend(title="T×B×I×H", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     content = io.BytesIO()

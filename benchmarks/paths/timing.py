@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from gatelab.compiler import multiply_adds
+from gatelab.compiler import multiply_adds, program
 from gatelab.language import load_variant
 from gatelab.layers.layer import Layer
+from gatelab.paths import PATHS, able
 
 __all__ = ["REFERENCES", "Shape", "timed"]
 
@@ -89,8 +90,10 @@ def _modules(names: Sequence[str], shape: Shape, *, loop: bool) -> dict[tuple[st
         (name, "torch"): kind(shape.inputs, shape.hidden) for name, kind in REFERENCES.items()
     }
     for name in names:
-        for path in ("native", "loop") if loop else ("native",):
-            modules[name, path] = Layer(load_variant(name), shape.inputs, shape.hidden, path=path)
+        variant, last = load_variant(name), PATHS[-1]
+        for path in able(program(variant), "cpu"):
+            if loop or path is not last:
+                modules[name, path.name] = Layer(variant, shape.inputs, shape.hidden, path=path.name)
         if name in _TORCHRECURRENT and importlib.util.find_spec("torchrecurrent"):
             cells = importlib.import_module("torchrecurrent")
             modules[name, "torchrecurrent"] = getattr(cells, _TORCHRECURRENT[name])(shape.inputs, shape.hidden)
@@ -110,7 +113,7 @@ def _seconds(module: nn.Module, x: Tensor, *, backward: bool) -> float:
 
 def _share(name: str, path: str, shape: Shape, milliseconds: float, peak: float) -> float | None:
     """Return the products' share of the peak: what they would take there, over what everything takes."""
-    if path not in ("native", "loop"):
+    if path not in [one.name for one in PATHS]:
         return None
     # on the way back a product of the same size for the weights, and one without x for the states' adjoints
     variant = load_variant(name)

@@ -46,17 +46,17 @@ SWEEP = ("-m", "seed=1,2")
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("path=scan",), f"path=scan: variant 'lstm' cannot run on it: {NOT_LINEAR}"),
+        (("path=scan",), f"path=scan cannot run variant 'lstm': {NOT_LINEAR}; must be auto, native or loop"),
         (("path=scan", "variant=mlstm"), "path=scan: variant 'mlstm' is a module; must be auto or loop"),
         (("path=native", "variant=mlstm"), "path=native: variant 'mlstm' is a module; must be auto or loop"),
         (
             ("path=native", "variant=layer_norm_gru"),
-            "path=native: variant 'layer_norm_gru' has row functions (layer_norm), which it does not know; must be "
+            "path=native cannot run variant 'layer_norm_gru': it does not know row functions (layer_norm); must be "
             "auto or loop",
         ),
         (
             ("path=native", "device=cuda"),
-            "path=native: runs on the CPU, not on device=cuda; must be auto, loop or scan",
+            "path=native cannot run variant 'lstm': it runs on the CPU, not on cuda; must be auto or loop",
         ),
     ],
 )
@@ -66,7 +66,10 @@ def test_a_path_that_cannot_run(refused, several, arguments, line):
 
 
 def test_a_path_that_one_variant_of_a_sweep_cannot_run(refused):
-    line = f"path=scan: variant 'lstm' cannot run on it: {NOT_LINEAR} (point 2 of 2: variant=lstm)"
+    allowed = "auto, native or loop"
+    line = f"path=scan cannot run variant 'lstm': {NOT_LINEAR}; must be {allowed} (point 2 of 2: variant=lstm)"
+        f"path=scan cannot run variant 'lstm': {NOT_LINEAR}; must be auto, native or loop (point 2 of 2: variant=lstm)"
+    )
     assert refused("-m", "variant=min_gru,lstm", "path=scan") == line
 
 

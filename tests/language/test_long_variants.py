@@ -15,10 +15,8 @@ from gatelab.compiler.costs import dependent_products
 from gatelab.compiler.scannable import scan_order
 from gatelab.language import Variant, bounds, gates, latex, plain
 from gatelab.language.wiring import wiring
-from gatelab.paths import run_loop
 from gatelab.paths.native.constants import constants_of
 from gatelab.paths.native.emit import emit
-from gatelab.paths.scan import run_scan
 from tests.paths.both_paths import assert_same, results
 
 HOME = str(Path(gatelab.__file__).parent)
@@ -113,10 +111,10 @@ def test_more_equations_than_python_may_recurse(shape):
 @pytest.mark.parametrize("shape", ["read twice from a constant", "a state each, gated"])
 def test_a_long_variant_runs(shape):
     variant = SHAPES[shape](300)
-    law = results(run_loop, variant, 2, 1, 2, 2)
+    law = results("loop", variant, 2, 1, 2, 2)
     assert len(law) > 4
     if scan_order(program(variant)) is not None:
-        assert_same(results(run_scan, variant, 2, 1, 2, 2), law, torch.float64)
+        assert_same(results("scan", variant, 2, 1, 2, 2), law, torch.float64)
 
 
 def test_an_equation_of_many_sources():

@@ -13,7 +13,7 @@ from gatelab.language import bounds, load_variant, variant_files
 from gatelab.language.foreign import MODULES as FACTS
 from gatelab.layers.foreign import MODULES, ModuleLayer, layer_of
 from gatelab.layers.layer import Layer
-from gatelab.paths import Choice
+from gatelab.paths.choice import Choice
 
 NAMES = [name for name in variant_files() if load_variant(name).module is not None]
 TIME, BATCH, INPUT, HIDDEN = 6, 3, 2, 8

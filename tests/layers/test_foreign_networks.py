@@ -8,7 +8,7 @@ from gatelab import RNN
 from gatelab.errors import UserError
 from gatelab.language import load_variant
 from gatelab.layers.openings import opening_from_mapping
-from gatelab.paths import Choice
+from gatelab.paths.choice import Choice
 
 HIDDEN, HEADS = 8, 4
 

@@ -9,8 +9,7 @@ from gatelab.compiler import parameter_shapes, program
 from gatelab.language import Variant
 from gatelab.layers.layer import Layer
 from gatelab.layers.structured_weights import whole_weights
-from gatelab.paths import run_loop, run_native
-from tests.paths.both_paths import assert_identical, assert_same, results
+from tests.paths.both_paths import assert_identical, assert_same, results, run
 
 FORMS = {
     "blocks": "tanh(linear(x, h, blocks=2))",
@@ -105,12 +104,12 @@ def of_form(form):
 def test_both_paths_agree(form):
     arguments = (of_form(form), 4, 3, 4, 6, torch.float64)
     for runs in (None, 2):
-        assert_same(results(run_native, *arguments, runs), results(run_loop, *arguments, runs), torch.float64)
+        assert_same(results("native", *arguments, runs), results("loop", *arguments, runs), torch.float64)
 
 
 @pytest.mark.parametrize("form", ALL)
-@pytest.mark.parametrize("run", [run_loop, run_native])
-def test_a_run_of_a_stack_is_bit_for_bit_the_run_alone(form, run):
+@pytest.mark.parametrize("path", ["loop", "native"])
+def test_a_run_of_a_stack_is_bit_for_bit_the_run_alone(form, path):
     # a stack of one, as training makes it
     variant = of_form(form)
     parts = {name: value.float() for name, value in drawn(variant, 5).items()}
@@ -118,7 +117,7 @@ def test_a_run_of_a_stack_is_bit_for_bit_the_run_alone(form, run):
 
     def outputs(runs):
         weights = whole_weights(variant, {name: value[runs].clone() for name, value in parts.items()})
-        return run(program(variant), weights, x[runs].clone(), {"h": torch.zeros(x[runs].shape[0], 3, 6)}, 6)[0]
+        return run(path, program(variant), weights, x[runs].clone(), {"h": torch.zeros(x[runs].shape[0], 3, 6)}, 6)[0]
 
     whole = outputs(slice(5))
     assert_identical(

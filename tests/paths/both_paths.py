@@ -1,6 +1,7 @@
 """One run of a variant on any path: outputs, final states and every gradient, by name, from inputs made from a seed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -8,12 +9,26 @@ from torch import Tensor
 from gatelab.compiler import parameter_shapes, program
 from gatelab.language import Variant
 from gatelab.layers.structured_weights import whole_weights
+from gatelab.paths import able, choice, reference
+from gatelab.paths.call import Call, Outputs
 
 TOLERANCE = {torch.float64: (1e-9, 1e-11), torch.float32: (2e-4, 2e-5)}
 
 
+def paths_of(variant: Variant) -> list[str]:
+    """Return the paths that can run a variant."""
+    if variant.module is not None:
+        return [reference().name]
+    return [path.name for path in able(program(variant))]
+
+
+def run(path: str, *arguments: Any) -> Outputs:
+    """Run the call that has these fields on a path."""
+    return choice.run(path, Call(*arguments))
+
+
 def results(
-    run: Callable,
+    path: str,
     variant: Variant,
     time: int = 4,
     batch: int = 3,
@@ -41,7 +56,9 @@ def results(
     sizes = {"input": inputs, "hidden": hidden}
     states = {state: leaf(batch, sizes[variant.sizes[state]], scale=0.5) for state in variant.states}
     valid = lengths if lengths is None or only_run is None else lengths[only_run]
-    output, finals, recorded = run(program(variant), whole_weights(variant, weights), x, states, hidden, valid, record)
+    output, finals, recorded = run(
+        path, program(variant), whole_weights(variant, weights), x, states, hidden, valid, record
+    )
     loss = 0 * x.sum()
     for value in (output, *finals.values(), *recorded.values()):
         wave = torch.arange(value[0].numel() if lead and only_run is None else value.numel(), dtype=dtype).cos()

@@ -27,7 +27,7 @@ def own_cache(monkeypatch, tmp_path):
     """A cache of its own for each test, and no memory of what was said and loaded before."""
     monkeypatch.setenv(build.CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(choice, "_said", set())
-    monkeypatch.setattr(choice, "_broken", {})
+    monkeypatch.setattr(choice, "_unable", {})
     for remembered in (build._load, build._say_once, c_compiler._compiler):
         remembered.cache_clear()
     yield

@@ -13,7 +13,7 @@ from gatelab.layers.layer import Layer
 from tests.conformance.closeness import assert_close
 
 DOUBLE = torch.float64
-PATHS = ("auto", "loop", "native")
+PATHS = ("auto", "loop", "native")  # those that run what is tested here
 
 
 def rnn_of(variant="lstm", path="auto", dtype=torch.float32, **options) -> RNN:

@@ -7,12 +7,12 @@ import stat
 import pytest
 import torch
 
-from gatelab.compiler import program
 from gatelab.errors import UserError
 from gatelab.language import Variant
 from gatelab.language.library import load_variant
 from gatelab.layers.layer import Layer
-from gatelab.paths import Choice, choice, choose
+from gatelab.paths import choice
+from gatelab.paths.choice import Choice
 from gatelab.paths.native import build
 
 SOURCE = "int answer(void) { return 42; }\n"
@@ -22,7 +22,7 @@ SOURCE = "int answer(void) { return 42; }\n"
 def fresh(monkeypatch):
     """Forget what earlier tests have said."""
     monkeypatch.setattr(choice, "_said", set())
-    monkeypatch.setattr(choice, "_broken", {})
+    monkeypatch.setattr(choice, "_unable", {})
 
 
 def layer_of_its_own(constant: float) -> Layer:
@@ -32,16 +32,16 @@ def layer_of_its_own(constant: float) -> Layer:
 
 def test_auto_takes_the_compiled_path_where_it_can():
     layer = Layer(load_variant("lstm"), 3, 4)
-    weights = dict(layer.named_parameters())
     x = torch.zeros(2, 1, 3)
-    assert choose("auto", program(layer.variant), x, weights) == Choice("native", "the fastest that can run")
-    assert choose("loop", program(layer.variant), x, weights) == Choice("loop", "asked for")
+    assert layer.choice(x) == Choice("native", "the fastest that can run")
+    layer.path = "loop"
+    assert layer.choice(x) == Choice("loop", "asked for")
 
 
 def test_an_unknown_path_is_named():
     layer = Layer(load_variant("lstm"), 3, 4)
     layer.path = "nativ"
-    line = r"path=nativ: must be one of auto, loop, native, scan \(did you mean 'native'\?\)"
+    line = r"path=nativ: must be one of auto, native, scan, loop \(did you mean 'native'\?\)"
     with pytest.raises(UserError, match=line):
         layer(torch.zeros(2, 1, 3))
 

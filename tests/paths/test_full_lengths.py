@@ -5,20 +5,13 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from gatelab import RNN
-from gatelab.compiler import parameter_shapes, program
-from gatelab.compiler.scannable import scan_order
+from gatelab.compiler import parameter_shapes
 from gatelab.language import load_variant, variant_files
 from gatelab.layers.foreign import layer_of
 from tests.conformance.sizes import fitting
+from tests.paths.both_paths import paths_of
 
 CHOSEN = ("lstm", "gru", "gru_v3", "min_gru", "rg_lru", "layer_norm_gru", "mlstm", "sru", "peephole")
-
-
-def paths_of(variant) -> list[str]:
-    if variant.module is not None:
-        return ["loop"]
-    found = ["loop"] if program(variant).row_functions else ["loop", "native"]
-    return found if scan_order(program(variant)) is None else [*found, "scan"]
 
 
 def gradients(name: str, path: str, lengths: torch.Tensor | None) -> list[torch.Tensor]:

@@ -12,10 +12,9 @@ from gatelab.language import Variant, variant_files
 from gatelab.language.functions import ELEMENTARY
 from gatelab.language.library import load_variant
 from gatelab.layers.layer import Layer
-from gatelab.paths import run_loop, run_native
 from gatelab.paths.native import memory_pool
 from tests.conformance.sizes import fitting
-from tests.paths.both_paths import assert_identical, assert_same, results
+from tests.paths.both_paths import assert_identical, assert_same, results, run
 from tests.paths.random_variants import variants
 from tests.paths.test_loop import EQUATIONS
 
@@ -79,10 +78,10 @@ def agrees_with_the_loop(name, dtype):
     for time, batch, *sizes in SIZES if name in FEW else SIZES[:3]:
         inputs, hidden = fitting(variant, *sizes)
         arguments = (variant, time, batch, inputs, hidden)
-        ours = results(run_native, *arguments, dtype)
-        law = results(run_loop, *arguments, torch.float64)
+        ours = results("native", *arguments, dtype)
+        law = results("loop", *arguments, torch.float64)
         # some cells amplify roundings (dividing by a small normaliser, say): the loop in the same precision does so too
-        slack = {} if dtype == torch.float64 else errors(results(run_loop, *arguments, dtype), law)
+        slack = {} if dtype == torch.float64 else errors(results("loop", *arguments, dtype), law)
         assert_same(ours, law, dtype, slack)
 
 
@@ -95,7 +94,7 @@ def test_stacks_lengths_and_recorded_values_agree_with_the_loop(name):
         for runs, valid in ((2, None), (2, lengths), (None, lengths[0])):
             for wanted in ((), record) if valid is None else ((),):
                 arguments = (variant, 5, 4, 3, hidden, torch.float64, runs, valid, wanted)
-                assert_same(results(run_native, *arguments), results(run_loop, *arguments), torch.float64)
+                assert_same(results("native", *arguments), results("loop", *arguments), torch.float64)
 
 
 @pytest.mark.parametrize("name", EQUATIONS)
@@ -105,7 +104,7 @@ def test_equations_of_every_form_agree_with_the_loop(name):
         if inputs == hidden or not variant.needs_equal_sizes:
             for runs in (None, 2):
                 arguments = (variant, 4, 2, inputs, hidden, torch.float64, runs, None, tuple(variant.equations))
-                assert_same(results(run_native, *arguments), results(run_loop, *arguments), torch.float64)
+                assert_same(results("native", *arguments), results("loop", *arguments), torch.float64)
 
 
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -116,7 +115,7 @@ def test_random_programs_agree_with_the_loop(data):
     hidden = data.draw(st.sampled_from((1, 3, 8, 11)))
     inputs = hidden if equal or variant.needs_equal_sizes else data.draw(st.sampled_from((1, 2, 13)))
     arguments = (variant, 3, 2, inputs, hidden, torch.float64, data.draw(st.sampled_from((None, 2))))
-    assert_same(results(run_native, *arguments), results(run_loop, *arguments), torch.float64)
+    assert_same(results("native", *arguments), results("loop", *arguments), torch.float64)
 
 
 @pytest.mark.parametrize("name", FEW)
@@ -131,7 +130,7 @@ def test_gradients_are_those_of_finite_differences(name):
     def function(x, *rest):
         initial = dict(zip(variant.states, rest, strict=False))
         weights = dict(zip(shapes, rest[len(initial) :], strict=True))
-        output, finals, _ = run_native(program(variant), weights, x, initial, 3)
+        output, finals, _ = run("native", program(variant), weights, x, initial, 3)
         return output, *finals.values()
 
     assert torch.autograd.gradcheck(function, (inputs, *states, *leaves))
@@ -143,22 +142,22 @@ def test_the_same_bits_twice_with_two_threads_and_alone(name, two_threads):
     lengths = torch.randint(0, 7, (3, 19), generator=torch.Generator().manual_seed(1))
     arguments = (variant, 6, 19, 3, 20, torch.float32, 3)
     for valid in (None, lengths):
-        of_two = results(run_native, *arguments, valid)
+        of_two = results("native", *arguments, valid)
         torch.set_num_threads(1)
-        of_one = results(run_native, *arguments, valid)
+        of_one = results("native", *arguments, valid)
         assert_identical(of_two, of_one)
-        assert_identical(results(run_native, *arguments, valid), of_one)
+        assert_identical(results("native", *arguments, valid), of_one)
         torch.set_num_threads(2)
         for position in range(3):
-            alone = results(run_native, *arguments, valid, only_run=position)
+            alone = results("native", *arguments, valid, only_run=position)
             assert_identical(alone, {key: value[position] for key, value in of_one.items()})
 
 
 def test_a_sequence_does_not_depend_on_its_neighbours():
     variant, weights, x = small_case("gru_v3", batch=11)
-    whole, _, _ = run_native(program(variant), weights, x, {"h": torch.zeros(11, 6)}, 6)
+    whole, _, _ = run("native", program(variant), weights, x, {"h": torch.zeros(11, 6)}, 6)
     for row in range(11):
-        alone, _, _ = run_native(program(variant), weights, x[:, row : row + 1], {"h": torch.zeros(1, 6)}, 6)
+        alone, _, _ = run("native", program(variant), weights, x[:, row : row + 1], {"h": torch.zeros(1, 6)}, 6)
         assert torch.equal(whole[:, row : row + 1], alone)
 
 
@@ -175,7 +174,7 @@ def small_case(name, time=4, batch=2, dtype=torch.float32):
 def test_the_way_back_can_be_walked_twice():
     variant, weights, x = small_case("lstm")
     states = {"h": torch.zeros(2, 6), "c": torch.zeros(2, 6)}
-    output, _, _ = run_native(program(variant), weights, x, states, 6)
+    output, _, _ = run("native", program(variant), weights, x, states, 6)
     first = torch.autograd.grad(output.sum(), list(weights.values()), retain_graph=True)
     second = torch.autograd.grad(output.sum(), list(weights.values()))
     for one, two in zip(first, second, strict=True):
@@ -184,7 +183,7 @@ def test_the_way_back_can_be_walked_twice():
 
 def test_a_gradient_of_a_gradient_is_refused():
     variant, weights, x = small_case("elman")
-    output, _, _ = run_native(program(variant), weights, x, {"h": torch.zeros(2, 6)}, 6)
+    output, _, _ = run("native", program(variant), weights, x, {"h": torch.zeros(2, 6)}, 6)
     with pytest.raises(UserError, match="no gradient of its gradient"):
         torch.autograd.grad(output.sum(), list(weights.values()), create_graph=True)
 
@@ -204,16 +203,16 @@ def test_only_final_states_or_no_gradients_asked_for():
     variant, weights, x = small_case("lstm")
     states = {"h": torch.zeros(2, 6), "c": torch.zeros(2, 6)}
     only = {**{key: value.detach() for key, value in weights.items()}, "f_bias": weights["f_bias"]}
-    for run in (run_native, run_loop):
-        _, finals, _ = run(program(variant), only, x, states, 6)
+    for path in ("native", "loop"):
+        _, finals, _ = run(path, program(variant), only, x, states, 6)
         finals["c"].sum().backward()
     gradient = weights["f_bias"].grad / 2
-    _, finals, _ = run_loop(program(variant), only, x, states, 6)
+    _, finals, _ = run("loop", program(variant), only, x, states, 6)
     torch.testing.assert_close(torch.autograd.grad(finals["c"].sum(), weights["f_bias"])[0], gradient)
     with torch.no_grad():
-        output, finals, _ = run_native(program(variant), weights, x, states, 6)
+        output, finals, _ = run("native", program(variant), weights, x, states, 6)
     assert not output.requires_grad
-    expected, states_of_loop, _ = run_loop(program(variant), weights, x, states, 6)
+    expected, states_of_loop, _ = run("loop", program(variant), weights, x, states, 6)
     torch.testing.assert_close(output, expected.detach())
     torch.testing.assert_close(finals["c"], states_of_loop["c"].detach())
 
@@ -222,8 +221,8 @@ def test_inputs_that_are_not_contiguous():
     variant, weights, x = small_case("gru")
     turned = x.transpose(0, 1).contiguous().transpose(0, 1)
     states = {"h": torch.zeros(1, 6).expand(2, 6)}
-    ours, _, _ = run_native(program(variant), weights, turned, states, 6)
-    same, _, _ = run_native(program(variant), weights, x, {"h": torch.zeros(2, 6)}, 6)
+    ours, _, _ = run("native", program(variant), weights, turned, states, 6)
+    same, _, _ = run("native", program(variant), weights, x, {"h": torch.zeros(2, 6)}, 6)
     assert torch.equal(ours, same)
 
 
@@ -231,7 +230,7 @@ def test_inputs_that_are_not_contiguous():
 def test_nothing_to_do(shape):
     variant, weights, _ = small_case("lstm")
     states = {name: torch.zeros(shape[1], 6) for name in ("h", "c")}
-    output, finals, _ = run_native(program(variant), weights, torch.zeros(shape), states, 6)
+    output, finals, _ = run("native", program(variant), weights, torch.zeros(shape), states, 6)
     assert output.shape == (*shape[:2], 6)
     assert finals["c"].shape == (shape[1], 6)
 
@@ -239,15 +238,15 @@ def test_nothing_to_do(shape):
 def test_tensors_of_wrong_shape_are_refused():
     variant, weights, x = small_case("elman")
     with pytest.raises(UserError, match="weight_1 of shape"):
-        run_native(program(variant), {**weights, "h_weight_h": torch.zeros(6, 5)}, x, {"h": torch.zeros(2, 6)}, 6)
+        run("native", program(variant), {**weights, "h_weight_h": torch.zeros(6, 5)}, x, {"h": torch.zeros(2, 6)}, 6)
 
 
 def test_tensors_of_another_kind_are_refused():
     variant, weights, x = small_case("elman")
     with pytest.raises(UserError, match="path=native cannot run: it knows float32 and float64, not bfloat16"):
-        run_native(program(variant), weights, x.bfloat16(), {"h": torch.zeros(2, 6)}, 6)
+        run("native", program(variant), weights, x.bfloat16(), {"h": torch.zeros(2, 6)}, 6)
     with pytest.raises(UserError, match="state h is float32, the input is float64"):
-        run_native(program(variant), weights, x.double(), {"h": torch.zeros(2, 6)}, 6)
+        run("native", program(variant), weights, x.double(), {"h": torch.zeros(2, 6)}, 6)
 
 
 # ---- element-wise functions over the whole range
@@ -265,7 +264,7 @@ def of_function(name: str, values: torch.Tensor) -> torch.Tensor:
     """Evaluate a function through a program: a state that is the function of x."""
     variant = Variant.from_mapping({"name": "f", "state": ["h"], "equations": {"h": f"{name}(x)"}})
     states = {"h": torch.zeros(1, len(values), dtype=values.dtype)}
-    return run_native(program(variant), {}, values.view(1, 1, -1), states, len(values))[0].view(-1)
+    return run("native", program(variant), {}, values.view(1, 1, -1), states, len(values))[0].view(-1)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -304,4 +303,4 @@ def test_steps_after_the_last_end_leave_nothing_of_the_memory_behind(name, monke
     monkeypatch.setattr(memory_pool.Pool, "tensor", spoiled)
     lengths = torch.tensor([[2, 0, 1], [4, 3, 1], [0, 0, 0]])
     arguments = (load_variant(name), 6, 3, 3, 5, torch.float64, 3, lengths)
-    assert_same(results(run_native, *arguments), results(run_loop, *arguments), torch.float64)
+    assert_same(results("native", *arguments), results("loop", *arguments), torch.float64)

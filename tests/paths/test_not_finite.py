@@ -8,7 +8,7 @@ import torch
 from gatelab.compiler import program
 from gatelab.language import Variant
 from gatelab.language.functions import COMPOSED, ELEMENTARY
-from gatelab.paths import run_loop, run_native
+from tests.paths.both_paths import run
 
 NAN, INF = float("nan"), float("inf")
 POINTS = (NAN, INF, -INF, 0.0, -0.0, 1e30, -1e30, 1e-30, -1e-30, 1.0, -1.0, 3.0, -3.0, 0.5, -0.5)
@@ -31,7 +31,7 @@ OF_ONE |= {
 OF_TWO = ("min(p, q)", "max(p, q)", "p + q", "p - q", "p*q", "p/q", "(p + q)*0", "p/q + q", "exp(p)*step(q)", "0*p + q")
 
 
-def outcome(run, text: str, points: tuple[torch.Tensor, ...], arriving: float) -> list[torch.Tensor]:
+def outcome(path: str, text: str, points: tuple[torch.Tensor, ...], arriving: float) -> list[torch.Tensor]:
     """Return values and gradients of an expression of old states, one state for each letter."""
     names = ("p", "q")[: len(points)]
     equations = {"h": text, **{name: name for name in names}}
@@ -41,7 +41,7 @@ def outcome(run, text: str, points: tuple[torch.Tensor, ...], arriving: float) -
     alive = {name: state for name, state in states.items() if name in variant.states}
     full = {name: alive.get(name, torch.zeros(1, width, dtype=points[0].dtype)) for name in variant.states}
     x = torch.zeros(1, 1, width, dtype=points[0].dtype)
-    output, _, _ = run(program(variant), {}, x, full, width)
+    output, _, _ = run(path, program(variant), {}, x, full, width)
     if not output.requires_grad:
         return [output.detach(), *(torch.zeros_like(state) for state in states.values())]
     output.backward(torch.full_like(output, arriving))
@@ -50,8 +50,8 @@ def outcome(run, text: str, points: tuple[torch.Tensor, ...], arriving: float) -
 
 def assert_alike(text: str, *points: torch.Tensor, arriving: tuple[float, ...] = ARRIVING) -> None:
     for one in arriving:
-        native = outcome(run_native, text, points, one)
-        loop = outcome(run_loop, text, points, one)
+        native = outcome("native", text, points, one)
+        loop = outcome("loop", text, points, one)
         for name, ours, law in zip(("value", "of p", "of q"), native, loop, strict=False):
             torch.testing.assert_close(
                 ours, law, rtol=1e-4, atol=1e-35, equal_nan=True,

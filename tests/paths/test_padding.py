@@ -4,14 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from gatelab.compiler import parameter_shapes, program
-from gatelab.compiler.scannable import scan_order
+from gatelab.compiler import parameter_shapes
 from gatelab.language import Variant, load_variant, variant_files
 from gatelab.layers.foreign import layer_of
-from gatelab.paths import run_loop, run_native
 from gatelab.paths.native import memory_pool
-from gatelab.paths.scan import run_scan
 from tests.conformance.sizes import fitting
+from tests.paths.both_paths import paths_of
 
 NAN, INF = float("nan"), float("inf")
 GARBAGE = (NAN, INF, -INF, 3e38, 0.0)
@@ -37,17 +35,6 @@ def of_equations(name: str) -> Variant:
     equations = SINGULAR[name]
     states = [state for state in "hs" if state in equations]
     return Variant.from_mapping({"name": "tried", "state": states, "equations": equations})
-
-
-def paths_of(variant: Variant) -> dict:
-    if variant.module is not None:
-        return {"loop": None}
-    found = {"loop": run_loop}
-    if not program(variant).row_functions:
-        found["native"] = run_native
-    if scan_order(program(variant)) is not None:
-        found["scan"] = run_scan
-    return found
 
 
 def everything(

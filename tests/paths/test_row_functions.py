@@ -8,7 +8,6 @@ from gatelab.errors import UserError
 from gatelab.language import Variant
 from gatelab.language.functions import COMPOSED, ROW_FUNCTIONS
 from gatelab.layers.layer import Layer
-from gatelab.paths import run_loop, run_native
 from tests.paths.both_paths import assert_same, results
 
 
@@ -66,7 +65,7 @@ def test_a_row_function_gives_a_run_of_a_stack_the_bits_of_the_run_alone(name, s
 def test_composed_functions_agree_on_both_paths_and_with_their_table(name):
     variant = variant_of(f"{name}(3*linear(x, h))*{name}(linear(x))")
     arguments = (variant, 4, 3, 3, 5, torch.float64)
-    assert_same(results(run_native, *arguments), results(run_loop, *arguments), torch.float64)
+    assert_same(results("native", *arguments), results("loop", *arguments), torch.float64)
     x = torch.linspace(-30, 30, 401, dtype=torch.float64)[:, None, None]
     output, _, _ = Layer(variant_of(f"{name}(x)"), 1, 1, dtype=torch.float64)(x)
     np.testing.assert_allclose(output[:, 0, 0], COMPOSED[name].value(x[:, 0, 0].numpy()), rtol=0, atol=1e-12)

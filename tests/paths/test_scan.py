@@ -8,8 +8,7 @@ from gatelab.compiler.scannable import scan_order
 from gatelab.errors import UserError
 from gatelab.language import Variant, load_variant, variant_files
 from gatelab.layers.layer import Layer
-from gatelab.paths import choose, run_loop
-from gatelab.paths.scan import run_scan
+from gatelab.paths.choice import Choice
 from tests.conformance.sizes import fitting
 from tests.paths.both_paths import assert_identical, assert_same, results
 
@@ -52,7 +51,7 @@ def test_which_programs_can_be_scanned(states, equations, order):
     if order is not None:
         for runs in (None, 2):
             arguments = (variant, 6, 3, 5, 5, torch.float64, runs, None, tuple(variant.equations))
-            assert_same(results(run_scan, *arguments), results(run_loop, *arguments), torch.float64)
+            assert_same(results("scan", *arguments), results("loop", *arguments), torch.float64)
 
 
 @pytest.mark.parametrize("name", SCANNABLE)
@@ -61,7 +60,7 @@ def test_a_scan_agrees_with_the_loop(name, dtype):
     variant = load_variant(name)
     for time, batch, *sizes in ((7, 3, 3, 8), (1, 2, 2, 1), (0, 2, 3, 4), (20, 1, 5, 5)):
         arguments = (variant, time, batch, *fitting(variant, *sizes))
-        assert_same(results(run_scan, *arguments, dtype), results(run_loop, *arguments, torch.float64), dtype)
+        assert_same(results("scan", *arguments, dtype), results("loop", *arguments, torch.float64), dtype)
 
 
 @pytest.mark.parametrize("name", SCANNABLE)
@@ -70,17 +69,17 @@ def test_stacks_lengths_and_recorded_values_agree(name):
     lengths = torch.tensor([[3, 0, 5, 1], [5, 5, 2, 0]])
     for runs, valid, record in ((2, None, tuple(variant.equations)), (2, lengths, ()), (None, lengths[0], ())):
         arguments = (variant, 5, 4, *fitting(variant, 3, 8), torch.float64, runs, valid, record)
-        assert_same(results(run_scan, *arguments), results(run_loop, *arguments), torch.float64)
+        assert_same(results("scan", *arguments), results("loop", *arguments), torch.float64)
 
 
 @pytest.mark.parametrize("name", SCANNABLE)
 def test_a_run_of_a_stack_has_the_bits_of_the_run_alone(name):
     variant = load_variant(name)
     arguments = (variant, 6, 4, *fitting(variant, 3, 8), torch.float32)
-    whole = results(run_scan, *arguments, 3)
+    whole = results("scan", *arguments, 3)
     for position in range(3):
         # alone in a stack of one, which is how training sees it
-        alone = results(run_scan, *arguments, 3, only_run=slice(position, position + 1))
+        alone = results("scan", *arguments, 3, only_run=slice(position, position + 1))
         assert_identical(alone, {key: value[position : position + 1] for key, value in whole.items()})
 
 
@@ -90,6 +89,6 @@ def test_a_scan_is_taken_when_asked_for_and_refused_where_it_cannot_run():
     loop = Layer(load_variant("min_gru"), 3, 4, path="loop")
     loop.load_state_dict(layer.state_dict())
     torch.testing.assert_close(layer(x)[0], loop(x)[0], rtol=1e-5, atol=1e-6)
-    assert choose("scan", program(layer.variant), x, {}).path == "scan"
+    assert layer.choice(x) == Choice("scan", "asked for")
     with pytest.raises(UserError, match="path=scan cannot run: a state is not linear in itself given the input"):
         Layer(load_variant("lstm"), 3, 4, path="scan")(x)

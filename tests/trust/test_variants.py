@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from gatelab.compiler import program
 from gatelab.errors import UserError
-from gatelab.paths import run_loop, run_native
 from tests.paths.both_paths import assert_same, results
 from tests.paths.random_variants import variants
 
@@ -41,9 +40,9 @@ def test_variants(chunk):
             except UserError:
                 chunk.came_to("refused")
                 return
-            law = results(run_loop, variant, *sizes, torch.float64, runs, lengths)
-            assert_same(results(run_native, variant, *sizes, torch.float64, runs, lengths), law, torch.float64)
-            rounded = results(run_loop, variant, *sizes, torch.float32, runs, lengths)
+            law = results("loop", variant, *sizes, torch.float64, runs, lengths)
+            assert_same(results("native", variant, *sizes, torch.float64, runs, lengths), law, torch.float64)
+            rounded = results("loop", variant, *sizes, torch.float32, runs, lengths)
             # what rounding does to the loop itself, it may do to compiled code
             slack = {
                 name: 4 * float((value.double() - law[name].double()).abs().nan_to_num().max())
@@ -51,7 +50,7 @@ def test_variants(chunk):
                 else 0.0
                 for name, value in rounded.items()
             }
-            assert_same(results(run_native, variant, *sizes, torch.float32, runs, lengths), law, torch.float32, slack)
+            assert_same(results("native", variant, *sizes, torch.float32, runs, lengths), law, torch.float32, slack)
             chunk.came_to("agree")
             if any(not value.isfinite().all() for value in law.values()):
                 chunk.came_to("of them with infinities or NaN")

@@ -10,12 +10,12 @@ from gatelab.cli.arguments import Names, Request, requested, whole
 from gatelab.cli.catalogue_pages import pages
 from gatelab.cli.keys_page import keys_page, train_file
 from gatelab.compiler import dependent_products, multiply_adds, parameter_count, program
-from gatelab.compiler.scannable import scan_order
 from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.errors import UserError, suggest
 from gatelab.language import Variant, load_variant, variant_files
 from gatelab.language.random_edits import mutated
 from gatelab.locations import command_line, conf_directory
+from gatelab.paths import able, reference
 from gatelab.reading import parse_yaml, read_text
 from gatelab.report.tables import Column, Table, plain
 from gatelab.tasks import task_from_mapping
@@ -155,14 +155,12 @@ def _family(file: Path) -> str:
 
 
 def _paths(variant: Variant) -> str:
-    """Return the ways a variant can run beside the loop; ``loop`` where there are none."""
+    """Return the paths that can run a variant beside the reference; that one where there are none."""
     if not variant.trees:
-        return "loop (module)"
-    scheduled = program(variant)
-    ways = [] if scheduled.row_functions else ["native"]
-    if scan_order(scheduled) is not None:
-        ways.append("scan")
-    return ", ".join(ways) or "loop"
+        return f"{reference().name} (module)"
+    last = reference()
+    ways = [path.name for path in able(program(variant)) if path is not last]
+    return ", ".join(ways) or last.name
 
 
 def _counts(variant: Variant, request: _Request) -> tuple[int | None, int | None]:

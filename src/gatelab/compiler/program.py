@@ -6,7 +6,7 @@ from x_t alone is computed for the whole sequence before the first step and hand
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from typing import Literal
@@ -70,6 +70,10 @@ class Program:
     states: Mapping[str, int]
     output: int
     variant: Variant
+
+    def __reduce__(self) -> tuple[Callable[[Variant], "Program"], tuple[Variant]]:
+        # a copy is the schedule that program() knows, so that what is kept for it is found
+        return program, (self.variant,)
 
     @cached_property
     def row_functions(self) -> tuple[str, ...]:

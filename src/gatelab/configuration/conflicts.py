@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from gatelab.compiler import program
-from gatelab.compiler.scannable import scan_order
 from gatelab.errors import UserError
 from gatelab.keys import ARGUMENTS, OptimizerSection, ScheduleSection, TrainingSection
+from gatelab.paths import able, path_named, reference
 
 if TYPE_CHECKING:
     from gatelab.configuration.resolved import RunConfiguration
@@ -27,23 +27,15 @@ def check_possible(run: "RunConfiguration") -> None:
 
 def _check_path(run: "RunConfiguration") -> None:
     path, variant = run.path, run.variant
-    if path in ("auto", "loop"):
+    last, asked = reference().name, path_named(path)
+    if asked is None or path == last:
         return
-    if path == "native" and run.device == "cuda":
-        raise UserError("path=native: runs on the CPU, not on device=cuda; must be auto, loop or scan")
     if variant.module is not None:
-        raise UserError(f"path={path}: variant '{variant.name}' is a module; must be auto or loop")
-    compiled = program(variant)
-    if path == "native" and compiled.row_functions:
-        names = ", ".join(compiled.row_functions)
-        raise UserError(
-            f"path=native: variant '{variant.name}' has row functions ({names}), which it does not know; must be auto "
-            "or loop"
-        )
-    if path == "scan" and scan_order(compiled) is None:
-        raise UserError(
-            f"path=scan: variant '{variant.name}' cannot run on it: a state is not linear in itself given the input"
-        )
+        raise UserError(f"path={path}: variant '{variant.name}' is a module; must be auto or {last}")
+    device = None if run.device == "auto" else run.device
+    if reason := asked.limits(program(variant), device):
+        allowed = ", ".join(["auto", *(one.name for one in able(program(variant), device) if one.name != last)])
+        raise UserError(f"path={path} cannot run variant '{variant.name}': {reason}; must be {allowed} or {last}")
 
 
 _LARGEST = 3.4e38  # of the numbers of training, which are float32

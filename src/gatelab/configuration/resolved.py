@@ -32,6 +32,7 @@ from gatelab.keys import (
 )
 from gatelab.language import Variant, edited_variant, variant_files, variant_from_file
 from gatelab.layers.openings import Opening, opening_from_mapping
+from gatelab.paths import names
 from gatelab.store import identity_of_texts, science_text, scientific_section
 from gatelab.tasks import Task, task_from_mapping
 from gatelab.validation import check
@@ -42,7 +43,7 @@ Section = TypeVar("Section", bound=BaseModel)
 Made = TypeVar("Made")
 
 _SECTIONS = 4096  # whose texts are kept
-_PATHS, _DEVICES = (get_args(get_type_hints(RunKeys)[name]) for name in ("path", "device"))
+_DEVICES = get_args(get_type_hints(RunKeys)["device"])
 _NOT_OURS = ("params", "lr", "weight_decay", "maximize", "foreach", "capturable", "differentiable", "fused")
 
 
@@ -166,7 +167,7 @@ class Reading:
             schedule=self._section(ScheduleSection, mapping, "schedule"),
             training=self._section(TrainingSection, mapping, "training"),
             seed=_whole(mapping["seed"], "seed", 0, 2**63 - 1),
-            path=_choice(mapping["path"], "path", _PATHS),
+            path=_choice(mapping["path"], "path", names()),
             device=_choice(mapping["device"], "device", _DEVICES),
             threads=_whole(mapping["threads"], "threads", 1, 4096),
             stack=self._section(StackSection, mapping, "stack"),

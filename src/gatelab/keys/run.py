@@ -37,8 +37,8 @@ class RunKeys:
     )
     seed: Annotated[int, Key("initial weights, data order, noise: everything random", stack=True)] = 0
     path: Annotated[
-        Literal["auto", "loop", "native", "scan"],
-        Key("how the recurrence runs: auto, loop, native or scan; all agree to rounding", science=False),
+        str,
+        Key("how the recurrence runs: auto, native, scan or loop; all agree to rounding", science=False),
     ] = "auto"
     device: Annotated[Literal["auto", "cpu", "cuda"], Key("auto, cpu or cuda", science=False)] = "auto"
     threads: Annotated[int, Key("CPU threads of the process", science=False)] = 1

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,9 +15,10 @@ from gatelab.language import Variant
 from gatelab.language.foreign import MODULES
 from gatelab.language.json_line import written
 from gatelab.layers import traced_call
-from gatelab.layers.settings import check_dtype, check_generator, check_path, whole
+from gatelab.layers.settings import check_dtype, check_generator, whole
 from gatelab.layers.structured_weights import start_bound, whole_weights
-from gatelab.paths import choice
+from gatelab.paths import choice, path_named
+from gatelab.paths.call import Call, Keep, Outputs
 from gatelab.paths.choice import Choice
 from gatelab.paths.lengths import as_lengths
 from gatelab.paths.tensors import check_input, check_shapes, check_states, kind_of
@@ -34,8 +35,8 @@ class Runner(Protocol):
         states: Mapping[str, Tensor],
         lengths: Tensor | None,
         record: Sequence[str],
-        keep: Literal["tape", "nothing"] = "tape",
-    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        keep: Keep = "tape",
+    ) -> Outputs:
         """Return outputs, final states and recorded values, as :meth:`RecurrentLayer.forward`.
 
         ``keep="nothing"`` keeps no activations for the way back, which computes them again.
@@ -52,7 +53,7 @@ class RecurrentLayer(nn.Module, ABC):
         variant: what the layer computes.
         input_size: features of x_t.
         hidden_size: units.
-        path: how it runs: "auto", "loop", "native" or "scan" (see :mod:`gatelab.paths.choice`).
+        path: how it runs: "auto", or the name of one of :data:`gatelab.paths.PATHS`.
         recompute: steps of a segment. Only the states between segments are kept for the way back, which runs each
             segment forwards again: the tape of one segment instead of all. None keeps everything.
 
@@ -72,7 +73,7 @@ class RecurrentLayer(nn.Module, ABC):
         recompute: int | None = None,
     ) -> None:
         super().__init__()
-        check_path(path)
+        path_named(path)
         check_dtype(dtype, device)
         input_size, hidden_size = whole("input_size", input_size), whole("hidden_size", hidden_size)
         if variant.needs_equal_sizes and input_size != hidden_size:
@@ -87,6 +88,7 @@ class RecurrentLayer(nn.Module, ABC):
         self.recompute = None if recompute is None else whole("recompute", recompute)
         self._shapes = parameter_shapes(variant, input_size, hidden_size)
         self._written = written(variant)
+        self._program = None if variant.module is not None else program(variant)
         for name, shape in self._shapes.items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
@@ -134,7 +136,7 @@ class RecurrentLayer(nn.Module, ABC):
         states: Mapping[str, Tensor] | None = None,
         lengths: Any = None,
         record: Iterable[str] = (),
-    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    ) -> Outputs:
         """Run the layer over a batch of sequences.
 
         Args:
@@ -225,26 +227,30 @@ class Layer(RecurrentLayer):
         return {state: lengths[self.variant.sizes[state]] for state in self.variant.states}
 
     def runner(self, learned: Mapping[str, Tensor]) -> Runner:
-        weights = whole_weights(self.variant, learned)
+        schedule, weights = self._program, whole_weights(self.variant, learned)
+        assert schedule is not None
 
         def run(
             inputs: Tensor,
             states: Mapping[str, Tensor],
             lengths: Tensor | None,
             record: Sequence[str],
-            keep: Literal["tape", "nothing"] = "tape",
-        ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-            arguments = (weights, inputs, states, self.hidden_size, lengths, record, keep)
+            keep: Keep = "tape",
+        ) -> Outputs:
+            call = Call(schedule, weights, inputs, states, self.hidden_size, lengths, tuple(record), keep)
             if traced_call.recorded(self.path):
-                return traced_call.recurrence(self.path, self._written, self.variant.states, *arguments)
-            return choice.run(self.path, program(self.variant), *arguments)
+                return traced_call.recurrence(self.path, self._written, call)
+            return choice.run(self.path, call)
 
         return run
 
     def choice(self, inputs: Tensor) -> Choice:
         # taking a step may compile, and a compiler that fails changes the choice
         self.forward(inputs)
-        return choice.choose(self.path, program(self.variant), inputs, dict(self.named_parameters()))
+        batch = (*inputs.shape[:-3], inputs.shape[-2])
+        states = {state: inputs.new_zeros(*batch, size) for state, size in self.state_sizes().items()}
+        weights = whole_weights(self.variant, self.learned())
+        return choice.choose(self.path, Call(program(self.variant), weights, inputs, states, self.hidden_size))
 
 
 def _autocasts(device: str) -> bool:

@@ -16,7 +16,7 @@ from gatelab.layers.layer import RecurrentLayer
 from gatelab.layers.rnn_states import pack_states, unpack_states
 from gatelab.layers.settings import switch, whole
 from gatelab.layers.torch_weights import copy_from_torch, copy_to_torch
-from gatelab.paths import Choice
+from gatelab.paths.choice import Choice
 from gatelab.paths.lengths import as_lengths
 from gatelab.paths.tensors import check_input, check_states, check_tensor, kind_of
 
@@ -50,7 +50,8 @@ class RNN(nn.Module):
         batch_first: whether x and output are (batch, time, features).
         dropout: share of each layer's outputs zeroed on the way to the next, in training.
         bidirectional: whether each layer also reads the sequence from its end.
-        path: how the recurrence runs: "auto" takes the fastest that can, "loop" and "native" are taken or refused.
+        path: how the recurrence runs: "auto" takes the fastest of :data:`gatelab.paths.PATHS` that can; any other name
+            of one is taken or refused.
         recompute: for long sequences, the steps of a segment whose activations are computed again on the way back
             instead of being kept; costs one more forward pass.
 

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from gatelab.errors import UserError, suggest
-from gatelab.paths.choice import PATHS
+from gatelab.errors import UserError
 from gatelab.paths.tensors import DTYPES
 
-__all__ = ["check_dtype", "check_generator", "check_path", "switch", "whole"]
+__all__ = ["check_dtype", "check_generator", "switch", "whole"]
 
 _LARGEST = 2**31 - 1
 
@@ -44,16 +43,6 @@ def switch(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_ | int) or value not in (0, 1):
         raise UserError(f"{name}={value!r}: must be True or False")
     return bool(value)
-
-
-def check_path(path: Any) -> None:
-    """Refuse what is no path.
-
-    Raises:
-        UserError: naming those that there are.
-    """
-    if not isinstance(path, str) or path not in PATHS:
-        raise UserError(f"path={path}: must be one of {', '.join(PATHS)}{suggest(str(path), PATHS)}")
 
 
 def check_dtype(dtype: Any, device: Any) -> None:

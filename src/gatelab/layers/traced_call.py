@@ -5,9 +5,6 @@ can run: the compiled one as the operators of :mod:`gatelab.paths.native.torch_o
 say all, as text and numbers, so that an exported program runs in any process that has imported this module.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
-
 import torch
 from torch import Tensor
 
@@ -15,7 +12,8 @@ from gatelab.compiler import program
 from gatelab.errors import UserError
 from gatelab.language.json_line import variant_of
 from gatelab.layers.structured_weights import whole_shapes
-from gatelab.paths import choice
+from gatelab.paths import choice, reference
+from gatelab.paths.call import Call, Keep, Outputs
 from gatelab.paths.lengths import as_lengths
 from gatelab.paths.tensors import check_input, check_shapes
 
@@ -38,8 +36,8 @@ def recorded(path: str) -> bool:
     as the loop, in PyTorch's own operations, and needs no gatelab where it is loaded.
     """
     if torch.compiler.is_compiling():
-        return path != "loop" or not torch.compiler.is_exporting()
-    return path != "loop" and seen_by_jit()
+        return path != reference().name or not torch.compiler.is_exporting()
+    return path != reference().name and seen_by_jit()
 
 
 def seen_by_jit() -> bool:
@@ -47,31 +45,25 @@ def seen_by_jit() -> bool:
     return torch._C._get_tracing_state() is not None
 
 
-def recurrence(
-    path: str,
-    variant: str,
-    names: Sequence[str],
-    weights: Mapping[str, Tensor],
-    inputs: Tensor,
-    states: Mapping[str, Tensor],
-    hidden_size: int,
-    lengths: Tensor | None,
-    record: Sequence[str],
-    keep: Literal["tape", "nothing"],
-) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+def recurrence(path: str, variant: str, call: Call) -> Outputs:
     """Call the operator; the rest as :func:`gatelab.paths.choice.run`.
 
-    Args:
-        variant: as :func:`gatelab.language.json_line.written` writes it.
-        names: of its states.
+    ``variant`` is that of the call, as :func:`gatelab.language.json_line.written` writes it.
     """
-    of_states, of_weights = [states[name] for name in names], list(weights.values())
-    taped = keep == "tape"
+    states, record = call.program.variant.states, call.record
     results = torch.ops.gatelab.recurrence(
-        inputs, of_states, of_weights, lengths, variant, hidden_size, path, ",".join(record), taped
+        call.inputs,
+        [call.states[name] for name in states],
+        list(call.weights.values()),
+        call.lengths,
+        variant,
+        call.hidden_size,
+        path,
+        ",".join(record),
+        call.keep == "tape",
     )
-    finals = dict(zip(names, results[1 : 1 + len(names)], strict=True))
-    return results[0], finals, dict(zip(record, results[1 + len(names) :], strict=True))
+    finals = dict(zip(states, results[1 : 1 + len(states)], strict=True))
+    return results[0], finals, dict(zip(record, results[1 + len(states) :], strict=True))
 
 
 def _recurrence(
@@ -97,9 +89,9 @@ def _recurrence(
     if lengths is not None:
         batch = (*inputs.shape[:-3], inputs.shape[-2])
         lengths = as_lengths(lengths, batch, inputs.shape[-3], inputs.device)
-    keep: Literal["tape", "nothing"] = "tape" if taped else "nothing"
-    arguments = (named_weights, inputs, named_states, hidden_size, lengths, names, keep)
-    output, finals, recorded = choice.run(path, program(of), *arguments)
+    keep: Keep = "tape" if taped else "nothing"
+    call = Call(program(of), named_weights, inputs, named_states, hidden_size, lengths, tuple(names), keep)
+    output, finals, recorded = choice.run(path, call)
     return [output, *(finals[name] for name in of.states), *(recorded[name] for name in names)]
 
 

@@ -1,38 +1,20 @@
-"""Which path runs a recurrence: asked for by name or chosen, and why.
-
-    loop     step after step in plain PyTorch: any device, any dtype
-    native   compiled C: CPU, float32 and float64
-    scan     all steps at once in plain PyTorch, for states that are linear in themselves: any device, any dtype
-
-All agree to rounding, outputs and gradients, so the choice is no part of a run's identity.
-"""
+"""Which path runs a call: asked for by name or chosen, and why."""
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
-import torch
-from torch import Tensor
-
+from gatelab import paths
 from gatelab.compiler import Program
-from gatelab.compiler.scannable import scan_order
-from gatelab.errors import UserError, suggest
-from gatelab.paths.loop import run_loop
-from gatelab.paths.native import NATIVE_DTYPES, ShapeError, refusal, run_checked
-from gatelab.paths.recomputing import run_again
-from gatelab.paths.scan import run_scan
-from gatelab.paths.tensors import all_ordinary, check_kinds
+from gatelab.errors import UserError
+from gatelab.paths.call import Call, Outputs
+from gatelab.paths.path import Path, UnableError
+from gatelab.paths.tensors import check_kinds
 
-__all__ = ["PATHS", "Choice", "Path", "choose", "run"]
-
-Path = Literal["auto", "loop", "native", "scan"]
-PATHS: tuple[str, ...] = get_args(Path)
-"""What ``path=`` may be."""
+__all__ = ["Choice", "choose", "run"]
 
 _log = logging.getLogger(__name__)
-_said: set[str] = set()
-_broken: dict[Program, str] = {}  # programs that the compiler has refused: not tried again
+_said: set[str] = set()  # reasons that the log has: each is said once
+_unable: dict[tuple[str, Program], str] = {}  # what a path has found while it ran: not tried again
 
 
 @dataclass(frozen=True)
@@ -43,87 +25,57 @@ class Choice:
     reason: str
 
 
-def choose(
-    path: str,
-    program: Program,
-    inputs: Tensor,
-    weights: Mapping[str, Tensor],
-    states: Mapping[str, Tensor] | None = None,
-    *,
-    plain: bool = False,
-) -> Choice:
-    """Return the path that runs a program on these tensors; states of zeros, if none are given.
-
-    ``plain`` says that they are known to be :func:`gatelab.paths.tensors.all_ordinary`.
+def choose(name: str, call: Call) -> Choice:
+    """Return the path that runs a call.
 
     Raises:
-        UserError: an unknown path, or ``path=native`` where it cannot run.
+        UserError: an unknown path, or one asked for that cannot run.
     """
-    if path not in PATHS:
-        raise UserError(f"path={path}: must be one of {', '.join(PATHS)}{suggest(path, PATHS)}")
-    if path == "loop":
-        return Choice("loop", "asked for")
-    if path == "scan":
-        if scan_order(program) is None:
-            raise UserError("path=scan cannot run: a state is not linear in itself given the input")
-        return Choice("scan", "asked for")
-    reason = _broken.get(program) or refusal(program, inputs, weights, states, plain=plain)
-    if path == "native":
-        if reason is not None:
-            raise UserError(f"path=native cannot run: {reason}")
-        return Choice("native", "asked for")
-    if reason is None:
-        return Choice("native", "the fastest that can run")
-    # with many processors the steps of a scan run side by side; with few it is more work than the loop
-    if inputs.device.type != "cpu" and scan_order(program) is not None:
-        return Choice("scan", f"native cannot run: {reason}")
-    return Choice("loop", f"native cannot run: {reason}")
+    path, reason = _chosen(name, call)
+    return Choice(path.name, reason)
 
 
-def run(
-    path: str,
-    program: Program,
-    weights: Mapping[str, Tensor],
-    inputs: Tensor,
-    states: Mapping[str, Tensor],
-    hidden_size: int,
-    lengths: Tensor | None = None,
-    record: Sequence[str] = (),
-    keep: Literal["tape", "nothing"] = "tape",
-) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Run a program over a batch of sequences on the path asked for; the rest as :func:`gatelab.paths.run_loop`.
+def run(name: str, call: Call) -> Outputs:
+    """Run a call on the path asked for, or, for ``auto``, on the first of :data:`gatelab.paths.PATHS` that can.
 
-    ``keep="nothing"`` keeps no activations for the way back, which computes them again.
-
-    ``auto`` falls back on the loop where the compiled path cannot run, and says so once for each reason.
+    If that is not the most preferred one, the log says so, once for each reason.
 
     Raises:
-        UserError: as :func:`choose`; with ``path=native`` also when the compiler fails.
+        UserError: as :func:`choose`; also when a path that was asked for finds that it cannot run after all; tensors
+            that do not belong together.
     """
-    plain = not torch.compiler.is_compiling() and all_ordinary(
-        (inputs, *states.values(), *weights.values()), inputs.dtype
-    )
-    if not plain or inputs.dtype not in NATIVE_DTYPES:
-        check_kinds(inputs, states, weights)
-    choice = choose(path, program, inputs, weights, states, plain=plain)
-    if choice.path == "native":
+    if not call.plain:
+        check_kinds(call.inputs, call.states, call.weights)
+    while True:
+        path, reason = _chosen(name, call)
+        if name == "auto" and path is not paths.PATHS[0] and reason not in _said:
+            _said.add(reason)
+            _log.warning("path=auto takes the %s: %s", path.name, reason)
         try:
-            return run_checked(program, weights, inputs, states, hidden_size, lengths, record, keep, plain=plain)
-        except ShapeError:
-            raise
-        except UserError as error:
-            if path == "native":
+            return path.run(call)
+        except UnableError as error:
+            if name != "auto":
                 raise
-            _broken[program] = str(error)
-            choice = Choice("loop", f"native cannot run: {error}")
-    if path == "auto" and choice.reason not in _said:
-        _said.add(choice.reason)
-        _log.warning("path=auto takes the %s: %s", choice.path, choice.reason)
-    way = run_scan if choice.path == "scan" else run_loop
-    arguments = (program, weights, inputs, states, hidden_size, lengths, record)
-    if keep == "tape":
-        return way(*arguments)
-    return run_again(
-        lambda weights, inputs, states: way(program, weights, inputs, states, hidden_size, lengths, record),
-        weights, inputs, states,
-    )  # fmt: skip
+            _unable[path.name, call.program] = str(error)
+
+
+def _chosen(name: str, call: Call) -> tuple[Path, str]:
+    path = paths.path_named(name)
+    if path is not None:
+        if reason := _refusal(path, call):
+            raise UserError(f"path={name} cannot run: {reason}")
+        return path, "asked for"
+    refused: list[str] = []
+    for path in paths.PATHS:
+        if not path.pays(call):
+            continue
+        reason = _refusal(path, call)
+        if reason is None:
+            return path, "; ".join(refused) or "the fastest that can run"
+        refused.append(f"{path.name} cannot run: {reason}")
+    raise AssertionError("the last path refuses nothing")
+
+
+def _refusal(path: Path, call: Call) -> str | None:
+    found = _unable.get((path.name, call.program)) if _unable else None
+    return found or path.refusal(call)

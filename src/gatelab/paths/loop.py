@@ -1,4 +1,4 @@
-"""The law: a program run step after step in plain PyTorch, on any device, in any precision.
+"""The reference: a program run step after step in plain PyTorch, on any device, in any precision.
 
 Every other path must agree with this one. Tensors may carry one leading run axis, weights included; then every run of
 a stack goes through the same step at once. On a CPU with one thread a run of a stack has bit for bit the numbers it has
@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from gatelab.compiler import Instruction, Program
 from gatelab.language.functions import FUNCTIONS
+from gatelab.paths.call import Call, Outputs
 from gatelab.paths.lengths import unless_full
 from gatelab.paths.padding import ending, filled, started, steps_valid
 from gatelab.paths.products import product
@@ -28,33 +29,10 @@ __all__ = ["at_all_steps", "evaluator", "known_values", "run_loop"]
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
 
-def run_loop(
-    program: Program,
-    weights: Mapping[str, Tensor],
-    inputs: Tensor,
-    states: Mapping[str, Tensor],
-    hidden_size: int,
-    lengths: Tensor | None = None,
-    record: Sequence[str] = (),
-) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Run a program over a batch of sequences.
-
-    Args:
-        program: the schedule of a variant.
-        weights: parameter name -> tensor; matrices (hidden, source), vectors (hidden,), scalars ().
-        inputs: (time, batch, input); time-major, because slicing ``x[:, t]`` makes the backward pass quadratic in time.
-        states: state -> its value before the first step, (batch, size).
-        hidden_size: units of the layer.
-        lengths: (batch,) number of valid steps of each sequence; None if all are valid. After its last valid step a
-            sequence keeps its states and puts out zeros, whatever stands in its inputs there.
-        record: equations whose values at every step are wanted too.
-
-    All of them may have one leading run axis, then all of weights, inputs and states must have it.
-
-    Returns:
-        outputs (time, batch, hidden); the states after the last valid step; recorded values (time, batch, size), zero
-        after it as outputs are.
-    """
+def run_loop(call: Call) -> Outputs:
+    """Run a call step after step."""
+    program, weights, inputs, states = call.program, call.weights, call.inputs, call.states
+    hidden_size, lengths, record = call.hidden_size, call.lengths, call.record
     steps = inputs.shape[-3]
     wanted = tuple(program.equations[name] for name in record)
     plan = _plan(program, wanted)

@@ -1,6 +1,6 @@
 """The scan path: all steps at once, for programs whose states are linear in themselves (see compiler/scannable.py)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from gatelab.compiler import Program
 from gatelab.compiler.scannable import scan_order
 from gatelab.language.ordering import ordered
+from gatelab.paths.call import Call, Outputs
 from gatelab.paths.lengths import unless_full
 from gatelab.paths.loop import at_all_steps, known_values, run_loop
 from gatelab.paths.padding import filled, is_valid
@@ -16,26 +17,20 @@ from gatelab.paths.padding import filled, is_valid
 __all__ = ["run_scan"]
 
 
-def run_scan(
-    program: Program,
-    weights: Mapping[str, Tensor],
-    inputs: Tensor,
-    states: Mapping[str, Tensor],
-    hidden_size: int,
-    lengths: Tensor | None = None,
-    record: Sequence[str] = (),
-) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Run a program over a batch of sequences, as :func:`gatelab.paths.run_loop` does, in parallel over time.
+def run_scan(call: Call) -> Outputs:
+    """Run a call in parallel over time.
 
     The depth is the logarithm of the number of steps, the work that much more than the loop's. Agrees with the loop to
     rounding, as long as the states and the products of what multiplies them are finite: these are formed before a
     state is known, and a state that is infinite still meets the factors of later steps, be they zero.
     """
+    program, weights, inputs, states = call.program, call.weights, call.inputs, call.states
+    hidden_size, lengths, record = call.hidden_size, call.lengths, call.record
     order = scan_order(program)
-    assert order is not None  # gatelab.paths.choice asks first
+    assert order is not None  # a call without one is refused
     steps, batch = inputs.shape[-3], inputs.shape[:-1]
     if not steps:
-        return run_loop(program, weights, inputs, states, hidden_size, lengths, record)
+        return run_loop(call)
     lengths = unless_full(lengths, steps)
     valid = None if lengths is None else is_valid(lengths, steps)
     if lengths is not None:

@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""What a recurrence computes in."""
+
 _TYPES = (Tensor, nn.Parameter)
 
 # What PyTorch says of a plain dense tensor on the CPU, and of one made in inference mode. Pending conjugation or

@@ -6,12 +6,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from gatelab.compiler import program
 from gatelab.configuration import RunConfiguration
 from gatelab.configuration.loggers import check_loggers
 from gatelab.configuration.shared_values import Same
 from gatelab.configuration.wandb_environment import check_variables
 from gatelab.disk import check_place
 from gatelab.errors import UserError
+from gatelab.paths import path_named, reference
 from gatelab.sweeps.executors.devices import visible_gpus
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.memory_estimate import Room, decides, needed, room, shown, steps_of
@@ -43,7 +45,7 @@ def check_feasible(runs: Sequence[RunConfiguration], options: ExecutorOptions, s
     _check_loggers(runs, here=here)
     if here:
         _check_devices(runs)
-        _check_compiler(runs)
+        _check_paths(runs)
     _check_memory(runs, options, slots if here else 1)
 
 
@@ -55,19 +57,23 @@ def _check_devices(runs: Sequence[RunConfiguration]) -> None:
             raise UserError("device=cuda: no CUDA device is available; allowed here: auto, cpu")
 
 
-def _check_compiler(runs: Sequence[RunConfiguration]) -> None:
-    """Refuse path=native where nothing can be compiled, or on a GPU that device=auto would take."""
-    asked = [run for run in runs if run.path == "native"]
-    if not asked:
-        return
+def _check_paths(runs: Sequence[RunConfiguration]) -> None:
+    """Refuse a path that this machine lacks something for, or that cannot run on a GPU that device=auto would take."""
+    seen = {(run.path, run.device == "auto", Same(run.variant)): run for run in runs}
+    for run in seen.values():
+        path = path_named(run.path)
+        if path is None or path is reference():
+            continue
+        if reason := path.missing():
+            raise UserError(f"path={run.path} cannot run: {reason}")
+        if run.device == "auto" and (reason := path.limits(program(run.variant), "cuda")) and _has_gpu():
+            raise UserError(f"path={run.path} cannot run: {reason}, which device=auto takes here; it needs device=cpu")
+
+
+def _has_gpu() -> bool:
     import torch
 
-    from gatelab.paths.native.build import no_compiler
-
-    if reason := no_compiler():
-        raise UserError(f"path=native cannot run: {reason}")
-    if any(run.device == "auto" for run in asked) and torch.cuda.is_available():
-        raise UserError("path=native cannot run: device=auto takes the GPU here; it needs device=cpu")
+    return torch.cuda.is_available()
 
 
 def _check_loggers(runs: Sequence[RunConfiguration], *, here: bool) -> None:

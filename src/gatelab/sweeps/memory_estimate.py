@@ -12,6 +12,7 @@ from gatelab.compiler.costs import step_values
 from gatelab.configuration import RunConfiguration
 from gatelab.configuration.matched_width import network_cost
 from gatelab.errors import UserError
+from gatelab.paths import PATHS, path_named
 from gatelab.tasks import GeneratedTask, Task
 
 __all__ = ["Room", "decides", "is_out_of_memory", "needed", "out_of_memory", "room", "shown", "steps_of"]
@@ -20,8 +21,6 @@ _PROCESS = 450 * 2**20  # bytes of Python, torch and Lightning, before the first
 _COPIES = 24
 """How many times the weights are there at the peak: weights, gradients, the optimiser's rows, what validation chose,
 and, while a checkpoint is written, copies of most of these (measured: 20 to 28 with Adam)."""
-_KEPT = {"loop": 1.0, "scan": 1.0, "native": 0.5, "auto": 0.5}
-"""Share of the values of a step that a path keeps for the way back (measured)."""
 _EVALUATED = 256  # sequences of a batch of validation and test: training.data.EVALUATION_BATCH
 _NUMBER = 4  # bytes
 
@@ -65,7 +64,7 @@ def needed(run: RunConfiguration, runs: int = 1) -> int:
     sizes, model = _sizes(run.task), run.model
     directions = 2 if model.bidirectional else 1
     values = step_values(run.variant, model.hidden_size) * model.num_layers * directions
-    way_back = _KEPT[run.path] * _NUMBER * values * sizes.steps * run.training.batch_size
+    way_back = (path_named(run.path) or PATHS[0]).kept * _NUMBER * values * sizes.steps * run.training.batch_size
     weights = _COPIES * _NUMBER * network_cost(run.variant, run.task, model, "parameters")
     features = 3 * model.hidden_size * directions + (run.task.output_size if run.task.readout == "every" else 0)
     evaluation = _NUMBER * features * sizes.longest * min(_EVALUATED, sizes.held_out)

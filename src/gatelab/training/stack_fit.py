@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pytorch_lightning import Callback
 
 from gatelab.configuration import RunConfiguration
-from gatelab.paths import Choice
+from gatelab.paths.choice import Choice
 from gatelab.store import ClaimLost, Performance, Record, Result, Stop, Stopped, crash_point, provenance, settings
 from gatelab.training.checkpoint import RunState, read_state, restore, state_bytes
 from gatelab.training.lightning_module import StackModule

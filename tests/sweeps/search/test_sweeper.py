@@ -175,8 +175,8 @@ def test_the_plugin_is_light():
             "model.dropout is swept over 0, 0.5 and has no effect in any point: model.num_layers=1 has no layer "
             "between",
         ),
-        ([LR, "path=scan"], "path=scan: variant 'lstm' cannot run on it: a state is not linear in itself given the "
-         "input"),
+        ([LR, "path=scan"], "path=scan cannot run variant 'lstm': a state is not linear in itself given the "
+         "input; must be auto, native or loop"),
         ([LR, "model.hidden_size=choice(3,65000)"], "lstm on adding (model.hidden_size=65000, 5 steps, "
          "training.batch_size=4): needs about 1.48 TB of memory"),
     ],

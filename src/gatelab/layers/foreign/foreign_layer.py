@@ -2,14 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from gatelab.errors import UserError, suggest
+from gatelab.errors import UserError
 from gatelab.layers.layer import RecurrentLayer, Runner
-from gatelab.paths.choice import PATHS, Choice
+from gatelab.paths import path_named, reference
+from gatelab.paths.call import Keep, Outputs
+from gatelab.paths.choice import Choice
 from gatelab.paths.lengths import unless_full
 from gatelab.paths.padding import ending, filled, started, steps_valid
 from gatelab.paths.recomputing import run_again
@@ -47,8 +48,8 @@ class ModuleLayer(RecurrentLayer):
             states: Mapping[str, Tensor],
             lengths: Tensor | None,
             record: Sequence[str],
-            keep: Literal["tape", "nothing"] = "tape",
-        ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+            keep: Keep = "tape",
+        ) -> Outputs:
             check_kinds(inputs, states, learned)
             if inputs.dim() == 3:
                 return self._one_run(learned, inputs, states, lengths, record, keep)
@@ -68,14 +69,13 @@ class ModuleLayer(RecurrentLayer):
 
     def choice(self, inputs: Tensor) -> Choice:
         self._check_path()
-        return Choice("loop", "it is a module")
+        return Choice(reference().name, "it is a module")
 
     def _check_path(self) -> None:
-        if self.path not in PATHS:
-            raise UserError(f"path={self.path}: must be one of {', '.join(PATHS)}{suggest(self.path, PATHS)}")
-        if self.path not in ("auto", "loop"):
+        if path_named(self.path) not in (None, reference()):
             raise UserError(
-                f"path={self.path} cannot run: variant '{self.variant.name}' is a module; must be auto or loop"
+                f"path={self.path} cannot run: variant '{self.variant.name}' is a module; must be auto or "
+                f"{reference().name}"
             )
 
     def _one_run(
@@ -85,8 +85,8 @@ class ModuleLayer(RecurrentLayer):
         states: Mapping[str, Tensor],
         lengths: Tensor | None,
         record: Sequence[str],
-        keep: str,
-    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        keep: Keep,
+    ) -> Outputs:
         arguments = (weights, inputs, states, lengths, record)
         if keep == "tape":
             return self._steps(*arguments)
@@ -102,7 +102,7 @@ class ModuleLayer(RecurrentLayer):
         states: Mapping[str, Tensor],
         lengths: Tensor | None,
         record: Sequence[str],
-    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    ) -> Outputs:
         lengths = unless_full(lengths, len(inputs))
         valid = None if lengths is None else steps_valid(lengths, len(inputs))
         # as in the loop: a sequence that has ended keeps its states, puts out zeros and repeats its last step

@@ -1,7 +1,44 @@
 """Programs as compiled C: emitted, built once, kept by content, called from PyTorch."""
 
-from gatelab.paths.native.checks import NATIVE_DTYPES, refusal
-from gatelab.paths.native.layout import ShapeError
-from gatelab.paths.native.native_path import run_checked, run_native
+from typing import TYPE_CHECKING
 
-__all__ = ["NATIVE_DTYPES", "ShapeError", "refusal", "run_checked", "run_native"]
+from gatelab.compiler import Program
+from gatelab.paths.path import Path
+
+if TYPE_CHECKING:
+    from gatelab.paths.call import Call, Outputs
+
+__all__ = ["Native"]
+
+
+class Native(Path):
+    """Compiled C, on the CPU, in single and double precision.
+
+    Gradients reach inputs, initial states and weights. There is no gradient of a gradient: the loop has it. Results do
+    not depend on the number of threads, nor on what else is in the batch or the stack.
+    """
+
+    name = "native"
+    kept = 0.5  # measured
+
+    def limits(self, program: Program, device: str | None = None) -> str | None:
+        if device not in (None, "cpu"):
+            return f"it runs on the CPU, not on {device}"
+        if program.row_functions:
+            return f"it does not know row functions ({', '.join(program.row_functions)})"
+        return None
+
+    def missing(self) -> str | None:
+        from gatelab.paths.native.build import no_compiler
+
+        return no_compiler()
+
+    def refusal(self, call: "Call") -> str | None:
+        from gatelab.paths.native.checks import fault
+
+        return self.limits(call.program) or fault(call) or self.missing()
+
+    def run(self, call: "Call") -> "Outputs":
+        from gatelab.paths.native.native_path import run_native
+
+        return run_native(call)

@@ -1,50 +1,35 @@
 """What compiled code may be given: nothing hands out the address of a tensor that has not been through here."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from gatelab.compiler import Program
 from gatelab.errors import UserError
-from gatelab.paths.native.build import no_compiler
+from gatelab.paths.call import Call
 from gatelab.paths.tensors import named, ordinary, traced
 
-__all__ = ["NATIVE_DTYPES", "arriving", "refusal", "settled"]
+__all__ = ["NATIVE_DTYPES", "arriving", "fault", "settled"]
 
 NATIVE_DTYPES = (torch.float32, torch.float64)
 """What compiled code computes in."""
 
 
-def refusal(
-    program: Program,
-    inputs: Tensor,
-    weights: Mapping[str, Tensor],
-    states: Mapping[str, Tensor] | None = None,
-    *,
-    plain: bool = False,
-) -> str | None:
-    """Return why the native path cannot run a program on these tensors, or None if it can.
-
-    ``plain`` says that they are known to be :func:`gatelab.paths.tensors.all_ordinary`.
-    """
-    if program.row_functions:
-        return f"it does not know row functions ({', '.join(program.row_functions)})"
+def fault(call: Call) -> str | None:
+    """Return what keeps the tensors of a call from compiled code, or None."""
     if torch._C._are_functorch_transforms_active():
         return "a transformation of torch.func is at work"
-    states = states or {}
-    dtype = inputs.dtype
-    if not plain or dtype not in NATIVE_DTYPES:
-        for name, tensor in named(inputs, states, weights).items():
+    dtype = call.inputs.dtype
+    if not call.plain or dtype not in NATIVE_DTYPES:
+        for name, tensor in named(call.inputs, call.states, call.weights).items():
             reason = _fault(name, tensor, dtype)
             if reason is not None:
                 return reason
     if forward_ad._current_level >= 0 and any(
-        forward_ad.unpack_dual(tensor).tangent is not None for tensor in named(inputs, states, weights).values()
+        forward_ad.unpack_dual(tensor).tangent is not None
+        for tensor in named(call.inputs, call.states, call.weights).values()
     ):
         return "derivatives in forward mode are asked for"
-    return no_compiler()
+    return None
 
 
 def _fault(name: str, tensor: Tensor, dtype: torch.dtype) -> str | None:

@@ -1,78 +1,56 @@
-"""The native path: compiled code called from PyTorch, forwards and backwards, with run_loop's contract."""
+"""The native path: compiled code called from PyTorch, forwards and backwards, as the loop computes it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gatelab.compiler import Program
 from gatelab.compiler.adjoint import plan
 from gatelab.errors import UserError
+from gatelab.paths.call import Call, Outputs
 from gatelab.paths.native import torch_operator
 from gatelab.paths.native.autograd import Run
 from gatelab.paths.native.calling import forwards
-from gatelab.paths.native.checks import refusal, settled
+from gatelab.paths.native.checks import settled
 from gatelab.paths.native.constants import constants_of
-from gatelab.paths.native.layout import layout
+from gatelab.paths.native.layout import ShapeError, layout
 from gatelab.paths.native.specification import Form
 from gatelab.paths.native.threads import allowed_threads
-from gatelab.paths.tensors import all_ordinary, ordinary
+from gatelab.paths.path import UnableError
+from gatelab.paths.tensors import ordinary
 
-__all__ = ["run_checked", "run_native"]
-
-
-def run_native(
-    program: Program,
-    weights: Mapping[str, Tensor],
-    inputs: Tensor,
-    states: Mapping[str, Tensor],
-    hidden_size: int,
-    lengths: Tensor | None = None,
-    record: Sequence[str] = (),
-    keep: Literal["tape", "nothing"] = "tape",
-) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Run a program over a batch of sequences, as :func:`gatelab.paths.run_loop` does, in compiled code.
-
-    With ``keep="nothing"`` the way back begins by running forwards again, instead of keeping what it needs.
-
-    Gradients reach inputs, initial states and weights. There is no gradient of a gradient: the loop has it.
-    Results do not depend on the number of threads, nor on what else is in the batch or the stack.
-
-    Raises:
-        UserError: the path cannot run on these tensors, or the compiler fails; in the backward pass, if it is asked
-            for a graph of its own.
-    """
-    reason = refusal(program, inputs, weights, states)
-    if reason is not None:
-        raise UserError(f"path=native cannot run: {reason}")
-    plain = all_ordinary((inputs, *states.values(), *weights.values()), inputs.dtype)
-    return run_checked(program, weights, inputs, states, hidden_size, lengths, record, keep, plain=plain)
+__all__ = ["run_native"]
 
 
-def run_checked(
-    program: Program,
-    weights: Mapping[str, Tensor],
-    inputs: Tensor,
-    states: Mapping[str, Tensor],
-    hidden_size: int,
-    lengths: Tensor | None,
-    record: Sequence[str],
-    keep: Literal["tape", "nothing"],
-    *,
-    plain: bool,
-) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """Run a program on tensors that :func:`gatelab.paths.native.refusal` has let pass; the rest as run_native.
+def run_native(call: Call) -> Outputs:
+    """Run a call that :class:`gatelab.paths.native.Native` does not refuse, in compiled code.
 
     Plain tensors in memory go to the compiled code at once. What a tracer sees goes through the operators of
     :mod:`gatelab.paths.native.torch_operator`, which it takes as they are; these check again, when they run.
+
+    Where the call keeps nothing, the backward pass begins by running forwards again.
+
+    Raises:
+        UnableError: the compiler fails.
+        UserError: in the backward pass, if it is asked for a graph of its own.
     """
+    try:
+        return _run(call)
+    except ShapeError:
+        raise
+    except UserError as error:
+        raise UnableError(str(error)) from error
+
+
+def _run(call: Call) -> Outputs:
+    program, weights, inputs, states, lengths = call.program, call.weights, call.inputs, call.states, call.lengths
     runs, batch = inputs.shape[:-3], inputs.shape[-2]
-    names, recorded = tuple(states), tuple(record)
+    names, recorded = tuple(states), call.record
     ways = plan(program, recorded)
     maps = ways.stages.maps
     once = [*ways.constants, *(index for one in maps for index in one.constants)]
-    known = constants_of(program, once, weights, inputs, hidden_size) if once else {}
+    known = constants_of(program, once, weights, inputs, call.hidden_size) if once else {}
     biases = [_bias(one.biases, one.constants, weights, known) for one in maps]
     tensors = (
         inputs,
@@ -84,21 +62,21 @@ def run_checked(
     form = Form(
         program,
         recorded,
-        hidden_size,
+        call.hidden_size,
         names,
         tuple((index, known[index][1]) for index in ways.constants),
         tuple(bias is not None for bias in biases),
     )
     valid = None if lengths is None else settled(lengths.to(torch.int64)).expand(*runs, batch).contiguous()
     results: Sequence[Tensor]
-    plain = plain and (valid is None or ordinary(valid))
+    plain = call.plain and (valid is None or ordinary(valid))
     if not plain or torch._C._len_torch_dispatch_stack() or not inputs.numel():
-        results = torch_operator.run(tuple(map(settled, tensors)), valid, form, taped=keep == "tape")
+        results = torch_operator.run(tuple(map(settled, tensors)), valid, form, taped=call.keep == "tape")
     else:
         training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
         shapes = tuple([tensor.shape for tensor in tensors])
         plans = layout(form, inputs.dtype, shapes, lengths is not None, training, allowed_threads())
-        results = Run.apply(form, plans, valid, keep, *tensors) if training else forwards(plans, tensors, valid)[0]
+        results = Run.apply(form, plans, valid, call.keep, *tensors) if training else forwards(plans, tensors, valid)[0]
     outputs, finals = results[: len(recorded) + 1], results[len(recorded) + 1 :]
     return outputs[0], dict(zip(names, finals, strict=True)), dict(zip(recorded, outputs[1:], strict=True))
 

@@ -1,0 +1,55 @@
+"""What a path is: one way to run a program over a sequence. To add one, add its folder, and its entry in PATHS.
+
+This module and those that define paths import no tensor library before a path is asked about tensors: configurations
+are checked without one.
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+from gatelab.compiler import Program
+from gatelab.errors import UserError
+
+if TYPE_CHECKING:
+    from gatelab.paths.call import Call, Outputs
+
+__all__ = ["Path", "UnableError"]
+
+
+class UnableError(UserError):
+    """A path finds while it runs that it cannot run a program at all: ``auto`` takes the next one."""
+
+
+class Path(Protocol):
+    """One way to run a program. Name, ``refusal`` and ``run`` are its own; the other answers suit most paths.
+
+    All paths agree to rounding, in outputs and gradients, so the choice is no part of a run's identity.
+
+    Attributes:
+        name: what ``path=`` calls it.
+        kept: share of the values of a step that it keeps for the backward pass, to estimate memory.
+    """
+
+    name: str
+    kept: float = 1.0
+
+    def limits(self, program: Program, device: str | None = None) -> str | None:
+        """Return why it never runs a program on a kind of device, "cpu" or "cuda", or None: what no tensor decides."""
+        return None
+
+    def missing(self) -> str | None:
+        """Return what this machine lacks to run it at all, or None."""
+        return None
+
+    def pays(self, call: "Call") -> bool:
+        """Return whether ``auto`` takes it where it can run: whether it is faster than the paths after it."""
+        return True
+
+    def refusal(self, call: "Call") -> str | None:
+        """Return why it cannot run a call, in one line; None if it can."""
+
+    def run(self, call: "Call") -> "Outputs":
+        """Run a call that it does not refuse.
+
+        Raises:
+            UnableError: it cannot run the program after all, such as code that does not compile.
+        """
