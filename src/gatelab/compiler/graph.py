@@ -183,7 +183,7 @@ def _trees(texts: tuple[str, ...]) -> tuple[Expression, ...]:
 
 def derivative(graph: Graph, function: str, argument: int, arguments: tuple[int, ...], value: int) -> int:
     """Return the node of ∂function/∂argument, from the table in functions.py."""
-    names = dict(zip(("u", "v"), arguments, strict=False)) | {"y": value}
+    names = dict(zip(FUNCTIONS[function].arguments, arguments, strict=True)) | {"y": value}
     return _lowered(graph, _trees(FUNCTIONS[function].derivatives)[argument], names)
 
 
@@ -193,7 +193,7 @@ def handed_on(
     """Return the node of what a function hands on to an argument of the adjoint that arrives; None for nothing."""
     texts = FUNCTIONS[function].handed_on
     if texts:
-        names = dict(zip(("u", "v"), arguments, strict=False)) | {"y": value, "g": adjoint}
+        names = dict(zip(FUNCTIONS[function].arguments, arguments, strict=True)) | {"y": value, "g": adjoint}
         return _lowered(graph, _trees(texts)[argument], names)
     slope = derivative(graph, function, argument, arguments, value)
     # a derivative that is 0 everywhere ends the way back, even of an adjoint that is no number

@@ -15,10 +15,9 @@ from collections.abc import Collection, Sequence
 from gatelab.compiler.graph import Place
 from gatelab.compiler.program import Instruction, Program
 from gatelab.compiler.stages import Stages
+from gatelab.language.functions import FUNCTIONS
 
 __all__ = ["homes_of"]
-
-_CHEAP = frozenset({"relu", "abs", "sign", "step", "min", "max", "hard_tanh", "hard_sigmoid"})
 
 
 def homes_of(
@@ -133,5 +132,5 @@ def _of_input_length(program: Program) -> set[int]:
 
 def _cheap(instruction: Instruction) -> bool:
     if instruction.kind == "function":
-        return instruction.name in _CHEAP
+        return FUNCTIONS[instruction.name].cheap
     return instruction.kind == "negate" or instruction.name in ("+", "-", "*")

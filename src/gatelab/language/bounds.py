@@ -189,10 +189,10 @@ def _power(a: Interval, exponent: float) -> Interval:
 
 def _call(name: str, arguments: list[Interval]) -> Interval:
     function = FUNCTIONS[name]
-    if name == "abs":
+    if function.even:
         low, high = arguments[0]
-        return max(0.0, low, -high), max(-low, high)
-    if not function.increasing:
+        arguments = [(max(0.0, low, -high), max(-low, high))]
+    elif not function.increasing:
         return function.low, function.high
     with np.errstate(all="ignore"):
         low, high = (float(function.value(*ends)) for ends in zip(*arguments, strict=True))

@@ -18,7 +18,7 @@ from gatelab.errors import UserError, one_line, suggest
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.parsing import canonical_text
 
-__all__ = ["FACTORS", "applied"]
+__all__ = ["FACTORS", "IDENTITY", "applied"]
 
 FACTORS = ("constant", "reads", "squash", "mutate")
 """Keys of a composed variant beside those of its file."""

@@ -1,4 +1,4 @@
-"""The one table of functions: value, derivative, range and spelling of each.
+"""The one table of functions: a row is all that is known of a function, and adding one is adding a row.
 
 Element-wise functions act on every number of a vector; row functions, at the end, on the vector as a whole.
 """
@@ -33,99 +33,163 @@ def _layer_norm(u: Any) -> Any:
     return centred / np.sqrt(np.mean(centred**2, -1, keepdims=True) + 1e-5)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Function:
     """One function.
 
     Attributes:
         name: how an equation spells it.
-        arity: number of arguments.
+        arguments: what derivatives and C call its arguments.
         value: the function on numpy arrays, safe over the whole range of floats (except where it is infinite).
-        derivatives: one per argument, written in the equation language itself over ``u`` (first argument), ``v``
-            (second argument) and ``y`` (the value), so that every backend derives its own from this one.
+        derivatives: one per argument, written in the equation language itself over the arguments and ``y`` (the value),
+            so that every backend derives its own from this one.
         handed_on: likewise, what it hands on of an adjoint ``g`` that arrives, where that is not just g times the
             derivative at infinite values and NaN; written with ``SELECTIONS`` too. PyTorch's autograd is the law.
         low, high: bounds of the value over all real arguments.
         increasing: whether the function never falls, so that bounds of arguments give bounds of values.
+        even: whether it has the same value at u and -u, and never falls with the size of u.
         latex: how it is typeset, ``{0}`` and ``{1}`` standing for the arguments.
-        torch: its name in ``torch`` or, failing that, in ``torch.nn.functional``; empty for one with an expansion.
+        plain: what lines of text call it, if not by its name.
+        torch: what :mod:`gatelab.paths.loop` looks up: one of its own functions or, failing that, one of ``torch`` or
+            ``torch.nn.functional``; empty for one with an expansion.
+        rounded_by_place: whether torch rounds it in a way that depends on the place of a number in its tensor.
+        c: its C, an expression over vectors of the arguments' names, written with what c/functions.h has, and with
+            ``f_<name>`` of the rows above; a single name is a function of the C library, taken lane by lane. Empty for
+            one with an expansion, and for rows.
+        cheap: whether it costs no more than sums and products, and is computed again in the backward pass, not kept.
+        activation: whether random edits put it in and take it out. One more changes what each seed draws.
         expansion: the function in the equation language over ``u``, for one that is made of others; it needs no
             derivatives, and every backend computes its parts.
         rows: whether it acts on the whole vector, the last axis. Such a function runs on the loop path alone.
+        triton, onnx: as ``c``, for backends to come: an expression, and the name of an operator.
     """
 
     name: str
-    arity: int
+    arguments: tuple[str, ...] = ("u",)
     value: Callable[..., Any]
-    derivatives: tuple[str, ...]
-    low: float
-    high: float
-    increasing: bool
-    latex: str
+    derivatives: tuple[str, ...] = ()
+    handed_on: tuple[str, ...] = ()
+    low: float = -math.inf
+    high: float = math.inf
+    increasing: bool = False
+    even: bool = False
+    latex: str = ""
+    plain: str = ""
     torch: str = ""
+    rounded_by_place: bool = False
+    c: str = ""
+    cheap: bool = False
+    activation: bool = False
     expansion: str = ""
     rows: bool = False
-    handed_on: tuple[str, ...] = ()
+    triton: str = ""
+    onnx: str = ""
+
+    @property
+    def arity(self) -> int:
+        """The number of arguments."""
+        return len(self.arguments)
 
 
 def _expanded(name: str, expansion: str, value: Callable[..., Any], high: float) -> Function:
     """Return a function that is made of others and grows from 0."""
     spelled = name.replace("_", r"\_")
-    return Function(name, 1, value, (), 0.0, high, True, rf"\operatorname{{{{{spelled}}}}}({{0}})", expansion=expansion)
+    latex = rf"\operatorname{{{{{spelled}}}}}({{0}})"
+    return Function(name=name, value=value, low=0.0, high=high, increasing=True, latex=latex, expansion=expansion)
 
 
 # at a kink the derivatives are those PyTorch chooses: 0 for the clipped ones, half to each side for equal min and max
 # fmt: off
 _TABLE = (
-    Function("sigmoid", 1, _sigmoid, ("y*(1 - y)",), 0.0, 1.0, True, r"\sigma({0})", "sigmoid"),
-    Function("tanh", 1, np.tanh, ("1 - y*y",), -1.0, 1.0, True, r"\tanh({0})", "tanh"),
     Function(
-        "relu", 1, lambda u: np.maximum(u, 0), ("step(u)",), 0.0, math.inf, True,
-        r"\operatorname{{relu}}({0})", "relu", handed_on=("if_above(g, u)",),
-    ),
-    Function("exp", 1, np.exp, ("y",), 0.0, math.inf, True, r"\exp({0})", "exp"),
-    Function("log", 1, np.log, ("1/u",), -math.inf, math.inf, True, r"\log({0})", "log", handed_on=("g/u",)),
-    Function(
-        "sqrt", 1, np.sqrt, ("0.5/y",), 0.0, math.inf, True, r"\sqrt{{{0}}}", "sqrt", handed_on=("g/(2*y)",),
+        name="sigmoid", value=_sigmoid, derivatives=("y*(1 - y)",), low=0.0, high=1.0, increasing=True,
+        latex=r"\sigma({0})", plain="σ", torch="sigmoid", rounded_by_place=True, c="logistic(u)", activation=True,
     ),
     Function(
-        "softplus", 1, _softplus, ("sigmoid(u)",), 0.0, math.inf, True, r"\operatorname{{softplus}}({0})", "softplus",
+        name="tanh", value=np.tanh, derivatives=("1 - y*y",), low=-1.0, high=1.0, increasing=True,
+        latex=r"\tanh({0})", torch="tanh", c="hyperbolic_tangent(u)", activation=True,
     ),
     Function(
-        "log_sigmoid", 1, lambda u: -_softplus(-u), ("sigmoid(-u)",), -math.inf, 0.0, True,
-        r"\log\sigma({0})", "logsigmoid",
+        name="relu", value=lambda u: np.maximum(u, 0), derivatives=("step(u)",), handed_on=("if_above(g, u)",), low=0.0,
+        increasing=True, latex=r"\operatorname{{relu}}({0})", torch="relu", c="keep(~(u < (R)0), u)", cheap=True,
+        activation=True,
     ),
     # PyTorch's form, min(max(u/6 + 1/2, 0), 1); Keras before version 3 used a slope of 1/5
     Function(
-        "hard_sigmoid", 1, lambda u: np.clip(u / 6 + 0.5, 0, 1), ("step(u + 3)*step(3 - u)/6",), 0.0, 1.0, True,
-        r"\operatorname{{hard}}\,\sigma({0})", "hardsigmoid", handed_on=("if_between(g, u/6 + 0.5, 0, 1)/6",),
+        name="hard_sigmoid", value=lambda u: np.clip(u / 6 + 0.5, 0, 1), derivatives=("step(u + 3)*step(3 - u)/6",),
+        handed_on=("if_between(g, u/6 + 0.5, 0, 1)/6",), low=0.0, high=1.0, increasing=True,
+        latex=r"\operatorname{{hard}}\,\sigma({0})", torch="hardsigmoid",
+        c="clipped(u / (R)6 + (R)0.5, (R)0, (R)1)", cheap=True, activation=True,
     ),
     Function(
-        "hard_tanh", 1, lambda u: np.clip(u, -1, 1), ("step(u + 1)*step(1 - u)",), -1.0, 1.0, True,
-        r"\operatorname{{hard}}\tanh({0})", "hardtanh", handed_on=("if_between(g, u, -1, 1)",),
+        name="hard_tanh", value=lambda u: np.clip(u, -1, 1), derivatives=("step(u + 1)*step(1 - u)",),
+        handed_on=("if_between(g, u, -1, 1)",), low=-1.0, high=1.0, increasing=True,
+        latex=r"\operatorname{{hard}}\tanh({0})", torch="hardtanh", c="clipped(u, (R)-1, (R)1)", cheap=True,
+        activation=True,
     ),
     Function(
-        "silu", 1, lambda u: u * _sigmoid(u), ("sigmoid(u)*(1 + u*(1 - sigmoid(u)))",), -0.2784645427610738, math.inf,
-        False, r"\operatorname{{silu}}({0})", "silu",
+        name="softplus", value=_softplus, derivatives=("sigmoid(u)",), low=0.0, increasing=True,
+        latex=r"\operatorname{{softplus}}({0})", torch="softplus", rounded_by_place=True,
+        c="larger(u, splat((R)0)) + log_of_one_plus(exp_below(-magnitude(u)))", activation=True,
     ),
-    Function("sin", 1, np.sin, ("cos(u)",), -1.0, 1.0, False, r"\sin({0})", "sin"),
-    Function("cos", 1, np.cos, ("-sin(u)",), -1.0, 1.0, False, r"\cos({0})", "cos"),
     Function(
-        "abs", 1, np.abs, ("sign(u)",), 0.0, math.inf, False, r"\left|{0}\right|", "abs", handed_on=("g*side(u)",),
+        name="silu", value=lambda u: u * _sigmoid(u), derivatives=("sigmoid(u)*(1 + u*(1 - sigmoid(u)))",),
+        low=-0.2784645427610738, latex=r"\operatorname{{silu}}({0})", torch="silu", rounded_by_place=True,
+        c="u * f_sigmoid(u)", activation=True,
     ),
-    Function("sign", 1, np.sign, ("0",), -1.0, 1.0, True, r"\operatorname{{sign}}({0})", "sign"),
+    Function(
+        name="log_sigmoid", value=lambda u: -_softplus(-u), derivatives=("sigmoid(-u)",), high=0.0, increasing=True,
+        latex=r"\log\sigma({0})", torch="logsigmoid", c="-f_softplus(-u)",
+    ),
+    Function(
+        name="exp", value=np.exp, derivatives=("y",), low=0.0, increasing=True, latex=r"\exp({0})", torch="exp",
+        c="exponential(u)",
+    ),
+    Function(
+        name="log", value=np.log, derivatives=("1/u",), handed_on=("g/u",), increasing=True, latex=r"\log({0})",
+        torch="log", c="log",
+    ),
+    Function(
+        name="sqrt", value=np.sqrt, derivatives=("0.5/y",), handed_on=("g/(2*y)",), low=0.0, increasing=True,
+        latex=r"\sqrt{{{0}}}", torch="sqrt", c="sqrt",
+    ),
+    Function(
+        name="sin", value=np.sin, derivatives=("cos(u)",), low=-1.0, high=1.0, latex=r"\sin({0})", torch="sin",
+        c="sin",
+    ),
+    Function(
+        name="cos", value=np.cos, derivatives=("-sin(u)",), low=-1.0, high=1.0, latex=r"\cos({0})", torch="cos",
+        c="cos",
+    ),
+    Function(
+        name="abs", value=np.abs, derivatives=("sign(u)",), handed_on=("g*side(u)",), low=0.0, even=True,
+        latex=r"\left|{0}\right|", torch="abs", c="magnitude(u)", cheap=True,
+    ),
+    Function(
+        name="sign", value=np.sign, derivatives=("0",), low=-1.0, high=1.0, increasing=True,
+        latex=r"\operatorname{{sign}}({0})", torch="sign", cheap=True,
+        c="choose((u > (R)0) | (u < (R)0), with_sign_of(splat((R)1), u), choose(u == (R)0, splat((R)0), u))",
+    ),
     # the Heaviside step, 0 at 0, with the derivative 0 that it has everywhere else
     Function(
-        "step", 1, lambda u: (np.asarray(u) > 0) * 1.0, ("0",), 0.0, 1.0, True, r"\operatorname{{step}}({0})", "step",
-    ),
-    Function("floor", 1, np.floor, ("0",), -math.inf, math.inf, True, r"\left\lfloor{0}\right\rfloor", "floor"),
-    Function(
-        "min", 2, np.minimum, ("(1 + sign(v - u))/2", "(1 + sign(u - v))/2"), -math.inf, math.inf, True,
-        r"\min({0}, {1})", "minimum", handed_on=("unless_above(g, u, v)", "unless_above(g, v, u)"),
+        name="step", value=lambda u: (np.asarray(u) > 0) * 1.0, derivatives=("0",), low=0.0, high=1.0, increasing=True,
+        latex=r"\operatorname{{step}}({0})", torch="step", c="keep(u > (R)0, splat((R)1))", cheap=True,
     ),
     Function(
-        "max", 2, np.maximum, ("(1 + sign(u - v))/2", "(1 + sign(v - u))/2"), -math.inf, math.inf, True,
-        r"\max({0}, {1})", "maximum", handed_on=("unless_above(g, v, u)", "unless_above(g, u, v)"),
+        name="floor", value=np.floor, derivatives=("0",), increasing=True, latex=r"\left\lfloor{0}\right\rfloor",
+        torch="floor", c="floor",
+    ),
+    Function(
+        name="min", arguments=("u", "v"), value=np.minimum,
+        derivatives=("(1 + sign(v - u))/2", "(1 + sign(u - v))/2"),
+        handed_on=("unless_above(g, u, v)", "unless_above(g, v, u)"), increasing=True, latex=r"\min({0}, {1})",
+        torch="minimum", c="choose((u < v) | (u != u), u, v)", cheap=True,
+    ),
+    Function(
+        name="max", arguments=("u", "v"), value=np.maximum,
+        derivatives=("(1 + sign(u - v))/2", "(1 + sign(v - u))/2"),
+        handed_on=("unless_above(g, v, u)", "unless_above(g, u, v)"), increasing=True, latex=r"\max({0}, {1})",
+        torch="maximum", c="larger(u, v)", cheap=True,
     ),
     # How far one step of a differential equation goes, for a rate Δ = e^u, relu(u) or σ(u): backward Euler Δ/(1 + Δ),
     # trapezoid Δ/(1 + Δ/2) (there with Δ = 2σ(u)), exact hold 1 − exp(−Δ). Gates of Gu et al. 2021, "Combining
@@ -144,19 +208,21 @@ _TABLE = (
     _expanded("hold_exp", "1 - exp(-exp(min(u, 7)))", lambda u: -np.expm1(-np.exp(np.minimum(u, 7))), 1.0),
     _expanded("hold_relu", "1 - exp(-relu(u))", lambda u: -np.expm1(-np.maximum(u, 0)), 1.0),
     _expanded("hold_sigmoid", "1 - exp(-sigmoid(u))", lambda u: -np.expm1(-_sigmoid(u)), -math.expm1(-1.0)),
-    Function("softmax", 1, _softmax, (), 0.0, 1.0, False, r"\operatorname{{softmax}}({0})", rows=True),
+    Function(
+        name="softmax", value=_softmax, low=0.0, high=1.0, latex=r"\operatorname{{softmax}}({0})", torch="softmax",
+        rows=True,
+    ),
     # cumulative sum of the softmax: a soft step from 0 to 1 along the vector (Shen et al. 2019, ON-LSTM, equation 5)
     Function(
-        "cumax", 1, lambda u: np.cumsum(_softmax(u), -1), (), 0.0, 1.0, False, r"\operatorname{{cumax}}({0})",
-        rows=True,
+        name="cumax", value=lambda u: np.cumsum(_softmax(u), -1), low=0.0, high=1.0,
+        latex=r"\operatorname{{cumax}}({0})", torch="cumax", rows=True,
     ),
     # zero mean and unit variance over the vector (Ba et al. 2016), without the learned gain and bias
     Function(
-        "layer_norm", 1, _layer_norm, (), -math.inf, math.inf, False, r"\operatorname{{LN}}({0})", rows=True,
+        name="layer_norm", value=_layer_norm, latex=r"\operatorname{{LN}}({0})", torch="layer_norm", rows=True,
     ),
     Function(
-        "roll", 1, lambda u: np.roll(u, 1, -1), (), -math.inf, math.inf, False, r"\operatorname{{roll}}({0})",
-        rows=True,
+        name="roll", value=lambda u: np.roll(u, 1, -1), latex=r"\operatorname{{roll}}({0})", torch="roll", rows=True,
     ),
 )
 # fmt: on
@@ -174,13 +240,25 @@ ELEMENTARY = {name: function for name, function in FUNCTIONS.items() if name not
 """Those that every backend spells out, element by element."""
 
 SELECTIONS: dict[str, Function] = {
-    name: Function(name, arity, value, (), -math.inf, math.inf, False, "")
-    for name, arity, value in (
-        ("if_above", 2, lambda g, u: np.where(np.asarray(u) <= 0, 0.0, g)),
-        ("if_between", 4, lambda g, u, low, high: np.where((np.asarray(u) > low) & (u < high), g, 0.0)),
-        ("unless_above", 3, lambda g, u, v: np.where(np.asarray(u) > v, 0.0, np.where(np.asarray(u) == v, g / 2, g))),
-        ("side", 1, lambda u: (np.asarray(u) > 0) * 1.0 - (np.asarray(u) < 0) * 1.0),
+    name: Function(name=name, arguments=arguments, value=value, c=c)
+    for name, arguments, c, value in (
+        (
+            "if_above", ("g", "u"), "keep(~(u <= (R)0), g)",
+            lambda g, u: np.where(np.asarray(u) <= 0, 0.0, g),
+        ),
+        (
+            "if_between", ("g", "u", "low", "high"), "keep((u > low) & (u < high), g)",
+            lambda g, u, low, high: np.where((np.asarray(u) > low) & (u < high), g, 0.0),
+        ),
+        (
+            "unless_above", ("g", "u", "v"), "keep(~(u > v), choose(u == v, g / (R)2, g))",
+            lambda g, u, v: np.where(np.asarray(u) > v, 0.0, np.where(np.asarray(u) == v, g / 2, g)),
+        ),
+        (
+            "side", ("u",), "keep((u > (R)0) | (u < (R)0), with_sign_of(splat((R)1), u))",
+            lambda u: (np.asarray(u) > 0) * 1.0 - (np.asarray(u) < 0) * 1.0,
+        ),
     )
-}
+}  # fmt: skip
 """What adjoints alone are written with, no function of the language: g where a condition holds, selected and never
 multiplied, since an infinite g times 0 is no number; and the sign, 0 of what is no number."""

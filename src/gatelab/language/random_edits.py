@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gatelab.errors import UserError
+from gatelab.language.edits import IDENTITY
+from gatelab.language.functions import FUNCTIONS
 from gatelab.language.variant import Variant
 
 __all__ = ["mutated"]
 
-_ACTIVATIONS = ("sigmoid", "tanh", "relu", "identity", "hard_sigmoid", "hard_tanh", "softplus", "silu")
 _OPERATIONS: tuple[type[ast.operator], ...] = (ast.Add, ast.Sub, ast.Mult)
 _TRIES = 400
 
@@ -61,6 +62,12 @@ def _worth_trying(candidate: Variant, original: Variant) -> bool:
     )  # fmt: skip
 
 
+def _activations() -> list[str]:
+    """Return the activations that may be drawn; the place of the identity is part of what a seed means."""
+    names = [name for name, function in FUNCTIONS.items() if function.activation]
+    return [*names[:3], IDENTITY, *names[3:]]
+
+
 def _vectors(variant: Variant, name: str) -> list[str]:
     """Return the hidden vectors that an equation may read: states, and what was computed above it."""
     names = list(variant.equations)
@@ -80,7 +87,7 @@ def _nodes(tree: ast.expr, wanted: Callable[[ast.expr], bool]) -> list[ast.expr]
 
 
 def _is_activation(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ACTIVATIONS
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _activations()
 
 
 def _replaced(tree: ast.expr, target: ast.expr, new: str) -> str:
@@ -99,14 +106,14 @@ def _exchange_activation(text: str, _readable: list[str], draw: random.Random) -
     call = draw.choice(calls)
     assert isinstance(call, ast.Call)
     inside = ", ".join(map(ast.unparse, call.args))
-    chosen = draw.choice(_ACTIVATIONS)
-    return _replaced(tree, call, inside if chosen == "identity" else f"{chosen}({inside})")
+    chosen = draw.choice(_activations())
+    return _replaced(tree, call, inside if chosen == IDENTITY else f"{chosen}({inside})")
 
 
 def _insert_activation(text: str, _readable: list[str], draw: random.Random) -> str | None:
     tree = ast.parse(text, mode="eval").body
     target = draw.choice(_nodes(tree, lambda node: isinstance(node, ast.Name | ast.BinOp | ast.Call)) or [tree])
-    chosen = draw.choice([name for name in _ACTIVATIONS if name != "identity"])
+    chosen = draw.choice([name for name in _activations() if name != IDENTITY])
     return _replaced(tree, target, f"{chosen}({ast.unparse(target)})")
 
 

@@ -147,7 +147,7 @@ class _Plain(_Notation):
         return _digits(value), _ATOM
 
     def call(self, function: str, arguments: list[str]) -> str:
-        return f"{'σ' if function == 'sigmoid' else function}({', '.join(arguments)})"
+        return f"{FUNCTIONS[function].plain or function}({', '.join(arguments)})"
 
     def quotient(self, left: Expression, right: Expression) -> tuple[str, int]:
         return f"{self.inner(left, _PRODUCT, leading=True)} / {self.inner(right, _ATOM)}", _PRODUCT

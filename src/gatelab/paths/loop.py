@@ -174,35 +174,31 @@ def evaluator(instruction: Instruction) -> Callable[..., Any]:
             raise AssertionError(kind)
 
 
-_OF_ROWS: dict[str, Callable[..., Any]] = {
+_OWN: dict[str, Callable[..., Any]] = {
+    "step": lambda u: (u > 0).to(u.dtype),
+    # beyond its threshold torch's is the identity; at 20, the default, that is 2e-9 off
+    "softplus": lambda u: functional.softplus(u, threshold=40.0),
+    # the derivative of torch's has 1/6 in single precision, whatever the dtype
+    "hardsigmoid": lambda u: _clipped(u / 6 + 0.5, 0.0, 1.0),
+    "hardtanh": lambda u: _clipped(u, -1.0, 1.0),
+    # torch's is 0 of what is no number
+    "sign": lambda u: torch.where(u.isnan(), u.detach(), torch.sign(u)),
     "softmax": lambda u: u.softmax(-1),
     "cumax": lambda u: u.softmax(-1).cumsum(-1),
     "layer_norm": lambda u: functional.layer_norm(u, u.shape[-1:]),
     "roll": lambda u: u.roll(1, -1),
 }
+"""What torch has not, or has otherwise, by the name that the table of functions gives it."""
 
 
 def _element_wise(name: str) -> Callable[..., Any]:
-    if name in _OF_ROWS:
-        return _OF_ROWS[name]
-    if name == "step":
-        return lambda u: (u > 0).to(u.dtype)
-    if name == "softplus":
-        # beyond its threshold torch's is the identity; at 20, the default, that is 2e-9 off
-        return lambda u: functional.softplus(_row_by_row(u), threshold=40.0)
-    if name == "hard_sigmoid":
-        # the derivative of torch's has 1/6 in single precision, whatever the dtype
-        return lambda u: _clipped(u / 6 + 0.5, 0.0, 1.0)
-    if name == "hard_tanh":
-        return lambda u: _clipped(u, -1.0, 1.0)
-    if name == "sign":
-        # torch's is 0 of what is no number
-        return lambda u: torch.where(u.isnan(), u.detach(), torch.sign(u))
-    spelling = FUNCTIONS[name].torch
-    function: Callable[..., Any] = getattr(torch, spelling, None) or getattr(functional, spelling)
-    if name in ("sigmoid", "silu"):
+    row = FUNCTIONS[name]
+    function: Callable[..., Any] = (
+        _OWN.get(row.torch) or getattr(torch, row.torch, None) or getattr(functional, row.torch)
+    )
+    if row.rounded_by_place:
         return lambda u: function(_row_by_row(u))
-    if FUNCTIONS[name].arity == 1:
+    if row.arity == 1:
         return function
 
     def of_two(u: Any, v: Any) -> Tensor:

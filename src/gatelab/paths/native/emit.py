@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from gatelab.compiler.adjoint import Plan
 from gatelab.paths.native.block_text import BlockText
+from gatelab.paths.native.function_text import functions
 from gatelab.paths.native.gradient_text import GradientText
 from gatelab.paths.native.places import Places, Size, filled
 from gatelab.paths.native.product_text import ProductText
@@ -50,6 +51,10 @@ def emit(
     return _Emitter(Places(plan, states, constants, "H" if equal else "I"), double=double).source()
 
 
+def _file(name: str) -> str:
+    return files("gatelab.paths.native").joinpath("c", name).read_text(encoding="utf-8")
+
+
 class _Emitter:
     def __init__(self, at: Places, *, double: bool) -> None:
         self.at, self.double = at, double
@@ -57,7 +62,8 @@ class _Emitter:
     def source(self) -> Source:
         products, blocks = ProductText(self.at), BlockText(self.at)
         parts = [f"#define DOUBLE {int(self.double)}"]
-        parts += [files("gatelab.paths.native").joinpath("c", name).read_text(encoding="utf-8") for name in _FILES]
+        vectors, numerics, panels = (_file(name) for name in _FILES)
+        parts += [vectors, numerics, functions(), panels]
         parts += [self._call_frame(), self._measure(), products.packing()]
         for stage in range(len(self.at.plan.forward)):
             parts += [products.forward(stage), blocks.block(stage, back=False)]

@@ -1,4 +1,4 @@
-/* The element-wise functions of language/functions.py on vectors. A NaN that comes in goes out. */
+/* What the element-wise functions of language/functions.py are written with. A NaN that comes in goes out. */
 
 #if DOUBLE
 #define BITS 52
@@ -64,7 +64,7 @@ INLINE V exp_below(V u) {
     return keep(~(u < (R)LOWEST), p * scale + scale);
 }
 
-INLINE V f_exp(V u) {
+INLINE V exponential(V u) {
     /* clipped where the result is 0 or infinite, scaled in two halves so that both ends are reached gradually */
     V n, clipped = choose(u < (R)(2 * LOWEST), splat((R)(2 * LOWEST)), u);
     clipped = choose(clipped > (R)(2 * HIGHEST), splat((R)(2 * HIGHEST)), clipped);
@@ -76,13 +76,13 @@ INLINE V f_exp(V u) {
 }
 
 /* sigmoid(u) = 1/(1 + e) for u >= 0, e/(1 + e) below, with e = exp(-|u|) */
-INLINE V f_sigmoid(V u) {
+INLINE V logistic(V u) {
     V e = exp_below(-magnitude(u));
     return choose(u < (R)0, e, splat((R)1)) / ((R)1 + e);
 }
 
 /* tanh |u| = -m/(2 + m) with m = exp(-2|u|) - 1, which the reduction gives without cancellation */
-INLINE V f_tanh(V u) {
+INLINE V hyperbolic_tangent(V u) {
     V n, size = magnitude(u) * (R)-2;
     V p = reduced(choose(size < (R)-40, splat((R)-40), size), &n);
     V scale = power_of_two(n);
@@ -90,29 +90,10 @@ INLINE V f_tanh(V u) {
     return with_sign_of(magnitude(m / ((R)2 + m)), u);
 }
 
-INLINE V f_relu(V u) { return keep(~(u < (R)0), u); }
-INLINE V f_abs(V u) { return magnitude(u); }
-INLINE V f_step(V u) { return keep(u > (R)0, splat((R)1)); }
-INLINE V f_sign(V u) { return choose((u > (R)0) | (u < (R)0), with_sign_of(splat((R)1), u), choose(u == (R)0, splat((R)0), u)); }
-INLINE V f_min(V u, V v) { return choose((u < v) | (u != u), u, v); }
-INLINE V f_max(V u, V v) { return choose((u > v) | (u != u), u, v); }
+/* the larger of two, NaN where either is */
+INLINE V larger(V u, V v) { return choose((u > v) | (u != u), u, v); }
 INLINE V clipped(V u, R low, R high) { return choose(u < low, splat(low), choose(u > high, splat(high), u)); }
-INLINE V f_hard_tanh(V u) { return clipped(u, (R)-1, (R)1); }
-INLINE V f_hard_sigmoid(V u) { return clipped(u / (R)6 + (R)0.5, (R)0, (R)1); }
-/* what adjoints are written with: g selected, never multiplied with 0 */
-INLINE V f_if_above(V g, V u) { return keep(~(u <= (R)0), g); }
-INLINE V f_if_between(V g, V u, V low, V high) { return keep((u > low) & (u < high), g); }
-INLINE V f_unless_above(V g, V u, V v) { return keep(~(u > v), choose(u == v, g / (R)2, g)); }
-INLINE V f_side(V u) { return keep((u > (R)0) | (u < (R)0), with_sign_of(splat((R)1), u)); }
-INLINE V f_silu(V u) { return u * f_sigmoid(u); }
-BY_LANE(f_log, C(log))
-BY_LANE(f_sqrt, C(sqrt))
-BY_LANE(f_floor, C(floor))
-BY_LANE(f_sin, C(sin))
-BY_LANE(f_cos, C(cos))
 BY_LANE(log_of_one_plus, C(log1p))
-INLINE V f_softplus(V u) { return f_max(u, splat((R)0)) + log_of_one_plus(exp_below(-magnitude(u))); }
-INLINE V f_log_sigmoid(V u) { return -f_softplus(-u); }
 
 INLINE V raised(V u, R exponent) {
     V y;
