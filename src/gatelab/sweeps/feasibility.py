@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gatelab.compiler import program
 from gatelab.configuration import RunConfiguration
-from gatelab.configuration.loggers import check_loggers
+from gatelab.configuration.logger_checks import check_loggers
 from gatelab.configuration.shared_values import Same
 from gatelab.configuration.wandb_environment import check_variables
 from gatelab.disk import check_place

@@ -7,7 +7,7 @@ import torch
 from pytorch_lightning import Callback
 
 from gatelab.configuration import RunConfiguration
-from gatelab.configuration.loggers import check_loggers
+from gatelab.configuration.logger_checks import check_loggers
 from gatelab.errors import SharedError, UserError
 from gatelab.store import LEASE, Claims, Result, Stop, Store
 from gatelab.training.resuming import groups, states
