@@ -7,14 +7,11 @@ import torch
 from gatelab.errors import UserError
 from gatelab.randomness import generator
 from gatelab.tasks import TASKS, Batch, FiniteTask, GeneratedTask
+from gatelab.tasks.checking import QUESTIONS, same, sequences
 from tests.tasks.examples import SMALL
 
 BATCH_SIZE = 3
 FLOAT32_TOLERANCE = 1e-6  # relative: a few roundings
-
-
-def same(one, other):
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def random_outputs(task, batch, *runs):
@@ -23,46 +20,14 @@ def random_outputs(task, batch, *runs):
     return torch.from_numpy(generator(0, "outputs").normal(size=shape).astype(np.float32))
 
 
-@pytest.mark.parametrize("part", ["training", "validation", "test"])
-def test_shapes_and_dtypes(task, part):
-    batch = task.training_batch(0, 0, BATCH_SIZE) if part == "training" else getattr(task, part)()
-    time, size = batch.inputs.shape[:2]
-    leading = {"last": (size,), "every": (time, size)}[task.readout]
-    if task.reads_tokens:
-        assert batch.inputs.ndim == 2
-        assert batch.inputs.dtype == np.int64
-        assert batch.inputs.min() >= 0
-        assert batch.inputs.max() < task.input_size
-    else:
-        assert batch.inputs.shape[2:] == (task.input_size,)
-        assert batch.inputs.dtype == np.float32
-    assert batch.lengths.shape == (size,)
-    assert batch.lengths.dtype == np.int64
-    assert batch.lengths.min() >= 1
-    assert batch.lengths.max() <= time
-    if isinstance(task, FiniteTask) and part != "training":
-        assert batch.lengths.max() == time
-    assert batch.targets.shape[: len(leading)] == leading
-    assert batch.targets.dtype in (np.float32, np.int64)
-    for weights in (batch.loss_weights, batch.score_weights):
-        assert weights.shape == leading
-        assert weights.dtype == np.float32
-        assert weights.sum() > 0
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_task_keeps_its_promises(task, question):
+    assert list(QUESTIONS[question](task, BATCH_SIZE)) == []
 
 
-def test_padding_is_silent_and_has_no_weight(task):
-    for batch in (task.training_batch(0, 0, BATCH_SIZE), task.validation(), task.test()):
-        after_the_end = np.arange(len(batch.inputs))[:, None] >= batch.lengths
-        assert not batch.inputs[after_the_end].any()
-        if task.readout == "every":
-            assert not batch.loss_weights[after_the_end].any()
-            assert not batch.score_weights[after_the_end].any()
-
-
-def test_a_batch_follows_from_seed_and_step_alone(task):
-    first = task.training_batch(1, 2, BATCH_SIZE)
-    task.training_batch(5, 0, BATCH_SIZE)
-    assert same(first, task.training_batch(1, 2, BATCH_SIZE))
+def test_finite_data_are_no_longer_than_their_longest_sequence(task):
+    for batch in (task.validation(), task.test()) if isinstance(task, FiniteTask) else ():
+        assert batch.lengths.max() == len(batch.inputs)
 
 
 def test_other_seeds_and_steps_give_other_batches(task):
@@ -70,30 +35,6 @@ def test_other_seeds_and_steps_give_other_batches(task):
     # four tiny chorales make so few batches that two can be the same
     differ = any if task.name == "chorales" else all
     assert differ(not same(batches[0], other) for other in batches[1:])
-
-
-def test_all_training_batches_have_one_shape(task):
-    shapes = {
-        tuple(array.shape for array in task.training_batch(seed, step, BATCH_SIZE))
-        for seed in range(2)
-        for step in range(5)
-    }
-    assert len(shapes) == 1
-
-
-def test_held_out_sequences_are_always_the_same_and_apart(task):
-    assert same(task.validation(), task.validation())
-    assert same(task.test(), task.test())
-    training = task.training() if isinstance(task, FiniteTask) else task.training_batch(0, 0, 500)
-    validation, test = sequences(task.validation()), sequences(task.test())
-    assert not sequences(training) & validation
-    assert not sequences(training) & test
-    assert not validation & test
-
-
-def sequences(batch):
-    singles = [batch.select(slice(index, index + 1)) for index in range(len(batch.lengths))]
-    return {single.inputs[: single.lengths[0]].tobytes() + single.targets.tobytes() for single in singles}
 
 
 def test_the_seed_of_a_run_that_equals_the_data_seed_repeats_nothing():
@@ -106,13 +47,6 @@ def test_the_seed_of_a_run_that_equals_the_data_seed_repeats_nothing():
         assert not same(training, task.validation())
         assert not same(training, task.test())
         assert not same(task.validation(), other.validation())
-
-
-def test_losses_and_scores_have_the_shape_of_their_weights(task):
-    batch = task.validation()
-    outputs, targets = random_outputs(task, batch), torch.from_numpy(batch.targets)
-    assert task.losses(outputs, targets).shape == batch.loss_weights.shape
-    assert task.scores(outputs, targets).shape == batch.score_weights.shape
 
 
 @pytest.mark.parametrize("shared_targets", [True, False])
@@ -182,10 +116,3 @@ def test_an_epoch_shows_every_training_sequence_at_most_once(tiny_chorales):
 def test_a_batch_larger_than_the_training_set_is_refused(tiny_chorales):
     with pytest.raises(UserError, match=r"^training\.batch_size=5: must be at most 4, .* of task 'chorales'$"):
         tiny_chorales.training_batch(0, 0, 5)
-
-
-def test_a_task_says_what_its_scores_mean(task):
-    assert task.chance_meaning
-    assert task.source
-    assert task.score_name
-    assert (task.perfect > task.chance) == task.higher_is_better

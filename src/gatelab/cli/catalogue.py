@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ from gatelab.errors import UserError, suggest
 from gatelab.language import Variant, load_variant, variant_files
 from gatelab.language.random_edits import mutated
 from gatelab.locations import command_line, conf_directory
+from gatelab.outside import NotAllowedError
 from gatelab.paths import able, reference
 from gatelab.reading import parse_yaml, read_text
 from gatelab.report.tables import Column, Table, plain
@@ -89,7 +91,7 @@ def catalogue(arguments: list[str]) -> int:
         if request.family in ("", _family(file))
     }
     variants = [_of_variant(variant, name, _family(files[name]), request) for name, variant in loaded.items()]
-    tasks = [_of_task(file) for file in _files("task", request.directories)]
+    tasks = _of_tasks(request.directories)
     openings = [_of_opening(file) for file in _files("opening", request.directories)]
     sizes = {"input_size": request.input_size, "hidden_size": request.hidden_size}
     listing = {**sizes, "variants": variants, "tasks": tasks, "openings": openings}
@@ -194,13 +196,24 @@ def _of_variant(variant: Variant, name: str, family: str, request: _Request) -> 
     }
 
 
+def _of_tasks(directories: Iterable[str]) -> list[dict[str, Any]]:
+    """Return what is said of each task; one from outside that nobody has allowed is named on stderr instead."""
+    found = []
+    for file in _files("task", directories):
+        try:
+            found.append(_of_task(file))
+        except NotAllowedError as error:
+            print(f"note: not listed: {error}", file=sys.stderr)
+    return found
+
+
 def _of_task(file: Path) -> dict[str, Any]:
     content, what = _read(file)
     settings = {key: value for key, value in content.items() if key != "name"}
     try:
         task = task_from_mapping(content)
     except UserError as error:
-        raise UserError(f"{file}: {error}") from None
+        raise type(error)(f"{file}: {error}") from None
     return {"name": file.stem, "what": what, "settings": settings, "score": task.score_name, "source": task.source}
 
 

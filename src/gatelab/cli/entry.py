@@ -12,6 +12,7 @@ from typing import NoReturn
 from gatelab import signals
 from gatelab.disk import FULL, because
 from gatelab.errors import UserError
+from gatelab.permission import permitted
 
 __all__ = ["run"]
 
@@ -24,15 +25,18 @@ def run(function: Callable[[list[str]], int], arguments: Sequence[str]) -> NoRet
     """Call a command with its arguments and leave the process with the status it returns.
 
     A UserError is printed on stderr and the status is 2; ``debug=true`` among the arguments (which the command does
-    not get to see) lets it through with its traceback. Ctrl-C ends with one line and status 130, SIGTERM with 143, a
-    terminal that closes with 129. A reader that closes the pipe early, such as ``head``, is no error to talk about; a
-    full disk is one of one line.
+    not get to see) lets it through with its traceback; ``allow_import=my_package``, which it does not see either, lets
+    files name classes of a package (:mod:`gatelab.outside`).
+
+    Ctrl-C ends with one line and status 130, SIGTERM with 143, a terminal that closes with 129. A reader that closes
+    the pipe early, such as ``head``, is not reported; a full disk is an error of one line.
     """
     debug = "debug=true" in arguments
     _print_anything()
     try:
         with signals.watched():
-            status = function([argument for argument in arguments if argument != "debug=true"])
+            with permitted([argument for argument in arguments if argument != "debug=true"]) as words:
+                status = function(words)
             sys.stdout.flush()
     except UserError as error:
         if debug:

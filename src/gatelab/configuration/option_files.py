@@ -16,15 +16,18 @@ from gatelab.errors import UserError, one_line, suggest
 from gatelab.keys import MODELS, LoggerSection, OptimizerSection
 from gatelab.language.edits import FACTORS
 from gatelab.language.variant import KEYS
-from gatelab.layers.openings import OPENINGS
+from gatelab.layers.openings import OPENINGS, Opening
 from gatelab.locations import command_line
+from gatelab.outside import Named, outside_class
+from gatelab.permission import allowed
 from gatelab.reading import parse_yaml, read_text
-from gatelab.tasks import TASKS
+from gatelab.tasks import TASKS, Task
 
 __all__ = ["SECTIONS", "check_keys", "check_section", "read_mapping", "read_option"]
 
 _HEADER = re.compile(r"#\s*@\s*(\S*)\s*(.*)")
-_KINDS: dict[str, Mapping[str, type[BaseModel]]] = {"task": TASKS, "opening": OPENINGS}
+_KINDS: dict[str, Mapping[str, type[Named]]] = {"task": TASKS, "opening": OPENINGS}
+_PARENTS: dict[str, type[Named]] = {"task": Task, "opening": Opening}
 SECTIONS = ("variant", *_KINDS, *MODELS)
 """Those of a configuration that are mappings."""
 
@@ -111,7 +114,13 @@ def _keys(section: str, content: Mapping[str, Any], where: str, above: str) -> I
     kinds = _KINDS[section]
     name = content.get("name")
     if name is None and above:  # an experiment adds to the section of the task that it chooses
-        return dict.fromkeys(field for kind in kinds.values() for field in kind.model_fields)
+        fields = dict.fromkeys(field for kind in kinds.values() for field in kind.model_fields)
+        # a class from outside may be the one that is chosen; its fields are checked with the values
+        return {**fields, **dict.fromkeys(content)} if allowed() else fields
+    if isinstance(name, str) and name not in kinds:
+        found = outside_class(name, section, _PARENTS[section], f"{where}: {above}name")
+        if found is not None:
+            return found.model_fields
     if not isinstance(name, str) or name not in kinds:
         near = suggest(str(name), kinds)
         known = ", ".join(kinds) if len(kinds) < 10 else f"`{command_line('catalogue')}` lists all"

@@ -20,6 +20,7 @@ from gatelab.configuration.wandb_environment import DEFAULTS, default
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.layers.openings import OPENINGS
 from gatelab.locations import command_line
+from gatelab.outside import entry_point_names
 from gatelab.randomness import generator
 
 __all__ = ["DRAWS", "register"]
@@ -103,7 +104,7 @@ def _by_opening(*pairs: Any, _root_: Container, _node_: Node) -> Any:
     where, values = _table("opening", pairs, _node_)
     name = OmegaConf.select(_root_, "opening.name")
     for known in values:
-        if known not in OPENINGS:
+        if known not in OPENINGS and ":" not in str(known) and known not in entry_point_names("opening"):
             raise UserError(f"{where}: unknown opening '{known}'{suggest(str(known), OPENINGS)}")
     return values.get(name)
 

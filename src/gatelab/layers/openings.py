@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from gatelab.errors import UserError, suggest
 from gatelab.language import Variant
 from gatelab.language.tree import Read, walk
+from gatelab.outside import Named, entry_point_names, outside_class
 from gatelab.validation import check
 
 if TYPE_CHECKING:
@@ -26,16 +27,14 @@ __all__ = [
     "Uniform",
     "Zero",
     "opened_biases",
+    "opening_class",
     "opening_from_mapping",
 ]
 
 
-class Opening(BaseModel, ABC):
+class Opening(Named, ABC):
     """Values that biases get before the first step; the fields are the keys of a file of conf/opening/."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    name: str
     source: str = ""
 
     def check(self, variant: Variant) -> None:
@@ -202,12 +201,24 @@ def opening_from_mapping(mapping: Mapping[str, object]) -> Opening:
         raise UserError(f"opening={mapping}: must be a mapping")
     if "name" not in mapping:
         raise UserError(f"key 'opening.name' is missing; allowed: {', '.join(OPENINGS)}")
-    name = mapping["name"]
-    if not isinstance(name, str) or name not in OPENINGS:
-        raise UserError(f"unknown opening '{name}'{suggest(str(name), OPENINGS)}; allowed: {', '.join(OPENINGS)}")
+    kind = opening_class(mapping["name"], "opening.name")
     # null for a number that the opening does not have says nothing: in a sweep over openings another one has it
-    known = OPENINGS[name].model_fields
-    return check(OPENINGS[name], {k: v for k, v in mapping.items() if v is not None or k in known}, "opening")
+    known = kind.model_fields
+    return check(kind, {k: v for k, v in mapping.items() if v is not None or k in known}, "opening")
+
+
+def opening_class(name: object, key: str) -> type[Opening]:
+    """Return the class of an opening: one of ``OPENINGS``, or one from outside gatelab if the user has allowed it.
+
+    Raises:
+        UserError: there is none of the name, or as :func:`gatelab.outside.outside_class`; ``key`` says where it stands.
+    """
+    found = OPENINGS.get(name) if isinstance(name, str) else None
+    found = found or (outside_class(name, "opening", Opening, key) if isinstance(name, str) else None)
+    if found is None:
+        known = [*OPENINGS, *entry_point_names("opening")]
+        raise UserError(f"unknown opening '{name}'{suggest(str(name), known)}; allowed: {', '.join(known)}")
+    return found
 
 
 def opened_biases(variant: Variant) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from gatelab.configuration import Reading, RunConfiguration
+from gatelab.permission import allowed, allowing
 
 __all__ = ["Job", "JobReport"]
 
@@ -20,6 +21,8 @@ class Job:
         identities: of its runs, in the same order.
         sweep: the name under which loggers group the runs.
         trial: measure a few steps instead, and leave nothing behind.
+        allow_import: packages from which a task or an opening may be imported: the permission that the user gave to the
+            process that planned.
     """
 
     title: str
@@ -27,6 +30,7 @@ class Job:
     identities: tuple[str, ...]
     sweep: str | None = None
     trial: bool = False
+    allow_import: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -34,12 +38,14 @@ class Job:
     ) -> "Job":
         """Return the job to train some runs together."""
         mappings = tuple(configuration.mapping() for configuration in configurations)
-        return cls(title, mappings, tuple(configuration.identity for configuration in configurations), sweep, trial)
+        identities = tuple(configuration.identity for configuration in configurations)
+        return cls(title, mappings, identities, sweep, trial, allowed())
 
     def runs(self) -> list[RunConfiguration]:
         """Return the configurations of the runs, checked, without a look at any file."""
         reading = Reading(frozen=True)
-        runs = [reading.run(mapping) for mapping in self.configurations]
+        with allowing(self.allow_import):
+            runs = [reading.run(mapping) for mapping in self.configurations]
         if tuple(run.identity for run in runs) != self.identities:
             raise RuntimeError(f"{self.title}: the gatelab that trains is not the gatelab that planned")
         return runs
@@ -52,7 +58,7 @@ class Job:
     def from_text(cls, text: str) -> "Job":
         """Return the job in a text."""
         content = json.loads(text)
-        sequences = {name: tuple(content[name]) for name in ("configurations", "identities")}
+        sequences = {name: tuple(content[name]) for name in ("configurations", "identities", "allow_import")}
         return cls(**{**content, **sequences})
 
 

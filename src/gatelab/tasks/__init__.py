@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from gatelab.errors import UserError, suggest
 from gatelab.locations import command_line
+from gatelab.outside import entry_point_names, outside_class
 from gatelab.tasks.formal import anbn, dyck, reber, regular, state_tracking, tomita, transduction
 from gatelab.tasks.images import digits, pictures
 from gatelab.tasks.memory import (
@@ -29,7 +30,17 @@ from gatelab.tasks.text import characters, imdb, words
 from gatelab.tasks.timing import periodic_function, spikes
 from gatelab.validation import check
 
-__all__ = ["TASKS", "Batch", "FiniteTask", "GeneratedTask", "LengthTask", "RangeTask", "Task", "task_from_mapping"]
+__all__ = [
+    "TASKS",
+    "Batch",
+    "FiniteTask",
+    "GeneratedTask",
+    "LengthTask",
+    "RangeTask",
+    "Task",
+    "task_class",
+    "task_from_mapping",
+]
 
 _KINDS: tuple[type[Task], ...] = (
     # memory
@@ -82,8 +93,18 @@ def task_from_mapping(mapping: Mapping[str, object]) -> Task:
         raise UserError(f"task={mapping}: must be a mapping")
     if "name" not in mapping:
         raise UserError(f"key 'task.name' is missing; `{command_line('catalogue')}` lists the tasks")
-    name = mapping["name"]
-    if not isinstance(name, str) or name not in TASKS:
-        hint = suggest(str(name), TASKS)
+    return check(task_class(mapping["name"], "task.name"), mapping, "task")
+
+
+def task_class(name: object, key: str) -> type[Task]:
+    """Return the class of a task: one of ``TASKS``, or one from outside gatelab if the user has allowed it.
+
+    Raises:
+        UserError: there is none of the name, or as :func:`gatelab.outside.outside_class`; ``key`` says where it stands.
+    """
+    found = TASKS.get(name) if isinstance(name, str) else None
+    found = found or (outside_class(name, "task", Task, key) if isinstance(name, str) else None)
+    if found is None:
+        hint = suggest(str(name), [*TASKS, *entry_point_names("task")])
         raise UserError(f"unknown task '{name}'{hint}; `{command_line('catalogue')}` lists all {len(TASKS)}")
-    return check(TASKS[name], mapping, "task")
+    return found

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from gatelab.errors import UserError
+from gatelab.outside import Named
 from gatelab.randomness import generator
 from gatelab.tasks.losses import Measure
 
@@ -49,10 +50,8 @@ class Batch(NamedTuple):
         )
 
 
-class Task(BaseModel, ABC):
+class Task(Named, ABC):
     """Data, loss and score; the fields of a task are the keys of its file in conf/task/."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     reads_tokens: ClassVar[bool] = False
     """Whether inputs are tokens, integers below ``input_size`` for which a network learns embeddings."""
@@ -60,8 +59,6 @@ class Task(BaseModel, ABC):
     """What is minimised; a task whose loss needs its fields has a method :meth:`losses` of its own instead."""
     score: ClassVar[Measure]
     """What the task is judged by, or a method :meth:`scores` of its own."""
-
-    name: str
 
     @property
     @abstractmethod
