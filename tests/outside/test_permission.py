@@ -13,7 +13,7 @@ from gatelab.errors import UserError
 from gatelab.layers.openings import opening_from_mapping
 from gatelab.outside import NotAllowedError
 from gatelab.permission import allowed, allowing, permitted
-from gatelab.sweeps.job import Order
+from gatelab.sweeps.job import Job
 from gatelab.tasks import task_from_mapping
 from tests.outside.made_up import HOSTILE, TASK, write_canary, write_package
 
@@ -198,16 +198,16 @@ def test_an_opening_needs_the_same_permission(library):
         assert type(opening_from_mapping({"name": "my_package.module:Own"})).__module__ == "my_package.module"
 
 
-def test_an_order_takes_the_permission_to_whoever_trains(library):
+def test_a_job_takes_the_permission_to_whoever_trains(library):
     write_package(library)
     with allowing(["my_package"]):
         base = composed(["task=adding", "logger=none"]).mapping()
         task = {"name": "my_package.module:Own"}
         run = run_configuration({key: value for key, value in base.items() if key != "label"} | {"task": task})
-        text = Order.of([run], "a stack", None).text()
+        text = Job.of([run], "a stack", None).text()
     with pytest.raises(NotAllowedError):
         run_configuration(run.mapping(), frozen=True)
-    order = Order.from_text(text)
-    assert order.allow_import == ("my_package",)
-    assert [each.identity for each in order.runs()] == [run.identity]
+    job = Job.from_text(text)
+    assert job.allow_import == ("my_package",)
+    assert [each.identity for each in job.runs()] == [run.identity]
     assert allowed() == ()
