@@ -185,20 +185,20 @@ def test_a_dead_process_is_followed_at_once(tmp_path):
 
 def test_a_process_that_has_the_number_of_the_dead_one_is_another(folder):
     mine = owner.this_process()
-    assert not mine.dead()
-    for other, dead in (({"started": "1"}, True), ({"host": "elsewhere"}, False), ({"place": "a container"}, False)):
-        assert Owner(**{**mine.to_mapping(), **other}).dead() is dead
+    assert mine.alive()
+    for other, alive in (({"started": "1"}, False), ({"host": "elsewhere"}, None), ({"place": "a container"}, None)):
+        assert Owner(**{**mine.to_mapping(), **other}).alive() is alive
 
 
 def test_a_zombie_is_dead():
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     child = Owner(**{**owner.this_process().to_mapping(), "pid": process.pid, "started": owner._started(process.pid)})
-    assert not child.dead()
+    assert child.alive()
     process.stdin.close()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert child.dead()
+    assert child.alive() is False
     process.wait()
-    assert child.dead()
+    assert child.alive() is False
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b'{"lease": "long"}'])

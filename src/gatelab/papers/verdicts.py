@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["EVIDENCE", "EVIDENCE_MARKS", "Verdict", "Word"]
+__all__ = ["EVIDENCE", "Verdict", "Word"]
 
 Word = Literal["reproduced", "partly", "not reproduced", "not comparable"]
 
@@ -15,8 +15,6 @@ EVIDENCE: dict[str, str] = {
 }
 """Mark -> how a number or a statement with it is introduced: read in the paper or its official code (V), quoted by a
 third party (S), from memory (M), or our own question (X)."""
-
-EVIDENCE_MARKS = tuple(EVIDENCE)
 
 
 @dataclass(frozen=True, slots=True)

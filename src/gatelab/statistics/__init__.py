@@ -1,5 +1,7 @@
 """What the numbers of many runs say; numpy and scipy only. A positive difference means: better than the baseline.
 
+docs/statistics.md describes every function; some are for use from Python alone, and no page of ours calls them.
+
 scipy takes half a second to import, so the functions that need it do so themselves.
 """
 

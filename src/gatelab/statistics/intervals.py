@@ -30,11 +30,6 @@ class Interval(Counted):
     degenerate: bool
     """The data cannot say how sure they are (no run, one run, or all equal): the interval is the point itself."""
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether zero lies outside; never of a degenerate interval, which knows nothing."""
-        return not self.degenerate and (self.low > 0 or self.high < 0)
-
 
 def point(
     estimate: float, *, confidence: float, method: Method, counts: Counts, baseline_counts: Counts | None = None

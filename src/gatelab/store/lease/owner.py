@@ -55,10 +55,6 @@ class Owner:
         mine = this_process()
         return (self.host, self.place, self.pid, self.started) == (mine.host, mine.place, mine.pid, mine.started)
 
-    def dead(self) -> bool:
-        """Say whether the process is known to have ended."""
-        return self.alive() is False
-
     def alive(self) -> bool | None:
         """Say whether the process lives: it is there and not stopped, as by Ctrl-Z.
 
