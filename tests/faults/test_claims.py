@@ -44,7 +44,7 @@ sys.stdin.readline()
 done = []
 for name in sys.argv[2:]:
     with Claims(store) as claims:
-        claim = lease.take(name)
+        claim = claims.take(name)
         if claim is not None:
             store.record(name, {"name": name}, claim).finish(example(identity=name))
             done.append(name)
