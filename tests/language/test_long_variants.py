@@ -13,7 +13,7 @@ from gatelab.compiler import multiply_adds, parameter_count, program
 from gatelab.compiler.adjoint import plan
 from gatelab.compiler.costs import dependent_products
 from gatelab.compiler.scannable import scan_order
-from gatelab.language import Variant, bounds, gates, latex, plain
+from gatelab.language import Variant, bounds, gates
 from gatelab.language.wiring import wiring
 from gatelab.paths.native.constants import constants_of
 from gatelab.paths.native.emit import emit
@@ -60,7 +60,7 @@ def derived(variant: Variant) -> str:
         known = constants_of(schedule, way.constants, weights, torch.zeros(1, 1, 3), 4)
     text = emit(way, sizes, {index: size for index, (_, size) in known.items()}, double=False).text
     scan_order(schedule)
-    for of_variant in (latex, plain, bounds, gates, wiring, dependent_products, hash):
+    for of_variant in (Variant.latex, Variant.plain, bounds, gates, wiring, dependent_products, hash):
         of_variant(variant)
     assert multiply_adds(variant, 3, 4) <= parameter_count(variant, 3, 4)
     edited = {**variant.mapping(), "equations": {**variant.equations, "h": variant.equations["h"] + " + bias()"}}

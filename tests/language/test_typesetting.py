@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given
 
-from gatelab.language import latex, load_variant, plain
+from gatelab.language import load_variant
 from tests.language.examples import SHIPPED, expressions, variant
 
 
@@ -36,10 +36,10 @@ def test_a_coupled_peephole_lstm_in_latex():
 def test_names_of_several_letters_are_upright_and_aligned():
     example = variant({"gate_1": "sigmoid(linear(x, h))", "h": "gate_1*h"})
     assert (
-        plain(example)
+        example.plain()
         == "gate_1_t = σ(W_{gate_1,x} x_t + W_{gate_1,h} h_{t-1} + b_gate_1)\nh_t      = gate_1_t ⊙ h_{t-1}"
     )
-    assert latex(example).splitlines()[1:3] == [
+    assert example.latex().splitlines()[1:3] == [
         r"  \mathrm{gate\_1}_t &= \sigma(W_{\mathrm{gate\_1},x} x_t + W_{\mathrm{gate\_1},h} h_{t-1}"
         r" + b_{\mathrm{gate\_1}}) \\",
         r"  h_t &= \mathrm{gate\_1}_t \odot h_{t-1}",
@@ -98,8 +98,8 @@ def test_names_of_several_letters_are_upright_and_aligned():
 )  # fmt: skip
 def test_every_form(text, shown, typeset):
     example = variant({"r": "sigmoid(linear(x))", "h": text})
-    assert plain(example).splitlines()[-1].partition("= ")[2] == shown
-    assert latex(example).splitlines()[-2].partition("&= ")[2] == typeset
+    assert example.plain().splitlines()[-1].partition("= ")[2] == shown
+    assert example.latex().splitlines()[-2].partition("&= ")[2] == typeset
 
 
 def assert_balanced(text):
@@ -113,14 +113,14 @@ def assert_balanced(text):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_variant_is_set(name):
     example = load_variant(name)
-    assert len(plain(example).splitlines()) == len(example.equations)
-    assert len(latex(example).splitlines()) == len(example.equations) + 2
-    assert_balanced(latex(example))
+    assert len(example.plain().splitlines()) == len(example.equations)
+    assert len(example.latex().splitlines()) == len(example.equations) + 2
+    assert_balanced(example.latex())
 
 
 @given(expressions())
 def test_random_equations_are_set_without_two_signs_in_a_row(text):
-    for lines in (plain(variant(text)), latex(variant(text))):
+    for lines in (variant(text).plain(), variant(text).latex()):
         assert_balanced(lines)
         assert not re.search(r"[-+⊙·] [-+⊙·]|--|\\odot -|\\cdot -", lines)
 
@@ -128,5 +128,5 @@ def test_random_equations_are_set_without_two_signs_in_a_row(text):
 @given(expressions(("x", "h")))
 def test_different_parameters_have_different_labels(text):
     example = variant(text)
-    labels = re.findall(r"\b[Wpbvs]_(?:\{[^}]*\}|[a-z]+)", plain(example))
+    labels = re.findall(r"\b[Wpbvs]_(?:\{[^}]*\}|[a-z]+)", example.plain())
     assert len(labels) == len(set(labels)) == len(example.parameters)

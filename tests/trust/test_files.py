@@ -14,7 +14,7 @@ from gatelab.configuration import run_configuration
 from gatelab.configuration.experiment_files import read_experiment
 from gatelab.configuration.option_files import read_option
 from gatelab.errors import UserError
-from gatelab.language import latex, variant_from_file
+from gatelab.language import variant_from_file
 from gatelab.locations import conf_directory, experiments_directory
 from gatelab.papers import Experiment
 from gatelab.store import Store
@@ -61,7 +61,7 @@ def as_experiment(path):
 def as_variant(path):
     variant = variant_from_file(path)
     parameter_count(variant, 8, 8)
-    latex(variant)
+    variant.latex()
     return program(variant) if variant.trees else variant
 
 

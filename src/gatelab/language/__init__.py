@@ -5,7 +5,6 @@ Knows nothing of tensors, training or stores.
 
 from gatelab.language.bounds import Interval, bounds, gates
 from gatelab.language.library import edited_variant, load_variant, variant_files, variant_from_file
-from gatelab.language.typesetting import latex, plain
 from gatelab.language.variant import Variant
 
 __all__ = [
@@ -14,9 +13,7 @@ __all__ = [
     "bounds",
     "edited_variant",
     "gates",
-    "latex",
     "load_variant",
-    "plain",
     "variant_files",
     "variant_from_file",
 ]

@@ -1,35 +1,50 @@
-"""A variant as a paper would print it: LaTeX, and plain text for a terminal."""
+"""Equations as a paper would print them: LaTeX, and plain text for a terminal."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from gatelab.language.foreign import MODULES
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.parsing import Parameter
 from gatelab.language.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read, walk
-from gatelab.language.variant import Variant
 
-__all__ = ["latex", "plain"]
+__all__ = ["Lines", "Sources", "latex_lines", "latex_text", "plain_lines", "plain_text"]
+
+Sources = Mapping[str, Expression]
+"""Weight or diagonal -> the expression it multiplies."""
 
 
-def plain(variant: Variant) -> str:
-    """Return the equations as aligned lines of text: ``f_t = σ(W_fx x_t + W_fh h_{t-1} + b_f)``.
+Lines = Sequence[tuple[str, str]]
+"""Left and right side of each equation."""
+
+
+def plain_lines(trees: Mapping[str, Expression], parameters: Sequence[Parameter], sources: Sources) -> Lines:
+    """Return both sides of each equation as text.
 
     ⊙ is the element-wise product; W is a learned matrix, p the diagonal of one, b a bias, v a learned vector, s a
     learned scalar, each with the equation it belongs to and, where it has one, the vector it is multiplied with.
+
+    Args:
+        trees: equation -> its right-hand side.
+        parameters: every learned tensor.
+        sources: weight or diagonal -> the expression it multiplies.
     """
-    lines = _Plain(variant).lines() if variant.module is None else MODULES[variant.module].plain
+    return _Plain(trees, parameters, sources).lines()
+
+
+def latex_lines(trees: Mapping[str, Expression], parameters: Sequence[Parameter], sources: Sources) -> Lines:
+    """Return both sides of each equation as LaTeX; the rest as :func:`plain_lines`."""
+    return _Latex(trees, parameters, sources).lines()
+
+
+def plain_text(lines: Lines) -> str:
+    """Return aligned lines of text: ``f_t = σ(W_fx x_t + W_fh h_{t-1} + b_f)``."""
     width = max(len(left) for left, _ in lines)
     return "\n".join(f"{left.ljust(width)} = {right}" for left, right in lines)
 
 
-def latex(variant: Variant) -> str:
-    r"""Return the equations as an ``aligned`` environment, for LaTeX, MathJax and KaTeX (within ``$$ … $$``).
-
-    The letters are those of :func:`plain`.
-    """
-    lines = _Latex(variant).lines() if variant.module is None else MODULES[variant.module].latex
+def latex_text(lines: Lines) -> str:
+    """Return an ``aligned`` environment, for LaTeX, MathJax and KaTeX (within ``$$ … $$``)."""
     body = " \\\\\n".join(f"  {left} &= {right}" for left, right in lines)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
 
@@ -49,13 +64,13 @@ class _Notation(ABC):
     times: str  # element-wise product of vectors
     dot: str  # product with a number that stands on the right
 
-    def __init__(self, variant: Variant) -> None:
-        self.variant = variant
-        self.labels = _labels(variant)
+    def __init__(self, trees: Mapping[str, Expression], parameters: Sequence[Parameter], sources: Sources) -> None:
+        self.trees = trees
+        self.labels = _labels(parameters, sources)
 
     def lines(self) -> list[tuple[str, str]]:
         """Return left and right side of every equation."""
-        return [(self.vector(name, "t"), self.write(tree)[0]) for name, tree in self.variant.trees.items()]
+        return [(self.vector(name, "t"), self.write(tree)[0]) for name, tree in self.trees.items()]
 
     @abstractmethod
     def vector(self, name: str, time: str) -> str:
@@ -190,12 +205,11 @@ class _Latex(_Notation):
         return rf"\left({text}\right)" if r"\frac" in text else f"({text})"
 
 
-def _labels(variant: Variant) -> Mapping[str, _Label]:
+def _labels(parameters: Sequence[Parameter], sources: Sources) -> Mapping[str, _Label]:
     """Return parameter -> letter, equation and vector met, and which of several with the same label it is."""
-    sources = {parameter.name: source for parameter, source in variant.weights()}
     labels: dict[str, _Label] = {}
     counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
-    for parameter in variant.parameters:
+    for parameter in parameters:
         if parameter.form is not None and parameter.form.kind == "tied":
             label = labels[parameter.name] = labels[parameter.form.other]
             counts[label[:2]] += 1

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gatelab.errors import UserError, one_line, suggest
-from gatelab.language.foreign import known_module
+from gatelab.language.foreign import MODULES, known_module
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.ordering import nearest_order
 from gatelab.language.parsing import RESERVED, Parameter, canonical_text, parse_equation
 from gatelab.language.sizes import Size, has_size, vector_size, vector_sizes
 from gatelab.language.tree import Call, Expression, Learned, Linear, Operation, Read, When, walk
+from gatelab.language.typesetting import latex_lines, latex_text, plain_lines, plain_text
 
 __all__ = ["ROLES", "Variant"]
 
@@ -192,16 +193,17 @@ class Variant:
         return tuple(dict.fromkeys(parameter.source for parameter in owned if parameter.source is not None))
 
     def latex(self) -> str:
-        """Return the equations as LaTeX; :func:`gatelab.language.latex` says how."""
-        from gatelab.language.typesetting import latex  # which needs this module
-
-        return latex(self)
+        """Return the equations as an ``aligned`` environment of LaTeX, with the letters of :meth:`plain`."""
+        facts = None if self.module is None else MODULES[self.module]
+        return latex_text(latex_lines(*self._typeset()) if facts is None else facts.latex)
 
     def plain(self) -> str:
-        """Return the equations as lines of text; :func:`gatelab.language.plain` says how."""
-        from gatelab.language.typesetting import plain
+        """Return the equations as aligned lines of text; :func:`gatelab.language.typesetting.plain_lines` says how."""
+        facts = None if self.module is None else MODULES[self.module]
+        return plain_text(plain_lines(*self._typeset()) if facts is None else facts.plain)
 
-        return plain(self)
+    def _typeset(self) -> tuple[Mapping[str, Expression], tuple[Parameter, ...], dict[str, Expression]]:
+        return self.trees, self.parameters, {parameter.name: source for parameter, source in self.weights()}
 
     def size(self, expression: Expression) -> Size:
         """Return the length of an expression's vector (numbers and scalars count as hidden)."""
