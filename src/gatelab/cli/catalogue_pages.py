@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gatelab.language import Variant, latex
+from gatelab.language import Variant
 from gatelab.language.wiring import wiring
 
 __all__ = ["FAMILIES", "pages"]
@@ -86,7 +86,7 @@ def _section(row: Mapping[str, Any], variant: Variant) -> str:
     texts = [_plain(text) for text in (variant.source, variant.notes) if text]
     drawn = f"\n```mermaid\n{wiring(variant)}\n```\n" if variant.trees else ""
     return (
-        f"## {row['name']}\n\n" + "\n\n".join(texts) + f"\n\n{'; '.join(facts)}.\n\n$$\n{latex(variant)}\n$$\n{drawn}"
+        f"## {row['name']}\n\n" + "\n\n".join(texts) + f"\n\n{'; '.join(facts)}.\n\n$$\n{variant.latex()}\n$$\n{drawn}"
     )  # fmt: skip
 
 
