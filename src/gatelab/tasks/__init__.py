@@ -80,8 +80,8 @@ _KINDS: tuple[type[Task], ...] = (
     polyphony.MuseData, polyphony.Nottingham, polyphony.PianoMidi,
 )  # fmt: skip
 
-TASKS: dict[str, type[Task]] = {kind.model_fields["name"].default: kind for kind in _KINDS}
-"""Every task, by the name that its file in conf/task/ has."""
+TASKS: dict[str, type[Task]] = dict(sorted((kind.model_fields["name"].default, kind) for kind in _KINDS))
+"""Every task, by the name that its file in conf/task/ has, in alphabetical order."""
 
 
 def task_from_mapping(mapping: Mapping[str, object]) -> Task:
