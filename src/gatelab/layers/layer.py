@@ -93,6 +93,10 @@ class RecurrentLayer(nn.Module, ABC):
             self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
 
+    def extra_repr(self) -> str:
+        """Return the sizes, which print() shows."""
+        return f"{self.input_size}, {self.hidden_size}"
+
     @abstractmethod
     def state_sizes(self) -> dict[str, int]:
         """Return state -> length of its vector."""

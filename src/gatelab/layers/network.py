@@ -25,6 +25,13 @@ __all__ = ["Network"]
 class Network(nn.Module):
     """An RNN and a linear readout of its outputs; an embedding below, if one is asked for.
 
+        >>> network = gatelab.Network(gatelab.variant("gru"), 10, 2, hidden_size=64)
+        >>> network(torch.randn(20, 8, 10)).shape
+        torch.Size([8, 2])
+
+    ``Run.network()`` returns the one that a run has trained. ``network.rnn`` is its :class:`gatelab.RNN`,
+    ``network.readout`` the linear map.
+
     Args:
         variant: the equations of every layer.
         input_size, output_size: of the task.
@@ -130,6 +137,17 @@ class Network(nn.Module):
             return self._read(self._last(output, lengths))
         steps_and_batch = output.shape[-3:-1]
         return self._read(output.flatten(-3, -2)).unflatten(-2, steps_and_batch)
+
+    def gates(self, inputs: Tensor, lengths: Any = None) -> dict[str, Tensor]:
+        """Return the value of every gate at every step, as :meth:`gatelab.RNN.gates` does.
+
+        Args:
+            inputs: (time, batch, input), or (time, batch) of tokens.
+            lengths: (batch,) valid steps, in any form that :meth:`gatelab.RNN.forward` takes; None if all are.
+        """
+        if lengths is not None:
+            lengths = as_lengths(lengths, tuple(inputs.shape[1:2]), inputs.shape[0], inputs.device)
+        return self.rnn.gates(self.embedded(inputs, lengths), lengths=lengths)
 
     def embedded(self, inputs: Tensor, lengths: Any = None) -> Tensor:
         """Return what the first layer reads: (time, batch, features), with a run axis if the weights have one.

@@ -11,7 +11,9 @@ from pydantic import Field, field_validator
 from gatelab.errors import UserError, suggest
 from gatelab.language import Variant
 from gatelab.language.tree import Read, walk
+from gatelab.locations import conf_directory
 from gatelab.outside import Named, entry_point_names, outside_class
+from gatelab.reading import read_yaml
 from gatelab.validation import check
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ __all__ = [
     "Opening",
     "Uniform",
     "Zero",
+    "as_opening",
+    "load_opening",
     "opened_biases",
     "opening_class",
     "opening_from_mapping",
@@ -189,6 +193,23 @@ OPENINGS: dict[str, type[Opening]] = {
     "uniform": Uniform,
     "zero": Zero,
 }
+
+
+def load_opening(name: str) -> Opening:
+    """Return the opening of a file of conf/opening/.
+
+    Raises:
+        UserError: there is none of this name; the message suggests the nearest.
+    """
+    file = conf_directory() / "opening" / f"{name}.yaml"
+    return opening_from_mapping(read_yaml(file) if name in OPENINGS else {"name": name})
+
+
+def as_opening(opening: "str | Mapping[str, object] | Opening | None") -> Opening | None:
+    """Return the opening that is given by its name, by its keys or as it is; None for none."""
+    if isinstance(opening, str):
+        return load_opening(opening)
+    return opening if opening is None or isinstance(opening, Opening) else opening_from_mapping(opening)
 
 
 def opening_from_mapping(mapping: Mapping[str, object]) -> Opening:

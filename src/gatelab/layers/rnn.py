@@ -1,6 +1,6 @@
 """gatelab.RNN: any variant, called like torch.nn.LSTM."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -11,14 +11,19 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from gatelab.errors import UserError
 from gatelab.language import Variant, load_variant
+from gatelab.language.biases import without_biases
+from gatelab.language.bounds import gates
 from gatelab.layers.foreign import layer_of
 from gatelab.layers.layer import RecurrentLayer
+from gatelab.layers.openings import Opening, as_opening
+from gatelab.layers.rnn_inputs import backwards, check_count, check_inputs, check_masks
 from gatelab.layers.rnn_states import pack_states, unpack_states
+from gatelab.layers.rnn_text import description
 from gatelab.layers.settings import switch, whole
-from gatelab.layers.torch_weights import copy_from_torch, copy_to_torch
+from gatelab.layers.torch_weights import copy_from_torch, copy_to_torch, torch_arguments, torch_kind, torch_name
 from gatelab.paths.choice import Choice
 from gatelab.paths.lengths import as_lengths
-from gatelab.paths.tensors import check_input, check_states, check_tensor, kind_of
+from gatelab.paths.tensors import check_input, check_states, kind_of
 
 __all__ = ["RNN"]
 
@@ -42,21 +47,35 @@ class RNN(nn.Module):
     loaded. With ``path="loop"`` an exported program has PyTorch's own operations alone, and a fixed number of steps.
     There is a gradient of a gradient with ``path="loop"``.
 
+        >>> rnn = gatelab.RNN("peephole", 10, 64, opening="chrono")
+        >>> output, (h, c) = rnn(torch.randn(20, 8, 10))
+        >>> output.shape, h.shape
+        (torch.Size([20, 8, 64]), torch.Size([1, 8, 64]))
+
+    The arguments up to ``bidirectional`` stand in the order of ``torch.nn.LSTM``.
+
     Args:
-        variant: a name (``"cifg"``), the path of a variant file, or a :class:`~gatelab.language.Variant`.
+        variant: a name (``"cifg"``), the path of a variant file, or a :class:`~gatelab.Variant`.
         input_size: features of x_t.
         hidden_size: units of each layer and direction.
         num_layers: layers, each reading the outputs of the one below.
+        bias: False takes every bias out of the equations: ``linear`` becomes ``project``.
         batch_first: whether x and output are (batch, time, features).
         dropout: share of each layer's outputs zeroed on the way to the next, in training.
         bidirectional: whether each layer also reads the sequence from its end.
-        path: how the recurrence runs: "auto" takes the fastest of :data:`gatelab.paths.PATHS` that can; any other name
-            of one is taken or refused.
-        recompute: for long sequences, the steps of a segment whose activations are computed again on the way back
+        device, dtype: of the weights.
+        opening: where gates start: the name of a file of conf/opening/ (``"chrono"``), or its keys as a mapping
+            (``{"name": "chrono", "max_time": 200}``). None leaves the biases as they are drawn.
+        path: how the recurrence runs: "auto" takes the fastest that can; any other ("loop") is taken or refused.
+        recompute: for long sequences, the steps of a segment whose activations are computed again in the backward pass
             instead of being kept; costs one more forward pass.
 
+    Attributes:
+        variant: the equations; without biases if ``bias=False``.
+        layers: for each layer and direction the module that has its weights, by their names: ``rnn.layers[0].f_bias``.
+
     Raises:
-        UserError: an unknown variant, or a size that is not possible.
+        UserError: an unknown variant or opening, or a size that is not possible.
     """
 
     def __init__(
@@ -65,12 +84,14 @@ class RNN(nn.Module):
         input_size: int,
         hidden_size: int,
         num_layers: int = 1,
-        *,
-        batch_first: bool = False,
+        bias: bool = True,  # noqa: FBT001, FBT002 - the order of torch.nn.LSTM
+        batch_first: bool = False,  # noqa: FBT001, FBT002
         dropout: float = 0.0,
-        bidirectional: bool = False,
+        bidirectional: bool = False,  # noqa: FBT001, FBT002
+        *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        opening: str | Mapping[str, Any] | Opening | None = None,
         path: str = "auto",
         recompute: int | None = None,
     ) -> None:
@@ -79,7 +100,9 @@ class RNN(nn.Module):
             raise UserError(f"variant is a {type(variant).__name__}: must be a name, the path of a file or a Variant")
         if not isinstance(dropout, float | int | np.floating) or isinstance(dropout, bool) or not 0 <= dropout < 1:
             raise UserError(f"dropout={dropout!r}: must be a number, at least 0 and below 1")
-        self.variant: Variant = load_variant(variant) if isinstance(variant, str) else variant
+        known: Variant = load_variant(variant) if isinstance(variant, str) else variant
+        self.bias: bool = switch("bias", bias)
+        self.variant: Variant = known if self.bias else without_biases(known)
         self.input_size: int = whole("input_size", input_size)
         self.hidden_size: int = whole("hidden_size", hidden_size)
         self.num_layers: int = whole("num_layers", num_layers)
@@ -103,6 +126,8 @@ class RNN(nn.Module):
         self.layers: Sequence[RecurrentLayer] = cast(Sequence[RecurrentLayer], layers)
         self._sizes = [layer.state_sizes() for layer in self.layers]
         self._alike = [name for name in self.variant.states if len({sizes[name] for sizes in self._sizes}) == 1]
+        self.opening = as_opening(opening)
+        self._open(None)
 
     @property
     def output_size(self) -> int:
@@ -115,56 +140,49 @@ class RNN(nn.Module):
 
         torch's two biases are summed where the equations have one.
 
+            >>> lstm = torch.nn.LSTM(10, 64)
+            >>> x = torch.randn(20, 8, 10)
+            >>> torch.allclose(gatelab.RNN.from_torch(lstm)(x)[0], lstm(x)[0], atol=1e-6)
+            True
+
         Raises:
             UserError: the module has a projection, or is neither; a weight has a shape or dtype of its own.
         """
-        name = "lstm" if isinstance(module, nn.LSTM) else "gru" if isinstance(module, nn.GRU) else None
-        if name is None or module.proj_size:
-            kind = f"{type(module).__name__} with proj_size" if name else type(module).__name__
-            raise UserError(f"{kind}: only torch.nn.LSTM and torch.nn.GRU without projection can be carried over")
+        name = torch_name(module)
         weight = cast(Tensor, module.weight_hh_l0)
-        rnn = RNN(
-            name,
-            module.input_size,
-            module.hidden_size,
-            module.num_layers,
-            batch_first=module.batch_first,
-            dropout=module.dropout,
-            bidirectional=module.bidirectional,
-            device=weight.device,
-            dtype=weight.dtype,
-        )
+        sizes = {argument: getattr(module, argument) for argument in torch_arguments()}
+        rnn = RNN(name, **sizes, device=weight.device, dtype=weight.dtype)
         copy_from_torch(list(rnn.layers), module)
         return rnn.train(module.training)
 
     def to_torch(self) -> nn.LSTM | nn.GRU:
         """Return the torch.nn.LSTM or GRU that computes what this RNN computes, with its weights.
 
+            >>> gatelab.RNN("gru", 10, 64).to_torch()
+            GRU(10, 64)
+
         Raises:
             UserError: the equations are those of neither; a weight has a shape or dtype of its own.
         """
-        kinds: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
-        for name, kind in kinds.items():
-            if _computation(load_variant(name)) == _computation(self.variant):
-                weight = next(self.parameters())
-                module = kind(
-                    self.input_size,
-                    self.hidden_size,
-                    self.num_layers,
-                    batch_first=self.batch_first,
-                    dropout=self.dropout if self.num_layers > 1 else 0.0,  # torch warns of one without effect
-                    bidirectional=self.bidirectional,
-                    device=weight.device,
-                    dtype=weight.dtype,
-                )
-                copy_to_torch(list(self.layers), module)
-                return module.train(self.training)
-        raise UserError(f"variant '{self.variant.name}' is not torch's: only lstm and gru have a torch form")
+        kind, weight = torch_kind(self.variant), next(self.parameters())
+        sizes = {argument: getattr(self, argument) for argument in torch_arguments()}
+        if self.num_layers == 1:
+            sizes["dropout"] = 0.0  # torch warns of one without effect
+        module = kind(**sizes, device=weight.device, dtype=weight.dtype)
+        copy_to_torch(list(self.layers), module)
+        return module.train(self.training)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw all initial weights anew."""
+        """Draw all initial weights anew, and set the biases as the opening says."""
         for layer in self.layers:
             layer.reset_parameters(generator)
+        self._open(generator)
+
+    def _open(self, generator: torch.Generator | None) -> None:
+        if self.opening is not None:
+            device = "cpu" if generator is None else generator.device
+            drawn = torch.randint(2**63 - 1, (), generator=generator, device=device)
+            self.opening.apply(self, np.random.default_rng(int(drawn)))
 
     def forward(
         self, inputs: Tensor | PackedSequence, state: Any = None, *, lengths: Any = None
@@ -188,12 +206,49 @@ class RNN(nn.Module):
             if lengths is not None:
                 raise UserError("lengths= is known of a PackedSequence: must be left out")
             padded, lengths = pad_packed_sequence(inputs)
-            self._check(padded)
+            check_inputs(padded, self.input_size, batch_first=self.batch_first)
             states = unpack_states(state, self.variant, (padded.shape[1],), self._sizes)
             output, final, _ = self.run(padded, states, lengths)
             packed = pack_padded_sequence(output, lengths, enforce_sorted=inputs.sorted_indices is None)
             return packed, pack_states(final, self.variant, self._alike)
-        self._check(inputs)
+        output, final, _ = self._run(inputs, state, lengths)
+        packed_state = pack_states(final, self.variant, self._alike, batched=inputs.dim() == 3)
+        return self._as_given(output, inputs), packed_state
+
+    def gates(self, inputs: Tensor, state: Any = None, *, lengths: Any = None) -> dict[str, Tensor]:
+        """Return the value of every gate at every step.
+
+            >>> rnn = gatelab.RNN("lstm", 10, 64)
+            >>> values = rnn.gates(torch.randn(20, 8, 10))
+            >>> {name: tuple(value.shape) for name, value in values.items()}
+            {'i': (20, 8, 64), 'f': (20, 8, 64), 'o': (20, 8, 64)}
+
+        Args:
+            inputs: (time, batch, input), (batch, time, input) with ``batch_first``, or (time, input).
+            state: initial state, as for a call; zeros if None.
+            lengths: (batch,) valid steps, as for a call.
+
+        Returns:
+            gate -> values in the shape of the output of one layer and direction, (time, batch, hidden); zeros after the
+            end of a sequence. With several layers or directions the keys are "layer.direction.gate", counted from 0:
+            ``"1.0.f"``. A gate of a module may have another length than hidden_size. Which equations are gates:
+            :func:`gatelab.language.bounds.gates`.
+        """
+        names = gates(self.variant)
+        _, _, records = self._run(inputs, state, lengths, names)
+        directions = 2 if self.bidirectional else 1
+        places = [f"{index // directions}.{index % directions}." for index in range(len(records))]
+        return {
+            (place if len(records) > 1 else "") + name: self._as_given(record[name], inputs)
+            for place, record in zip(places, records, strict=True)
+            for name in names
+        }
+
+    def _run(
+        self, inputs: Tensor, state: Any, lengths: Any, record: Sequence[str] = ()
+    ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]]]:
+        """Run all layers over inputs in the form of a call; what comes back is time-major and has a batch."""
+        check_inputs(inputs, self.input_size, batch_first=self.batch_first)
         batched = inputs.dim() == 3
         batch = (inputs.shape[0 if self.batch_first else 1],) if batched else ()
         if lengths is not None and not batched:
@@ -203,10 +258,13 @@ class RNN(nn.Module):
             inputs = inputs.unsqueeze(1)
         elif self.batch_first:
             inputs = inputs.transpose(0, 1)
-        output, final, _ = self.run(inputs, states, lengths)
-        if not batched:
-            return output.squeeze(1), pack_states(final, self.variant, self._alike, batched=False)
-        return (output.transpose(0, 1) if self.batch_first else output), pack_states(final, self.variant, self._alike)
+        return self.run(inputs, states, lengths, record=record)
+
+    def _as_given(self, values: Tensor, inputs: Tensor) -> Tensor:
+        """Return (time, batch, size) in the form of the inputs."""
+        if inputs.dim() < 3:
+            return values.squeeze(1)
+        return values.transpose(0, 1) if self.batch_first else values
 
     def run(
         self,
@@ -237,12 +295,15 @@ class RNN(nn.Module):
         check_input(inputs, self.input_size)
         record = self.layers[0].recordable(record)
         if states is not None:
-            self._check_states(states)
+            check_count("states", states, len(self.layers), "one for each layer and direction")
+            for one, sizes in zip(states, self._sizes, strict=True):
+                check_states(one, sizes)
         if lengths is not None:
             batch = (*inputs.shape[:-3], inputs.shape[-2])
             lengths = as_lengths(lengths, batch, inputs.shape[-3], inputs.device)
         if masks is not None:
-            self._check_masks(masks, inputs)
+            dtype, _ = kind_of(inputs, self.layers[0].learned())
+            check_masks(masks, self.num_layers - 1, (*inputs.shape[:-1], self.output_size), dtype, inputs.device)
         finals: list[dict[str, Tensor]] = []
         records: list[dict[str, Tensor]] = []
         for depth in range(self.num_layers):
@@ -250,11 +311,11 @@ class RNN(nn.Module):
             for direction in range(directions):
                 index = depth * directions + direction
                 layer = self.layers[index]
-                source = _reversed(inputs, lengths) if direction else inputs
+                source = backwards(inputs, lengths) if direction else inputs
                 output, final, recorded = layer(source, states[index] if states else None, lengths, record)
                 if direction:
-                    output = _reversed(output, lengths)
-                    recorded = {name: _reversed(values, lengths) for name, values in recorded.items()}
+                    output = backwards(output, lengths)
+                    recorded = {name: backwards(values, lengths) for name, values in recorded.items()}
                 outputs.append(output)
                 finals.append(final)
                 records.append(recorded)
@@ -279,56 +340,5 @@ class RNN(nn.Module):
         return layer.choice(torch.zeros(1, 1, layer.input_size, device=weight.device, dtype=weight.dtype))
 
     def extra_repr(self) -> str:
-        """Return the sizes for repr()."""
-        return f"{self.variant.name}, input_size={self.input_size}, hidden_size={self.hidden_size}"
-
-    def _check(self, inputs: Tensor) -> None:
-        if not isinstance(inputs, Tensor):
-            raise UserError(f"input is a {type(inputs).__name__}: must be a tensor or a PackedSequence")
-        check_tensor("input", inputs)
-        if torch._C._get_tracing_state() is not None:
-            return  # a size is a tensor then; the operator that is recorded checks when it runs
-        if inputs.dim() not in (2, 3):
-            axes = "(batch, time, input)" if self.batch_first else "(time, batch, input)"
-            raise UserError(f"input of shape {tuple(inputs.shape)}: must be {axes} or (time, input)")
-        if inputs.shape[-1] != self.input_size:
-            raise UserError(f"input of shape {tuple(inputs.shape)}: the last axis must be input_size={self.input_size}")
-
-    def _check_states(self, states: list[dict[str, Tensor]]) -> None:
-        _check_count("states", states, len(self.layers), "one for each layer and direction")
-        for one, sizes in zip(states, self._sizes, strict=True):
-            check_states(one, sizes)
-
-    def _check_masks(self, masks: Sequence[Tensor], inputs: Tensor) -> None:
-        _check_count("masks", masks, self.num_layers - 1, "one for each layer but the last")
-        dtype, _ = kind_of(inputs, self.layers[0].learned())
-        shape = (*inputs.shape[:-1], self.output_size)
-        for mask in masks:
-            check_tensor("mask", mask)
-            if mask.shape != shape or mask.dtype is not dtype:
-                found = f"mask of {mask.dtype}, shape {tuple(mask.shape)}"
-                raise UserError(f"{found}: must be {dtype}, {tuple(shape)}")
-            if mask.device != inputs.device:
-                raise UserError(f"mask is on {mask.device}, the input is on {inputs.device}: must be on it too")
-
-
-def _check_count(name: str, given: Sequence[object], wanted: int, which: str) -> None:
-    if not isinstance(given, list | tuple):
-        raise UserError(f"{name} are a {type(given).__name__}: must be a list of {wanted}, {which}")
-    if len(given) != wanted:
-        raise UserError(f"{len(given)} {name}: must be {wanted}, {which}")
-
-
-def _computation(variant: Variant) -> tuple[Any, ...]:
-    """Return what decides the numbers of a variant; the order of its equations does too."""
-    return variant.states, tuple(variant.equations.items()), variant.output
-
-
-def _reversed(values: Tensor, lengths: Tensor | None) -> Tensor:
-    """Turn each sequence round in time, its padding staying behind it: (time, batch, size)."""
-    if lengths is None:
-        return values.flip(-3)
-    steps = torch.arange(values.shape[-3], device=values.device)[:, None]
-    valid = lengths[..., None, :]
-    index = torch.where(steps < valid, valid - 1 - steps, steps)
-    return values.gather(-3, index.unsqueeze(-1).expand(values.shape))
+        """Return equations, sizes and options, which print() shows."""
+        return description(self)

@@ -1,14 +1,55 @@
 """The weights of torch.nn.LSTM and torch.nn.GRU in gatelab's names, both ways."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gatelab.errors import UserError
+from gatelab.language import Variant, load_variant
+from gatelab.language.biases import without_biases
 from gatelab.layers.layer import RecurrentLayer
 
-__all__ = ["copy_from_torch", "copy_to_torch"]
+__all__ = ["copy_from_torch", "copy_to_torch", "torch_arguments", "torch_kind", "torch_name"]
+
+_KINDS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
+
+
+def torch_arguments() -> tuple[str, ...]:
+    """Return the arguments that RNN, torch.nn.LSTM and torch.nn.GRU have in common, in their order."""
+    return ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
+
+
+def torch_name(module: nn.Module) -> str:
+    """Return the variant whose equations a torch module has.
+
+    Raises:
+        UserError: it is no LSTM and no GRU, or has a projection.
+    """
+    name = next((name for name, kind in _KINDS.items() if isinstance(module, kind)), None)
+    if name is None or module.proj_size:
+        kind = f"{type(module).__name__} with proj_size" if name else type(module).__name__
+        raise UserError(f"{kind}: only torch.nn.LSTM and torch.nn.GRU without projection can be carried over")
+    return name
+
+
+def torch_kind(variant: Variant) -> type[nn.LSTM] | type[nn.GRU]:
+    """Return the class of torch that computes a variant, with or without its biases.
+
+    Raises:
+        UserError: there is none.
+    """
+    for name, kind in _KINDS.items():
+        known = load_variant(name)
+        if _computation(variant) in (_computation(known), _computation(without_biases(known))):
+            return kind
+    raise UserError(f"variant '{variant.name}' is not torch's: only lstm and gru have a torch form")
+
+
+def _computation(variant: Variant) -> tuple[Any, ...]:
+    """Return what decides the numbers of a variant; the order of its equations does too."""
+    return variant.states, tuple(variant.equations.items()), variant.output
 
 
 @torch.no_grad()
@@ -26,10 +67,6 @@ def copy_from_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) 
                 _copy(f"{gate}_bias", first, of_input if second is not None else of_input + of_hidden)
                 if second is not None:
                     _copy(f"{gate}_bias_2", second, of_hidden)
-            else:
-                for bias in (layer.get_parameter(f"{gate}_bias"), _second_bias(layer, gate)):
-                    if bias is not None:
-                        bias.zero_()
 
 
 @torch.no_grad()
@@ -41,6 +78,8 @@ def copy_to_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) ->
             for kind in ("x", "h"):
                 rows = _rows(module, f"weight_{'i' if kind == 'x' else 'h'}h_{suffix}", position)
                 _copy(f"{gate}_weight_{kind}", rows, learned[f"{gate}_weight_{kind}"])
+            if not module.bias:
+                continue
             of_input, of_hidden = (_rows(module, f"bias_{kind}h_{suffix}", position) for kind in "ih")
             _copy(f"{gate}_bias", of_input, learned[f"{gate}_bias"])
             second = learned.get(f"{gate}_bias_2")

@@ -1,0 +1,57 @@
+"""The inputs of an RNN: checked as torch.nn.LSTM checks them, and turned round in time."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gatelab.errors import UserError
+from gatelab.paths.tensors import check_tensor
+
+__all__ = ["backwards", "check_count", "check_inputs", "check_masks"]
+
+
+def check_inputs(inputs: Tensor, input_size: int, *, batch_first: bool) -> None:
+    """Raise a UserError for what is no (time, batch, input), or (time, input), of dense numbers."""
+    if not isinstance(inputs, Tensor):
+        raise UserError(f"input is a {type(inputs).__name__}: must be a tensor or a PackedSequence")
+    check_tensor("input", inputs)
+    if torch._C._get_tracing_state() is not None:
+        return  # a size is a tensor then; the operator that is recorded checks when it runs
+    if inputs.dim() not in (2, 3):
+        axes = "(batch, time, input)" if batch_first else "(time, batch, input)"
+        raise UserError(f"input of shape {tuple(inputs.shape)}: must be {axes} or (time, input)")
+    if inputs.shape[-1] != input_size:
+        raise UserError(f"input of shape {tuple(inputs.shape)}: the last axis must be input_size={input_size}")
+
+
+def check_masks(
+    masks: Sequence[Tensor], wanted: int, shape: Sequence[int], dtype: torch.dtype, device: torch.device
+) -> None:
+    """Raise a UserError unless there is a mask of this kind for each layer but the last."""
+    check_count("masks", masks, wanted, "one for each layer but the last")
+    for mask in masks:
+        check_tensor("mask", mask)
+        if mask.shape != tuple(shape) or mask.dtype is not dtype:
+            found = f"mask of {mask.dtype}, shape {tuple(mask.shape)}"
+            raise UserError(f"{found}: must be {dtype}, {tuple(shape)}")
+        if mask.device != device:
+            raise UserError(f"mask is on {mask.device}, the input is on {device}: must be on it too")
+
+
+def check_count(name: str, given: Sequence[object], wanted: int, which: str) -> None:
+    """Raise a UserError for what is no list of so many things."""
+    if not isinstance(given, list | tuple):
+        raise UserError(f"{name} are a {type(given).__name__}: must be a list of {wanted}, {which}")
+    if len(given) != wanted:
+        raise UserError(f"{len(given)} {name}: must be {wanted}, {which}")
+
+
+def backwards(values: Tensor, lengths: Tensor | None) -> Tensor:
+    """Turn each sequence round in time, its padding staying behind it: (time, batch, size)."""
+    if lengths is None:
+        return values.flip(-3)
+    steps = torch.arange(values.shape[-3], device=values.device)[:, None]
+    valid = lengths[..., None, :]
+    index = torch.where(steps < valid, valid - 1 - steps, steps)
+    return values.gather(-3, index.unsqueeze(-1).expand(values.shape))
