@@ -191,7 +191,7 @@ def test_a_finished_sweep_asks_nothing_of_the_machine(tmp_path, monkeypatch):
 
 def test_more_threads_than_cores_are_told_of_a_single_run_too(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gatelab.cli.notes.cores", lambda: 2)
+    monkeypatch.setattr("gatelab.sweeps.notes.cores", lambda: 2)
     assert train([*QUICK, "path=loop", "threads=3"]) == 0
     line = "note: threads=3: this process has 2 cores; more threads than cores make training slower"
     assert line in capsys.readouterr().err.splitlines()

@@ -31,7 +31,7 @@ def points(tmp_path, monkeypatch, capfd):
         found.extend(points)
         return [0.0] * len(points)
 
-    monkeypatch.setattr("gatelab.cli.train.train_points", kept)
+    monkeypatch.setattr("gatelab.sweeps.session.train_points", kept)
 
     def ask(*words):
         found.clear()

@@ -4,13 +4,13 @@ from functools import cache
 
 import pytest
 
-from gatelab.cli.notes import idle_words, of_launcher, of_runs
 from gatelab.cli.train import train
 from gatelab.configuration import composed
 from gatelab.configuration.without_effect import check_swept, notes
 from gatelab.errors import UserError
 from gatelab.sweeps import ExecutorOptions
 from gatelab.sweeps.launcher_options import cores
+from gatelab.sweeps.notes import idle_words, of_launcher, of_runs
 from tests.faults.sweeping import SMALL
 
 REFUSED = {
@@ -240,13 +240,13 @@ LAUNCHERS = {
 
 @pytest.mark.parametrize("name", LAUNCHERS)
 def test_options_of_the_launcher(name, monkeypatch):
-    monkeypatch.setattr("gatelab.cli.notes.cores", lambda: 8)
+    monkeypatch.setattr("gatelab.sweeps.notes.cores", lambda: 8)
     options, lines = LAUNCHERS[name]
     assert list(of_launcher(ExecutorOptions(**options), sweep("seed=1", "seed=2")[0])) == lines
 
 
 def test_threads_beyond_the_cores(monkeypatch):
-    monkeypatch.setattr("gatelab.cli.notes.cores", lambda: 2)
+    monkeypatch.setattr("gatelab.sweeps.notes.cores", lambda: 2)
     runs = sweep("threads=4", "threads=4 seed=1", "threads=4 seed=2")[0]
     assert list(of_launcher(ExecutorOptions(), runs)) == [
         "threads=4: this process has 2 cores; more threads than cores make training slower"

@@ -1,21 +1,19 @@
 """Compare stored runs: tables printed, and a report written: a page, its tables and its figures."""
 
-import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
 
 from gatelab.cli.arguments import keyed
 from gatelab.disk import check_place
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.evidence.collected import Evidence, read_evidence
 from gatelab.evidence.damage import damage_lines
-from gatelab.evidence.question import Question
-from gatelab.evidence.selection import Selection, select
+from gatelab.evidence.question import Question, asked
+from gatelab.evidence.selection import Selection, of_tasks, select
 from gatelab.locations import command_line
 from gatelab.report import Table, runs_table, variants_table
-from gatelab.store import Result, Store
+from gatelab.store import Store
 
 __all__ = ["compare"]
 
@@ -78,33 +76,8 @@ class _Request:
             raise UserError(f"select={self.select}: must be validation{suggest(self.select, ['validation'])}")
         if self.wandb and not self.out:
             raise UserError(f"wandb={self.wandb}: what goes there is what is written; out= must name a folder")
-        by = tuple(self.by.split(","))
-        if "task" not in by:
-            raise UserError(
-                f"by={self.by}: must name task, and may name settings beside it; scores of tasks do not mix"
-            )
-        apart = tuple(self.apart.split(",")) if self.apart else ()
-        return Question(self.baseline or None, by, apart, self._share(), self._diverged(), self._family())
-
-    def _share(self) -> float:
-        try:
-            share = float(self.small)
-        except ValueError:
-            share = math.nan
-        if not 0 <= share < 1:
-            raise UserError(f"small={self.small}: must be a number of at least 0 and below 1")
-        return share
-
-    def _diverged(self) -> Literal["worst", "separate"]:
-        if self.diverged in ("worst", "separate"):
-            return cast(Literal["worst", "separate"], self.diverged)
-        near = suggest(self.diverged, ["worst", "separate"])
-        raise UserError(f"diverged={self.diverged}: must be worst or separate{near}")
-
-    def _family(self) -> Literal["page", "task"]:
-        if self.family in ("page", "task"):
-            return cast(Literal["page", "task"], self.family)
-        raise UserError(f"family={self.family}: must be page or task{suggest(self.family, ['page', 'task'])}")
+        apart = self.apart.split(",") if self.apart else ()
+        return asked(self.baseline, self.by.split(","), apart, self.small, self.diverged, self.family)
 
     def command(self) -> str:
         """Return the command that asks the same, without the places that the answer was written to."""
@@ -130,7 +103,12 @@ def compare(arguments: list[str]) -> int:
     if request.out:  # before the seconds that a report takes
         check_place(Path(request.out), f"out={request.out}")
     store = Store(request.runs)
-    results = _of_tasks(store, request)
+    try:
+        results = of_tasks(store, request.task.split(",") if request.task else ())
+    except UserError:
+        for line in damage_lines(request.runs, store.damaged.values()):
+            print(line, file=sys.stderr)
+        raise
     evidence = read_evidence(store, question, results) if request.out else None
     selection = evidence.selection if evidence is not None else select(results, question)
     runs, variants = runs_table(selection), variants_table(selection)
@@ -144,24 +122,6 @@ def compare(arguments: list[str]) -> int:
     if evidence is not None:
         _write(request, evidence, runs)
     return 0
-
-
-def _of_tasks(store: Store, request: _Request) -> list[Result]:
-    results = store.results()
-    if not results:
-        for line in damage_lines(request.runs, store.damaged.values()):
-            print(line, file=sys.stderr)
-        raise UserError(f"no finished runs in {request.runs}{' that are whole' if store.damaged else ''}")
-    known = {result.task for result in results}
-    wanted = request.task.split(",") if request.task else sorted(known)
-    for task in wanted:
-        if task not in known:
-            raise UserError(f"no runs of task '{task}'{suggest(task, known)}; {request.runs} has {_listed(known)}")
-    return [result for result in results if result.task in wanted]
-
-
-def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names))
 
 
 _DIVERGED = {

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from gatelab.cli.arguments import Request, requested, whole
@@ -21,9 +20,10 @@ from gatelab.configuration import (
     translated,
     using,
 )
+from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
 from gatelab.disk import write_atomically, writing
 from gatelab.errors import UserError
-from gatelab.locations import command_line, conf_directory, in_checkout
+from gatelab.locations import command_line, in_checkout
 from gatelab.permission import KEY, allowed
 from gatelab.sweeps.search import Parameter, Space, read_space
 
@@ -98,13 +98,10 @@ def wandb_sweep(arguments: list[str]) -> int:
 
 def _composed(overrides: Sequence[str], directories: Sequence[Path]) -> tuple[Space, list[RunConfiguration]]:
     """Return the space, and the runs at its choices and at the ends of its intervals."""
-    GlobalHydra.instance().clear()
-    with using(directories), translated(overrides), initialize_config_dir(str(conf_directory()), version_base="1.3"):
-        parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    with using(directories), translated(overrides), hydra_loader() as loader:
+        parser = OverridesParser.create(config_loader=loader)
         space = read_space(parser.parse_overrides(list(overrides)))
-        composed = [
-            compose("train", overrides=space.words(values), return_hydra_config=True) for values in space.ends()
-        ]
+        composed = [loader.load_configuration(CONFIG, space.words(values), RunMode.RUN) for values in space.ends()]
         for one in composed:
             check_single(one.hydra, overrides, "which W&B's sweep does not have: give its keys on the command line")
         contents = [plain(one) for one in composed]

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import yaml
-from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, OverrideParseException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gatelab.configuration.command_line import added_directories
 from gatelab.configuration.folders import Folders, using
+from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
 from gatelab.configuration.overrides import check_words, groups, quote_equations
 from gatelab.configuration.resolved import RunConfiguration, run_configuration
 from gatelab.configuration.resolvers import register
@@ -37,11 +37,10 @@ def composed(overrides: Sequence[str] = ()) -> RunConfiguration:
     Raises:
         UserError: as :func:`run_configuration`.
     """
-    GlobalHydra.instance().clear()
     words = quote_equations(overrides)
     check_words(words)
-    with using(), translated(overrides), initialize_config_dir(str(conf_directory()), version_base="1.3"):
-        configuration = compose("train", overrides=words, return_hydra_config=True)
+    with using(), translated(overrides), hydra_loader() as loader:
+        configuration = loader.load_configuration(CONFIG, words, RunMode.RUN)
         check_single(configuration.hydra, words)
         return run_configuration(plain(configuration))
 
@@ -219,9 +218,8 @@ def _known_keys(overrides: Sequence[str]) -> list[str]:
     options = {(group, file.stem) for group in groups() for file in (conf_directory() / group).rglob("*.yaml")}
     options |= {(group, name) for group in groups() for name in folders.options(group)}
     choices = [override for override in overrides if tuple(override.split("=", 1)) in options]
-    GlobalHydra.instance().clear()
-    with using(directories), initialize_config_dir(str(conf_directory()), version_base="1.3"):
-        content = plain(compose("train", overrides=choices))
+    with using(directories), hydra_loader() as loader:
+        content = plain(loader.load_configuration(CONFIG, choices, RunMode.RUN))
     keys: list[str] = []
 
     def collect(mapping: dict[str, Any], above: str) -> None:

@@ -1,10 +1,11 @@
 """The folders that a user adds to conf/, while a command or a composition runs: which options they have, read once."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from hydra.core.override_parser.types import Glob
@@ -14,6 +15,7 @@ from gatelab.configuration.interpolations import texts
 from gatelab.configuration.option_files import read_option
 from gatelab.configuration.overrides import GLOBAL, groups, parsed_words
 from gatelab.errors import UserError, one_line, suggest
+from gatelab.language import Variant
 from gatelab.language.library import shown_file, variant_files
 from gatelab.locations import conf_directory, experiments_directory
 from gatelab.reading import read_bytes
@@ -34,13 +36,17 @@ class Folders:
 
     Args:
         directories: of the user; each may have a folder for each group.
+        variants: name -> variant, of those that stand in no file.
 
     Attributes:
         experiments: where experiments/ lies.
     """
 
-    def __init__(self, directories: Iterable[Path | str] = ()) -> None:
+    def __init__(
+        self, directories: Iterable[Path | str] = (), variants: Mapping[str, Variant] = MappingProxyType({})
+    ) -> None:
         self.directories = tuple(map(Path, directories))
+        self.variants = variants
         self.experiments = experiments_directory()
         self._options: dict[tuple[str, Path], dict[str, Path]] = {}
         self._read: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
@@ -63,6 +69,8 @@ class Folders:
         Raises:
             UserError: as :func:`gatelab.configuration.option_files.read_option`.
         """
+        if group == "variant" and name in self.variants:
+            return group, self.variants[name].mapping()
         found = self._content(group, name)
         if found is not None and group == _EXPERIMENT:
             self._count_others(name, ())
@@ -105,6 +113,10 @@ class Folders:
                 raise UserError(f"{where}: made from more than {_MOST_OTHERS} experiments; must be made from fewer")
             self._counts[file] = count
         return self._counts[file]
+
+    def has(self, group: str, name: str) -> bool:
+        """Say whether there is an option of a name."""
+        return (group == "variant" and name in self.variants) or self.file(group, name) is not None
 
     def file(self, group: str, name: str) -> Path | None:
         """Return the file of an option, None if there is none."""
@@ -176,9 +188,11 @@ _FOLDERS: ContextVar[Folders | None] = ContextVar("folders", default=None)
 
 
 @contextmanager
-def using(directories: Iterable[Path | str] = ()) -> Iterator[Folders]:
-    """Let Hydra find what some folders add to conf/, as long as the context lasts."""
-    folders = Folders(directories)
+def using(
+    directories: Iterable[Path | str] = (), variants: Mapping[str, Variant] = MappingProxyType({})
+) -> Iterator[Folders]:
+    """Let Hydra find what some folders add to conf/, and some variants without a file, as long as the context lasts."""
+    folders = Folders(directories, variants)
     if folders.directories:  # whose names must not be those of conf/, whether or not they are asked for
         for group in groups():
             folders.options(group)

@@ -3,15 +3,15 @@
 import itertools
 from collections.abc import Iterator, Sequence
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gatelab.configuration import Reading, RunConfiguration, ours, plain, translated, using
+from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
 from gatelab.configuration.sweep_size import check_size
-from gatelab.locations import conf_directory
 
 __all__ = ["grid"]
 
@@ -29,17 +29,16 @@ def grid(option: str, overrides: Sequence[str] = ()) -> list[RunConfiguration] |
         UserError: a key or a value that is not allowed.
     """
     words = [f"+experiment={option}", *overrides]
-    GlobalHydra.instance().clear()
-    with using(), translated(words), initialize_config_dir(str(conf_directory()), version_base="1.3"):
+    with using(), translated(words), hydra_loader() as loader:
         single = [word.input_line or "" for word in _parsed(words) if not word.is_sweep_override()]
-        sweeper = compose("train", overrides=single, return_hydra_config=True).hydra.sweeper
+        sweeper = loader.load_configuration(CONFIG, single, RunMode.RUN).hydra.sweeper
         if not str(sweeper._target_).endswith(_GRID):
             return None
         params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-        return list(_runs(_points([*params, *words])))
+        return list(_runs(loader, _points([*params, *words])))
 
 
-def _runs(points: Sequence[Sequence[str]]) -> Iterator[RunConfiguration]:
+def _runs(loader: ConfigLoader, points: Sequence[Sequence[str]]) -> Iterator[RunConfiguration]:
     known: dict[tuple[str, ...], DictConfig] = {}
     reading = Reading()
     for words in points:
@@ -47,7 +46,7 @@ def _runs(points: Sequence[Sequence[str]]) -> Iterator[RunConfiguration]:
         seeds = [word for word in words if word.startswith("seed=")]
         others = tuple(word for word in words if word not in seeds)
         if others not in known:
-            known[others] = ours(compose("train", overrides=list(others)))
+            known[others] = ours(loader.load_configuration(CONFIG, list(others), RunMode.RUN))
         if seeds:
             OmegaConf.update(known[others], "seed", int(seeds[-1].removeprefix("seed=")))
         # only now: what is drawn at random follows from the seed

@@ -1,6 +1,5 @@
 """Carries a sweep out, from its checked points to the result of each."""
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -13,7 +12,7 @@ from gatelab.sweeps.executors.inline import Inline
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.plan import Plan, plan
 from gatelab.sweeps.scheduler import Scheduler
-from gatelab.sweeps.sweep_progress import View
+from gatelab.sweeps.sweep_progress import View, print_line
 
 __all__ = ["execute", "missing"]
 
@@ -33,6 +32,7 @@ def execute(
     options: ExecutorOptions = _DEFAULT,
     open_executor: Callable[[], Executor] = Inline,
     check: Callable[[Sequence[RunConfiguration]], None] = lambda runs: None,
+    say: Callable[[str], None] = print_line,
 ) -> list[Result | Failure]:
     """Train what is missing and return what became of every point, in order.
 
@@ -42,6 +42,7 @@ def execute(
         options: when a stack is given up, and how often a run is tried.
         open_executor: returns who trains, to be closed by the caller; called only if something is missing.
         check: looks at what is missing while the executor makes ready, and raises UserError to refuse it.
+        say: called with what goes wrong, in one line, where no progress bar is shown.
 
     Raises:
         UserError: data that cannot be read; before anything is trained.
@@ -54,9 +55,9 @@ def execute(
         executor = open_executor()
         executor.prepare(len(pending))
         check(pending)
-        _say_what_is_damaged(pending)
+        _say_what_is_damaged(pending, say)
         work = plan(configurations, executor.slots)
-        failures = _carry_out(work, executor, options, sweep, quiet=not configurations[0].progress)
+        failures = _carry_out(work, executor, options, sweep, View(quiet=not configurations[0].progress, say=say))
     results = {run.identity: Store(run.runs_dir).finished(run.identity) for run in configurations}
     return [results[run.identity] or failures[run.identity] for run in configurations]
 
@@ -69,7 +70,7 @@ def _clear_up(configurations: Sequence[RunConfiguration], pending: Sequence[RunC
                 Store(run.runs_dir).clear_up(run.identity)
 
 
-def _say_what_is_damaged(pending: Sequence[RunConfiguration]) -> None:
+def _say_what_is_damaged(pending: Sequence[RunConfiguration], say: Callable[[str], None]) -> None:
     """Say which runs had finished, and are trained again because a file of theirs is not what was written."""
     stores = {run.runs_dir: Store(run.runs_dir) for run in pending}
     damaged = [
@@ -78,16 +79,16 @@ def _say_what_is_damaged(pending: Sequence[RunConfiguration]) -> None:
         if stores[run.runs_dir].finished(run.identity) is None and run.identity in stores[run.runs_dir].damaged
     ]
     for one in damaged[:_SHOWN]:
-        print(f"{one}; the run is trained again", file=sys.stderr)
+        say(f"{one}; the run is trained again")
     if len(damaged) > _SHOWN:
-        print(f"and so are {len(damaged) - _SHOWN} more damaged runs", file=sys.stderr)
+        say(f"and so are {len(damaged) - _SHOWN} more damaged runs")
 
 
 def _carry_out(
-    work: Plan, executor: Executor, options: ExecutorOptions, sweep: str | None, *, quiet: bool
+    work: Plan, executor: Executor, options: ExecutorOptions, sweep: str | None, view: View
 ) -> dict[str, Failure]:
     stop = Stop(sweep=True)
-    with stop.on_signals(), View(quiet=quiet) as view:
+    with stop.on_signals(), view:
         scheduler = Scheduler(work.stacks, executor, options, sweep, view, stop, len(work.finished))
         scheduler.run()
     if stop.signum is not None:

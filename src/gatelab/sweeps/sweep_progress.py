@@ -12,7 +12,7 @@ from rich.progress import Progress, TaskID
 from gatelab.progress import UNKNOWN, Minutes, bars, duration, shown_rate
 from gatelab.sweeps.executors import Handle
 
-__all__ = ["SweepState", "View"]
+__all__ = ["SweepState", "View", "print_line"]
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,29 @@ class SweepState:
         return ", ".join(parts)
 
 
+def print_line(line: str) -> None:
+    """Print a line on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
 class View:
     """Lines on stderr. To be closed: use it in a ``with`` block.
 
     Args:
         quiet: show nothing but what goes wrong.
         clock: seconds since the epoch.
+        say: called with a line where no terminal shows what moves.
     """
 
-    def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.time,
+        say: Callable[[str], None] = print_line,
+    ) -> None:
         self._quiet = quiet
+        self._say = say
         self._minutes = Minutes(clock)
         self._first: tuple[float, float] | None = None
         self._console = Console(stderr=True)
@@ -113,4 +126,4 @@ class View:
             # a label comes from a file that anyone may have written: no markup
             self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
         else:
-            print(sentence, file=sys.stderr, flush=True)
+            self._say(sentence)

@@ -12,13 +12,13 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
-from gatelab.cli.train import RunError
 from gatelab.configuration import plain, quote_equations, run_configuration, translated
 from gatelab.configuration.without_effect import check_swept
 from gatelab.errors import UserError, kind_and_words
 from gatelab.store import Store
 from gatelab.sweeps import ExecutorOptions
 from gatelab.sweeps.feasibility import check_feasible
+from gatelab.sweeps.listener import RunError
 from gatelab.sweeps.search import Outcome, Point, Space
 from hydra_plugins.gatelab_stacked_launcher.stacked_launcher import plain_options
 

@@ -60,7 +60,7 @@ class NamedSource(ConfigSource):
     def is_config(self, config_path: str) -> bool:
         """Say whether a path is that of an option."""
         group, name = _parts(config_path)
-        return group in self.groups() and self.folders().file(group, name) is not None
+        return group in self.groups() and self.folders().has(group, name)
 
     def is_group(self, config_path: str) -> bool:
         """Say whether a path is that of a group, or of a folder in one."""

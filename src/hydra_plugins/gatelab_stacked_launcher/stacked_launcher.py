@@ -44,7 +44,7 @@ class StackedLauncher(Launcher):
         Raises:
             UserError: the sweep has more points than it may, or none; found before any of them is written out.
         """
-        from gatelab.cli.train import begin_sweep
+        from gatelab.sweeps.session import begin_sweep
         from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition, UncheckedPoints
         from hydra_plugins.gatelab_stacked_launcher._size import check_sweep, most_points
 
@@ -62,9 +62,9 @@ class StackedLauncher(Launcher):
         Returns:
             for each point its validation score, for sweepers that search; a run that has failed is a failed job.
         """
-        from gatelab.cli.train import train_points
         from gatelab.configuration import added_folders
         from gatelab.configuration.sweep_size import check_count
+        from gatelab.sweeps.session import train_points
 
         assert self.config is not None and self.composition is not None
         advice = "raise hydra.launcher.most_points for a sweeper that asks for more"
@@ -105,7 +105,7 @@ class _FailedJob(JobReturn):
 
     @property
     def return_value(self) -> Any:
-        from gatelab.cli.train import RunError
+        from gatelab.sweeps.listener import RunError
 
         raise RunError(self.reason)
 

@@ -1,4 +1,4 @@
-"""What a command says of runs that the store has already: not trained again, and what was asked for in vain."""
+"""What is said of runs that the store has already: not trained again, and what was asked for in vain."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,6 @@
-"""What a command says, before it trains, of settings that have no effect: a line each, once for a sweep."""
+"""What is said, before anything is trained, of settings that have no effect: a line each, once for a sweep."""
 
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,20 +10,11 @@ from gatelab.configuration.wandb_environment import told
 from gatelab.configuration.without_effect import doubts, notes
 from gatelab.errors import one_line
 from gatelab.keys import WandbSection
-from gatelab.sweeps import ExecutorOptions
-from gatelab.sweeps.launcher_options import cores
+from gatelab.sweeps.launcher_options import ExecutorOptions, cores
 
-__all__ = ["idle_words", "of_launcher", "of_loggers", "of_runs", "of_single", "say"]
+__all__ = ["idle_words", "of_launcher", "of_loggers", "of_runs", "of_single"]
 
 _OF_SWEEPS = ("hydra.launcher.", "hydra/launcher=", "hydra.sweep.", "hydra.sweeper.", "hydra/sweeper=")
-
-
-def say(lines: Iterable[str], said: set[str]) -> None:
-    """Print notes on stderr, those that have been said before aside."""
-    for line in lines:
-        if line not in said:
-            said.add(line)
-            print(f"note: {line}", file=sys.stderr)
 
 
 def of_runs(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -1,0 +1,311 @@
+"""One call that trains: overrides composed by Hydra, points checked, the missing ones trained, all of them told.
+
+The command and :func:`gatelab.train` begin a session; Hydra's plugins find the one they run in, and hand it the points
+that a sweep or a search has come to.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.callbacks import Callbacks
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig
+
+from gatelab.configuration import (
+    Reading,
+    RunConfiguration,
+    added_directories,
+    check_optimizer,
+    check_single,
+    check_swept_experiments,
+    launcher_words,
+    plain,
+    translated,
+    using,
+)
+from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
+from gatelab.configuration.overrides import parsed_words
+from gatelab.configuration.sweep_size import check_size
+from gatelab.configuration.without_effect import check_swept
+from gatelab.disk import check_place
+from gatelab.errors import UserError
+from gatelab.language import Variant
+from gatelab.store import Failure, Result, Stopped
+from gatelab.store.stopping import Interrupted
+from gatelab.sweeps.execute import execute, missing
+from gatelab.sweeps.executors import Executor, open_executor
+from gatelab.sweeps.executors.inline import Inline
+from gatelab.sweeps.feasibility import check_feasible
+from gatelab.sweeps.finished_already import of_finished
+from gatelab.sweeps.launcher_options import ExecutorOptions
+from gatelab.sweeps.listener import Listener, PlannedWork, PlanOnly, RunError, Trained
+from gatelab.sweeps.notes import of_launcher, of_loggers, of_runs, of_single
+
+__all__ = ["Session", "begin_sweep", "carry_out", "train_points", "train_resolved"]
+
+
+@dataclass
+class Session:
+    """What one call keeps: a sweeper that searches trains one batch of points after another.
+
+    Attributes:
+        listener: hears what there is to say.
+        words: the arguments, as on the command line, and what an experiment says of sweeps.
+        outcomes: identity -> the run and what became of it, in the order of the points.
+        begun: folders that were not there before the sweep, the innermost first.
+        said: notes that have been passed on.
+        executors: by their options; open, so that their workers need not start for every batch.
+    """
+
+    listener: Listener
+    words: Sequence[str] = ()
+    outcomes: dict[str, tuple[RunConfiguration, Result | Failure]] = field(default_factory=dict)
+    begun: list[Path] = field(default_factory=list)
+    said: set[str] = field(default_factory=set)
+    executors: dict[str, Executor] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a run has failed."""
+        return any(isinstance(outcome, Failure) for _, outcome in self.outcomes.values())
+
+    def say(self, lines: Iterable[str], listen: Callable[[str], None] | None = None) -> None:
+        """Pass notes on, each once."""
+        for line in lines:
+            if line not in self.said:
+                self.said.add(line)
+                (listen or self.listener.note)(line)
+
+    def executor(self, options: ExecutorOptions, first: RunConfiguration, folder: Path) -> Executor:
+        """Return who trains, with these options."""
+        key = f"{options} {first.threads} {first.device}"
+        if key not in self.executors:
+            self.executors[key] = open_executor(options, first.threads, first.device, folder)
+        return self.executors[key]
+
+    def remove_what_was_begun(self) -> None:
+        """Remove the folders of a sweep that was refused."""
+        if self.begun:
+            (self.begun[0] / "multirun.yaml").unlink(missing_ok=True)
+        # where runs have been trained, folders are not empty and stay
+        with contextlib.suppress(OSError):
+            for folder in self.begun:
+                folder.rmdir()
+
+    def close(self) -> None:
+        """End the workers."""
+        for executor in self.executors.values():
+            executor.close()
+        self.executors.clear()
+
+
+_SESSION: ContextVar[Session | None] = ContextVar("session", default=None)
+
+
+@contextlib.contextmanager
+def _begun(session: Session) -> Iterator[Session]:
+    """Let a session be the one that plugins find, for the time of a block."""
+    token = _SESSION.set(session)
+    try:
+        yield session
+    except (UserError, KeyboardInterrupt, PlanOnly):
+        session.remove_what_was_begun()
+        raise
+    finally:
+        _SESSION.reset(token)
+        session.close()
+
+
+def _current() -> Session:
+    """Return the session that this code runs in; one that nobody listens to if Hydra was started by somebody else."""
+    return _SESSION.get() or Session(Listener())
+
+
+def carry_out(arguments: Sequence[str], listener: Listener, variants: Mapping[str, Variant] | None = None) -> Session:
+    """Train what some arguments describe, and return what became of it.
+
+    Args:
+        arguments: overrides and, of flags, ``-m`` for a sweep and ``--config-dir=FOLDER``, as
+            :func:`gatelab.configuration.arranged` returns them.
+        listener: hears what there is to say.
+        variants: name -> variant, beside those of files.
+
+    Raises:
+        UserError: in one line, before anything starts.
+        Stopped, Interrupted: a signal has stopped it.
+        PlanOnly: nothing but the plan was asked for.
+    """
+    directories = added_directories(arguments)
+    words = [word for word in arguments if not word.startswith("-")]
+    swept = bool({"-m", "--multirun"} & set(arguments)) or "hydra.mode=MULTIRUN" in words
+    with (
+        _begun(Session(listener, arguments)) as session,
+        translated(arguments),
+        using(directories, variants or {}) as folders,
+        hydra_loader() as loader,
+    ):
+        session.say((*folders.replaced(), *folders.unread()))
+        if swept:
+            check_swept_experiments(arguments, folders)
+            _check_size(words)
+            _sweep(loader, words, arguments)
+        else:
+            _single(loader, words, arguments)
+    return session
+
+
+def train_resolved(mapping: Mapping[str, Any], listener: Listener, directories: Sequence[Path] = ()) -> Session:
+    """Train the run of a whole configuration, as a store has it; see :func:`carry_out`."""
+    with _begun(Session(listener)) as session:
+        train_points([mapping], None, directories, frozen=True)
+    return session
+
+
+def _single(loader: ConfigLoader, words: Sequence[str], arguments: Sequence[str]) -> None:
+    config = loader.load_configuration(CONFIG, list(words), RunMode.RUN)
+    check_single(config.hydra, arguments)
+    _current().words = [*arguments, *launcher_words(config.hydra, arguments)]
+    callbacks = Callbacks(config)
+    callbacks.on_run_start(config=config, config_name=CONFIG)
+    train_points([plain(config)], None, added_directories(arguments))
+
+
+def _check_size(words: Sequence[str]) -> None:
+    """Bound a sweep that another launcher than ours would train; ours is told of all there is, and bounds it itself."""
+    chosen = dict(word.split("=", 1) for word in words if word.startswith(("hydra/launcher=", "hydra/sweeper=")))
+    if chosen.get("hydra/launcher", "stacked") != "stacked" and "hydra/sweeper" not in chosen:
+        check_size(parsed_words(words))
+
+
+def _sweep(loader: ConfigLoader, words: Sequence[str], arguments: Sequence[str]) -> None:
+    """Have the sweeper and the launcher of the configuration do their work; ours come back to :func:`train_points`."""
+    mode = [] if "hydra.mode=MULTIRUN" in words else ["hydra.mode=MULTIRUN"]
+    config = loader.load_configuration(CONFIG, [*words, *mode], RunMode.MULTIRUN)
+    callbacks = Callbacks(config)
+    callbacks.on_multirun_start(config=config, config_name=CONFIG)
+    ended: list[BaseException] = []
+
+    def job(configuration: DictConfig) -> None:
+        """Train one point, for a launcher that is not ours."""
+        # carried past Hydra, which would print a line of its own above ours
+        try:
+            with translated(arguments):
+                point = plain(configuration)
+            train_points([point], None, added_directories(arguments))
+        except (UserError, Stopped, Interrupted, PlanOnly) as end:
+            ended.append(end)
+
+    context = HydraContext(config_loader=loader, callbacks=callbacks)
+    sweeper = Plugins.instance().instantiate_sweeper(hydra_context=context, task_function=job, config=config)
+    with contextlib.suppress(RunError):  # it is among the outcomes
+        sweeper.sweep(arguments=list(config.hydra.overrides.task))
+    if ended:
+        raise ended[0]
+    callbacks.on_multirun_end(config=config, config_name=CONFIG)
+
+
+def begin_sweep(folder: Path, runs_dir: str) -> None:
+    """Note the folder into which Hydra will write the configuration of a sweep, even of one that is refused.
+
+    Raises:
+        UserError: it cannot be written into.
+    """
+    below = folder.absolute().is_relative_to(Path(runs_dir).absolute())
+    if below:
+        check_place(Path(runs_dir), f"runs_dir={runs_dir}")
+    check_place(folder, f"hydra.sweep.dir={folder}")
+    _current().begun[:] = [place for place in (folder, *folder.parents) if not place.exists()]
+
+
+def train_points(
+    points: Sequence[Mapping[str, Any]],
+    sweep: str | None,
+    directories: Sequence[Path] = (),
+    names: Sequence[str] | None = None,
+    launcher: Mapping[str, Any] | None = None,
+    *,
+    tables: bool = True,
+    frozen: bool = False,
+) -> list[float | Failure]:
+    """Train composed configurations; return each run's validation score, or why it failed.
+
+    Args:
+        points: nested plain values, one for each run.
+        sweep: the name of the sweep; None for a single run.
+        directories: folders beside conf/ that hold variants.
+        names: what errors call each point.
+        launcher: the options below hydra.launcher; None for this process.
+        tables: False tells no more than what failed: for one batch of a search, which has a summary of its own.
+        frozen: the points are configurations of stored runs.
+    """
+    session = _current()
+    places = {} if names is None or len(points) == 1 else dict(enumerate(names))
+    checked = _checked(points, places, directories, frozen=frozen)
+    options = ExecutorOptions(executor="inline") if launcher is None else ExecutorOptions.read(launcher)
+    positions = {run.identity: position for position, run in reversed(list(enumerate(checked)))}
+    folder = Path(checked[0].runs_dir) / "sweeps" / (sweep or "")
+
+    def executor() -> Executor:
+        # what goes wrong in a single run is no matter of a table
+        return Inline(raising=True) if sweep is None else session.executor(options, checked[0], folder)
+
+    def slots() -> int:
+        return 1 if sweep is None else executor().slots
+
+    def check(runs: Sequence[RunConfiguration]) -> None:
+        for run in runs:
+            with _named(positions[run.identity], places):
+                check_optimizer(run.optimizer)
+        environ = dict(os.environ)  # the check takes from it what W&B is not to obey
+        check_feasible(runs, options, slots())
+        session.say(of_runs(checked, points))
+        session.say(of_loggers(checked, environ, sweep=sweep is not None))
+        session.say(of_single(session.words, checked[0]) if sweep is None else of_launcher(options, checked))
+
+    check_swept(checked, points)
+    if sweep is not None and tables:
+        session.listener.begins(checked)
+    if any(point.get("plan_only") for point in points):
+        session.listener.plans(PlannedWork(checked, options, folder, slots, check))
+        raise PlanOnly
+    pending = {run.identity for run in missing(checked)}
+    if tables:
+        session.say(of_finished(checked, pending), session.listener.finished_already)
+    outcomes = execute(checked, sweep, options, executor, check, session.listener.problem)
+    session.outcomes |= {run.identity: (run, outcome) for run, outcome in zip(checked, outcomes, strict=True)}
+    session.listener.ended(Trained(outcomes, checked[0], sweep, bool(pending), tables))
+    return [outcome if isinstance(outcome, Failure) else outcome.validation.score for outcome in outcomes]
+
+
+def _checked(
+    points: Sequence[Mapping[str, Any]], names: Mapping[int, str], directories: Sequence[Path], *, frozen: bool
+) -> list[RunConfiguration]:
+    reading = Reading(directories, frozen=frozen)
+    checked = []
+    for position, point in enumerate(points):
+        with _named(position, names):
+            if "label" in point and not frozen:
+                raise UserError("label: follows from the variant and its equations; must be left out")
+            checked.append(reading.run(point, with_torch=False))
+    return checked
+
+
+@contextlib.contextmanager
+def _named(position: int, names: Mapping[int, str]) -> Iterator[None]:
+    """Add to an error which point of the sweep it is about."""
+    try:
+        yield
+    except UserError as error:
+        if position not in names:
+            raise
+        # an equation's error has a caret below its first line
+        sentence, *caret = str(error).split("\n")
+        place = f"(point {position + 1} of {len(names)}: {names[position]})"
+        raise UserError("\n".join([f"{sentence} {place}", *caret])) from None
