@@ -4,9 +4,11 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import gatelab
 from gatelab.cli.catalogue import catalogue
 from gatelab.cli.compare import compare
 from gatelab.cli.train import train
@@ -65,9 +67,29 @@ def test_the_mistake_is_told_as_shown(folder):
     assert str(told.value).splitlines() == code_block("mine/variant/leaky.yaml, equation f").strip().splitlines()
 
 
-def test_the_python_runs(capsys):
-    exec(compile(code_block("import gatelab"), "README.md", "exec"), {})
-    assert r"\odot" in capsys.readouterr().out
+PYTHON = ["import gatelab", "rnn = gatelab.RNN", "run = gatelab.train", "runs = gatelab.sweep", "comparison = "]
+
+
+def test_the_python_runs(folder, capsys, monkeypatch):
+    for name, more in {"train": {}, "sweep": {"workers": 0}}.items():
+        really = getattr(gatelab, name)
+
+        def short(*words, really=really, more=more, **options):
+            return really(*words, *SHORT, *FEW, **{**options, **more})
+
+        monkeypatch.setattr(gatelab, name, short)
+    # one after the other, as a reader would
+    names: dict[str, Any] = {}
+    for start in PYTHON:
+        exec(compile(code_block(start), "README.md", "exec"), names)
+    printed = capsys.readouterr().out.splitlines()
+    assert r"\odot" in printed[0] + printed[1]
+    stored, measured = map(float, printed[-2].split())
+    assert stored == pytest.approx(measured)
+    assert printed[-1] == "no difference found"
+    assert names["forget"].shape == (100, 8, 64)
+    assert (len(names["runs"]), len(names["frame"])) == (20, 21)
+    assert (folder / "report" / "index.html").exists()
 
 
 def test_make_knows_the_two_commands():

@@ -1,29 +1,80 @@
-"""gatelab: a laboratory for the gates of recurrent networks."""
+"""gatelab: a laboratory for the gates of recurrent networks.
 
+What stands in ``__all__`` is public: docs/api.md has a page of it, and semantic versioning promises it. Everything
+else is internal. A name is imported when it is first used, with no more than it needs: importing gatelab imports no
+torch.
+"""
+
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gatelab.api.comparison import Comparison, Gain, compare
+    from gatelab.api.names import openings, variant, variants
+    from gatelab.api.run import Run, load_run
+    from gatelab.api.runs import Runs, runs
+    from gatelab.api.training import sweep, train
+    from gatelab.errors import UserError
     from gatelab.language import Variant
-    from gatelab.language import load_variant as variant
+    from gatelab.layers.network import Network
     from gatelab.layers.rnn import RNN
+    from gatelab.store import Result
+    from gatelab.tasks import task_names as tasks
 
-__all__ = ["RNN", "Variant", "__version__", "variant"]
+__all__ = [
+    "RNN",
+    "Comparison",
+    "Gain",
+    "Network",
+    "Result",
+    "Run",
+    "Runs",
+    "UserError",
+    "Variant",
+    "__version__",
+    "compare",
+    "load_run",
+    "openings",
+    "runs",
+    "sweep",
+    "tasks",
+    "train",
+    "variant",
+    "variants",
+]
 
 __version__ = "0.1.0"
 
+_HOMES = {
+    "RNN": "layers.rnn",
+    "Comparison": "api.comparison",
+    "Gain": "api.comparison",
+    "Network": "layers.network",
+    "Result": "store",
+    "Run": "api.run",
+    "Runs": "api.runs",
+    "UserError": "errors",
+    "Variant": "language",
+    "compare": "api.comparison",
+    "load_run": "api.run",
+    "openings": "api.names",
+    "runs": "api.runs",
+    "sweep": "api.training",
+    "train": "api.training",
+    "variant": "api.names",
+    "variants": "api.names",
+}
+"""Public name -> the module that has it."""
+
 
 def __getattr__(name: str) -> Any:
-    # importing torch takes seconds, and the catalogue or a configuration error needs none of it
-    if name == "RNN":
-        from gatelab.layers.rnn import RNN
-
-        return RNN
-    if name == "Variant":
-        from gatelab.language import Variant
-
-        return Variant
-    if name == "variant":
-        from gatelab.language import load_variant
-
-        return load_variant
+    if name == "tasks":  # the package itself, which can be called
+        return importlib.import_module("gatelab.tasks")
+    if name in _HOMES:
+        value = globals()[name] = getattr(importlib.import_module(f"gatelab.{_HOMES[name]}"), name)
+        return value
     raise AttributeError(f"module 'gatelab' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -12,6 +12,12 @@ _LONGEST_NAME = 200  # that is compared with others, which takes time
 class UserError(Exception):
     """Something the user wrote is wrong.
 
+        >>> try:
+        ...     gatelab.variant("cfig")
+        ... except gatelab.UserError as error:
+        ...     print(error)
+        unknown variant 'cfig' (did you mean 'cifg'?); ...
+
     The message is one line that names the thing, its value and what is allowed. (An error in an equation adds
     the equation and a caret below that line.) The doors print it on stderr and exit with status 2.
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-import gatelab.tasks.images.digits
 from gatelab.errors import UserError
 from gatelab.tasks import task_from_mapping
+from gatelab.tasks.images import digits as module
 from gatelab.tasks.images.digits import Digits
 
 IMAGES = "8f26b2bd9d135c256808f68f14fdabddde6d9c7f869ae419704b051f0f14b3b3"  # of (1797, 64) bytes
@@ -27,8 +27,7 @@ SPLITS = {
 
 
 def shipped():
-    module = Path(gatelab.tasks.images.digits.__file__)
-    with np.load(module.with_name("digits.npz"), allow_pickle=False) as file:
+    with np.load(Path(module.__file__).with_name("digits.npz"), allow_pickle=False) as file:
         assert sorted(file) == ["digits", "pixels"]
         return file["pixels"], file["digits"]
 

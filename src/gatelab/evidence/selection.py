@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from gatelab.errors import UserError, suggest
 from gatelab.evidence.question import Question
 from gatelab.evidence.varied import belongs_to, setting_text, varied_keys
-from gatelab.store import Result
+from gatelab.store import Result, Store
 
-__all__ = ["Selection", "select"]
+__all__ = ["Selection", "of_tasks", "select"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,28 @@ class Selection:
     """Task -> those of ``varied`` that tell neither tasks nor variants apart."""
     settings: Mapping[str, str]
     """Identity -> the searched settings, such as ``optimizer.lr=0.01``; mostly empty."""
+
+
+def of_tasks(store: Store, tasks: Collection[str] = (), identities: Collection[str] | None = None) -> list[Result]:
+    """Return the results of a store that a comparison is made of.
+
+    Args:
+        store: where the runs lie.
+        tasks: only these; empty for all.
+        identities: only runs among these; None for all.
+
+    Raises:
+        UserError: there are none, or none of a task.
+    """
+    results = [result for result in store.results() if identities is None or result.identity in identities]
+    if not results:
+        raise UserError(f"no finished runs in {store.place}{' that are whole' if store.damaged else ''}")
+    known = {result.task for result in results}
+    for task in tasks:
+        if task not in known:
+            there = ", ".join(sorted(known))
+            raise UserError(f"no runs of task '{task}'{suggest(task, known)}; {store.place} has {there}")
+    return [result for result in results if not tasks or result.task in tasks]
 
 
 def select(results: Sequence[Result], question: Question | None = None) -> Selection:

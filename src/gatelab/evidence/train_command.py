@@ -13,7 +13,7 @@ from gatelab.locations import command_line, conf_directory
 from gatelab.reading import read_yaml
 from gatelab.store import settings
 
-__all__ = ["overrides", "train_command"]
+__all__ = ["override_value", "overrides", "train_command"]
 
 _GROUPS = ("opening", "optimizer", "schedule", "task")
 _NAME = {"optimizer": "_target_"}  # the key that says which file of the group it was; elsewhere name
@@ -48,9 +48,9 @@ def overrides(configuration: Mapping[str, Any]) -> list[str]:
         if key.partition(".")[0] in defaults and not key.endswith((".name", "._target_")):
             if key not in known:
                 if not has_default(key, value):  # one that is filled in says nothing
-                    words.append(f"+{key}={_word(value)}")
+                    words.append(f"+{key}={override_value(value)}")
             elif known[key] != value:
-                words.append(f"{key}={_word(value)}")
+                words.append(f"{key}={override_value(value)}")
     return words
 
 
@@ -119,13 +119,14 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"seed={','.join(map(str, ordered))}"
 
 
-def _word(value: Any) -> str:
+def override_value(value: Any) -> str:
+    """Return a value as it stands in an override: a number, a text, true, false, null, or a list of such."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return f"[{','.join(map(_word, value))}]"
+        return f"[{','.join(map(override_value, value))}]"
     return _quoted(value) if isinstance(value, str) else repr(value)
 
 

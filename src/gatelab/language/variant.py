@@ -30,7 +30,12 @@ COMPUTED = ("state", "equations", "order", "output", "module")
 class Variant:
     """One gate mapping, written as equations, or as the name of a module where equations cannot say it.
 
-    Build one with :meth:`from_mapping`, :func:`gatelab.language.load_variant` or :meth:`edit`. Equations that do not
+        >>> gatelab.variant("lstm").states
+        ('h', 'c')
+        >>> gatelab.variant("lstm").equations["c"]
+        'f * c + i * z'
+
+    Build one with :func:`gatelab.variant`, :meth:`from_mapping` or :meth:`edit`. Equations that do not
     reach the output have been dropped, with their parameters.
 
     A module has no equations, trees and sizes, and its parameters are those that
@@ -137,7 +142,8 @@ class Variant:
     def edit(self, name: str | None = None, **equations: str | float | None) -> "Variant":
         """Return the variant with some equations replaced, added (they run first) or, with None, removed.
 
-        ``variant("peephole").edit(i="1 - f")`` couples the input gate to the forget gate.
+            >>> gatelab.variant("peephole").edit(i="1 - f").equations["i"]  # couples it to the forget gate
+            '1 - f'
 
         Raises:
             UserError: as :meth:`from_mapping`, and for a module.

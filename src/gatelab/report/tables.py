@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from typing import Any, Literal
 
 __all__ = ["Column", "Table", "csv_text", "from_csv", "plain", "seconds_text", "significant"]
@@ -60,6 +61,19 @@ class Table:
         widths = [max(len(line[index]) for line in lines) for index in range(len(self.columns))]
         lines.insert(1, ["-" * width for width in widths])
         return "".join(f"{self._aligned(line, widths)}\n" for line in lines)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def html(self) -> str:
+        """Return the table as an element of HTML, without looks."""
+        heads = "".join(f"<th>{escape(header)}</th>" for header in self._headers())
+        lines = ["".join(f"<td>{escape(cell)}</td>" for cell in line) for line in self._cells()]
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _repr_html_(self) -> str:
+        return self.html()
 
     def markdown(self) -> str:
         """Return the table in the Markdown of GitHub; what Markdown would read as markup is escaped."""

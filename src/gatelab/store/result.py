@@ -24,6 +24,12 @@ class Performance:
 class Result:
     """One run that has come to its end, whether it finished or diverged.
 
+        >>> result = gatelab.train("variant=gru", "task=adding", *tiny).result
+        >>> result.label, result.status, result.parameters
+        ('gru', 'finished', 93)
+        >>> result.validation.score >= result.perfect
+        True
+
     The test split is measured once, at ``best_step``: the step whose validation score was best.
     """
 

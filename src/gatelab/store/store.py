@@ -38,12 +38,14 @@ class Store:
     the file.
 
     Attributes:
+        runs_dir: the folder. place: the same as it was given, for messages.
         damaged: identity -> what is wrong with it, of the finished runs that were found damaged so far.
     """
 
     def __init__(self, runs_dir: Path | str) -> None:
         self.runs_dir = Path(runs_dir)
         check_format(self.runs_dir)
+        self.place = str(runs_dir)
         self.damaged: dict[str, Damaged] = {}
         self._whole: set[str] = set()  # finished runs that were found to be what was written
 
@@ -86,6 +88,10 @@ class Store:
         """Say whether a finished run has a seal; those of before there were seals have none."""
         finished = self._checked(identity, str(self._folder(identity)))
         return finished is not None and finished.files is not None
+
+    def identities(self) -> list[str]:
+        """Return the identities of all runs, sorted, however they stand. Raises UserError without a store."""
+        return sorted(name for name, _ in self._folders())
 
     def unfinished(self) -> list[str]:
         """Return the identities, sorted, of the runs that were begun and have no result."""

@@ -4,10 +4,12 @@ A task is added in three places: its module in the folder of its family, one wor
 conf/task/.
 """
 
+import sys
 from collections.abc import Mapping
+from types import ModuleType
 
 from gatelab.errors import UserError, suggest
-from gatelab.locations import command_line
+from gatelab.locations import command_line, conf_directory
 from gatelab.outside import entry_point_names, outside_class
 from gatelab.tasks.formal import anbn, dyck, reber, regular, state_tracking, tomita, transduction
 from gatelab.tasks.images import digits, pictures
@@ -40,6 +42,7 @@ __all__ = [
     "Task",
     "task_class",
     "task_from_mapping",
+    "task_names",
 ]
 
 _KINDS: tuple[type[Task], ...] = (
@@ -108,3 +111,25 @@ def task_class(name: object, key: str) -> type[Task]:
         hint = suggest(str(name), [*TASKS, *entry_point_names("task")])
         raise UserError(f"unknown task '{name}'{hint}; `{command_line('catalogue')}` lists all {len(TASKS)}")
     return found
+
+
+def task_names() -> tuple[str, ...]:
+    """Return the names of all tasks, in alphabetical order."""
+    return tuple(sorted(file.stem for file in (conf_directory() / "task").glob("*.yaml")))
+
+
+class _Callable(ModuleType):
+    """This package, which ``gatelab.tasks()`` calls: one name for the tasks and for their names."""
+
+    def __call__(self) -> tuple[str, ...]:
+        """Return the names of all tasks, in alphabetical order.
+
+        >>> {"adding", "copying", "digits"} <= set(gatelab.tasks())
+        True
+
+        The classes of the tasks are in the package of this name.
+        """
+        return task_names()
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -16,7 +16,7 @@ from torch import Tensor
 from gatelab.store import seal, unseal
 from gatelab.training.lightning_module import Progress, StackModule
 
-__all__ = ["RunState", "best_bytes", "read_state", "restore", "state_bytes"]
+__all__ = ["RunState", "best_bytes", "read_best", "read_state", "restore", "state_bytes"]
 
 _FORMAT = 1
 _PROGRESS = ("diverged_at", "stopped", "best_step", "best", "stale", "gradient_norm")
@@ -83,6 +83,15 @@ def best_bytes(progress: Progress) -> bytes:
     return _bytes({"weights": progress.best_weights, "step": progress.best_step}, progress.best_step)
 
 
+def read_best(data: bytes) -> dict[str, Tensor]:
+    """Return the weights in a checkpoint of :func:`best_bytes`, by name. Raises as :func:`read_state`."""
+    unseal(data)
+    try:
+        return dict(_loaded(data)["weights"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"it is not a checkpoint of a run: {error!r}") from error
+
+
 def read_state(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> RunState:
     """Read a checkpoint.
 
@@ -94,15 +103,20 @@ def read_state(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> RunState:
         ValueError: not the bytes that were written, or not a checkpoint of this network.
     """
     step = unseal(data)
-    try:
-        # never without weights_only: a file may come from anywhere, and may not run anything
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever torch and pickle raise about a file that they cannot read
-        raise ValueError(" ".join(str(error).split())[:200]) from error
+    content = _loaded(data)
     try:
         return _state(content, step, shapes)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"it is not a checkpoint of a run: {error!r}") from error
+
+
+def _loaded(data: bytes) -> dict[str, Any]:
+    try:
+        # never without weights_only: a file may come from anywhere, and may not run anything
+        content: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever torch and pickle raise about a file that they cannot read
+        raise ValueError(" ".join(str(error).split())[:200]) from error
+    return content
 
 
 def _state(content: dict[str, Any], step: int, shapes: Mapping[str, tuple[int, ...]]) -> RunState:

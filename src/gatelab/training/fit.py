@@ -50,12 +50,34 @@ def train_stack(
         UserError: data that cannot be read, a device, a path or a logger that is not there; before any folder is made.
         Stopped: asked to stop; every run has a checkpoint, or is finished.
     """
-    stop = stop or Stop()
+    with _threads(configurations[0].threads):
+        return _train_stack(configurations, sweep, title, stop or Stop(), lease, display)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Let torch use so many threads for the time of a block; its random numbers are the caller's and stay his."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        with torch.random.fork_rng(devices=[]):  # a DataLoader draws one to begin with
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train_stack(
+    configurations: Sequence[RunConfiguration],
+    sweep: str | None,
+    title: str,
+    stop: Stop,
+    lease: float,
+    display: Callback | None,
+) -> list[Result]:
     first = configurations[0]
     with _shared():
         device = _device(first)
         check_loggers(first.logger)
-        torch.set_num_threads(first.threads)
         template = network(first)
         choice = template.to(device).rnn.choice()
         template.to("cpu")

@@ -19,7 +19,7 @@ from gatelab.randomness import generator
 from gatelab.store import ClaimLost
 from gatelab.training.optimizer import StackOptimizer
 from gatelab.training.stack_batches import StackBatch
-from gatelab.training.weighted import weighed_losses, weighed_scores
+from gatelab.training.weighted import totals, weighed_losses
 
 __all__ = ["Progress", "StackModule"]
 
@@ -240,13 +240,7 @@ class StackModule(LightningModule):
     def validation_step(self, batch: StackBatch, batch_idx: int) -> None:
         """Add up loss and score of every run over one shared batch."""
         output = self(batch)
-        sums = []
-        for predicted in output:
-            losses = weighed_losses(self.task, predicted, batch.targets, batch.loss_weights)
-            scores = weighed_scores(self.task, predicted, batch.targets, batch.score_weights, batch.lengths)
-            totals = (losses, batch.loss_weights, scores, batch.score_weights)
-            sums.append(torch.stack([total.sum(dtype=torch.float64) for total in totals]))
-        self._sums.append(torch.stack(sums))
+        self._sums.append(torch.stack([totals(self.task, predicted, batch) for predicted in output]))
 
     test_step = validation_step
 

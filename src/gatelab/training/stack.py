@@ -15,18 +15,20 @@ __all__ = ["initial_weights", "network"]
 def network(configuration: RunConfiguration) -> Network:
     """Return the network of a run, its weights not yet those of the run."""
     task, model = configuration.task, configuration.model
-    return Network(
-        configuration.variant,
-        task.input_size,
-        task.output_size,
-        model.hidden_size,
-        model.num_layers,
-        bidirectional=model.bidirectional,
-        readout=task.readout,
-        path=configuration.path,
-        embedding=embedding_size(model, task),
-        tokens=task.reads_tokens,
-    )
+    # the caller's random numbers stay as they are: these are drawn and thrown away
+    with torch.random.fork_rng(devices=[]):
+        return Network(
+            configuration.variant,
+            task.input_size,
+            task.output_size,
+            model.hidden_size,
+            model.num_layers,
+            bidirectional=model.bidirectional,
+            readout=task.readout,
+            path=configuration.path,
+            embedding=embedding_size(model, task),
+            tokens=task.reads_tokens,
+        )
 
 
 def initial_weights(configurations: Sequence[RunConfiguration], template: Network) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from gatelab.layers.network import Network
 from gatelab.randomness import generator
 from gatelab.tasks import Batch
 
-__all__ = ["EVALUATION_BATCH", "StackBatch", "StackData"]
+__all__ = ["EVALUATION_BATCH", "EvaluationBatches", "StackBatch", "StackData"]
 
 EVALUATION_BATCH = 256
 """Sequences a batch of validation and test, whatever the stack: a number that must not depend on the neighbours."""
@@ -59,11 +59,11 @@ class StackData(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[StackBatch]:
         """Return the validation batches."""
-        return DataLoader(_Evaluation(self.task.validation()), batch_size=None)
+        return DataLoader(EvaluationBatches(self.task.validation()), batch_size=None)
 
     def test_dataloader(self) -> DataLoader[StackBatch]:
         """Return the test batches. Asked for once, when every run's best checkpoint is known."""
-        return DataLoader(_Evaluation(self.task.test()), batch_size=None)
+        return DataLoader(EvaluationBatches(self.task.test()), batch_size=None)
 
     def batch(self, step: int) -> StackBatch:
         """Return the training batches of a step, counted from 0: each a function of its run's seed and the step."""
@@ -108,7 +108,13 @@ class _Training(IterableDataset[StackBatch]):
             step += 1
 
 
-class _Evaluation(IterableDataset[StackBatch]):
+class EvaluationBatches(IterableDataset[StackBatch]):
+    """The batches of validation or test, one after the other.
+
+    Args:
+        batch: all sequences of the split.
+    """
+
     def __init__(self, batch: Batch) -> None:
         self.whole = batch
 

@@ -5,8 +5,21 @@ from torch import Tensor
 
 from gatelab.paths.padding import is_valid
 from gatelab.tasks import Task
+from gatelab.training.stack_batches import StackBatch
 
-__all__ = ["weighed_losses", "weighed_scores"]
+__all__ = ["totals", "weighed_losses", "weighed_scores"]
+
+
+def totals(task: Task, outputs: Tensor, batch: StackBatch) -> Tensor:
+    """Return what a mean loss and a mean score are made of, for one run's outputs on a batch of validation or test.
+
+    Returns:
+        (4,) double: the sums of weighed losses, of their weights, of weighed scores and of their weights.
+    """
+    losses = weighed_losses(task, outputs, batch.targets, batch.loss_weights)
+    scores = weighed_scores(task, outputs, batch.targets, batch.score_weights, batch.lengths)
+    parts = (losses, batch.loss_weights, scores, batch.score_weights)
+    return torch.stack([part.sum(dtype=torch.float64) for part in parts])
 
 
 def weighed_losses(task: Task, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

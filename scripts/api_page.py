@@ -1,0 +1,165 @@
+"""Write docs/api.md from the docstrings of the public names: `python scripts/api_page.py`."""
+
+import ast
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent, indent
+from types import ModuleType
+from typing import Any
+
+import gatelab
+
+PAGE = Path(__file__).parents[1] / "docs" / "api.md"
+GROUPS = {
+    "Variants and networks": ("variant", "variants", "tasks", "openings", "Variant", "RNN", "Network"),
+    "Training": ("train", "sweep"),
+    "Stored runs": ("runs", "load_run", "Runs", "Run", "Result"),
+    "Comparison": ("compare", "Comparison", "Gain"),
+    "Errors": ("UserError",),
+}
+METHODS = {
+    "Variant": ("edit", "mapping", "from_mapping", "reads", "latex", "plain"),
+    "RNN": ("forward", "gates", "from_torch", "to_torch", "reset_parameters"),
+    "Network": ("forward", "gates"),
+}
+"""The methods that are promised, of the classes that have others; of the rest all are."""
+
+HEAD = """\
+# The Python surface
+
+<!-- written by scripts/api_page.py from the docstrings -->
+
+What the commands do, from Python and from a notebook: the same words, the same stores, the same errors.
+`import gatelab` has every name, and imports what a name needs when it is first used.
+
+Nothing is printed, unless `progress=True` asks for a progress bar. No call ends the process. Whatever a call changes
+for the caller is as before when it returns: signal handlers, threads and random numbers of torch, an application of
+Hydra. Settings without effect are warnings. All examples run as tests. In them, `tiny` makes a run small:
+
+{tiny}
+
+## What is promised
+
+gatelab follows [semantic versioning](https://semver.org). These are public:
+
+- the names below (`gatelab.__all__`), with the methods and arguments that are shown here;
+- the keys and the files of `conf/`;
+- the files of a run's folder and their contents ([architecture.md](architecture.md)).
+
+A release that breaks one of these for a caller gets a new first number (before 1.0.0: a new second number), and the
+changelog says what to do. Additions break nothing: mappings may get new keys, results new fields. Everything else is
+internal, whatever its name, and may change in any release. A store of an earlier release can be read, or is refused
+in one line.
+
+`gatelab.__version__` is the version, and so is `gatelab --version`.
+"""
+
+TINY = (
+    "model.hidden_size=4",
+    "training.max_steps=4",
+    "training.batch_size=4",
+    "training.validate_every=2",
+    "task.length=8",
+    "task.validation_size=10",
+    "task.test_size=10",
+    "logger=none",
+)
+MADE = ("RNN", "Network")
+"""The classes that a user makes by their names; functions make the others."""
+
+
+def members(name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the methods and properties of a public class that are promised, by name."""
+    kind = getattr(gatelab, name)
+    wanted = METHODS.get(name)
+    for member, content in vars(kind).items() if inspect.isclass(kind) else ():
+        named = member in wanted if wanted else kind.__module__.startswith("gatelab.api") and member[0] != "_"
+        if named and (inspect.isroutine(content) or isinstance(content, property) or hasattr(content, "attrname")):
+            yield member, content
+
+
+def documented(value: Any) -> Any:
+    """Return what has the docstring: of a package that can be called, the call."""
+    return type(value).__call__ if isinstance(value, ModuleType) else value
+
+
+def page() -> str:
+    """Return the page."""
+    parts = [HEAD.format(tiny=_example())]
+    for title, names in GROUPS.items():
+        parts.append(f"## {title}\n")
+        for name in names:
+            parts.append(_entry(f"gatelab.{name}", documented(getattr(gatelab, name)), "###"))
+            parts += [_entry(f"{name}.{member}", content, "####") for member, content in members(name)]
+    return "\n".join(parts)
+
+
+def _example() -> str:
+    return "\n".join(["    tiny = [", *(f'        "{word}",' for word in TINY), "    ]"])
+
+
+def _entry(name: str, content: Any, level: str) -> str:
+    fields = "".join(f"- `{field}`{f': {text}' if text else ''}\n" for field, text in _fields(content))
+    text = _markdown(inspect.getdoc(content) or "") + (f"\n\n{fields}" if fields else "\n")
+    signature = _signature(name, content)
+    called = f"    {signature}\n\n" if signature else ""
+    return f"{level} `{name}`\n\n{called}{text}"
+
+
+def _signature(name: str, content: Any) -> str:
+    """Return the arguments as the source has them."""
+    called = content.__func__ if isinstance(content, staticmethod) else content
+    if inspect.isclass(called) and name.removeprefix("gatelab.") in MADE:
+        called = called.__init__
+    if not inspect.isfunction(called):
+        return ""
+    (definition,) = ast.parse(dedent(inspect.getsource(called))).body
+    assert isinstance(definition, ast.FunctionDef)
+    arguments = definition.args
+    arguments.args = [argument for argument in arguments.args if argument.arg != "self"]
+    for node in ast.walk(definition):
+        if isinstance(node, ast.arg) and isinstance(node.annotation, ast.Constant):
+            node.annotation = ast.parse(str(node.annotation.value), mode="eval").body
+    returns = definition.returns
+    result = str(returns.value) if isinstance(returns, ast.Constant) else ast.unparse(returns) if returns else ""
+    return f"{name}({ast.unparse(arguments)})" + (f" -> {result}" if result != "None" else "")
+
+
+def _fields(kind: Any) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a dataclass that says of each, on the line below it, what it is."""
+    if not (dataclasses.is_dataclass(kind) and inspect.isclass(kind)) or "Attributes:" in (kind.__doc__ or ""):
+        return
+    (body,) = ast.parse(dedent(inspect.getsource(kind))).body
+    assert isinstance(body, ast.ClassDef)
+    for statement, after in zip(body.body, [*body.body[1:], None], strict=True):
+        if isinstance(statement, ast.AnnAssign):
+            said = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            text = inspect.cleandoc(str(after.value.value)) if said else ""  # type: ignore[union-attr]
+            yield ast.unparse(statement.target), " ".join(text.replace("``", "`").split())
+
+
+def _markdown(text: str) -> str:
+    """Return a docstring as Markdown: names as code, lists of arguments as they are, in a block."""
+    text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text).replace("``", "`")
+    # where nothing but the example follows the first line
+    text = re.sub(r"(?<=\n\n)>>>.*?(?=\n\n|\Z)", lambda found: indent(found[0], "    "), text, flags=re.DOTALL)
+    lines, listed = [], False
+    for line in text.splitlines():
+        if re.fullmatch(r"(Args|Returns|Raises|Attributes):", line):
+            listed = True
+            lines.append(f"*{line[:-1]}*\n")
+        elif listed and re.match(r"    \S", line):
+            lines.append(f"- {line.strip()}")
+        elif listed and line.startswith("        "):
+            lines.append(f"  {line.strip()}")
+        else:
+            listed = listed and not line.strip()
+            lines.append(line)
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

@@ -1,0 +1,220 @@
+"""Variants compared with a baseline, seed by seed, as the comparison page does it."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any, Literal
+
+from gatelab.api.run import Run
+from gatelab.api.runs import Runs
+from gatelab.errors import UserError, suggest
+from gatelab.evidence.analysis import Analysis, analyse
+from gatelab.evidence.collected import read_evidence
+from gatelab.evidence.question import Question, asked
+from gatelab.evidence.selection import of_tasks
+from gatelab.report.report import Report, build_report, write_report
+from gatelab.report.runs_table import runs_table
+from gatelab.report.tables import Table
+from gatelab.store import Store
+
+__all__ = ["Comparison", "Gain", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What a variant gains over the baseline on one task; positive is better, whatever the direction of the score.
+
+    >>> runs = gatelab.sweep("variant=lstm,gru", "task=adding", "seed=range(3)", *tiny, workers=0)
+    >>> gru = gatelab.compare(runs, baseline="lstm")["adding", "gru"]
+    >>> gru.task, gru.variant, gru.pairs
+    ('adding', 'gru', 3)
+    """
+
+    task: str
+    variant: str
+    gain: float
+    """Mean paired difference of test scores, in the unit of the score."""
+    interval: tuple[float, float]
+    """95 % confidence interval of the gain."""
+    p: float
+    """Of a sign-flip test, corrected for all comparisons of its family."""
+    verdict: str
+    """``better``, ``worse``, ``no difference found``, or ``not compared`` where the two share no seed."""
+    pairs: int
+    """Seeds that both have."""
+
+
+class Comparison(Mapping[tuple[str, str], Gain]):
+    """A mapping from (task, variant) to what the variant gains over the baseline there. Made by :func:`compare`.
+
+        >>> runs = gatelab.sweep("variant=lstm,gru", "task=adding", "seed=range(3)", *tiny, workers=0)
+        >>> comparison = gatelab.compare(runs, baseline="lstm")
+        >>> list(comparison)
+        [('adding', 'gru')]
+        >>> gru = comparison["adding", "gru"]
+        >>> gru.verdict, gru.pairs, gru.interval[0] < gru.gain < gru.interval[1]
+        ('no difference found', 3, True)
+
+    A notebook shows its table, and the answer in words.
+    """
+
+    def __init__(self, analysis: Analysis, store: Store, command: str) -> None:
+        self._analysis = analysis
+        self._store = store
+        self._command = command
+
+    def __getitem__(self, place: tuple[str, str]) -> Gain:
+        found = self._analysis.comparisons.get(place)
+        if found is None:
+            raise UserError(self._absent(place))
+        gain = found.gain
+        pairs = found.pairs.differences.counts.n_used
+        verdict = found.verdict if pairs else "not compared"
+        return Gain(*place, gain.estimate, (gain.low, gain.high), found.p, verdict, pairs)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._analysis.comparisons)
+
+    def __len__(self) -> int:
+        return len(self._analysis.comparisons)
+
+    def __contains__(self, place: object) -> bool:
+        return place in self._analysis.comparisons
+
+    @cached_property
+    def table(self) -> Table:
+        """The table of the page: every variant on every task, and its gain over the baseline.
+
+            >>> runs = gatelab.sweep("variant=lstm,gru", "task=adding", "seed=range(3)", *tiny, workers=0)
+            >>> table = gatelab.compare(runs, baseline="lstm").table
+            >>> [row["variant"] for row in table.rows]
+            ['lstm', 'gru']
+
+        ``print(table)`` aligns it; ``table.markdown()``, ``table.latex()`` and ``table.csv()`` are its other forms.
+        """
+        from gatelab.report.sections.headline import headline_table
+
+        return headline_table(self._analysis)
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """The answer in words: a sentence for each variant, and what stands in its way.
+
+        >>> runs = gatelab.sweep("variant=lstm,gru", "task=adding", "seed=range(3)", *tiny, workers=0)
+        >>> any(line.startswith("gru: ") for line in gatelab.compare(runs, baseline="lstm").summary)
+        True
+        """
+        from gatelab.report.sections.verdict import verdict
+
+        head = verdict(self._analysis, self._command)
+        return (*(f"{label}: {words}" for label, words in head.answers), *head.flags)
+
+    def write(self, folder: str | Path = "report/") -> list[Path]:
+        """Write the comparison page and its tables and figures, as ``gatelab compare`` does; return the files.
+
+            >>> runs = gatelab.sweep("variant=lstm,gru", "task=adding", "seed=range(3)", *tiny, workers=0)
+            >>> files = gatelab.compare(runs, baseline="lstm").write("report/")
+            >>> Path("report/index.html") in files
+            True
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        return write_report(self._report(), Path(folder))
+
+    def _report(self) -> Report:
+        report = build_report(self._analysis.evidence, self._command)
+        report.files["runs.csv"] = runs_table(self._analysis.evidence.selection).csv().encode("utf-8")
+        return report
+
+    def __repr__(self) -> str:
+        evidence = self._analysis.evidence
+        against = f" with {evidence.question.baseline}" if evidence.question.baseline else ""
+        counts = f"{len(evidence.labels)} variants on {len(evidence.tasks)} tasks, {len(evidence.runs)} runs"
+        return f"<Comparison{against}: {counts}>"
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<li>{escape(line)}</li>" for line in self.summary)
+        return f"<ul>{lines}</ul>{self.table.html()}"
+
+    def _absent(self, place: Any) -> str:
+        known = list(self._analysis.comparisons)
+        if not known:
+            return "nothing is compared: compare(…, baseline=…) must name a variant that others can be compared with"
+        if not isinstance(place, tuple) or len(place) != 2:
+            return f"comparison[{place!r}]: must be a task and a variant, such as comparison{list(known[0])}"
+        for position, noun in enumerate(("task", "variant")):
+            names = sorted({one[position] for one in known})
+            if place[position] not in names:
+                hint = suggest(str(place[position]), names)
+                return f"no comparison of {noun} '{place[position]}'{hint}; there are {', '.join(names)}"
+        return f"variant '{place[1]}' has no runs of task '{place[0]}' to compare"
+
+
+def compare(
+    runs: str | Path | Runs = "runs/",
+    baseline: str | None = None,
+    *,
+    task: str | Collection[str] = (),
+    by: str | Collection[str] = ("task",),
+    apart: str | Collection[str] = (),
+    small: float = 0.01,
+    diverged: Literal["worst", "separate"] = "worst",
+    family: Literal["page", "task"] = "page",
+) -> Comparison:
+    """Compare stored runs, as ``gatelab compare`` does.
+
+        >>> _ = gatelab.sweep("variant=lstm,gru", "task=adding", "seed=range(3)", *tiny, workers=0)
+        >>> comparison = gatelab.compare("runs/", baseline="lstm", task="adding")
+        >>> comparison["adding", "gru"].verdict
+        'no difference found'
+        >>> gatelab.compare("runs/", baseline="lsmt")
+        Traceback (most recent call last):
+        gatelab.errors.UserError: unknown baseline 'lsmt' (did you mean 'lstm'?); known are gru, lstm
+
+    Args:
+        runs: a folder, or the runs to compare, all of one folder.
+        baseline: the variant that the others are compared with, seed by seed; None tests nothing.
+        task: only these tasks; () for all.
+        by: what makes a comparison of its own: the task, and settings such as ``model.hidden_size``. Other settings
+            that were varied count as searched: the one that validation chose is reported.
+        apart: settings that make a variant of its own: with ``opening.name`` it is called "lstm opening=chrono".
+        small: gains below this share of the way from chance to perfect are too small to matter.
+        diverged: a diverged run scores like the "worst" run of its task, or stands "separate" and is left out.
+        family: which tests are corrected together: all of the "page", or those of each "task".
+
+    Raises:
+        UserError: what the command refuses, with the same line.
+    """
+    question = asked(baseline, _names(by), _names(apart), small, diverged, family)
+    store, chosen = _chosen(runs)
+    results = of_tasks(store, _names(task), chosen)
+    evidence = read_evidence(store, question, results)
+    return Comparison(analyse(evidence), store, _call(store, question, _names(task)))
+
+
+def _chosen(runs: str | Path | Runs) -> tuple[Store, frozenset[str] | None]:
+    if isinstance(runs, str | Path):
+        return Store(runs), None
+    folders = {run.folder.parent: run for run in runs}
+    if not folders:
+        raise UserError("there are no runs to compare")
+    if len(folders) > 1:
+        raise UserError(f"runs of {', '.join(map(str, sorted(folders)))}: must be of one folder")
+    return Store(next(iter(folders))), frozenset(run.identity for run in runs if isinstance(run, Run))
+
+
+def _names(names: str | Collection[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _call(store: Store, question: Question, tasks: Collection[str]) -> str:
+    """Return the call that asks the same, as the page tells it."""
+    usual = Question()
+    given = {name: getattr(question, name) for name in ("by", "apart", "small", "diverged", "family")}
+    words = [repr(str(store.runs_dir)), f"baseline={question.baseline!r}"]
+    words += [f"task={list(tasks)!r}"] if tasks else []
+    words += [f"{name}={value!r}" for name, value in given.items() if value != getattr(usual, name)]
+    return f"gatelab.compare({', '.join(words)})"

@@ -1,0 +1,46 @@
+"""What there is, by name, and a variant to change."""
+
+from pathlib import Path
+
+from gatelab.language import Variant, load_variant, variant_files
+from gatelab.locations import conf_directory
+
+__all__ = ["openings", "variant", "variants"]
+
+
+def variant(name: str | Path | Variant) -> Variant:
+    """Return a variant, to be read, edited, trained or run.
+
+        >>> coupled = gatelab.variant("peephole").edit(i="1 - f")
+        >>> coupled.equations["i"]
+        '1 - f'
+        >>> gatelab.variant("cfig")
+        Traceback (most recent call last):
+        gatelab.errors.UserError: unknown variant 'cfig' (did you mean 'cifg'?); ...
+
+    Args:
+        name: of a file of conf/variant/ (``"cifg"``), the path of a file of your own that ends in ``.yaml``, or a
+            :class:`Variant`, which is returned as it is.
+
+    Raises:
+        UserError: there is no such variant, or its file is wrong.
+    """
+    return name if isinstance(name, Variant) else load_variant(str(name))
+
+
+def variants() -> tuple[str, ...]:
+    """Return the names of all variants, in alphabetical order.
+
+    >>> {"lstm", "gru", "peephole"} <= set(gatelab.variants())
+    True
+    """
+    return tuple(variant_files())
+
+
+def openings() -> tuple[str, ...]:
+    """Return the names of all openings (where gates start), in alphabetical order.
+
+    >>> gatelab.openings()
+    ('chrono', 'default', 'given', 'one', 'uniform', 'zero')
+    """
+    return tuple(sorted(file.stem for file in (conf_directory() / "opening").glob("*.yaml")))

@@ -1,0 +1,322 @@
+"""One stored run, read when it is asked for."""
+
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gatelab.configuration import Reading, RunConfiguration
+from gatelab.errors import UserError, suggest
+from gatelab.language import Variant
+from gatelab.reading import read_bytes, read_json
+from gatelab.store import DamagedRunError, Result, Store
+from gatelab.store.failure import read_failure
+from gatelab.tasks import Batch, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gatelab.layers.network import Network
+
+__all__ = ["Run", "load_run"]
+
+SPLITS = ("validation", "test")
+WEIGHTS = ("best", "last")
+
+
+class Run:
+    """One run of a store. Made by :func:`load_run`, :func:`runs`, :func:`train` and :func:`sweep`.
+
+        >>> run = gatelab.train("variant=gru", "task=adding", *tiny)
+        >>> run
+        <Run 4093a3cc371f6540: gru on adding, seed 0, finished>
+        >>> run.status, run.label, run.seed
+        ('finished', 'gru', 0)
+
+    Files are read when they are asked for. A finished run is read only if its files are those that were written:
+    whatever is wrong raises a UserError that names the file.
+    """
+
+    def __init__(self, store: Store, identity: str) -> None:
+        self._store = store
+        self._identity = identity
+
+    @property
+    def identity(self) -> str:
+        """16 hex digits, the name of the run's folder: runs of the same identity are the same run."""
+        return self._identity
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of the run lie: config.yaml, metrics.jsonl, result.json, provenance.json, checkpoint/."""
+        return self._store.folder(self._identity)
+
+    @property
+    def status(self) -> Literal["finished", "diverged", "failed", "training", "unfinished", "damaged"]:
+        """How the run stands.
+
+        Finished and diverged runs have a result. A failed one has a reason, which ``run.result`` raises. One that is
+        unfinished goes on where it was when it is trained again, and so does one that is damaged.
+
+            >>> gatelab.train("variant=gru", "task=adding", *tiny).status
+            'finished'
+        """
+        result = self._finished
+        if result is not None:
+            return result.status
+        if self._identity in self._store.damaged:
+            return "damaged"
+        if self._store.owner(self._identity) is not None:
+            return "training"
+        return "unfinished" if self._failure is None else "failed"
+
+    @property
+    def result(self) -> Result:
+        """What the run found.
+
+            >>> result = gatelab.train("variant=gru", "task=adding", *tiny).result
+            >>> result.steps, result.score_name, result.higher_is_better
+            (4, 'mean squared error', False)
+
+        Raises:
+            UserError: the run has not come to its end, has failed (with the reason), or is damaged.
+        """
+        result = self._finished
+        if result is not None:
+            return result
+        if self._identity in self._store.damaged:
+            raise DamagedRunError(self._store.damaged[self._identity])
+        failure, owner = self._failure, self._store.owner(self._identity)
+        if owner is not None:
+            raise UserError(f"run {self._identity} has no result yet: it is being trained by {owner}")
+        if failure is not None:
+            raise UserError(f"run {self._identity} has no result: it failed: {failure}")
+        raise UserError(
+            f"run {self._identity} has no result: it was begun and did not end; training it again goes on where it was"
+        )
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The whole configuration as nested plain values, with every default filled in.
+
+        >>> run = gatelab.train("variant=gru", "task=adding", *tiny)
+        >>> run.configuration["model"]["hidden_size"]
+        4
+        >>> again = gatelab.train({**run.configuration, "seed": 5})
+        >>> again.seed
+        5
+        """
+        return self._store.configuration(self._identity)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where the result comes from: commit, versions, machine, date, path, stack.
+
+            >>> sorted(gatelab.train("variant=gru", "task=adding", *tiny).provenance["versions"])
+            ['gatelab', 'hydra-core', 'numpy', 'python', 'pytorch-lightning', 'torch']
+
+        Raises:
+            UserError: the run has not come to its end.
+        """
+        _ = self.result
+        return dict(read_json(self.folder / "provenance.json"))
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return what was noted while the run was trained, in order: mappings with step, split and numbers.
+
+            >>> history = gatelab.train("variant=gru", "task=adding", *tiny).history()
+            >>> [(row["step"], row["split"]) for row in history]
+            [(2, 'train'), (2, 'validation'), (4, 'train'), (4, 'validation')]
+
+        Training rows have loss, learning_rate and gradient_norm; validation rows have loss, score and, for each gate,
+        ``gates/<gate>/mean`` and others. ``pandas.DataFrame(run.history())`` is a table of them.
+        """
+        return self._store.history(self._identity)
+
+    def network(self, weights: Literal["best", "last"] = "best") -> "Network":
+        """Return the trained network, a ``torch.nn.Module`` on the CPU in evaluation mode.
+
+            >>> run = gatelab.train("variant=gru", "task=adding", *tiny)
+            >>> network = run.network()
+            >>> network(torch.randn(10, 5, run.task.input_size)).shape
+            torch.Size([5, 1])
+            >>> gatelab.variant("gru") == network.rnn.variant
+            True
+
+        It takes the inputs of one run, (time, batch, input) or (time, batch) of tokens, and ``lengths``, (batch,).
+        ``network.rnn`` is its :class:`RNN`, ``network.readout`` the linear map of its outputs.
+
+        Args:
+            weights: "best", those that validation chose, or "last", those after the last step.
+
+        Raises:
+            UserError: there are none, or their file is damaged.
+        """
+        from gatelab.training.stored import stored_network  # torch takes seconds to import
+
+        path, checkpoint = self._checkpoint(weights)
+        try:
+            return stored_network(self._resolved, checkpoint, last=path.name == "last.pt", best=weights == "best")
+        except ValueError as error:
+            raise UserError(f"{path}: damaged checkpoint: {error}") from error
+
+    def score(self, split: Literal["test", "validation"] = "test", weights: Literal["best", "last"] = "best") -> float:
+        """Return the score of the network on a split, measured now, on all of its sequences.
+
+            >>> run = gatelab.train("variant=gru", "task=adding", *tiny)
+            >>> abs(run.score("test") - run.result.test.score) < 1e-6
+            True
+
+        With the best weights it is ``run.result.test.score``, or ``.validation.score``, to float32 rounding.
+
+        Raises:
+            UserError: an unknown split, or as :meth:`network`.
+        """
+        from gatelab.training.stored import measure
+
+        if split not in SPLITS:
+            raise UserError(f"split={split}: must be {' or '.join(SPLITS)}{suggest(str(split), SPLITS)}")
+        network, task = self.network(weights), self.task
+        return measure(network, task, self._batch(split)).score
+
+    def gates(
+        self, inputs: Any = None, lengths: Any = None, weights: Literal["best", "last"] = "best"
+    ) -> "dict[str, Tensor]":
+        """Return the value of every gate of the trained network at every step.
+
+            >>> values = gatelab.train("variant=gru", "task=adding", *tiny).gates(torch.randn(10, 5, 2))
+            >>> {name: tuple(value.shape) for name, value in values.items()}
+            {'r': (10, 5, 4), 'u': (10, 5, 4)}
+
+        Args:
+            inputs: (time, batch, input), or (time, batch) of tokens, an array or a tensor; None for the sequences of
+                validation.
+            lengths: (batch,) valid steps; None if all are.
+            weights: as for :meth:`network`.
+
+        Returns:
+            gate -> (time, batch, hidden), as :meth:`RNN.gates` returns it.
+        """
+        import torch
+
+        network = self.network(weights)
+        if inputs is None:
+            batch = self._batch("validation")
+            inputs, lengths = batch.inputs, batch.lengths
+        shown = torch.as_tensor(inputs)
+        with torch.no_grad():
+            return network.gates(shown, None if lengths is None else torch.as_tensor(lengths))
+
+    @property
+    def variant(self) -> Variant:
+        """The equations.
+
+        >>> gatelab.train("variant=gru", "task=adding", *tiny).variant.states
+        ('h',)
+        """
+        return self._resolved.variant
+
+    @property
+    def task(self) -> Task:
+        """The task: ``validation()`` and ``test()`` are its sequences, ``score_name`` what it is judged by.
+
+        >>> gatelab.train("variant=gru", "task=adding", *tiny).task.test().inputs.shape
+        (8, 10, 2)
+        """
+        return self._resolved.task
+
+    @property
+    def label(self) -> str:
+        """What tables call the variant: its name and its edits."""
+        result = self._finished
+        return self._resolved.label if result is None else result.label
+
+    @property
+    def seed(self) -> int:
+        """The seed of everything random."""
+        result = self._finished
+        return self._resolved.seed if result is None else result.seed
+
+    def __repr__(self) -> str:
+        return f"<Run {self._identity}: {self._told}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>Run</b> <code>{self._identity}</code>: {escape(self._told)}</p>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and self._place == other._place
+
+    def __hash__(self) -> int:
+        return hash(self._place)
+
+    @property
+    def _place(self) -> tuple[Path, str]:
+        return self._store.runs_dir.absolute(), self._identity
+
+    @property
+    def _told(self) -> str:
+        status = self.status
+        if status == "damaged":
+            return f"damaged: {self._store.damaged[self._identity]}"
+        result = self._finished
+        task = self._resolved.task.name if result is None else result.task
+        return f"{self.label} on {task}, seed {self.seed}, {status}"
+
+    @property
+    def _finished(self) -> Result | None:
+        if self._kept is None:
+            self._kept = self._store.finished(self._identity)
+        return self._kept
+
+    _kept: Result | None = None
+
+    @property
+    def _failure(self) -> str | None:
+        failure = read_failure(self.folder)
+        return None if failure is None else failure.reason
+
+    @cached_property
+    def _resolved(self) -> RunConfiguration:
+        return Reading(frozen=True).run(self.configuration, with_torch=False)
+
+    def _batch(self, split: str) -> Batch:
+        return self.task.test() if split == "test" else self.task.validation()
+
+    def _checkpoint(self, weights: str) -> tuple[Path, bytes]:
+        """Return the checkpoint that holds some weights, and its bytes."""
+        if weights not in WEIGHTS:
+            raise UserError(f"weights={weights}: must be {' or '.join(WEIGHTS)}{suggest(str(weights), WEIGHTS)}")
+        damaged = self._store.damage(self._identity)  # which reads the checkpoints
+        if damaged is not None:
+            raise DamagedRunError(damaged)
+        result = self._store.finished(self._identity)
+        if result is not None and weights == "best" and result.best_step is None:
+            raise UserError(
+                f"run {self._identity} diverged at step {result.diverged_at}, before its first validation: it has no "
+                "best weights; weights='last' has those of its end"
+            )
+        # of a run that has not ended, last.pt alone is sure to be there, and holds the best weights as well
+        name = "best.pt" if weights == "best" and result is not None else "last.pt"
+        path = self.folder / "checkpoint" / name
+        if not path.exists():
+            raise UserError(f"run {self._identity} has no checkpoint yet: {path} is not there")
+        return path, read_bytes(path)
+
+
+def load_run(folder: str | Path) -> Run:
+    """Return the run in a folder of a store.
+
+        >>> folder = gatelab.train("variant=gru", "task=adding", *tiny).folder
+        >>> gatelab.load_run(folder).result.variant
+        'gru'
+        >>> gatelab.load_run("runs/0123456789abcdef")
+        Traceback (most recent call last):
+        gatelab.errors.UserError: no run 0123456789abcdef in runs
+
+    Raises:
+        UserError: there is no run of this identity; the message suggests the nearest.
+    """
+    path = Path(folder)
+    store = Store(path.parent)
+    store.folder(path.name)
+    return Run(store, path.name)

@@ -1,0 +1,61 @@
+"""The network of a stored run with its weights, and its scores measured again."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from gatelab.configuration import RunConfiguration
+from gatelab.layers.network import Network
+from gatelab.store import Performance
+from gatelab.tasks import Batch, Task
+from gatelab.training.checkpoint import read_best, read_state
+from gatelab.training.stack import network
+from gatelab.training.stack_batches import EvaluationBatches
+from gatelab.training.weighted import totals
+
+__all__ = ["measure", "stored_network"]
+
+
+def stored_network(configuration: RunConfiguration, checkpoint: bytes, *, last: bool, best: bool) -> Network:
+    """Return the network of one run, on the CPU and in evaluation mode.
+
+    In training mode it has the dropout between layers that the run was trained with.
+
+    Args:
+        configuration: of the run; the path is the fastest that this machine has.
+        checkpoint: the bytes of best.pt, or of last.pt.
+        last: whether it is the latter.
+        best: whether the weights that validation chose are wanted, which last.pt holds as well.
+
+    Raises:
+        ValueError: not the bytes that were written, or not a checkpoint of this network.
+    """
+    found = network(replace(configuration, path="auto"))
+    shapes = {name: tuple(parameter.shape) for name, parameter in found.named_parameters()}
+    weights = _weights(checkpoint, shapes, best=best) if last else read_best(checkpoint)
+    if {name: tuple(weight.shape) for name, weight in weights.items()} != shapes:
+        raise ValueError("it is a checkpoint of another network")
+    found.load_state_dict(weights)
+    found.rnn.dropout = configuration.model.dropout
+    return found.eval()
+
+
+def _weights(checkpoint: bytes, shapes: Mapping[str, tuple[int, ...]], *, best: bool) -> Mapping[str, Tensor]:
+    state = read_state(checkpoint, shapes)
+    if best and not state.progress.best_weights:
+        raise ValueError("it was written before the first validation, and has no best weights")
+    return state.progress.best_weights if best else state.weights
+
+
+@torch.no_grad()
+def measure(network: Network, task: Task, batch: Batch) -> Performance:
+    """Return mean loss and score of a network on all sequences of a split."""
+    device = network.readout.weight.device
+    sums = torch.zeros(4, dtype=torch.float64)
+    for part in EvaluationBatches(batch):
+        there = part._replace(**{name: getattr(part, name).to(device) for name in part._fields if name != "masks"})
+        sums += totals(task, network(there.inputs, there.lengths), there).cpu()
+    loss, loss_weights, score, score_weights = sums.tolist()
+    return Performance(loss / loss_weights, score / score_weights)
