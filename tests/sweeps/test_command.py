@@ -12,6 +12,7 @@ from gatelab.errors import UserError
 from gatelab.store import Store
 from gatelab.store.faults import VARIABLE
 from gatelab.sweeps.estimate import Estimate
+from hydra_plugins.gatelab_stacked_launcher import _size
 from tests.faults.sweeping import SMALL
 
 TINY = [*SMALL, "hydra.launcher.executor=inline", "training.max_steps=4", "training.validate_every=2", "progress=false"]
@@ -111,7 +112,7 @@ def test_other_launchers_and_sweepers_are_bounded_too(sweep, tmp_path, monkeypat
     with pytest.raises(UserError, match=r"^1,000,000 points: more than 100,000, "):
         train([*SMALL, "hydra/launcher=basic", "seed=range(1000000)"])
     # a sweeper that asks for points as it goes
-    monkeypatch.setattr("hydra_plugins.gatelab_stacked_launcher._size._BASIC", "another")
+    monkeypatch.setattr(_size, "_BASIC", "another")
     with pytest.raises(UserError, match=r"^4 points: more than 3, .*; raise hydra.launcher.most_points for a sweeper "):
         sweep("seed=range(4)", "hydra.launcher.most_points=3")
     assert list(tmp_path.iterdir()) == []
