@@ -5,7 +5,7 @@ import pytest
 
 from gatelab.compiler import program
 from gatelab.compiler.adjoint import plan
-from gatelab.compiler.graph import Block, Graph, Place, Store, derivative, handed_on
+from gatelab.compiler.graph import Block, Graph, Place, PlaceWrite, derivative, handed_on
 from gatelab.language.functions import ELEMENTARY, SELECTIONS
 from gatelab.language.library import load_variant, variant_files
 from tests.language.examples import variant
@@ -49,7 +49,7 @@ def test_derivatives_are_those_of_central_differences(name):
         graph = Graph()
         reads = tuple(graph.read(place) for place in places)
         slope = derivative(graph, name, argument, reads, graph.function(name, reads))
-        block = Block(tuple(graph.nodes), (Store(Place("output"), slope),))
+        block = Block(tuple(graph.nodes), (PlaceWrite(Place("output"), slope),))
         found = evaluated(block, dict(zip(places, points, strict=True)))[Place("output")]
         shift = 1e-6
         up = [p + shift * (i == argument) for i, p in enumerate(points)]
@@ -71,7 +71,7 @@ def test_what_a_function_hands_on_is_the_adjoint_times_its_derivative(name):
         share = handed_on(graph, name, argument, tuple(arguments), value, adjoint)
         slope = derivative(graph, name, argument, tuple(arguments), value)
         nodes = tuple(graph.nodes)
-        stores = (Store(Place("output"), slope), Store(Place("next"), slope if share is None else share))
+        stores = (PlaceWrite(Place("output"), slope), PlaceWrite(Place("next"), slope if share is None else share))
         arriving = random.normal(size=50)
         found = evaluated(Block(nodes, stores), dict(zip(reads, (*points, arriving), strict=True)))
         expected = np.broadcast_to(0.0 if share is None else arriving * found[Place("output")], 50)

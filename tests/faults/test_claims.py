@@ -12,7 +12,7 @@ import pytest
 
 from gatelab.disk import remove_leftovers
 from gatelab.errors import UserError
-from gatelab.store import Claims, Owner, Record, Store
+from gatelab.store import HeldClaims, Owner, Record, Store
 from gatelab.store.lease import lease, owner
 from gatelab.store.lease.lease import ClaimLost, take_claim
 from gatelab.training import train_stack
@@ -36,14 +36,14 @@ sys.stdin.readline()
 
 FINISHING = """
 import sys
-from gatelab.store import Claims, Store
+from gatelab.store import HeldClaims, Store
 from tests.store.examples import example
 store = Store(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 done = []
 for name in sys.argv[2:]:
-    with Claims(store) as claims:
+    with HeldClaims(store) as claims:
         claim = claims.take(name)
         if claim is not None:
             store.record(name, {"name": name}, claim).finish(example(identity=name))
@@ -103,7 +103,7 @@ def test_a_run_is_claimed_once_until_it_is_released(tmp_path):
 
 def test_a_finished_run_cannot_be_claimed_and_keeps_no_claim(tmp_path):
     store = Store(tmp_path)
-    with Claims(store) as held:
+    with HeldClaims(store) as held:
         claim = held.take(NAME)
         store.record(NAME, {"a": 1}, claim).finish(example(identity=NAME))
     assert store.claim(NAME) is None
@@ -390,7 +390,7 @@ def test_where_there_are_no_links_one_claims_too(folder, monkeypatch):
 
 def test_a_thread_renews_while_the_block_lasts(tmp_path):
     store = Store(tmp_path)
-    with Claims(store, lease=0.04) as held:
+    with HeldClaims(store, lease=0.04) as held:
         claim = held.take(NAME)
         os.utime(claim.path, (0, 0))
         for _ in range(1000):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gatelab.language import Variant
 from gatelab.language.functions import COMPOSED, ELEMENTARY, FUNCTIONS
-from gatelab.language.tree import Call, Learned, Linear, Negation, Number, Operation, Read
+from gatelab.language.tree import FunctionCall, Learned, Linear, Negation, Number, Operation, Read
 
 SHIPPED = ("cifg", "elman", "gru", "gru_v3", "janet", "lstm", "mgu", "peephole", "ur_lstm")
 
@@ -35,7 +35,7 @@ def evaluate(tree, values, states, parameters, x):
             return parameters[parameter]
         case Negation(operand=operand):
             return -value(operand)
-        case Call(function=function, arguments=arguments):
+        case FunctionCall(function=function, arguments=arguments):
             return FUNCTIONS[function].value(*map(value, arguments))
         case Linear(sources=sources, weights=weights, bias=bias):
             total = sum(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gatelab.errors import UserError
 from gatelab.language.parsing import DEEPEST, LONGEST, canonical_text, parse_equation
-from gatelab.language.tree import Call, Learned, Linear, Negation, Number, Operation, Read, Span
+from gatelab.language.tree import FunctionCall, Learned, Linear, Negation, Number, Operation, Read, Span
 from tests.language.examples import expressions
 
 ANYWHERE = Span(0, 0)
@@ -46,8 +46,8 @@ X, H, R = Read("x", "input", ANYWHERE), Read("h", "previous", ANYWHERE), Read("r
         ("h**-2", Operation("**", H, number(-2.0), ANYWHERE)),
         ("-h**2", Negation(Operation("**", H, number(2.0), ANYWHERE), ANYWHERE)),
         ("1 - h - r", Operation("-", Operation("-", number(1.0), H, ANYWHERE), R, ANYWHERE)),
-        ("tanh(h)", Call("tanh", (H,), ANYWHERE)),
-        ("max(h, 1)", Call("max", (H, number(1.0)), ANYWHERE)),
+        ("tanh(h)", FunctionCall("tanh", (H,), ANYWHERE)),
+        ("max(h, 1)", FunctionCall("max", (H, number(1.0)), ANYWHERE)),
         ("linear(x, h)", Linear((X, H), ("f_weight_x", "f_weight_h"), "f_bias", ANYWHERE)),
         ("project(h)", Linear((H,), ("f_weight_h",), None, ANYWHERE)),
         ("diag(h)", Operation("*", Learned("f_diagonal_h", "diagonal", ANYWHERE), H, ANYWHERE)),
@@ -230,7 +230,7 @@ def test_brackets_beyond_what_python_reads():
 def test_the_deepest_that_is_allowed():
     text = "tanh(" * DEEPEST + "h" + ")" * DEEPEST
     assert canonical_text(text) == text
-    assert isinstance(parse(text)[0], Call)
+    assert isinstance(parse(text)[0], FunctionCall)
 
 
 @pytest.mark.parametrize("text", ["1" + "0" * 400, "0x" + "f" * (LONGEST - 2), "1e309", "9" * (LONGEST - 1)])

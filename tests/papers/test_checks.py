@@ -7,7 +7,7 @@ import pytest
 from gatelab.errors import UserError
 from gatelab.papers import CHECKS, read_trials
 from gatelab.papers.checks.tested import SignificantlyWorse
-from gatelab.papers.claims import Claims
+from gatelab.papers.claims import PaperClaims
 from gatelab.papers.measures import measured
 from gatelab.papers.trials import RunGroup
 from gatelab.validation import check
@@ -246,13 +246,13 @@ CLAIM = {"says": "a", "evidence": "V", "source": "b", "check": {"in_order": {"va
 )
 def test_a_wrong_claim_is_told_in_one_line(change, told):
     with pytest.raises(UserError) as error:
-        check(Claims, {"solved": 1.0, "claims": [{**CLAIM, **change}]}, "claims.yaml")
+        check(PaperClaims, {"solved": 1.0, "claims": [{**CLAIM, **change}]}, "claims.yaml")
     assert told in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_a_right_claim_is_taken():
-    assert len(check(Claims, {"solved": 1, "claims": [CLAIM]}, "claims.yaml").claims) == 1
+    assert len(check(PaperClaims, {"solved": 1, "claims": [CLAIM]}, "claims.yaml").claims) == 1
 
 
 def test_groups_that_differ_in_settings_alone(tmp_path):

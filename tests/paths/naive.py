@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gatelab.language import Variant
-from gatelab.language.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read
+from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Negation, Number, Operation, Read
 
 OPERATORS: dict[str, Callable[..., Tensor]] = {
     "+": operator.add,
@@ -66,7 +66,7 @@ def value_of(tree: Expression, names: Mapping[str, Tensor], weights: Mapping[str
         case Operation(symbol=symbol, left=left, right=right):
             operands = (value_of(operand, names, weights, batch) for operand in (left, right))
             return OPERATORS[symbol](*operands)
-        case Call(function=function, arguments=arguments):
+        case FunctionCall(function=function, arguments=arguments):
             operands = (value_of(argument, names, weights, batch) for argument in arguments)
             return FUNCTIONS[function](*torch.broadcast_tensors(*operands))
         case Linear(sources=sources, weights=matrices, bias=bias):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gatelab.probes.records import Gate, Key, gates_of, parsed, under_keys
+from gatelab.probes.records import Gate, ProbeKey, gates_of, parsed, under_keys
 
 FORGET = {
     "gates/f/mean": 0.75,
@@ -51,7 +51,7 @@ def test_other_names_are_no_keys(key):
 
 
 def test_a_key_has_three_parts():
-    assert parsed("gates/0.1.f/decay_50") == Key("gates", "0.1.f", "decay_50")
+    assert parsed("gates/0.1.f/decay_50") == ProbeKey("gates", "0.1.f", "decay_50")
 
 
 def test_evidence_is_read_without_torch():

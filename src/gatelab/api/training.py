@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gatelab.api.override_words import OverrideWords, folders, is_resolved
 from gatelab.api.run import Run
 from gatelab.api.runs import Runs
-from gatelab.api.words import Words, folders, is_resolved
 from gatelab.configuration import arranged
 from gatelab.configuration.hydra_loader import hydra_rules
 from gatelab.errors import UserError
@@ -114,7 +114,7 @@ def _session(
     sweep: bool,
     progress: bool,
 ) -> Session:
-    told = Words(several=sweep)
+    told = OverrideWords(several=sweep)
     for word in words:
         told.add(word)
     if flag := next((word for word in told.overrides if word.startswith("-")), None):

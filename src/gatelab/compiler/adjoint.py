@@ -18,7 +18,7 @@ from gatelab.compiler.stages import Group, Stages, stages
 from gatelab.compiler.tape import homes_of
 from gatelab.language.ordering import ordered
 
-__all__ = ["Plan", "ProductAdjoint", "plan"]
+__all__ = ["ProductAdjoint", "ProgramPlan", "plan"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ProductAdjoint:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class ProgramPlan:
     """All that a path needs to run a program forwards and backwards.
 
     Attributes:
@@ -70,7 +70,7 @@ class Plan:
 
 
 @lru_cache(maxsize=256)
-def plan(program: Program, record: tuple[str, ...] = ()) -> Plan:
+def plan(program: Program, record: tuple[str, ...] = ()) -> ProgramPlan:
     """Return the plan of a program; ``record`` names equations whose values leave at every step too."""
     cut = stages(program, record)
     slots = {one.value: slot for slot, one in enumerate(cut.maps)}
@@ -85,7 +85,9 @@ def plan(program: Program, record: tuple[str, ...] = ()) -> Plan:
     backward, products, pending = writer.backward()
     forward = writer.forward()
     read = {p.number for block in (*forward, *backward) for p in block.reads() if p.kind == "constant"}
-    return Plan(cut, slots, {**homes, **copies}, count, forward, backward, products, tuple(sorted(read)), pending)
+    return ProgramPlan(
+        cut, slots, {**homes, **copies}, count, forward, backward, products, tuple(sorted(read)), pending
+    )
 
 
 def _raw(program: Program, index: int) -> Place | None:

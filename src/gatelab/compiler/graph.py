@@ -8,9 +8,9 @@ from typing import Literal
 
 from gatelab.language.functions import FUNCTIONS, SELECTIONS
 from gatelab.language.parsing import parse_equation
-from gatelab.language.tree import Call, Expression, Negation, Number, Operation, Read
+from gatelab.language.tree import Expression, FunctionCall, Negation, Number, Operation, Read
 
-__all__ = ["Block", "Graph", "Node", "Place", "Store", "derivative", "handed_on"]
+__all__ = ["Block", "Graph", "Node", "Place", "PlaceWrite", "derivative", "handed_on"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Store:
+class PlaceWrite:
     """A node's value goes to a place, or is added to what stands there."""
 
     place: Place
@@ -59,7 +59,7 @@ class Block:
     """One element-wise block: every read happens before every store."""
 
     nodes: tuple[Node, ...]
-    stores: tuple[Store, ...]
+    stores: tuple[PlaceWrite, ...]
 
     def live(self) -> list[int]:
         """Return the nodes that some store needs, in order."""
@@ -83,7 +83,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self.stores: list[Store] = []
+        self.stores: list[PlaceWrite] = []
         self._known: dict[tuple[Node, bool], int] = {}
 
     def number(self, value: float) -> int:
@@ -139,7 +139,7 @@ class Graph:
     def store(self, place: Place, node: int, *, adds: bool = False) -> None:
         """Store a node's value, or add it to what stands at the place."""
         if not (adds and self.is_zero(node)):
-            self.stores.append(Store(place, node, adds))
+            self.stores.append(PlaceWrite(place, node, adds))
 
     def block(self) -> Block:
         """Return what has been built, without the nodes that no store needs."""
@@ -210,7 +210,7 @@ def _lowered(graph: Graph, tree: Expression, names: Mapping[str, int]) -> int:
             return graph.negate(_lowered(graph, operand, names))
         case Operation(symbol=symbol, left=left, right=right):
             return graph.operation(symbol, _lowered(graph, left, names), _lowered(graph, right, names))
-        case Call(function=inner, arguments=arguments):
+        case FunctionCall(function=inner, arguments=arguments):
             return graph.function(inner, tuple(_lowered(graph, argument, names) for argument in arguments))
         case _:
             raise AssertionError(tree)

@@ -14,7 +14,7 @@ from typing import Literal
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.ordering import ordered
 from gatelab.language.parsing import parse_equation
-from gatelab.language.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read
+from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Negation, Number, Operation, Read
 from gatelab.language.variant import Variant
 
 __all__ = ["Instruction", "Phase", "Program", "program"]
@@ -142,7 +142,7 @@ class _Scheduler:
                 return self._element_wise("negate", "", (self.schedule(operand),))
             case Operation(symbol=symbol, left=left, right=right):
                 return self._element_wise("operation", symbol, (self.schedule(left), self.schedule(right)))
-            case Call(function=function, arguments=arguments):
+            case FunctionCall(function=function, arguments=arguments):
                 values = tuple(map(self.schedule, arguments))
                 if FUNCTIONS[function].expansion:
                     return self._expanded(expansion(function), values[0])
@@ -181,7 +181,7 @@ class _Scheduler:
             case Operation(symbol=symbol, left=left, right=right):
                 values = self._expanded(left, argument), self._expanded(right, argument)
                 return self._element_wise("operation", symbol, values)
-            case Call(function=function, arguments=arguments):
+            case FunctionCall(function=function, arguments=arguments):
                 parts = tuple(self._expanded(part, argument) for part in arguments)
                 return self._element_wise("function", function, parts)
             case _:

@@ -25,7 +25,17 @@ from gatelab.statistics import (
     student_interval,
 )
 
-__all__ = ["RESAMPLES", "Analysis", "Band", "Comparison", "Standing", "analyse", "compared", "corrected", "random"]
+__all__ = [
+    "RESAMPLES",
+    "Analysis",
+    "Band",
+    "PairedComparison",
+    "Standing",
+    "analyse",
+    "compared",
+    "corrected",
+    "random",
+]
 
 RESAMPLES = 20_000
 
@@ -60,7 +70,7 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PairedComparison:
     """A variant against the baseline on one task, paired by seed; positive: better than the baseline."""
 
     task: str
@@ -102,7 +112,7 @@ class Analysis:
 
     evidence: Evidence
     standings: Mapping[tuple[str, str], Standing]
-    comparisons: Mapping[tuple[str, str], Comparison]
+    comparisons: Mapping[tuple[str, str], PairedComparison]
     """Task and label -> comparison with the baseline; empty without one."""
     families: tuple[Family, ...]
 
@@ -119,7 +129,7 @@ def analyse(evidence: Evidence) -> Analysis:
     """Compute what several sections need."""
     standings = {(task, label): _standing(evidence, task, label) for task, label in evidence.cells()}
     baseline = evidence.question.baseline
-    found: list[Comparison] = []
+    found: list[PairedComparison] = []
     if baseline is not None:
         found = [
             compared(evidence, task, label, baseline, place)
@@ -128,7 +138,7 @@ def analyse(evidence: Evidence) -> Analysis:
         ]
     groups = [found] if evidence.question.family == "page" else _by_task(found)
     families: list[Family] = []
-    comparisons: dict[tuple[str, str], Comparison] = {}
+    comparisons: dict[tuple[str, str], PairedComparison] = {}
     for group in groups:
         if group:
             family, members = corrected(group, _family_name(evidence, group))
@@ -137,12 +147,12 @@ def analyse(evidence: Evidence) -> Analysis:
     return Analysis(evidence, standings, comparisons, tuple(families))
 
 
-def compared(evidence: Evidence, task: str, label: str, baseline: str, place: int) -> Comparison:
+def compared(evidence: Evidence, task: str, label: str, baseline: str, place: int) -> PairedComparison:
     """Compare two variants on one task; p is not yet corrected. ``place`` tells the random numbers apart."""
     ours, theirs = evidence.chosen(task, label), evidence.chosen(task, baseline)
     pairs = paired(ours.results, theirs.results, _diverged_as(evidence, task))
     test = sign_flip_test(pairs.differences, generator=random("sign flips", place))
-    return Comparison(
+    return PairedComparison(
         task=task,
         label=label,
         pairs=pairs,
@@ -156,7 +166,7 @@ def compared(evidence: Evidence, task: str, label: str, baseline: str, place: in
     )
 
 
-def corrected(group: Sequence[Comparison], name: str) -> tuple[Family, list[Comparison]]:
+def corrected(group: Sequence[PairedComparison], name: str) -> tuple[Family, list[PairedComparison]]:
     """Return a family of comparisons, and its members with p corrected for it."""
     family = holm([member.test.p for member in group], family=name)
     members = [replace(member, p=p, comparisons=family.size) for member, p in zip(group, family.adjusted, strict=True)]
@@ -181,14 +191,14 @@ def _band(evidence: Evidence, task: str) -> Band:
     return Band(evidence.question.small * distance if math.isfinite(distance) and distance > 0 else math.nan)
 
 
-def _by_task(found: Sequence[Comparison]) -> list[list[Comparison]]:
-    groups: dict[str, list[Comparison]] = {}
+def _by_task(found: Sequence[PairedComparison]) -> list[list[PairedComparison]]:
+    groups: dict[str, list[PairedComparison]] = {}
     for comparison in found:
         groups.setdefault(comparison.task, []).append(comparison)
     return list(groups.values())
 
 
-def _family_name(evidence: Evidence, group: Sequence[Comparison]) -> str:
+def _family_name(evidence: Evidence, group: Sequence[PairedComparison]) -> str:
     labels, tasks = {member.label for member in group}, {member.task for member in group}
     variants = f"{len(labels)} {'variant' if len(labels) == 1 else 'variants'} against {evidence.question.baseline}"
     return f"{variants} on {next(iter(tasks)) if len(tasks) == 1 else f'{len(tasks)} tasks'}"

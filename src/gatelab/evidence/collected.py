@@ -18,9 +18,9 @@ from gatelab.store import Damaged, DamagedRunError, Failure, Result, Store
 
 __all__ = [
     "Curve",
+    "EndedRun",
     "Evidence",
     "Provenance",
-    "Run",
     "Setting",
     "read_evidence",
 ]
@@ -35,7 +35,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class EndedRun:
     """A run that has come to its end."""
 
     number: int
@@ -69,7 +69,7 @@ class Setting:
     """Of the searched settings; empty if nothing was searched."""
     values: Mapping[str, Any]
     """Searched key -> value."""
-    runs: tuple[Run, ...]
+    runs: tuple[EndedRun, ...]
     validation: float
     """Mean of the best validation scores of the finished runs; NaN without one."""
 
@@ -102,7 +102,7 @@ class Evidence:
     """What a store says, for one question. Tasks are in alphabetical order, variants too, after the baseline."""
 
     selection: Selection
-    runs: tuple[Run, ...]
+    runs: tuple[EndedRun, ...]
     tasks: tuple[str, ...]
     labels: tuple[str, ...]
     settings: Mapping[tuple[str, str], tuple[Setting, ...]]
@@ -184,7 +184,7 @@ def _read_evidence(store: Store, selection: Selection) -> Evidence:
     )
 
 
-def _runs(selection: Selection, store: Store) -> Iterator[Run]:
+def _runs(selection: Selection, store: Store) -> Iterator[EndedRun]:
     number = 0
     for result in selection.results:
         with suppress(DamagedRunError):  # the store notes it
@@ -192,7 +192,7 @@ def _runs(selection: Selection, store: Store) -> Iterator[Run]:
             number += 1
 
 
-def _run(number: int, result: Result, setting: str, store: Store) -> Run:
+def _run(number: int, result: Result, setting: str, store: Store) -> EndedRun:
     steps, scores = [], []
     gates: dict[str, Gate] = {}
     for row in store.history(result.identity):
@@ -201,13 +201,13 @@ def _run(number: int, result: Result, setting: str, store: Store) -> Run:
             scores.append(float(row["score"]))
             if row["step"] == result.best_step:
                 gates = gates_of(row)
-    return Run(number, result, setting, Curve(tuple(steps), tuple(scores)), gates, scored(result))
+    return EndedRun(number, result, setting, Curve(tuple(steps), tuple(scores)), gates, scored(result))
 
 
 def _settings(
-    runs: Sequence[Run], searched: Mapping[str, tuple[str, ...]]
+    runs: Sequence[EndedRun], searched: Mapping[str, tuple[str, ...]]
 ) -> dict[tuple[str, str], tuple[Setting, ...]]:
-    groups: dict[tuple[str, str], dict[str, list[Run]]] = {}
+    groups: dict[tuple[str, str], dict[str, list[EndedRun]]] = {}
     for run in runs:
         groups.setdefault((run.result.task, run.result.label), {}).setdefault(run.setting, []).append(run)
     found: dict[tuple[str, str], tuple[Setting, ...]] = {}
@@ -218,7 +218,7 @@ def _settings(
     return found
 
 
-def _setting(text: str, runs: list[Run], keys: Sequence[str]) -> Setting:
+def _setting(text: str, runs: list[EndedRun], keys: Sequence[str]) -> Setting:
     values = {key: value_of(runs[0].result.settings, key) for key in keys}
     validation = summarise([run.judged for run in runs if run.finished]).mean
     return Setting(text, values, tuple(runs), validation)

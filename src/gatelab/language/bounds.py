@@ -8,7 +8,18 @@ import numpy as np
 
 from gatelab.language.foreign import MODULES
 from gatelab.language.functions import FUNCTIONS
-from gatelab.language.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read, children, walk
+from gatelab.language.tree import (
+    Expression,
+    FunctionCall,
+    Learned,
+    Linear,
+    Negation,
+    Number,
+    Operation,
+    Read,
+    children,
+    walk,
+)
 from gatelab.language.variant import Variant
 
 __all__ = ["Interval", "bounds", "gates"]
@@ -130,7 +141,7 @@ def _of(expression: Expression, values: Mapping[str, Interval], states: Mapping[
         case Negation(operand=operand):
             low, high = _of(operand, values, states)
             return -high, -low
-        case Call(function=function, arguments=arguments):
+        case FunctionCall(function=function, arguments=arguments):
             return _call(function, [_of(argument, values, states) for argument in arguments])
         case Operation(symbol="**", left=left, right=Number(value=exponent)):
             return _power(_of(left, values, states), exponent)

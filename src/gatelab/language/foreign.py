@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gatelab.errors import UserError, suggest
-from gatelab.language.parsing import Parameter
+from gatelab.language.parsing import LearnedTensor
 
 __all__ = ["MODULES", "Module", "head_count", "known_module"]
 
@@ -32,7 +32,7 @@ class Module:
 
     states: tuple[str, ...]
     gates: Mapping[str, tuple[float, float]]
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[LearnedTensor, ...]
     shapes: Callable[[int, int], dict[str, tuple[int, ...]]]
     multiply_adds: Callable[[int, int], int]
     dependent_products: int
@@ -93,8 +93,8 @@ MODULES: dict[str, Module] = {
             parameter
             for name in (*_HEAD_GATES, *_VECTORS)
             for parameter in (
-                Parameter(f"{name}_weight_x", name, "weight", None, "x"),
-                Parameter(f"{name}_bias", name, "bias", None, None),
+                LearnedTensor(f"{name}_weight_x", name, "weight", None, "x"),
+                LearnedTensor(f"{name}_bias", name, "bias", None, None),
             )
         ),
         shapes=_mlstm_shapes,

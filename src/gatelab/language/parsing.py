@@ -12,8 +12,8 @@ from typing import Literal, NoReturn
 from gatelab.errors import UserError, suggest
 from gatelab.language.functions import FUNCTIONS, Function
 from gatelab.language.tree import (
-    Call,
     Expression,
+    FunctionCall,
     Learned,
     Linear,
     Negation,
@@ -26,7 +26,7 @@ from gatelab.language.tree import (
 )
 from gatelab.language.weight_forms import SQUARE, Form
 
-__all__ = ["RESERVED", "Parameter", "canonical_text", "fail", "parse_equation"]
+__all__ = ["RESERVED", "LearnedTensor", "canonical_text", "fail", "parse_equation"]
 
 LONGEST = 2000  # characters of one equation: far beyond any paper's, far below what exhausts the parser
 DEEPEST = 60  # nested operations
@@ -39,7 +39,7 @@ RESERVED = frozenset({"x", *FUNCTIONS, *_LEARNED})
 
 
 @dataclass(frozen=True)
-class Parameter:
+class LearnedTensor:
     """One learned tensor of a variant.
 
     Attributes:
@@ -87,9 +87,9 @@ def parse_equation(
     scope: Mapping[str, When],
     later: Collection[str],
     where: str,
-    owned: Mapping[str, tuple[Parameter, ...]] = MappingProxyType({}),
+    owned: Mapping[str, tuple[LearnedTensor, ...]] = MappingProxyType({}),
     functions: Mapping[str, Function] = MappingProxyType(FUNCTIONS),
-) -> tuple[Expression, tuple[Parameter, ...]]:
+) -> tuple[Expression, tuple[LearnedTensor, ...]]:
     """Parse the right-hand side of one equation.
 
     Args:
@@ -141,12 +141,12 @@ class _Parser:
         scope: Mapping[str, When],
         later: Collection[str],
         where: str,
-        owned: Mapping[str, tuple[Parameter, ...]],
+        owned: Mapping[str, tuple[LearnedTensor, ...]],
         functions: Mapping[str, Function],
     ) -> None:
         self.text, self.equation, self.scope, self.later, self.where = text, equation, scope, later, where
         self.owned, self.functions = owned, functions
-        self.parameters: list[Parameter] = []
+        self.parameters: list[LearnedTensor] = []
         # ast counts bytes, people count characters
         self._columns = {len(text[:i].encode()): i for i in range(len(text) + 1)}
 
@@ -210,7 +210,7 @@ class _Parser:
             initial = (values[0], values[1]) if len(values) == 2 else values[0]
             return Learned(self._parameter(kind, initial=initial), kind, span)
         self._expect(name, len(arguments), self.functions[name].arity, span)
-        return Call(name, tuple(self.expression(argument, depth + 1) for argument in arguments), span)
+        return FunctionCall(name, tuple(self.expression(argument, depth + 1) for argument in arguments), span)
 
     def _linear(
         self, name: str, arguments: list[ast.expr], keywords: list[ast.keyword], span: Span, depth: int
@@ -302,7 +302,7 @@ class _Parser:
         while name in taken:
             count += 1
             name = f"{stem}_{count}"
-        self.parameters.append(Parameter(name, self.equation, kind, initial, source, form))
+        self.parameters.append(LearnedTensor(name, self.equation, kind, initial, source, form))
         return name
 
     def _expect(self, name: str, given: int, wanted: int, span: Span) -> None:

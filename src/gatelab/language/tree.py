@@ -5,8 +5,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = [
-    "Call", "Expression", "Learned", "Linear", "Negation", "Number", "Operation", "ParameterKind", "Read", "Span",
-    "When", "children", "walk",
+    "Expression",
+    "FunctionCall",
+    "Learned",
+    "Linear",
+    "Negation",
+    "Number",
+    "Operation",
+    "ParameterKind",
+    "Read",
+    "Span",
+    "When",
+    "children",
+    "walk",
 ]  # fmt: skip
 
 ParameterKind = Literal["weight", "diagonal", "bias", "vector", "scalar"]
@@ -66,7 +77,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionCall:
     """A function of the table in functions.py."""
 
     function: str
@@ -84,7 +95,7 @@ class Linear:
     span: Span = field(compare=False, repr=False)
 
 
-Expression = Number | Read | Learned | Negation | Operation | Call | Linear
+Expression = Number | Read | Learned | Negation | Operation | FunctionCall | Linear
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:
@@ -94,7 +105,7 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             return (operand,)
         case Operation(left=left, right=right):
             return (left, right)
-        case Call(arguments=arguments):
+        case FunctionCall(arguments=arguments):
             return arguments
         case Linear(sources=sources):
             return sources

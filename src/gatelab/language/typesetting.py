@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from gatelab.language.functions import FUNCTIONS
-from gatelab.language.parsing import Parameter
-from gatelab.language.tree import Call, Expression, Learned, Linear, Negation, Number, Operation, Read, walk
+from gatelab.language.parsing import LearnedTensor
+from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Negation, Number, Operation, Read, walk
 
 __all__ = ["Lines", "Sources", "latex_lines", "latex_text", "plain_lines", "plain_text"]
 
@@ -18,7 +18,7 @@ Lines = Sequence[tuple[str, str]]
 """Left and right side of each equation."""
 
 
-def plain_lines(trees: Mapping[str, Expression], parameters: Sequence[Parameter], sources: Sources) -> Lines:
+def plain_lines(trees: Mapping[str, Expression], parameters: Sequence[LearnedTensor], sources: Sources) -> Lines:
     """Return both sides of each equation as text.
 
     ⊙ is the element-wise product; W is a learned matrix, p the diagonal of one, b a bias, v a learned vector, s a
@@ -32,7 +32,7 @@ def plain_lines(trees: Mapping[str, Expression], parameters: Sequence[Parameter]
     return _Plain(trees, parameters, sources).lines()
 
 
-def latex_lines(trees: Mapping[str, Expression], parameters: Sequence[Parameter], sources: Sources) -> Lines:
+def latex_lines(trees: Mapping[str, Expression], parameters: Sequence[LearnedTensor], sources: Sources) -> Lines:
     """Return both sides of each equation as LaTeX; the rest as :func:`plain_lines`."""
     return _Latex(trees, parameters, sources).lines()
 
@@ -64,7 +64,7 @@ class _Notation(ABC):
     times: str  # element-wise product of vectors
     dot: str  # product with a number that stands on the right
 
-    def __init__(self, trees: Mapping[str, Expression], parameters: Sequence[Parameter], sources: Sources) -> None:
+    def __init__(self, trees: Mapping[str, Expression], parameters: Sequence[LearnedTensor], sources: Sources) -> None:
         self.trees = trees
         self.labels = _labels(parameters, sources)
 
@@ -112,7 +112,7 @@ class _Notation(ABC):
             case Negation(operand=operand):
                 # -(a b) is (-a) b; where a minus cannot stand, inner() sees that it does
                 return f"-{self.inner(operand, _MATRIX)}", _MATRIX if isinstance(operand, Linear) else _PRODUCT
-            case Call(function=function, arguments=arguments):
+            case FunctionCall(function=function, arguments=arguments):
                 return self.call(function, [self.write(argument)[0] for argument in arguments]), _ATOM
             case Linear(sources=sources, weights=weights, bias=bias):
                 pairs = zip(weights, sources, strict=True)
@@ -129,7 +129,7 @@ class _Notation(ABC):
             case Operation(left=left, right=right):
                 assert isinstance(right, Number)  # the parser lets nothing else be an exponent
                 text, strength = self.write(left)
-                whole = strength == _ATOM and not isinstance(left, Call) and not text.startswith("-")
+                whole = strength == _ATOM and not isinstance(left, FunctionCall) and not text.startswith("-")
                 return self.power(text if whole else self.parentheses(text), right.value), _PRODUCT
 
     def product(self, left: Expression, right: Expression) -> str:
@@ -205,7 +205,7 @@ class _Latex(_Notation):
         return rf"\left({text}\right)" if r"\frac" in text else f"({text})"
 
 
-def _labels(parameters: Sequence[Parameter], sources: Sources) -> Mapping[str, _Label]:
+def _labels(parameters: Sequence[LearnedTensor], sources: Sources) -> Mapping[str, _Label]:
     """Return parameter -> letter, equation and vector met, and which of several with the same label it is."""
     labels: dict[str, _Label] = {}
     counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
@@ -220,7 +220,7 @@ def _labels(parameters: Sequence[Parameter], sources: Sources) -> Mapping[str, _
     return labels
 
 
-def _met(parameter: Parameter, sources: Mapping[str, Expression]) -> list[str]:
+def _met(parameter: LearnedTensor, sources: Mapping[str, Expression]) -> list[str]:
     """Return the last name of a weight's source: the h of r*h, as papers write W_h (r ⊙ h)."""
     if parameter.name not in sources:
         return []

@@ -10,9 +10,9 @@ from gatelab.errors import UserError, one_line, suggest
 from gatelab.language.foreign import MODULES, known_module
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.ordering import nearest_order
-from gatelab.language.parsing import RESERVED, Parameter, canonical_text, parse_equation
+from gatelab.language.parsing import RESERVED, LearnedTensor, canonical_text, parse_equation
 from gatelab.language.sizes import Size, has_size, vector_size, vector_sizes
-from gatelab.language.tree import Call, Expression, Learned, Linear, Operation, Read, When, walk
+from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Operation, Read, When, walk
 from gatelab.language.typesetting import latex_lines, latex_text, plain_lines, plain_text
 
 __all__ = ["ROLES", "Variant"]
@@ -65,7 +65,7 @@ class Variant:
     output: str
     roles: Mapping[str, str]
     trees: Mapping[str, Expression] = field(compare=False, repr=False)
-    parameters: tuple[Parameter, ...] = field(compare=False, repr=False)
+    parameters: tuple[LearnedTensor, ...] = field(compare=False, repr=False)
     sizes: Mapping[str, Size] = field(compare=False, repr=False)
     needs_equal_sizes: bool = field(compare=False, repr=False)
     module: str | None = None
@@ -208,14 +208,14 @@ class Variant:
         facts = None if self.module is None else MODULES[self.module]
         return plain_text(plain_lines(*self._typeset()) if facts is None else facts.plain)
 
-    def _typeset(self) -> tuple[Mapping[str, Expression], tuple[Parameter, ...], dict[str, Expression]]:
+    def _typeset(self) -> tuple[Mapping[str, Expression], tuple[LearnedTensor, ...], dict[str, Expression]]:
         return self.trees, self.parameters, {parameter.name: source for parameter, source in self.weights()}
 
     def size(self, expression: Expression) -> Size:
         """Return the length of an expression's vector (numbers and scalars count as hidden)."""
         return vector_size(expression, self.sizes)
 
-    def weights(self) -> Iterator[tuple[Parameter, Expression]]:
+    def weights(self) -> Iterator[tuple[LearnedTensor, Expression]]:
         """Yield every weight matrix and diagonal with the expression it multiplies."""
         by_name = {parameter.name: parameter for parameter in self.parameters}
         for tree in self.trees.values():
@@ -290,10 +290,10 @@ def _texts(value: Any, where: str) -> dict[str, str]:
 
 def _parse(
     texts: Mapping[str, str], states: list[str], where: str, edited: Collection[str]
-) -> tuple[dict[str, Expression], dict[str, tuple[Parameter, ...]]]:
+) -> tuple[dict[str, Expression], dict[str, tuple[LearnedTensor, ...]]]:
     scope: dict[str, When] = {"x": "input", **dict.fromkeys(states, "previous")}
     trees: dict[str, Expression] = {}
-    parameters: dict[str, tuple[Parameter, ...]] = {}
+    parameters: dict[str, tuple[LearnedTensor, ...]] = {}
     later = dict.fromkeys(texts)
     ahead: dict[str, When] = dict.fromkeys((name for name in texts if name not in scope), "now")
     reaching, changed = ChainMap(scope, ahead), frozenset(edited)
@@ -339,12 +339,12 @@ def _check_sizes(variant: Variant, where: str) -> None:
             )
     for name, tree in variant.trees.items():
         for node in walk(tree):
-            if isinstance(node, Call) and FUNCTIONS[node.function].rows and not has_size(node, variant.sizes):
+            if isinstance(node, FunctionCall) and FUNCTIONS[node.function].rows and not has_size(node, variant.sizes):
                 text = variant.equations[name]
                 raise UserError(f"{where}, equation {name}: {node.function}() acts on a vector; {text} has none")
 
 
-def _alive(trees: Mapping[str, Expression], owned: Mapping[str, tuple[Parameter, ...]], output: str) -> set[str]:
+def _alive(trees: Mapping[str, Expression], owned: Mapping[str, tuple[LearnedTensor, ...]], output: str) -> set[str]:
     """Return the equations that reach the output: at this step, through a state at a later one, or by their weights."""
     owner = {parameter.name: equation for equation, parameters in owned.items() for parameter in parameters}
     alive: set[str] = set()

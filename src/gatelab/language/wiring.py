@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gatelab.language.tree import Call, Expression, Learned, Linear, Operation, Read, children
+from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Operation, Read, children
 from gatelab.language.variant import Variant
 
 __all__ = ["wiring"]
@@ -30,7 +30,7 @@ def wiring(variant: Variant) -> str:
             edges[source, f"e_{name}"] = min(known, way, key=_STRONGER.index)
     lines += [f'  {node}(["{label}"])' for node, label in starts.items()]
     for name, tree in variant.trees.items():
-        label = f"{name}_t" + (f": {tree.function}" if isinstance(tree, Call) else "")
+        label = f"{name}_t" + (f": {tree.function}" if isinstance(tree, FunctionCall) else "")
         lines.append(f'  e_{name}[["{label}"]]' if name == variant.output else f'  e_{name}["{label}"]')
     lines += [f"  {source} {_ARROWS[way]} {target}" for (source, target), way in edges.items()]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gatelab.language import Variant
-from gatelab.language.parsing import Parameter
+from gatelab.language.parsing import LearnedTensor
 
 __all__ = ["start_bound", "whole_shapes", "whole_weights"]
 
@@ -44,7 +44,7 @@ def whole_shapes(variant: Variant, input_size: int, hidden_size: int) -> dict[st
     return shapes
 
 
-def start_bound(parameter: Parameter, hidden_size: int) -> float:
+def start_bound(parameter: LearnedTensor, hidden_size: int) -> float:
     """Return the b of the uniform draw in ±b from which what is learned of a weight starts.
 
     It is 1/√hidden as in ``torch.nn.LSTM``; of the two factors of a low-rank matrix such that the entries of their
@@ -56,7 +56,7 @@ def start_bound(parameter: Parameter, hidden_size: int) -> float:
     return bound
 
 
-def _whole(parameter: Parameter, parts: Mapping[str, Tensor], whole: Mapping[str, Tensor]) -> Tensor:
+def _whole(parameter: LearnedTensor, parts: Mapping[str, Tensor], whole: Mapping[str, Tensor]) -> Tensor:
     if parameter.form is None:
         return parts[parameter.name]
     match parameter.form.kind:

@@ -10,10 +10,10 @@ from gatelab.papers.checks import CHECKS
 from gatelab.papers.checks.check import Check
 from gatelab.validation import check
 
-__all__ = ["Claim", "Claims"]
+__all__ = ["PaperClaim", "PaperClaims"]
 
 
-class Claim(BaseModel):
+class PaperClaim(BaseModel):
     """One statement."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -52,18 +52,18 @@ class Claim(BaseModel):
         return reason
 
 
-class Claims(BaseModel):
+class PaperClaims(BaseModel):
     """The content of the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     solved: float
     """The score from which a run has solved the task, in the unit of the score."""
-    claims: tuple[Claim, ...]
+    claims: tuple[PaperClaim, ...]
 
     @field_validator("claims")
     @classmethod
-    def _some(cls, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    def _some(cls, claims: tuple[PaperClaim, ...]) -> tuple[PaperClaim, ...]:
         if not claims:
             raise ValueError("must have at least one claim")
         return claims

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatelab.papers.checks.tested import Test
-from gatelab.papers.claims import Claim
+from gatelab.papers.claims import PaperClaim
 from gatelab.papers.folder import Experiment
 from gatelab.papers.measures import Measured, measured
 from gatelab.papers.published import Published
@@ -44,7 +44,7 @@ def compare_with_paper(experiment: Experiment, trials: Trials) -> PaperCompariso
     )
 
 
-def _verdicts(claims: Sequence[Claim], trials: Trials, name: str) -> list[Verdict]:
+def _verdicts(claims: Sequence[PaperClaim], trials: Trials, name: str) -> list[Verdict]:
     tests = {place: found for place, claim in enumerate(claims) if (found := _test(claim, trials)) is not None}
     family = holm(list(tests.values()), family=f"the tests of {name}")
     corrected = dict(zip(tests, family.adjusted, strict=True))
@@ -56,7 +56,7 @@ def _verdicts(claims: Sequence[Claim], trials: Trials, name: str) -> list[Verdic
     ]
 
 
-def _test(claim: Claim, trials: Trials) -> float | None:
+def _test(claim: PaperClaim, trials: Trials) -> float | None:
     """Return the uncorrected p of a claim that is a test; None of any other, and of one without runs."""
     found = claim.check.significance(trials) if isinstance(claim.check, Test) else None
     return None if found is None else found.p
@@ -98,7 +98,7 @@ def _number(number: Published, trials: Trials) -> dict[str, Any]:
     }
 
 
-def _claims(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> Table:
+def _claims(claims: Sequence[PaperClaim], verdicts: Sequence[Verdict]) -> Table:
     columns = [
         Column("claim", ("claim",)),
         Column("evidence", ("evidence",), evidence_words),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gatelab.errors import UserError, suggest
 from gatelab.locations import experiments_directory
-from gatelab.papers.claims import Claims
+from gatelab.papers.claims import PaperClaims
 from gatelab.papers.published import COLUMNS, Published
 from gatelab.reading import read_rows, read_yaml
 from gatelab.validation import check
@@ -75,11 +75,11 @@ class Experiment:
         return tuple(numbers)
 
     @cached_property
-    def claims(self) -> Claims:
+    def claims(self) -> PaperClaims:
         """The content of claims.yaml. Raises UserError for a file that is absent or breaks the schema."""
         path = self.folder / "claims.yaml"
         # ``on``, the argument of a check, is a word
-        return check(Claims, read_yaml(path, shown_file(path), words=True), shown_file(path))
+        return check(PaperClaims, read_yaml(path, shown_file(path), words=True), shown_file(path))
 
 
 def experiment_names() -> list[str]:

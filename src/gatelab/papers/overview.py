@@ -8,7 +8,7 @@ from typing import get_args
 from gatelab.disk import because, write_atomically
 from gatelab.errors import UserError
 from gatelab.locations import experiments_directory
-from gatelab.papers.claims import Claim
+from gatelab.papers.claims import PaperClaim
 from gatelab.papers.comparison import evidence_words, our_number, plain_number
 from gatelab.papers.folder import PAPER, Experiment, experiment_names, load_experiment
 from gatelab.papers.results_folder import SCALED_DOWN, Stored, stored_results
@@ -122,7 +122,7 @@ def _claims(experiment: Experiment, found: Stored) -> Table:
     return Table(columns, rows)
 
 
-def _verdicts(experiment: Experiment, found: Stored) -> list[tuple[Claim, str]]:
+def _verdicts(experiment: Experiment, found: Stored) -> list[tuple[PaperClaim, str]]:
     """Return the claims with their verdicts; one that was added since the results were written has none."""
     claims = experiment.claims.claims
     return [(claim, found.verdicts[claim.says]) for claim in claims if claim.says in found.verdicts]

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
-__all__ = ["GATES", "HISTOGRAM", "OPEN", "SHUT", "Gate", "Key", "gates_of", "parsed", "under_keys"]
+__all__ = ["GATES", "HISTOGRAM", "OPEN", "SHUT", "Gate", "ProbeKey", "gates_of", "parsed", "under_keys"]
 
 GATES = "gates"
 """The probe of how open gates are."""
@@ -25,7 +25,7 @@ HISTOGRAM = "histogram"
 SHUT, OPEN = 0.1, 0.9  # the thresholds of Karpathy, Johnson & Fei-Fei 2015
 
 
-class Key(NamedTuple):
+class ProbeKey(NamedTuple):
     """Under which key a number of a probe stands."""
 
     probe: str
@@ -36,15 +36,15 @@ class Key(NamedTuple):
         return "/".join(self)
 
 
-def parsed(key: str) -> Key | None:
+def parsed(key: str) -> ProbeKey | None:
     """Return the parts of a key; None for one that is not of a probe, such as ``loss``."""
     parts = key.split("/")
-    return Key(*parts) if len(parts) == len(Key._fields) and all(parts) else None
+    return ProbeKey(*parts) if len(parts) == len(ProbeKey._fields) and all(parts) else None
 
 
 def under_keys(probe: str, part: str, numbers: Mapping[str, float]) -> dict[str, float]:
     """Return the numbers of one part of the network under their keys."""
-    return {str(Key(probe, part, number)): value for number, value in numbers.items()}
+    return {str(ProbeKey(probe, part, number)): value for number, value in numbers.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,10 @@ def gates_of(row: Mapping[str, Any]) -> dict[str, Gate]:
     parts = dict.fromkeys(key.part for name in row if (key := parsed(name)) is not None and key.probe == GATES)
     return {
         part: Gate(
-            **{number.name: float(row.get(str(Key(GATES, part, number.name)), math.nan)) for number in fields(Gate)}
+            **{
+                number.name: float(row.get(str(ProbeKey(GATES, part, number.name)), math.nan))
+                for number in fields(Gate)
+            }
         )
         for part in parts
     }

@@ -6,7 +6,7 @@ from gatelab.store.faults import CRASH_POINTS, crash_point
 from gatelab.store.finished_run import Damaged, DamagedRunError
 from gatelab.store.identity import identity, identity_of_texts, science_text, scientific, scientific_section, settings
 from gatelab.store.inventory import Inventory, inventory, remove_leftovers_of
-from gatelab.store.lease.heartbeat import Claims
+from gatelab.store.lease.heartbeat import HeldClaims
 from gatelab.store.lease.lease import LEASE, Claim, ClaimLost
 from gatelab.store.lease.owner import Owner
 from gatelab.store.provenance import provenance
@@ -21,10 +21,10 @@ __all__ = [
     "LEASE",
     "Claim",
     "ClaimLost",
-    "Claims",
     "Damaged",
     "DamagedRunError",
     "Failure",
+    "HeldClaims",
     "Inventory",
     "Owner",
     "Performance",

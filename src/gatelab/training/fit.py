@@ -9,7 +9,7 @@ from pytorch_lightning import Callback
 from gatelab.configuration import RunConfiguration
 from gatelab.configuration.logger_checks import check_loggers
 from gatelab.errors import SharedError, UserError
-from gatelab.store import LEASE, Claims, Result, Stop, Store
+from gatelab.store import LEASE, HeldClaims, Result, Stop, Store
 from gatelab.training.resuming import groups, states
 from gatelab.training.stack import network
 from gatelab.training.stack_batches import StackData
@@ -87,7 +87,7 @@ def _train_stack(
         probe = next(iter(data.val_dataloader()))
     store = Store(first.runs_dir)
     shapes = {name: tuple(parameter.shape) for name, parameter in template.named_parameters()}
-    with stop.on_signals(), Claims(store, lease=lease) as claims:
+    with stop.on_signals(), HeldClaims(store, lease=lease) as claims:
         owned, records = [], []
         for configuration in configurations:
             claim = claims.take(configuration.identity)

@@ -10,12 +10,12 @@ from gatelab.errors import UserError
 from gatelab.paths.native import torch_operator
 from gatelab.paths.native.calling import Frame, backwards, forwards
 from gatelab.paths.native.layout import Layout
-from gatelab.paths.native.specification import Form, form_of
+from gatelab.paths.native.specification import Specification, form_of
 
-__all__ = ["Run"]
+__all__ = ["NativeRun"]
 
 
-class Run(torch.autograd.Function):
+class NativeRun(torch.autograd.Function):
     """Outputs and final states of tensors.
 
     The tape is saved as autograd's own tensors are, so that whoever packs or recomputes these has it too. Without a
@@ -25,7 +25,7 @@ class Run(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        form: Form,
+        form: Specification,
         plans: Layout | None,
         lengths: Tensor | None,
         keep: Literal["tape", "nothing"],
@@ -85,7 +85,7 @@ def _in_a_batch(adjoint: Tensor) -> bool:
     return torch._C._functorch.is_legacy_batchedtensor(adjoint)
 
 
-def _of_each(arguments: Any, form: Form) -> list[Tensor | None]:
+def _of_each(arguments: Any, form: Specification) -> list[Tensor | None]:
     """Run backwards for each of a batch of gradients, one after the other."""
     tensors, lengths, output, memory, adjoints, needed = arguments
     # counting one up and down is how PyTorch lets one ask for the level
@@ -116,7 +116,7 @@ def _run(tensors: list[Tensor], lengths: Tensor | None, text: str, taped: bool) 
     """Run the operator where autograd looks on."""
     form = form_of(text)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        return list(Run.apply(form, None, lengths, "tape" if taped else "nothing", *tensors))
+        return list(NativeRun.apply(form, None, lengths, "tape" if taped else "nothing", *tensors))
     with torch._C._AutoDispatchBelowAutograd():
         return torch_operator.run(tensors, lengths, form, taped=taped)
 

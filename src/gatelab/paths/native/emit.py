@@ -7,7 +7,7 @@ and names of this room. No name and no text of a variant file enters it.
 from dataclasses import dataclass
 from importlib.resources import files
 
-from gatelab.compiler.adjoint import Plan
+from gatelab.compiler.adjoint import ProgramPlan
 from gatelab.paths.native.block_text import BlockText
 from gatelab.paths.native.function_text import functions
 from gatelab.paths.native.gradient_text import GradientText
@@ -37,7 +37,7 @@ class Source:
 
 
 def emit(
-    plan: Plan, states: dict[str, Size], constants: dict[int, Size], *, double: bool, equal: bool = False
+    plan: ProgramPlan, states: dict[str, Size], constants: dict[int, Size], *, double: bool, equal: bool = False
 ) -> Source:
     """Write the C of a plan.
 

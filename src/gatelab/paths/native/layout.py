@@ -12,14 +12,14 @@ from typing import Any
 import torch
 
 from gatelab.compiler import Program
-from gatelab.compiler.adjoint import Plan, plan
+from gatelab.compiler.adjoint import ProgramPlan, plan
 from gatelab.errors import UserError
 from gatelab.paths.native.build import load
 from gatelab.paths.native.emit import emit
 from gatelab.paths.native.places import Size
-from gatelab.paths.native.specification import Form
+from gatelab.paths.native.specification import Specification
 
-__all__ = ["Call", "Layout", "ShapeError", "layout"]
+__all__ = ["Layout", "LayoutKey", "ShapeError", "layout"]
 
 _LARGEST_TILE = 64  # sequences that one thread takes through time together
 _TILE_STEP = 8  # rows of a block of the product
@@ -32,7 +32,7 @@ class ShapeError(UserError):
 
 
 @dataclass(frozen=True)
-class Call:
+class LayoutKey:
     """What decides a layout.
 
     Attributes:
@@ -44,7 +44,7 @@ class Call:
         threads: how many may run.
     """
 
-    form: Form
+    form: Specification
     dtype: torch.dtype
     shapes: tuple[tuple[int, ...], ...]
     lengths: bool
@@ -70,10 +70,10 @@ class Layout:
         names: of the tensors after the inputs.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: LayoutKey) -> None:
         inputs, form = call.shapes[0], call.form
         self.call = call
-        self.plan: Plan = plan(form.program, form.record)
+        self.plan: ProgramPlan = plan(form.program, form.record)
         self.stacked = len(inputs) == 4
         self.runs = inputs[0] if self.stacked else 1
         self.steps, self.batch, self.input_size = inputs[-3:]
@@ -204,7 +204,7 @@ class Layout:
 
 @lru_cache(maxsize=512)
 def layout(
-    form: Form,
+    form: Specification,
     dtype: torch.dtype,
     shapes: tuple[tuple[int, ...], ...],
     lengths: bool,  # noqa: FBT001
@@ -216,7 +216,7 @@ def layout(
     Raises:
         UserError: the compiler is missing or fails.
     """
-    return Layout(Call(form, dtype, shapes, lengths, training, threads))
+    return Layout(LayoutKey(form, dtype, shapes, lengths, training, threads))
 
 
 @lru_cache(maxsize=256)

@@ -10,12 +10,12 @@ from gatelab.compiler.adjoint import plan
 from gatelab.errors import UserError
 from gatelab.paths.call import Call, Outputs
 from gatelab.paths.native import torch_operator
-from gatelab.paths.native.autograd import Run
+from gatelab.paths.native.autograd import NativeRun
 from gatelab.paths.native.calling import forwards
 from gatelab.paths.native.checks import settled
 from gatelab.paths.native.constants import constants_of
 from gatelab.paths.native.layout import ShapeError, layout
-from gatelab.paths.native.specification import Form
+from gatelab.paths.native.specification import Specification
 from gatelab.paths.native.threads import allowed_threads
 from gatelab.paths.path import UnableError
 from gatelab.paths.tensors import ordinary
@@ -59,7 +59,7 @@ def _run(call: Call) -> Outputs:
         *(bias for bias in biases if bias is not None),
         *(known[index][0] for index in ways.constants),
     )
-    form = Form(
+    form = Specification(
         program,
         recorded,
         call.hidden_size,
@@ -76,7 +76,9 @@ def _run(call: Call) -> Outputs:
         training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
         shapes = tuple([tensor.shape for tensor in tensors])
         plans = layout(form, inputs.dtype, shapes, lengths is not None, training, allowed_threads())
-        results = Run.apply(form, plans, valid, call.keep, *tensors) if training else forwards(plans, tensors, valid)[0]
+        results = (
+            NativeRun.apply(form, plans, valid, call.keep, *tensors) if training else forwards(plans, tensors, valid)[0]
+        )
     outputs, finals = results[: len(recorded) + 1], results[len(recorded) + 1 :]
     return outputs[0], dict(zip(names, finals, strict=True)), dict(zip(recorded, outputs[1:], strict=True))
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Literal
 
-from gatelab.compiler.adjoint import Plan, ProductAdjoint
+from gatelab.compiler.adjoint import ProductAdjoint, ProgramPlan
 from gatelab.compiler.graph import Block, Place
 
 __all__ = ["Places", "Size", "filled"]
@@ -40,7 +40,7 @@ class Places:
         packed_before, adjoints_before, gradients_before: where what belongs to each group (or adjoint) begins.
     """
 
-    def __init__(self, plan: Plan, states: dict[str, Size], constants: dict[int, Size], of_input: Size) -> None:
+    def __init__(self, plan: ProgramPlan, states: dict[str, Size], constants: dict[int, Size], of_input: Size) -> None:
         self.plan, self.states, self.constants, self.of_input = plan, states, constants, of_input
         self.program = plan.stages.program
         self.maps = {one.value: one for one in plan.stages.maps}
@@ -104,6 +104,7 @@ class Places:
         return sizes
 
     def place_size(self, place: Place) -> Size:
+        """Return the length of the vector at a place."""
         match place.kind:
             case "input" | "input_adjoint":
                 return self.of_input
@@ -119,6 +120,7 @@ class Places:
                 return filled(self.sizes_of[place.number])
 
     def node_sizes(self, block: Block) -> list[Size]:
+        """Return the length of the value of each node of a block."""
         sizes: list[Size] = []
         for node in block.nodes:
             if node.place is not None:
@@ -135,9 +137,11 @@ class Places:
         return f"({self._hidden_before[-1]} * f->HP + {number - hidden} * f->IP)"
 
     def count(self, source: int) -> str:
+        """Return the length of a source, as C."""
         return f"f->{filled(self.sizes_of[source])}"
 
     def padded(self, size: Size) -> str:
+        """Return a length rounded up to whole vectors of the processor, as C."""
         return {"I": "f->IP", "H": "f->HP", "1": "f->WP"}[size]
 
     def depth(self, sources: Sequence[int]) -> str:
@@ -149,19 +153,24 @@ class Places:
         return _running(Counter({self.count(source): 1}) for source in sources)
 
     def group_size(self, index: int) -> str:
+        """Return the size of the packed weights of a group, as C."""
         group = self.groups[index]
         return _sum(self._all_sources(group.sources, len(group.maps)))
 
     def adjoint_size(self, product: ProductAdjoint) -> str:
+        """Return the size of the packed weights of the adjoint of a product, as C."""
         return f"{len(product.maps)} * f->H * PAD({self.count(product.source)})"
 
     def packed_size(self) -> str:
+        """Return the size of all packed weights and biases, as C."""
         return f"({self.packed_before[-1]} + {len(self.maps)} * f->HP)"
 
     def packed_back_size(self) -> str:
+        """Return the size of all packed weights of the backward pass, as C."""
         return self.adjoints_before[-1]
 
     def gradient_size(self) -> str:
+        """Return the size of all weight gradients, as C."""
         return self.gradients_before[-1]
 
     def _all_sources(self, sources: Sequence[int], maps: int) -> Counter[str]:
@@ -205,6 +214,7 @@ class Places:
                 raise AssertionError(kind)
 
     def row_width(self, place: Place) -> str:
+        """Return the distance between the rows of two sequences at a place, as C."""
         match place.kind:
             case "input":
                 return "f->x_row"
@@ -220,10 +230,12 @@ class Places:
                 raise AssertionError(kind)
 
     def state(self, name: str) -> tuple[int, str]:
+        """Return the number of a state and its padded length, as C."""
         return self._states[name]
 
     @property
     def declared_width(self) -> str:
+        """The C declaration of the width of a row of the tape."""
         return "    const long L = f->L;\n    (void)L;\n"
 
 

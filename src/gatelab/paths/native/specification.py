@@ -9,10 +9,10 @@ from gatelab.errors import UserError
 from gatelab.language.json_line import variant_of, written
 from gatelab.paths.native.places import Size
 
-__all__ = ["Form", "form_of", "text_of"]
+__all__ = ["Specification", "form_of", "text_of"]
 
 
-class Form(NamedTuple):
+class Specification(NamedTuple):
     """A program and what its tensors stand for.
 
     Attributes:
@@ -32,14 +32,14 @@ class Form(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def text_of(form: Form) -> str:
+def text_of(form: Specification) -> str:
     """Return a form as JSON."""
     parts = (form.record, form.hidden_size, form.states, form.constants, form.biases)
     return json.dumps([written(form.program.variant), *parts], separators=(",", ":"))
 
 
 @lru_cache(maxsize=512)
-def form_of(text: str) -> Form:
+def form_of(text: str) -> Specification:
     """Return the form that :func:`text_of` wrote.
 
     Raises:
@@ -49,7 +49,7 @@ def form_of(text: str) -> Form:
         variant, record, hidden, states, constants, biases = json.loads(text)
         made = program(variant_of(variant))
         sizes: tuple[tuple[int, Size], ...] = tuple((int(index), size) for index, size in constants)
-        form = Form(made, tuple(record), int(hidden), tuple(states), sizes, tuple(map(bool, biases)))
+        form = Specification(made, tuple(record), int(hidden), tuple(states), sizes, tuple(map(bool, biases)))
     except (ValueError, TypeError) as error:
         raise UserError(f"gatelab operator: its text is not one that gatelab wrote: {error}") from error
     known = set(made.equations)

@@ -21,7 +21,7 @@ from gatelab.errors import UserError
 from gatelab.paths.lengths import as_lengths
 from gatelab.paths.native.calling import backwards, forwards
 from gatelab.paths.native.layout import Layout, layout
-from gatelab.paths.native.specification import Form, form_of, text_of
+from gatelab.paths.native.specification import Specification, form_of, text_of
 from gatelab.paths.native.threads import allowed_threads
 from gatelab.paths.tensors import all_ordinary
 
@@ -39,13 +39,15 @@ library.define(
 )
 
 
-def run(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form, *, taped: bool) -> list[Tensor]:
+def run(tensors: Sequence[Tensor], lengths: Tensor | None, form: Specification, *, taped: bool) -> list[Tensor]:
     """Return outputs and final states, through PyTorch's dispatcher."""
     results: list[Tensor] = torch.ops.gatelab.run(list(tensors), lengths, text_of(form), taped)
     return results
 
 
-def below_autograd(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form, *, taped: bool) -> list[Tensor]:
+def below_autograd(
+    tensors: Sequence[Tensor], lengths: Tensor | None, form: Specification, *, taped: bool
+) -> list[Tensor]:
     """Return outputs and final states, and the memory of the way back if ``taped``."""
     with torch._C._AutoDispatchBelowAutograd():
         if taped:
@@ -61,7 +63,7 @@ def run_back(
     memory: Tensor | None,
     adjoints: Sequence[Tensor | None],
     needed: Sequence[bool],
-    form: Form,
+    form: Specification,
 ) -> list[Tensor | None]:
     """Return the gradient of each tensor, None where it is not needed."""
     with torch._C._AutoDispatchBelowAutograd():
@@ -70,7 +72,7 @@ def run_back(
     return [next(found) if wanted else None for wanted in needed]
 
 
-def aliased(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form) -> bool:
+def aliased(tensors: Sequence[Tensor], lengths: Tensor | None, form: Specification) -> bool:
     """Return whether the way back reads the first output."""
     return _unit(tensors, lengths, form).aliased is not None
 
@@ -138,18 +140,20 @@ def _checked(tensors: Sequence[Tensor], lengths: Tensor | None) -> Tensor | None
     return as_lengths(lengths, batch, inputs.shape[-3], inputs.device).expand(batch).contiguous()
 
 
-def _plans(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form, *, training: bool) -> Layout:
+def _plans(tensors: Sequence[Tensor], lengths: Tensor | None, form: Specification, *, training: bool) -> Layout:
     shapes = tuple([tensor.shape for tensor in tensors])
     return layout(form, tensors[0].dtype, shapes, lengths is not None, training, allowed_threads())
 
 
-def _of_nothing(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form) -> list[Tensor]:
+def _of_nothing(tensors: Sequence[Tensor], lengths: Tensor | None, form: Specification) -> list[Tensor]:
     """Return the results where there are no steps or no sequences."""
     outputs, _ = _empty(tensors, lengths, form)
     return [*outputs, *(state.clone(memory_format=torch.contiguous_format) for state in _states(tensors, form))]
 
 
-def _gradients_of_nothing(tensors: Sequence[Tensor], form: Form, adjoints: Sequence[Tensor | None]) -> list[Tensor]:
+def _gradients_of_nothing(
+    tensors: Sequence[Tensor], form: Specification, adjoints: Sequence[Tensor | None]
+) -> list[Tensor]:
     gradients = [torch.zeros_like(tensor, memory_format=torch.contiguous_format) for tensor in tensors]
     for position, arriving in enumerate(adjoints[1 + len(form.record) :], 1):
         if arriving is not None:
@@ -157,14 +161,14 @@ def _gradients_of_nothing(tensors: Sequence[Tensor], form: Form, adjoints: Seque
     return gradients
 
 
-def _states(tensors: Sequence[Tensor], form: Form) -> Sequence[Tensor]:
+def _states(tensors: Sequence[Tensor], form: Specification) -> Sequence[Tensor]:
     return tensors[1 : 1 + len(form.states)]
 
 
 # ---- on what stands for memory
 
 
-def _unit(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form) -> Layout:
+def _unit(tensors: Sequence[Tensor], lengths: Tensor | None, form: Specification) -> Layout:
     """Return the layout for one run, one step and one sequence: what does not depend on how many there are."""
     runs = tensors[0].dim() - 3
     shapes = [tuple(int(size) for size in tensor.shape[runs:]) for tensor in tensors[1 + len(form.states) :]]
@@ -173,14 +177,14 @@ def _unit(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form) -> Layo
     return layout(form, tensors[0].dtype, of_all, lengths is not None, True, 1)
 
 
-def _empty(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form) -> tuple[list[Tensor], list[Tensor]]:
+def _empty(tensors: Sequence[Tensor], lengths: Tensor | None, form: Specification) -> tuple[list[Tensor], list[Tensor]]:
     inputs, unit = tensors[0], _unit(tensors, lengths, form)
     batch = (*inputs.shape[:-3], inputs.shape[-2])
     outputs = [inputs.new_empty((*inputs.shape[:-1], length)) for length, _ in unit.outputs]
     return outputs, [inputs.new_empty((*batch, length)) for length, _, _ in unit.states]
 
 
-def _kept(tensors: Sequence[Tensor], lengths: Tensor | None, form: Form) -> int:
+def _kept(tensors: Sequence[Tensor], lengths: Tensor | None, form: Specification) -> int:
     *runs, steps, batch, _ = tensors[0].shape
     return _unit(tensors, lengths, form).kept(runs[0] if runs else 1, steps, batch)
 
@@ -219,7 +223,7 @@ def _fake_run_back(
 # ---- what it costs
 
 
-def _products(tensors: Sequence[torch.Size], form: Form, *, of_input: bool = True) -> int:
+def _products(tensors: Sequence[torch.Size], form: Specification, *, of_input: bool = True) -> int:
     """Return the flops of all matrix products once: two for each entry of a matrix that meets a vector."""
     *_, steps, batch, _ = tensors[0]
     first = 1 + len(form.states)
@@ -231,7 +235,7 @@ def _products(tensors: Sequence[torch.Size], form: Form, *, of_input: bool = Tru
     return total
 
 
-def _sources(form: Form) -> list[int]:
+def _sources(form: Specification) -> list[int]:
     return [source for one in plan(form.program, form.record).stages.maps for source in one.sources]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gatelab.evidence.analysis import Analysis
-from gatelab.evidence.collected import Run
+from gatelab.evidence.collected import EndedRun
 from gatelab.evidence.importance import FEWEST_TRIALS, TENTH
 from gatelab.evidence.scores import shown_name
 from gatelab.report.drawing.drawing import drawn, hook, left_margin, name_rows, shortened_label
@@ -44,14 +44,14 @@ def best_tenths(
     return [Figures(panels, _TENTH), Tabular("best-tenth", _TENTH_TABLE, best_tenth_table(analysis, tasks))]
 
 
-def best_tenth(analysis: Analysis, task: str, label: str) -> list[Run]:
+def best_tenth(analysis: Analysis, task: str, label: str) -> list[EndedRun]:
     """Return the runs of the best tenth of a variant's settings by validation (at least one setting)."""
     settings = by_validation(analysis, task, label)
     kept = settings[: max(1, round(TENTH * len(settings)))]
     return [run for setting in kept for run in setting.runs]
 
 
-def _tenths(analysis: Analysis, task: str) -> dict[str, list[Run]]:
+def _tenths(analysis: Analysis, task: str) -> dict[str, list[EndedRun]]:
     """Return label -> runs of its best tenth, of the variants that were searched widely enough to have one."""
     labels = [label for label in analysis.evidence.labels if len(settings_of(analysis, task, label)) >= FEWEST_TRIALS]
     return {label: best_tenth(analysis, task, label) for label in labels}

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gatelab.evidence.analysis import Analysis
-from gatelab.evidence.collected import Run
+from gatelab.evidence.collected import EndedRun
 from gatelab.evidence.scores import shown_name
 from gatelab.report.drawing.drawing import (
     GREY,
@@ -42,12 +42,12 @@ def dots(analysis: Analysis, looks: dict[str, Look]) -> Section:
     return Section("runs", "Every run", (Figures(figures, caption),))
 
 
-def _groups(analysis: Analysis, task: str) -> dict[str, tuple[Run, ...]]:
+def _groups(analysis: Analysis, task: str) -> dict[str, tuple[EndedRun, ...]]:
     evidence = analysis.evidence
     return {label: evidence.chosen(task, label).runs for label in evidence.labels if (task, label) in evidence.settings}
 
 
-def _drawn(analysis: Analysis, task: str) -> dict[str, list[Run]]:
+def _drawn(analysis: Analysis, task: str) -> dict[str, list[EndedRun]]:
     groups = _groups(analysis, task)
     return {label: drawn_runs(runs, len(groups), lambda run: run.scored[1]) for label, runs in groups.items()}
 
@@ -85,7 +85,9 @@ def _reach(scores: list[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _row(axes: Axes, place: int, runs: Sequence[Run], drawn_ones: Sequence[Run], look: Look, margin: float) -> None:
+def _row(
+    axes: Axes, place: int, runs: Sequence[EndedRun], drawn_ones: Sequence[EndedRun], look: Look, margin: float
+) -> None:
     finished = [run.scored[1] for run in runs if math.isfinite(run.scored[1])]
     if len(finished) > 2:
         low, middle, high = np.quantile(finished, [0.25, 0.5, 0.75])

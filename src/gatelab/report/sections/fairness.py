@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from gatelab.evidence.analysis import Analysis
-from gatelab.evidence.collected import Run
+from gatelab.evidence.collected import EndedRun
 from gatelab.evidence.varied import setting_text, shortened, varied_keys
 from gatelab.keys import kind_of
 from gatelab.report.drawing.styles import Look
@@ -76,7 +76,7 @@ def _checks(analysis: Analysis, task: str, varied: Sequence[str]) -> Iterator[tu
     yield "path of computation", _same(labels, lambda label: listed(sorted({run.result.path for run in chosen[label]})))
 
 
-def _parameters(chosen: dict[str, tuple[Run, ...]]) -> tuple[bool, str]:
+def _parameters(chosen: dict[str, tuple[EndedRun, ...]]) -> tuple[bool, str]:
     sizes = {label: runs[0].result.parameters for label, runs in chosen.items()}
     low, high = min(sizes.values()), max(sizes.values())
     held = high - low <= _TOLERANCE * low
@@ -88,7 +88,7 @@ def _named(sizes: dict[str, int], size: int) -> str:
     return listed(label for label, own in sizes.items() if own == size)
 
 
-def _seeds(runs: tuple[Run, ...]) -> str:
+def _seeds(runs: tuple[EndedRun, ...]) -> str:
     seeds = sorted({run.result.seed for run in runs})
     if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
         return f"{seeds[0]} to {seeds[-1]}"
@@ -104,5 +104,5 @@ def _same(labels: list[str], told: Callable[[str], str]) -> tuple[bool, str]:
     return False, "; ".join(f"{text}: {listed(members)}" for text, members in groups.items())
 
 
-def _differing(chosen: dict[str, tuple[Run, ...]], keys: list[str]) -> str:
+def _differing(chosen: dict[str, tuple[EndedRun, ...]], keys: list[str]) -> str:
     return "; ".join(f"{label}: {setting_text(runs[0].result.settings, keys)}" for label, runs in chosen.items())

@@ -4,7 +4,7 @@ import math
 
 from matplotlib.axes import Axes
 
-from gatelab.evidence.analysis import Analysis, Comparison
+from gatelab.evidence.analysis import Analysis, PairedComparison
 from gatelab.evidence.scores import shown_name
 from gatelab.report.drawing.drawing import GREY, INK, drawn, hook, left_margin, name_rows, shortened_label
 from gatelab.report.drawing.styles import Look
@@ -17,7 +17,7 @@ __all__ = ["forest"]
 def forest(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
     """Return the section, with one panel for each task that has comparisons."""
     title = "Gains over the baseline"
-    by_task: dict[str, list[Comparison]] = {}
+    by_task: dict[str, list[PairedComparison]] = {}
     for (task, _), comparison in analysis.comparisons.items():
         if comparison.pairs.differences.counts.n_used:
             by_task.setdefault(task, []).append(comparison)
@@ -35,7 +35,7 @@ def forest(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
     return Section("gains", title, (Figures(figures, caption),))
 
 
-def _panel(analysis: Analysis, task: str, members: list[Comparison], looks: dict[str, Look], name: str) -> Figure:
+def _panel(analysis: Analysis, task: str, members: list[PairedComparison], looks: dict[str, Look], name: str) -> Figure:
     labels = [member.label for member in members]
 
     def draw(axes: Axes) -> None:
@@ -52,7 +52,7 @@ def _panel(analysis: Analysis, task: str, members: list[Comparison], looks: dict
     return drawn(f"gains-{name}", task, draw, height=height, left=left_margin(labels))
 
 
-def _row(axes: Axes, place: int, member: Comparison, look: Look) -> None:
+def _row(axes: Axes, place: int, member: PairedComparison, look: Look) -> None:
     gains = member.pairs.differences.values
     axes.plot(
         gains, [place + 0.27] * len(gains), ".", color=look.colour, alpha=0.4, markersize=3.5, gid=hook(look), zorder=2

@@ -2,7 +2,7 @@
 
 import math
 
-from gatelab.evidence.analysis import Analysis, Comparison
+from gatelab.evidence.analysis import Analysis, PairedComparison
 from gatelab.evidence.scores import shown_name
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Section, Tabular
@@ -106,7 +106,7 @@ def _row(analysis: Analysis, task: str, label: str) -> dict[str, object]:
     }
 
 
-def _compared(comparison: Comparison | None) -> dict[str, object]:
+def _compared(comparison: PairedComparison | None) -> dict[str, object]:
     names = ("gain", "gain_low", "gain_high", "gain_degenerate", "pairs", "p", "p_holm", "family", "decided")
     if comparison is None:
         nothing = dict.fromkeys((*names, "better", "better_low", "better_high", "better_degenerate"))

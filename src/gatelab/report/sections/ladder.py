@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gatelab.evidence.analysis import Analysis, Comparison, compared, corrected
+from gatelab.evidence.analysis import Analysis, PairedComparison, compared, corrected
 from gatelab.language.tree import Learned, Linear, Read, walk
 from gatelab.language.variant import Variant
 from gatelab.report.drawing.styles import Look
@@ -104,7 +104,7 @@ def _edited(original: Mapping[str, object], section: Mapping[str, object]) -> st
     return changed[0] if len(changed) == 1 and changed[0] in gates else None
 
 
-def _table(found: list[Rung], members: list[Comparison]) -> Table:
+def _table(found: list[Rung], members: list[PairedComparison]) -> Table:
     columns = [
         Column("task", ("task",)),
         Column("of", ("base",)),

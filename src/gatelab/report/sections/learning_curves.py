@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from gatelab.evidence.analysis import Analysis
-from gatelab.evidence.collected import Run
+from gatelab.evidence.collected import EndedRun
 from gatelab.evidence.scores import shown_name
 from gatelab.report.drawing.drawing import add_legend, drawn, hook, plain_ticks, spans_decades
 from gatelab.report.drawing.styles import Look
@@ -126,7 +126,7 @@ def _steps(step: float) -> str:
     return "not seen" if math.isinf(step) else f"{step:.0f}"
 
 
-def _shown(analysis: Analysis, task: str) -> dict[str, list[Run]]:
+def _shown(analysis: Analysis, task: str) -> dict[str, list[EndedRun]]:
     evidence = analysis.evidence
     groups = {
         label: [run for run in evidence.chosen(task, label).runs if run.curve.steps]
@@ -136,15 +136,15 @@ def _shown(analysis: Analysis, task: str) -> dict[str, list[Run]]:
     return {label: runs for label, runs in groups.items() if runs}
 
 
-def _thin_lines(groups: dict[str, list[Run]]) -> dict[str, list[Run]]:
+def _thin_lines(groups: dict[str, list[EndedRun]]) -> dict[str, list[EndedRun]]:
     return {label: drawn_runs(runs, len(groups), lambda run: run.curve.scores[-1]) for label, runs in groups.items()}
 
 
 def _panel(
     analysis: Analysis,
     task: str,
-    groups: dict[str, list[Run]],
-    lines: dict[str, list[Run]],
+    groups: dict[str, list[EndedRun]],
+    lines: dict[str, list[EndedRun]],
     looks: dict[str, Look],
     name: str,
     most: int,
@@ -171,7 +171,7 @@ def _panel(
     return drawn(f"curves-{name}-{view}", task, draw, right=0.24, view=view)
 
 
-def _lines(axes: Axes, runs: Sequence[Run], look: Look, most: int, view: str) -> None:
+def _lines(axes: Axes, runs: Sequence[EndedRun], look: Look, most: int, view: str) -> None:
     for run in runs:
         kept = thinned(len(run.curve.steps), most)
         x = np.array(run.curve.steps, dtype=np.float64)[kept] * _scale(run, view)
@@ -184,7 +184,7 @@ def _lines(axes: Axes, runs: Sequence[Run], look: Look, most: int, view: str) ->
                 axes.plot([end], [last[-1]], "x", color=look.colour, markersize=7, gid=hook(look, run.number), zorder=5)
 
 
-def median_curve(runs: Sequence[Run]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def median_curve(runs: Sequence[EndedRun]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the median curve of runs with its band.
 
     A run that ended before the others counts with its last score: runs end early because they have learnt the task, and
@@ -209,7 +209,7 @@ def median_curve(runs: Sequence[Run]) -> tuple[NDArray[np.float64], NDArray[np.f
     return np.array(steps, dtype=np.float64)[enough], quartiles(scores[:, enough], [0.25, 0.5, 0.75], axis=0)
 
 
-def _middle(axes: Axes, runs: Sequence[Run], look: Look, label: str, view: str) -> None:
+def _middle(axes: Axes, runs: Sequence[EndedRun], look: Look, label: str, view: str) -> None:
     steps, (low, middle, high) = median_curve(runs)
     if not steps.size:
         return
@@ -221,5 +221,5 @@ def _middle(axes: Axes, runs: Sequence[Run], look: Look, label: str, view: str) 
     axes.plot(x[marked], middle[marked], look.marker, color=look.colour, markersize=4.5, gid=hook(look), zorder=4)
 
 
-def _scale(run: Run, view: str) -> float:
+def _scale(run: EndedRun, view: str) -> float:
     return run.result.seconds / max(1, run.result.steps) if view == "seconds" else 1.0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 
 from gatelab.evidence.analysis import Analysis
-from gatelab.evidence.collected import Run
+from gatelab.evidence.collected import EndedRun
 from gatelab.report.drawing.drawing import drawn, hook, left_margin, name_rows, plain_ticks, shortened_label
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Absent, Figure, Figures, Section, Tabular
@@ -95,7 +95,7 @@ def mechanism_table(analysis: Analysis) -> Table:
     return Table(columns, rows)
 
 
-def _roles(analysis: Analysis, run: Run) -> dict[str, str]:
+def _roles(analysis: Analysis, run: EndedRun) -> dict[str, str]:
     section = analysis.evidence.configurations.get(run.result.identity, {}).get("variant")
     roles = section.get("roles") if isinstance(section, Mapping) else None
     if not isinstance(roles, Mapping):

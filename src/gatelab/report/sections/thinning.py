@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gatelab.evidence.collected import Run
+from gatelab.evidence.collected import EndedRun
 
 __all__ = ["MOST_DRAWN", "drawn_runs", "told"]
 
@@ -15,7 +15,7 @@ MOST_DRAWN = 1000
 _FEWEST = 20  # of one variant
 
 
-def drawn_runs(runs: Sequence[Run], variants: int, score: Callable[[Run], float]) -> list[Run]:
+def drawn_runs(runs: Sequence[EndedRun], variants: int, score: Callable[[EndedRun], float]) -> list[EndedRun]:
     """Return the runs to draw of one of several variants, in order: all, or as many as there is room for.
 
     These are evenly spaced by the rank of their score, the best and the worst among them; runs without a finite score
@@ -30,7 +30,7 @@ def drawn_runs(runs: Sequence[Run], variants: int, score: Callable[[Run], float]
     return [runs[place] for place in sorted(ranked[rank] for rank in set(kept.tolist()))]
 
 
-def told(groups: Sequence[Sequence[Run]], drawn: Sequence[Sequence[Run]]) -> str:
+def told(groups: Sequence[Sequence[EndedRun]], drawn: Sequence[Sequence[EndedRun]]) -> str:
     """Return a sentence for the caption, if runs are left out of a drawing."""
     runs, shown = sum(map(len, groups)), sum(map(len, drawn))
     if runs == shown:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gatelab.evidence.analysis import Analysis, Comparison
+from gatelab.evidence.analysis import Analysis, PairedComparison
 from gatelab.report.sections.wording import counted, listed, signed
 from gatelab.statistics import plan_comparison
 
@@ -144,7 +144,7 @@ def _notes(analysis: Analysis) -> list[str]:
 
 def _flags(analysis: Analysis) -> list[str]:
     """Return one sentence for each number of seeds that could not have decided anything."""
-    undecidable: dict[tuple[int, int], list[Comparison]] = {}
+    undecidable: dict[tuple[int, int], list[PairedComparison]] = {}
     for comparison in analysis.comparisons.values():
         used = comparison.pairs.differences.counts.n_used
         if used and not comparison.decided and not comparison.decidable:

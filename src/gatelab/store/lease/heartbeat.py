@@ -7,13 +7,13 @@ from types import TracebackType
 from gatelab.store.lease.lease import LEASE, Claim, Clock
 from gatelab.store.store import Store
 
-__all__ = ["Claims"]
+__all__ = ["HeldClaims"]
 
 
-class Claims:
+class HeldClaims:
     """The claims of one fit: taken one by one, renewed by a thread, and released at the end, whatever happens.
 
-        with Claims(store) as claims:
+        with HeldClaims(store) as claims:
             claim = claims.take(identity)
 
     Args:
@@ -28,7 +28,7 @@ class Claims:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="claims", daemon=True)
 
-    def __enter__(self) -> "Claims":
+    def __enter__(self) -> "HeldClaims":
         self._thread.start()
         return self
 

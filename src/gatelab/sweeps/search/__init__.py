@@ -1,7 +1,7 @@
 """Searches: a space of overrides, a study that outlives its process, and the loop that asks and tells."""
 
-from gatelab.sweeps.search.ask_and_tell import Outcome, Point, Runs, search
+from gatelab.sweeps.search.ask_and_tell import Outcome, Point, TrialRuns, search
 from gatelab.sweeps.search.search_settings import SearchSettings
 from gatelab.sweeps.search.space import Parameter, Space, read_space
 
-__all__ = ["Outcome", "Parameter", "Point", "Runs", "SearchSettings", "Space", "read_space", "search"]
+__all__ = ["Outcome", "Parameter", "Point", "SearchSettings", "Space", "TrialRuns", "read_space", "search"]

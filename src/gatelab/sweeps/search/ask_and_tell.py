@@ -27,7 +27,7 @@ from gatelab.sweeps.search.study import (
     study_of,
 )
 
-__all__ = ["Outcome", "Point", "Runs", "search"]
+__all__ = ["Outcome", "Point", "TrialRuns", "search"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Outcome:
     """Why it failed, in one line."""
 
 
-class Runs(Protocol):
+class TrialRuns(Protocol):
     """Where runs come from: composed and trained by Hydra, or made up by a test."""
 
     def point(self, words: Sequence[str]) -> Point:
@@ -71,7 +71,7 @@ class Runs(Protocol):
 def search(
     settings: SearchSettings,
     overrides: Sequence[Override],
-    runs: Runs,
+    runs: TrialRuns,
     name: str,
     flags: Sequence[str] = (),
     most: int = MOST_POINTS,
@@ -156,7 +156,7 @@ def _train_and_tell(
     trials: Sequence[Trial],
     space: Space,
     settings: SearchSettings,
-    runs: Runs,
+    runs: TrialRuns,
     seed: int,
 ) -> None:
     """Train the runs of a batch and tell the study. An exception leaves the trials running, to be asked for again."""

@@ -8,7 +8,7 @@ from typing import Any
 from gatelab.configuration import RunConfiguration
 from gatelab.keys import WandbSection
 from gatelab.probes.gates import GateHistogram
-from gatelab.probes.records import GATES, HISTOGRAM, Key
+from gatelab.probes.records import GATES, HISTOGRAM, ProbeKey
 from gatelab.store import Result
 from gatelab.training.loggers.wandb_process import TAG, shortened, start_run, tags_of_environment
 
@@ -41,7 +41,7 @@ class WandbRun:
         if step <= self._shown:
             return
         histograms = {
-            str(Key(GATES, gate.name, HISTOGRAM)): wandb.Histogram(np_histogram=(gate.counts, gate.edges))
+            str(ProbeKey(GATES, gate.name, HISTOGRAM)): wandb.Histogram(np_histogram=(gate.counts, gate.edges))
             for gate in gates
         }
         self.run.log({**numbers, **histograms, STEP: step})

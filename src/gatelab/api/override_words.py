@@ -10,7 +10,7 @@ from gatelab.errors import UserError
 from gatelab.evidence.train_command import override_value
 from gatelab.language import Variant
 
-__all__ = ["Words", "folders", "is_resolved"]
+__all__ = ["OverrideWords", "folders", "is_resolved"]
 
 
 def is_resolved(mapping: Mapping[str, Any]) -> bool:
@@ -24,7 +24,7 @@ def folders(config_dir: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
 
 
 @dataclass
-class Words:
+class OverrideWords:
     """Overrides as the command line has them, and the variants that stand in no file.
 
     Args:
