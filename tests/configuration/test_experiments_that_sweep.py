@@ -6,6 +6,7 @@ from gatelab.cli.train import train
 from gatelab.cli.wandb_sweep import wandb_sweep
 from gatelab.configuration import composed
 from gatelab.errors import UserError
+from gatelab.store import Failure
 
 FILES = {
     "rates.yaml": "hydra: {sweeper: {params: {optimizer.lr: '1e-2,1e-3', seed: range(3)}}}\n",
@@ -62,8 +63,13 @@ def test_a_launcher_without_a_sweep_is_told(tmp_path, monkeypatch, capfd):
     (folder / "workers.yaml").write_text(f"hydra: {{launcher: {launcher}}}\n")
     (folder / "above.yaml").write_text("defaults: [/experiment/workers, {override /hydra/launcher: stacked}]\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gatelab.cli.train.execute", lambda runs, *rest: rest[-1](runs) or [])
-    monkeypatch.setattr("gatelab.cli.train._print_outcomes", lambda *rest, **more: None)
+
+    def checked(runs, sweep, options, executor, check, say):
+        check(runs)
+        return [Failure(run.identity, run.label, run.task.name, run.seed, "not trained", "", 1, "") for run in runs]
+
+    monkeypatch.setattr("gatelab.sweeps.session.execute", checked)
+    monkeypatch.setattr("gatelab.cli.train._print_outcomes", lambda trained: None)
     train(["--config-dir=mine", "logger=none", "task=adding", "+experiment=above", "hydra.launcher.workers=2"])
     assert [line for line in capfd.readouterr().err.splitlines() if "needs -m" in line] == [
         "note: hydra.launcher.workers=2 has no effect: a sweep needs -m",
