@@ -45,7 +45,11 @@ class Parameter:
         return [bounds.low, bounds.high]
 
     def count(self) -> int:
-        """Return how many values there are. Raises as :meth:`values`."""
+        """Return how many values there are.
+
+        Raises:
+            UserError: they cannot be counted, as in an interval.
+        """
         if isinstance(self.distribution, CategoricalDistribution):
             return len(self.distribution.choices)
         if isinstance(self.distribution, IntDistribution):
@@ -55,7 +59,12 @@ class Parameter:
         raise UserError(f"{self.key}={self.text}: a grid needs separate values, such as a,b,c or range(…)")
 
     def values(self) -> list[Any]:
-        """Return every value, for a grid that was counted."""
+        """Return every value.
+
+        Raises:
+            UserError: they cannot be counted.
+        """
+        self.count()
         if isinstance(self.distribution, CategoricalDistribution):
             return list(self.distribution.choices)
         if isinstance(self.distribution, IntDistribution):
