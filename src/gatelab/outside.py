@@ -55,6 +55,15 @@ class Named(BaseModel):
 
     name: str = ""
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Give a class from outside a name of its own, also where it builds on a class of ours, whose name is fixed."""
+        super().__pydantic_init_subclass__(**options)
+        field = cls.model_fields["name"]
+        if not _is_ours(cls) and field.annotation is not str:
+            field.annotation = str
+            cls.model_rebuild(force=True)
+
     @model_validator(mode="wrap")
     @classmethod
     def _of_this_code(cls, data: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:

@@ -1,11 +1,14 @@
 """The identity of a run tells versions of a task of one's own apart."""
 
+from typing import ClassVar
+
 import pytest
 
 from gatelab.configuration import composed, run_configuration
 from gatelab.errors import UserError
 from gatelab.permission import allowing
 from gatelab.tasks import task_from_mapping
+from gatelab.tasks.memory.adding import Adding
 from tests.outside.made_up import TASK, write_package
 
 VERSIONED = TASK.replace("    source: ClassVar", '    version: ClassVar[str] = "{version}"\n    source: ClassVar')
@@ -88,3 +91,13 @@ def _no_source(module):
 
 def test_tasks_of_gatelab_have_no_code():
     assert "code" not in composed(["task=adding", "opening=chrono", "logger=none"]).mapping()["task"]
+
+
+def test_a_class_on_top_of_one_of_ours_has_a_name_of_its_own():
+    class Longer(Adding):
+        version: ClassVar[str] = "1"
+
+    task = Longer(length=7)
+    assert task.model_dump() == {**Adding(length=7).model_dump(), "name": task.name, "code": "version 1"}
+    assert task.name.endswith(":test_a_class_on_top_of_one_of_ours_has_a_name_of_its_own.<locals>.Longer")
+    assert Adding(length=7).name == "adding"

@@ -243,10 +243,14 @@ def test_tensors_of_wrong_shape_are_refused():
 
 def test_tensors_of_another_kind_are_refused():
     variant, weights, x = small_case("elman")
+    halves = {name: weight.bfloat16() for name, weight in weights.items()}
     with pytest.raises(UserError, match="path=native cannot run: it knows float32 and float64, not bfloat16"):
+        run("native", program(variant), halves, x.bfloat16(), {"h": torch.zeros(2, 6, dtype=torch.bfloat16)}, 6)
+    with pytest.raises(UserError, match="input is bfloat16, the weights are float32: must be float32 too"):
         run("native", program(variant), weights, x.bfloat16(), {"h": torch.zeros(2, 6)}, 6)
-    with pytest.raises(UserError, match="state h is float32, the input is float64"):
-        run("native", program(variant), weights, x.double(), {"h": torch.zeros(2, 6)}, 6)
+    doubles = {name: weight.double() for name, weight in weights.items()}
+    with pytest.raises(UserError, match="state h is float32, the weights are float64: must be float64 too"):
+        run("native", program(variant), doubles, x.double(), {"h": torch.zeros(2, 6)}, 6)
 
 
 # ---- element-wise functions over the whole range
