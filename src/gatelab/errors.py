@@ -19,7 +19,7 @@ class UserError(Exception):
         unknown variant 'cfig' (did you mean 'cifg'?); ...
 
     The message is one line that names the thing, its value and what is allowed. (An error in an equation adds
-    the equation and a caret below that line.) The doors print it on stderr and exit with status 2.
+    the equation and a caret below that line.) Commands print it on stderr and exit with status 2.
 
     What a file or a name holds ends up in messages: a message has no control characters, and its lines are cut in
     the middle where they are longer than 600 characters.

@@ -1,4 +1,4 @@
-"""The compare command and the door in front of it."""
+"""The compare command and its entry."""
 
 import csv
 import io

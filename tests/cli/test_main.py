@@ -1,4 +1,4 @@
-"""The `gatelab` command: its usage, and the way to every door."""
+"""The `gatelab` command: its usage, and the way to every command."""
 
 import importlib.metadata
 import json

@@ -1,4 +1,4 @@
-"""The door to a store: what it says of one in which everything has happened, and what it mends."""
+"""The command `store`: what it says of one in which everything has happened, and what it mends."""
 
 import json
 import os

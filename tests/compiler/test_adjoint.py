@@ -1,4 +1,4 @@
-"""Stages, what is kept, and derivatives of the way back."""
+"""Stages, what is kept, and derivatives of the backward pass."""
 
 import numpy as np
 import pytest
@@ -111,7 +111,7 @@ def test_a_map_that_is_a_source_is_copied_before_its_slot_is_overwritten():
 def test_all_adjoints_of_states_are_set_by_the_first_block_of_the_way_back():
     for name in variant_files():
         if not load_variant(name).trees or program(load_variant(name)).row_functions:
-            continue  # neither has a compiled way back
+            continue  # neither has a compiled backward pass
         found = plan(program(load_variant(name)))
         first = {
             store.place.name for store in found.backward[-1].stores if store.place.kind == "leaving" and not store.adds

@@ -1,4 +1,4 @@
-"""The door: what it prints, writes and refuses. Runs are made up, but for one experiment that is trained."""
+"""The command: what it prints, writes and refuses. Runs are made up, but for one experiment that is trained."""
 
 import csv
 from dataclasses import replace

@@ -349,7 +349,7 @@ def test_the_form_of_a_gradient_that_arrives_does_not_matter(form):
         assert_close(ours, law)
 
 
-# ---- what changes between the way forward and the way back
+# ---- what changes between the forward pass and the backward pass
 
 
 @pytest.mark.parametrize("changed", ["input", "state", "weight"])
@@ -364,7 +364,7 @@ def test_what_is_changed_in_place_before_the_way_back_is_noticed(changed):
 
 
 def test_weights_whose_data_is_another_memory_are_read_there():
-    """As PyTorch's own operations do: the way back sees the new numbers; and never memory that is gone."""
+    """As PyTorch's own operations do: the backward pass sees the new numbers; and never memory that is gone."""
     rnn = rnn_of("gru", "native", DOUBLE)
     output, _ = rnn(X.double())
     for weight in rnn.parameters():

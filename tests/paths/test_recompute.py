@@ -1,4 +1,4 @@
-"""Activations computed again on the way back: the same numbers, with less kept."""
+"""Activations computed again in the backward pass: the same numbers, with less kept."""
 
 import pytest
 import torch

@@ -74,7 +74,7 @@ def test_the_need_grows_with_what_decides_it(tmp_path):
     small = {"hidden_size": 64}
     base = more(model=small)
     assert more(runs=4, model=small) == pytest.approx(4 * base, rel=0.05)
-    # the way back of the loop: 23 values of each unit, step and sequence, 4 bytes each
+    # the backward pass of the loop: 23 values of each unit, step and sequence, 4 bytes each
     steps = {"batch_size": 1000}
     assert more(model=small, training=steps, path="loop") - more(model=small, path="loop") == pytest.approx(
         4 * 23 * 64 * 8 * 994, rel=0.05

@@ -1,1 +1,1 @@
-"""What the doors do: one module for each command, each a function of its list of arguments."""
+"""The commands: one module for each, a function of its list of arguments."""

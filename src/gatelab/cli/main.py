@@ -1,4 +1,4 @@
-"""The `gatelab` command: one name for all doors."""
+"""The `gatelab` command: one name for all commands."""
 
 import importlib
 import importlib.metadata
@@ -23,7 +23,7 @@ COMMANDS = {
 def command(name: str) -> Callable[[list[str]], int]:
     """Return what a command does, a function of its arguments.
 
-    It is imported when it is called, behind the door: some bring libraries that take seconds, and Ctrl-C is answered.
+    It is imported when it is called, within ``entry.run``: imports may take seconds, and Ctrl-C is answered.
     """
     function = name.replace("-", "_")
 

@@ -1,4 +1,4 @@
-"""The door to a store: what lies in it, what is damaged, who has what; claims freed, damaged runs trained again."""
+"""The command `store`: the state of a store, damaged runs and claims; frees claims, trains damaged runs again."""
 
 import shlex
 import sys

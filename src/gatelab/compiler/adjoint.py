@@ -1,11 +1,11 @@
-"""A program forwards and backwards as element-wise blocks between products, and what must be kept for the way back.
+"""A program, forwards and backwards, as element-wise blocks between products, and what the backward pass needs.
 
 The adjoint of a program is a program of the same shape: stages in reverse; within a block every instruction v = f(u, …)
 hands the adjoint v̄ that has arrived at it on to what it reads, ū += v̄·∂f/∂u, in reverse order; and a product
 v = W u hands on ū += Wᵀ v̄. The adjoint of an affine map is called its *delta*. Weight gradients, v̄ uᵀ summed over all
 steps and sequences, need deltas and sources only and are left to one large product at the end.
 
-Values of the way forward are read where keeping.py has put them, or computed again.
+Values of the forward pass are read where keeping.py has put them, or computed again.
 """
 
 from collections.abc import Callable, Iterable
@@ -74,7 +74,7 @@ def plan(program: Program, record: tuple[str, ...] = ()) -> ProgramPlan:
     """Return the plan of a program; ``record`` names equations whose values leave at every step too."""
     cut = stages(program, record)
     slots = {one.value: slot for slot, one in enumerate(cut.maps)}
-    # a first pass that reads every value from its own place shows which ones the way back needs
+    # a first pass that reads every value from its own place shows which ones the backward pass needs
     everything = {i: Place("slot", number=-1 - i) for block in cut.blocks for i in block}
     first = _Writer(cut, slots, everything, {})
     reads = {place.number for block in first.backward()[0] for place in block.reads() if place.kind == "slot"}
@@ -164,7 +164,7 @@ class _Writer:
         arrived: dict[int, list[int]] = {}
 
         def value(index: int) -> int:
-            """Read a value of the way forward, or compute it again."""
+            """Read a value of the forward pass, or compute it again."""
             for one in () if index in again else ordered([index], parts):
                 if one in again:
                     continue
@@ -263,7 +263,7 @@ class _Writer:
                 graph.store(Place("pending", number=index), total, adds=index in pending)
                 pending[index] = None
         if stage == self.last:
-            # the first block of the way back sets what the others add to
+            # the first block of the backward pass sets what the others add to
             for place in (Place("input_adjoint"), *(Place("leaving", state) for state in self.program.states)):
                 graph.store(place, of_places.get(place, graph.number(0.0)))
         else:

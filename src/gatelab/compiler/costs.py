@@ -89,7 +89,7 @@ def dependent_products(variant: Variant) -> int:
 
 
 def step_values(variant: Variant, hidden_size: int) -> int:
-    """Return about how many numbers one step of one layer keeps of each sequence for the way back."""
+    """Return about how many numbers one step of one layer keeps of each sequence for the backward pass."""
     if variant.module is not None:
         return MODULES[variant.module].step_values(hidden_size)
     return len(program(variant).instructions) * hidden_size

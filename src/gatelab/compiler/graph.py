@@ -19,7 +19,7 @@ class Place:
 
     Attributes:
         kind: ``input`` x_t; ``previous`` and ``next`` a state before and after the step; ``slot`` a column block of the
-            tape; ``constant`` what no step changes; ``output`` what leaves (on the way back: its arriving adjoint);
+            tape; ``constant`` what no step changes; ``output`` what leaves (backwards: its arriving adjoint);
             ``arriving`` and ``leaving`` the adjoint of a state after and before the step; ``pending`` an adjoint on its
             way to an earlier block; ``input_adjoint``; ``constant_adjoint`` the sum over steps.
         name: of a state.
@@ -196,7 +196,7 @@ def handed_on(
         names = dict(zip(FUNCTIONS[function].arguments, arguments, strict=True)) | {"y": value, "g": adjoint}
         return _lowered(graph, _trees(texts)[argument], names)
     slope = derivative(graph, function, argument, arguments, value)
-    # a derivative that is 0 everywhere ends the way back, even of an adjoint that is no number
+    # a derivative that is 0 everywhere ends the backward pass, even of an adjoint that is no number
     return None if graph.is_zero(slope) else graph.operation("*", adjoint, slope)
 
 

@@ -1,9 +1,9 @@
-"""What is kept of a step for the way back, and where.
+"""What is kept of a step for the backward pass, and where.
 
 The *tape* is the memory of one step: one slot (a vector) for each affine map and some more. A slot holds in turn the
-pre-activation, what is computed from it (an activation that is needed on the way back) and, on the way back, the delta:
+pre-activation, an activation computed from it that the backward pass needs, and, in the backward pass, the delta:
 
-  * An activation may take the slot of a map that no later block reads. It is then needed on the way back in this
+  * An activation may take the slot of a map that no later block reads. It is then needed in the backward pass in this
     block and later ones only, whose adjoint blocks run before the map's delta is written, in that of its first use.
   * The sources of products keep a slot of their own, since weight gradients need them beside the deltas.
 

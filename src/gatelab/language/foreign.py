@@ -26,7 +26,7 @@ class Module:
             :func:`gatelab.compiler.multiply_adds` says; of a matrix that is a state, one for each entry that a step
             decays, writes or reads.
         dependent_products: as :func:`gatelab.compiler.dependent_products`.
-        step_values: hidden_size -> numbers that one step of one sequence keeps for the way back.
+        step_values: hidden_size -> numbers that one step of one sequence keeps for the backward pass.
         plain, latex: left and right side of each line, as a paper would print it.
     """
 

@@ -39,7 +39,7 @@ class Runner(Protocol):
     ) -> Outputs:
         """Return outputs, final states and recorded values, as :meth:`RecurrentLayer.forward`.
 
-        ``keep="nothing"`` keeps no activations for the way back, which computes them again.
+        ``keep="nothing"`` keeps no activations for the backward pass, which computes them again.
         """
 
 
@@ -54,7 +54,7 @@ class RecurrentLayer(nn.Module, ABC):
         input_size: features of x_t.
         hidden_size: units.
         path: how it runs: "auto", or the name of one of :data:`gatelab.paths.PATHS`.
-        recompute: steps of a segment. Only the states between segments are kept for the way back, which runs each
+        recompute: steps of a segment. Only the states between segments are kept for the backward pass, which runs each
             segment forwards again: the tape of one segment instead of all. None keeps everything.
 
     Raises:

@@ -56,7 +56,7 @@ def _with_steps(rows: Tensor, lengths: Tensor) -> Tensor:
 def ending(value: Tensor, valid: Tensor | None, otherwise: Tensor | float) -> Tensor:
     """Return a value where it is valid.
 
-    Without lengths it is the value under another name: the way back adds up what arrives at a value in the order in
-    which it was read, and is to be the same with lengths and without.
+    Without lengths it is the value under another name: the backward pass adds up the gradients of a value in the order
+    in which it was read, and this order must be the same with lengths and without.
     """
     return value.view_as(value) if valid is None else torch.where(valid, value, otherwise)

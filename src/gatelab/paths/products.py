@@ -11,7 +11,7 @@ def product(rows: Tensor, matrix: Tensor, addend: Tensor | None = None) -> Tenso
     """Return rows @ matrix + addend.
 
     The batched product of several runs is not that of each alone where it has a single column: then other code adds up.
-    On the way back the columns are the features of a row. So where either is 1, a column of zeros goes along.
+    In the backward pass the columns are the features of a row. So where either is 1, a column of zeros goes along.
 
     Args:
         rows: (rows, features), perhaps with a leading run axis; then matrix and addend have it too.

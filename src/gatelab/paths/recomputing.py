@@ -1,4 +1,4 @@
-"""A run that keeps nothing for the way back but what went in: the way back runs forwards again."""
+"""A run that keeps nothing for the backward pass but what went in: the backward pass runs forwards again."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ def run_again(run: Run, weights: Mapping[str, Tensor], inputs: Tensor, states: M
     """Return what ``run(weights, inputs, states)`` returns.
 
     PyTorch's own checkpoint frees the values of a run and keeps its graph, which is the larger part of a small layer: a
-    node for every operation of every step. Here there is none until the way back. Where the call is traced or
+    node for every operation of every step. Here there is none until the backward pass. Where the call is traced or
     transformed, it is PyTorch's.
     """
     tensors = (*weights.values(), inputs, *states.values())

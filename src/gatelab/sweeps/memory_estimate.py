@@ -55,7 +55,7 @@ class _Sizes:
 def needed(run: RunConfiguration, runs: int = 1) -> int:
     """Return about how many bytes the process takes at its peak that trains so many runs of equal shapes together.
 
-    The sum of: the values that are kept for the way back; the weights, as often as they are there at once; a batch of
+    The sum of: the values kept for the backward pass; the weights, as often as they exist at once; a batch of
     validation; the data. Measured peaks are 0.6 to 1.5 times as large.
 
     Raises:

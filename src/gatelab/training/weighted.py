@@ -25,7 +25,7 @@ def totals(task: Task, outputs: Tensor, batch: StackBatch) -> Tensor:
 def weighed_losses(task: Task, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Return weight · loss of every prediction, 0 where the weight is 0, whatever stands there.
 
-    A prediction that is not asked does not enter the loss: an infinite loss would meet a gradient of 0 on the way back.
+    A prediction that is not asked does not enter the loss: backwards, an infinite loss would meet a gradient of 0.
 
     Args:
         outputs, targets: of one run, as :meth:`gatelab.tasks.Task.losses` takes them.

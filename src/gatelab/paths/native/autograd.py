@@ -49,7 +49,7 @@ class NativeRun(torch.autograd.Function):
                 ctx.frame = None if torch._C._autograd._top_saved_tensors_default_hooks(False) else frame
         ctx.form, ctx.plans, ctx.count = form, plans, len(tensors)
         ctx.set_materialize_grads(False)
-        # the output may be memory that the way back reads: saving it lets PyTorch notice if someone changes it
+        # the output may be memory that the backward pass reads: saving it lets PyTorch notice if someone changes it
         ctx.save_for_backward(*tensors, results[0] if aliased else None, lengths, memory)
         return tuple(results)
 

@@ -61,7 +61,7 @@ class BlockText:
     def ended(self) -> str:
         """Write the step count after which all sequences of a tile have ended, and what such a step leaves behind.
 
-        The tape is cleared: the way back multiplies it with deltas that are zero, which must not meet a NaN.
+        The tape is cleared: the backward pass multiplies it with deltas that are zero, which must not meet a NaN.
         """
         lines = []
         for state, size in self.at.states.items():

@@ -90,7 +90,7 @@ def forwards(
         keep: whether the memory goes to :func:`backwards` later.
 
     Returns:
-        Outputs and final states; the memory that the way back needs beside these and the tensors; their frame.
+        Outputs and final states; the memory that the backward pass needs beside these and the tensors; their frame.
     """
     dtype = plans.call.dtype
     memory = pool.tensor((plans.forward_size,), dtype)
@@ -134,7 +134,7 @@ def backwards(
 
     Args:
         plans, tensors, lengths: as they were forwards.
-        output: the first output, where it is memory of the way back.
+        output: the first output, where it is memory of the backward pass.
         memory: what :func:`forwards` returned; None if it was not kept.
         adjoints: the gradients that arrive at outputs and final states; None where there is none.
         needed: for each tensor whether its gradient is wanted.
@@ -148,7 +148,7 @@ def backwards(
         _, memory, frame = forwards(plans, tensors, lengths)
     if frame is None:
         frame = Frame(plans, tensors, lengths, memory, output)
-    # a frame is for one way back, like its tape
+    # a frame is for one backward pass, like its tape
     pointers, kept = frame.pointers, frame.kept
     for number, (_, wide) in enumerate(plans.outputs):
         adjoint = adjoints[number]

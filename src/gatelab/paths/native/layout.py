@@ -24,7 +24,7 @@ __all__ = ["Layout", "LayoutKey", "ShapeError", "layout"]
 _LARGEST_TILE = 64  # sequences that one thread takes through time together
 _TILE_STEP = 8  # rows of a block of the product
 _LINE = 16  # numbers: buffers begin on cache lines
-_OF_WAY = ("tape", "packed", "constants")  # buffers of the way forward beside the states
+_OF_WAY = ("tape", "packed", "constants")  # buffers of the forward pass beside the states
 
 
 class ShapeError(UserError):
@@ -40,7 +40,7 @@ class LayoutKey:
         dtype: of all tensors.
         shapes: of inputs, states, matrices, biases and constants.
         lengths: whether sequences end at different steps.
-        training: whether a way back follows.
+        training: whether a backward pass follows.
         threads: how many may run.
     """
 
@@ -66,7 +66,7 @@ class Layout:
         aliased: the state whose values, step by step, are the output as it leaves; None if there is none.
         forward, backward: offset of each buffer in the memory of each way, which holds ``forward_size`` and
             ``backward_size`` numbers.
-        mark: offset in the memory of the way forward of the number that says whether the tape is intact.
+        mark: offset in the memory of the forward pass of the number that says whether the tape is intact.
         names: of the tensors after the inputs.
     """
 
@@ -128,7 +128,7 @@ class Layout:
         self.mark = self.forward_size - _LINE
 
     def _way(self, of_way: Mapping[str, int], places: int | None = None) -> dict[str, int]:
-        """Return how many numbers each buffer of the way forward holds; ``places`` are sequences times steps."""
+        """Return how many numbers each buffer of the forward pass holds; ``places`` are sequences times steps."""
         way = dict(of_way)
         for i, (_, wide, depth) in enumerate(self.states):
             if i != self.aliased:

@@ -2,9 +2,9 @@
 
 All is row-major, rows padded to whole vectors (f->HP is the padded hidden size):
 
-    tape    (runs, time, batch, slots)      see compiler/adjoint.py; without a way back one step is enough
-    states  (runs, time, batch, size)       values after each step; without a way back two steps are enough
-    packed  weights in panels, for each run: of each group for the way forward, of each source for the way back
+    tape    (runs, time, batch, slots)      see compiler/adjoint.py; without a backward pass one step is enough
+    states  (runs, time, batch, size)       values after each step; without a backward pass two steps are enough
+    packed  weights in panels, for each run: of each group for the forward pass, of each source for the backward pass
 """
 
 from collections import Counter

@@ -1,7 +1,7 @@
 """The compiled run as operators of torch.library, which tracers take as they are: with fake kernels and flops.
 
     gatelab::run        tensors -> outputs and final states; differentiable (its autograd stands in autograd.py)
-    gatelab::run_kept   the same, and the memory that the way back needs; below autograd
+    gatelab::run_kept   the same, and the memory that the backward pass needs; below autograd
     gatelab::run_back   tensors, that memory, arriving gradients -> the gradients that are needed
 
 A form (form.py) says as text what the tensors stand for, so that a traced program runs in any process that has imported
@@ -48,7 +48,7 @@ def run(tensors: Sequence[Tensor], lengths: Tensor | None, form: Specification, 
 def below_autograd(
     tensors: Sequence[Tensor], lengths: Tensor | None, form: Specification, *, taped: bool
 ) -> list[Tensor]:
-    """Return outputs and final states, and the memory of the way back if ``taped``."""
+    """Return outputs and final states, and the memory of the backward pass if ``taped``."""
     with torch._C._AutoDispatchBelowAutograd():
         if taped:
             results: list[Tensor] = torch.ops.gatelab.run_kept(list(tensors), lengths, text_of(form))
@@ -73,7 +73,7 @@ def run_back(
 
 
 def aliased(tensors: Sequence[Tensor], lengths: Tensor | None, form: Specification) -> bool:
-    """Return whether the way back reads the first output."""
+    """Return whether the backward pass reads the first output."""
     return _unit(tensors, lengths, form).aliased is not None
 
 
