@@ -149,7 +149,7 @@ def test_a_sweep_that_is_being_composed_leaves_nothing_behind(tmp_path, number):
         os.killpg(sweep.pid, number)
         printed, errors = sweep.communicate(timeout=60)
     assert (sweep.returncode, printed, errors) == (128 + number, "", "interrupted\n")
-    assert list(tmp_path.iterdir()) == []
+    assert sorted(tmp_path.rglob("*")) == []
 
 
 def test_who_is_interrupted_while_python_ends_ends_without_a_traceback():

@@ -97,7 +97,8 @@ class Session:
         # where runs have been trained, folders are not empty and stay
         with contextlib.suppress(OSError):
             for folder in self.begun:
-                folder.rmdir()
+                with contextlib.suppress(FileNotFoundError):  # interrupted before it was made
+                    folder.rmdir()
 
     def close(self) -> None:
         """End the workers."""
