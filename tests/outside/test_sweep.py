@@ -41,6 +41,7 @@ def scores(folder):
     }
 
 
+@pytest.mark.slow
 def test_workers_train_it_and_a_run_that_is_missing_is_resumed(mine, capsys):
     refused = sweep(mine)
     assert (refused.returncode, "allow_import=my_package" in refused.stderr) == (2, True)
