@@ -42,7 +42,7 @@ Overrides are those of `{command_line("train")}`; the ones with several values a
     sweep.count=N       runs that an agent trains before it stops (default: until it is stopped)
 """
 
-_METRIC = "validation/best_score"  # in the summary of every run that is mirrored to W&B
+_METRIC = "validation/best_score"  # in the summary of every run that is sent to W&B
 _PREFIX = "sweep."
 
 

@@ -5,7 +5,7 @@ hands the adjoint v̄ that has arrived at it on to what it reads, ū += v̄·∂
 v = W u hands on ū += Wᵀ v̄. The adjoint of an affine map is called its *delta*. Weight gradients, v̄ uᵀ summed over all
 steps and sequences, need deltas and sources only and are left to one large product at the end.
 
-Values of the forward pass are read where keeping.py has put them, or computed again.
+Values of the forward pass are read where tape.py has put them, or computed again.
 """
 
 from collections.abc import Callable, Iterable

@@ -3,7 +3,7 @@
     reads: {f: [x, h]}              gate f is an affine map of x_t and h_{t-1} and nothing else
     squash: {f: hard_sigmoid}       what squashes it
     constant: {f: 1}                it is this number, and its weights are gone
-    mutate: 7                       a random valid edit, the seventh (see mutation.py)
+    mutate: 7                       a random valid edit, the seventh (see random_edits.py)
 
 They stand beside ``equations`` in a composed configuration and are applied to them in the order constant, reads,
 squash, mutate. What remains is a variant like any other: the same equations are the same variant, however they were

@@ -15,7 +15,7 @@ _LOOKED_AT = 200  # finished runs whose configuration is read: of ten thousand i
 def of_finished(points: Sequence[RunConfiguration], pending: Collection[str]) -> Iterator[str]:
     """Yield a line if there are finished runs, with what was asked of them that training alone would do.
 
-    A run is what its science says; how it is computed and where it is mirrored to is settled when it is trained.
+    A run is what its science says; how it is computed and where it is logged is settled when it is trained.
 
     Args:
         points: of a sweep, or a single run.

@@ -4,9 +4,9 @@
     gatelab::run_kept   the same, and the memory that the backward pass needs; below autograd
     gatelab::run_back   tensors, that memory, arriving gradients -> the gradients that are needed
 
-A form (form.py) says as text what the tensors stand for, so that a traced program runs in any process that has imported
-gatelab.paths. The memory is a cache: ``run_back`` overwrites the tape in it, and knows by a mark when it has to be
-written anew, so that what it returns depends on nothing but what goes in.
+A specification (specification.py) says as text what the tensors stand for, so that a traced program runs in any process
+that has imported gatelab.paths. The memory is a cache: ``run_back`` overwrites the tape in it, and knows by a mark when
+it has to be written anew, so that what it returns depends on nothing but what goes in.
 """
 
 from collections.abc import Sequence

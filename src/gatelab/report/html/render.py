@@ -21,7 +21,7 @@ from gatelab.report.tables import significant
 
 __all__ = ["render"]
 
-# The markers of matplotlib that looks.py uses, in a box from -6 to 6.
+# The markers of matplotlib that styles.py uses, in a box from -6 to 6.
 _SHAPES = {
     "o": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0",
     "s": "M-4.5 -4.5H4.5V4.5H-4.5Z",
