@@ -41,9 +41,12 @@ class Gain:
     p: float
     """Of a sign-flip test, corrected for all comparisons of its family."""
     verdict: str
-    """``better``, ``worse``, ``no difference found``, or ``not compared`` where the two share no seed."""
+    """``better``, ``worse``, ``undecided`` (a caveat explains the gain as well), ``no difference found``, or
+    ``not compared`` where the two share no seed."""
     pairs: int
     """Seeds that both have."""
+    caveats: tuple[str, ...]
+    """A sentence for whatever was not held equal: settings that differ, searches of unequal size."""
 
 
 class Comparison(Mapping[tuple[str, str], Gain]):
@@ -72,7 +75,8 @@ class Comparison(Mapping[tuple[str, str], Gain]):
         gain = found.gain
         pairs = found.pairs.differences.counts.n_used
         verdict = found.verdict if pairs else "not compared"
-        return Gain(*place, gain.estimate, (gain.low, gain.high), found.p, verdict, pairs)
+        caveats = tuple(caveat.sentence for caveat in found.caveats)
+        return Gain(*place, gain.estimate, (gain.low, gain.high), found.p, verdict, pairs, caveats)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._analysis.comparisons)

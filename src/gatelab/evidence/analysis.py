@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gatelab.evidence.caveats import Caveat, caveats
 from gatelab.evidence.collected import Evidence, Setting
 from gatelab.evidence.scores import paired, stand_in
 from gatelab.randomness import generator
@@ -87,17 +88,32 @@ class PairedComparison:
     band: Band
     comparisons: int
     """Size of the family."""
+    caveats: tuple[Caveat, ...] = ()
+    """What a reader has to know beside the numbers."""
 
     @property
-    def decided(self) -> bool:
-        """Whether the corrected test finds a difference."""
+    def found(self) -> bool:
+        """Whether the corrected test finds a difference, whatever may explain it."""
         return not self.test.degenerate and self.p < self.alpha
 
     @property
+    def clouds(self) -> tuple[Caveat, ...]:
+        """The caveats that could explain the gain as well as the equations do."""
+        winner = "variant" if self.gain.estimate > 0 else "baseline"
+        return tuple(caveat for caveat in self.caveats if caveat.favours in (winner, "either"))
+
+    @property
+    def decided(self) -> bool:
+        """Whether the corrected test finds a difference that no caveat could explain."""
+        return self.found and not self.clouds
+
+    @property
     def verdict(self) -> str:
-        """``better``, ``worse`` or ``no difference found``."""
-        if not self.decided:
+        """``better``, ``worse``, ``undecided`` (a difference that a caveat could explain), ``no difference found``."""
+        if not self.found:
             return "no difference found"
+        if not self.decided:
+            return "undecided"
         return "better" if self.gain.estimate > 0 else "worse"
 
     @property
@@ -163,6 +179,7 @@ def compared(evidence: Evidence, task: str, label: str, baseline: str, place: in
         alpha=evidence.question.alpha,
         band=_band(evidence, task),
         comparisons=1,
+        caveats=caveats(evidence, task, label, baseline),
     )
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "belongs_to",
     "setting_text",
     "shortened",
+    "value_text",
     "varied_keys",
 ]
 
@@ -34,7 +35,7 @@ def varied_keys(results: Sequence[Result]) -> dict[str, tuple[str, ...]]:
 def _varied(each: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the keys of which the settings have several values."""
     for key in set().union(*each):
-        if len({_text(value_of(settings, key)) for settings in each}) > 1:
+        if len({value_text(value_of(settings, key)) for settings in each}) > 1:
             yield key
 
 
@@ -45,7 +46,7 @@ def _different(results: Sequence[Result]) -> dict[tuple[str, int], Mapping[str, 
 
 def setting_text(settings: Mapping[str, Any], keys: Collection[str], without: str = "") -> str:
     """Return settings as text: ``optimizer.lr=0.01 opening=one``; keys are shown without the prefix ``without``."""
-    return " ".join(f"{shortened(key.removeprefix(without))}={_text(value_of(settings, key))}" for key in keys)
+    return " ".join(f"{shortened(key.removeprefix(without))}={value_text(value_of(settings, key))}" for key in keys)
 
 
 def shortened(key: str) -> str:
@@ -53,5 +54,6 @@ def shortened(key: str) -> str:
     return key.removesuffix(".name").removesuffix("._target_")
 
 
-def _text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """Return the value of a setting as text."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -33,7 +33,13 @@ _SHAPES = {
     "<": "M-5.5 0L4.5 -5.5V5.5Z",
 }
 
-_KINDS = {"better": "better", "worse": "worse", "no difference found": "open", "not compared": "none"}
+_KINDS = {
+    "better": "better",
+    "worse": "worse",
+    "undecided": "open",
+    "no difference found": "open",
+    "not compared": "none",
+}
 
 _LONG = 18  # letters from which a cell may break into lines
 

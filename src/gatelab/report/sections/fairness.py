@@ -1,10 +1,11 @@
 """The fairness table: what was held equal between the variants, and every deviation."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.collected import EndedRun
-from gatelab.evidence.varied import setting_text, shortened, varied_keys
+from gatelab.evidence.held_equal import KeyUse, key_uses
+from gatelab.evidence.varied import shortened, value_text
 from gatelab.keys import kind_of
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Section, Tabular
@@ -14,6 +15,7 @@ from gatelab.report.tables import Column, Table
 __all__ = ["fairness", "fairness_table"]
 
 _TOLERANCE = 0.02  # of parameters
+_LISTED = 6  # values of a key that are shown one by one
 _KINDS = (("data and their order", "data"), ("stopping rule", "stopping"), ("other settings", None))
 
 
@@ -37,10 +39,9 @@ def fairness_table(analysis: Analysis) -> Table:
     ]
     evidence = analysis.evidence
     tasks = evidence.tasks
-    varied = varied_keys([evidence.chosen(task, label).runs[0].result for task, label in evidence.cells()])
     found: dict[str, dict[tuple[bool, str], list[str]]] = {}
     for task in tasks:
-        for check, answer in _checks(analysis, task, varied[task]):
+        for check, answer in _checks(analysis, task):
             found.setdefault(check, {}).setdefault(answer, []).append(task)
     rows = [
         {
@@ -56,7 +57,7 @@ def fairness_table(analysis: Analysis) -> Table:
     return Table(columns, rows)
 
 
-def _checks(analysis: Analysis, task: str, varied: Sequence[str]) -> Iterator[tuple[str, tuple[bool, str]]]:
+def _checks(analysis: Analysis, task: str) -> Iterator[tuple[str, tuple[bool, str]]]:
     evidence = analysis.evidence
     labels = [label for label in evidence.labels if (task, label) in evidence.settings]
     chosen = {label: evidence.chosen(task, label).runs for label in labels}
@@ -66,13 +67,9 @@ def _checks(analysis: Analysis, task: str, varied: Sequence[str]) -> Iterator[tu
         "settings tried",
         _same(labels, lambda label: counted(len(evidence.settings[task, label]), "setting")),
     )
+    uses = key_uses(evidence, task, labels)
     for check, kind in _KINDS:
-        keys = [key for key in varied if kind_of(key) == kind]
-        searched = set(evidence.searched[task])
-        differing = [key for key in keys if key not in searched]
-        by_validation = [shortened(key) for key in keys if key in searched]
-        told = f"chosen by validation: {listed(by_validation)}" if by_validation else "the same for all"
-        yield check, (not differing, _differing(chosen, differing) if differing else told)
+        yield check, _held([use for use in uses if kind_of(use.key) == kind], kind)
     yield "path of computation", _same(labels, lambda label: listed(sorted({run.result.path for run in chosen[label]})))
 
 
@@ -104,5 +101,22 @@ def _same(labels: list[str], told: Callable[[str], str]) -> tuple[bool, str]:
     return False, "; ".join(f"{text}: {listed(members)}" for text, members in groups.items())
 
 
-def _differing(chosen: dict[str, tuple[EndedRun, ...]], keys: list[str]) -> str:
-    return "; ".join(f"{label}: {setting_text(runs[0].result.settings, keys)}" for label, runs in chosen.items())
+def _held(uses: list[KeyUse], kind: str | None) -> tuple[bool, str]:
+    # runs that read other batches do not read the same data in the same order, whoever chose the size
+    unequal = [use for use in uses if not use.alike or (kind == "data" and use.differs)]
+    if unequal:
+        return False, "; ".join(_unequal(use) for use in unequal)
+    return True, f"chosen by validation: {listed(shortened(use.key) for use in uses)}" if uses else "the same for all"
+
+
+def _unequal(use: KeyUse) -> str:
+    return f"{shortened(use.key)}: {', '.join(f'{label} {_choice(use, label)}' for label in use.chosen)}"
+
+
+def _choice(use: KeyUse, label: str) -> str:
+    tried = use.tried[label]
+    if len(tried) == 1:
+        return use.chosen_text(label)
+    if len(tried) > _LISTED:
+        return f"{use.chosen_text(label)} of {len(tried)} from {value_text(tried[0])} to {value_text(tried[-1])}"
+    return f"{use.chosen_text(label)} of {listed(map(value_text, tried))}"

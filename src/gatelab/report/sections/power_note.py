@@ -50,7 +50,7 @@ def power_table(analysis: Analysis) -> Table:
         effect = smallest_detectable_effect(pairs, paired=True, power=POWER, alpha=comparison.alpha, comparisons=family)
         observed = cohens_dz(differences).value
         needed = None
-        if not comparison.decided and math.isfinite(observed) and observed != 0:
+        if not comparison.found and math.isfinite(observed) and observed != 0:
             needed = seeds_needed(abs(observed), paired=True, power=POWER, alpha=comparison.alpha, comparisons=family)
         rows.append(
             {

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,10 +12,9 @@ from gatelab.statistics import plan_comparison
 
 __all__ = ["Answer", "Head", "verdict"]
 
-_SYMBOLS = {"better": "▲", "worse": "▼", "no difference found": "○", "not compared": "·"}
+_SYMBOLS = {"better": "▲", "worse": "▼", "undecided": "◇", "no difference found": "○", "not compared": "·"}
 _TOO_SMALL = "too small to matter"
-_KINDS = ("better", "better, by less than matters", "worse", "worse, by less than matters", "no difference found",
-          "not compared")  # fmt: skip
+_ORDER = ("better", "worse", "undecided", "no difference found", "not compared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,16 @@ class Answer:
     """What a cell of the grid says of a variant on a task."""
 
     kind: str
-    """``better``, ``worse``, ``no difference found`` or ``not compared``."""
+    """``better``, ``worse``, ``undecided``, ``no difference found`` or ``not compared``."""
     gain: str
     remark: str
+
+    @property
+    def words(self) -> str:
+        """Kind and, where it belongs to the verdict, remark: ``undecided: unequal search``."""
+        if self.remark == _TOO_SMALL:
+            return f"{self.kind}, by less than matters"
+        return f"{self.kind}: {self.remark}" if self.kind == "undecided" else self.kind
 
     @property
     def symbol(self) -> str:
@@ -78,7 +85,9 @@ def _answer(analysis: Analysis, task: str, label: str) -> Answer:
     if comparison is None or comparison.pairs.differences.counts.n_used == 0:
         return Answer("not compared", "", _not_compared(analysis, task, label))
     remark = _TOO_SMALL if comparison.decided and comparison.band.holds(comparison.gain) else ""
-    if not comparison.decided and not comparison.decidable:
+    if comparison.verdict == "undecided":
+        remark = listed(caveat.kind for caveat in comparison.clouds)
+    if not comparison.found and not comparison.decidable:
         remark = "could not be decided"
     return Answer(comparison.verdict, signed(comparison.gain.estimate), remark)
 
@@ -97,13 +106,10 @@ def _words(analysis: Analysis, label: str) -> str:
     baseline = analysis.evidence.question.baseline
     by_kind: dict[str, list[str]] = {}
     for task in analysis.evidence.tasks:
-        answer = _answer(analysis, task, label)
-        kind = f"{answer.kind}, by less than matters" if answer.remark == _TOO_SMALL else answer.kind
-        by_kind.setdefault(kind, []).append(task)
+        by_kind.setdefault(_answer(analysis, task, label).words, []).append(task)
     clauses = [
         f"{_than(kind, baseline)} on {_of(by_kind[kind], len(analysis.evidence.tasks))}"
-        for kind in _KINDS
-        if kind in by_kind
+        for kind in sorted(by_kind, key=lambda words: (_ORDER.index(re.split("[:,]", words)[0]), words))
     ]
     return f"{'; '.join(clauses)}."
 
@@ -143,13 +149,13 @@ def _notes(analysis: Analysis) -> list[str]:
 
 
 def _flags(analysis: Analysis) -> list[str]:
-    """Return one sentence for each number of seeds that could not have decided anything."""
+    """Return the caveats, then one sentence for each number of seeds that could not have decided anything."""
     undecidable: dict[tuple[int, int], list[PairedComparison]] = {}
     for comparison in analysis.comparisons.values():
         used = comparison.pairs.differences.counts.n_used
-        if used and not comparison.decided and not comparison.decidable:
+        if used and not comparison.found and not comparison.decidable:
             undecidable.setdefault((used, comparison.comparisons), []).append(comparison)
-    flags = []
+    flags = [caveat.sentence for comparison in analysis.comparisons.values() for caveat in comparison.caveats]
     for (used, size), members in sorted(undecidable.items()):
         alpha = members[0].alpha
         among = f" among {size} comparisons" if size > 1 else ""

@@ -1,0 +1,55 @@
+"""What speaks against a comparison beside its numbers: settings that differ, and searches of unequal size."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from gatelab.evidence.collected import Evidence
+from gatelab.evidence.held_equal import KeyUse, key_uses
+from gatelab.evidence.varied import shortened
+
+__all__ = ["Caveat", "caveats"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caveat:
+    """One thing that a reader of a verdict has to know."""
+
+    kind: Literal["unequal settings", "unequal search"]
+    sentence: str
+    """What is so, in one sentence, with the names of the variants and the values."""
+    favours: Literal["variant", "baseline", "either", "neither"]
+    """Whose win it can explain. A win that a caveat can explain is not shown as a clean one."""
+
+
+def caveats(evidence: Evidence, task: str, label: str, baseline: str) -> tuple[Caveat, ...]:
+    """Return what speaks against the comparison of a variant with a baseline on a task."""
+    return (*_unequal_settings(evidence, task, label, baseline), *_unequal_search(evidence, task, label, baseline))
+
+
+def _unequal_settings(evidence: Evidence, task: str, label: str, baseline: str) -> Iterator[Caveat]:
+    unequal = [use for use in key_uses(evidence, task, [label, baseline]) if use.differs and not use.alike]
+    if unequal:
+        told = "; ".join(_values(use, label, baseline) for use in unequal)
+        sentence = f"{label} and {baseline} on {task} differ in more than their equations, and not by a common search: "
+        yield Caveat("unequal settings", f"{sentence}{told}.", "either")
+
+
+def _values(use: KeyUse, label: str, baseline: str) -> str:
+    return f"{shortened(use.key)} {use.chosen_text(label)} ({label}) against {use.chosen_text(baseline)} ({baseline})"
+
+
+def _unequal_search(evidence: Evidence, task: str, label: str, baseline: str) -> Iterator[Caveat]:
+    ours, theirs = len(evidence.settings[task, label]), len(evidence.settings[task, baseline])
+    if ours != theirs:
+        more: Literal["variant", "baseline"] = "variant" if ours > theirs else "baseline"
+        yield Caveat(
+            "unequal search",
+            f"{_settings(ours)} of {label} and {theirs} of {baseline} were tried on {task}, and the "
+            "seeds that chose are the seeds that are compared: the better of many settings looks better than it is.",
+            more,
+        )
+
+
+def _settings(number: int) -> str:
+    return "1 setting" if number == 1 else f"{number} settings"

@@ -1,0 +1,126 @@
+"""What was not held equal stands beside the verdict, and a win that it can explain is not a clean one."""
+
+import pytest
+
+from gatelab.evidence.analysis import analyse
+from gatelab.evidence.collected import read_evidence
+from gatelab.evidence.question import Question
+from gatelab.report.sections.fairness import fairness_table
+from gatelab.report.sections.verdict import verdict
+from gatelab.store import Store
+from tests.report.made import add
+
+
+def analysed(store, baseline="lstm", **question):
+    return analyse(read_evidence(store, Question(baseline=baseline, **question), store.results()))
+
+
+def seeds(store, label, settings, height, count=10, **more):
+    for seed in range(count):
+        add(store, label=label, seed=seed, test=height + 0.001 * seed, settings=settings, **more)
+
+
+def answer(analysis):
+    return dict(verdict(analysis, "").answers)["gru"]
+
+
+BUDGETS = [
+    ("training.max_steps", 1000, 10000),
+    ("training.patience", None, 5),
+    ("training.batch_size", 20, 50),
+    ("model.hidden_size", 32, 64),
+    ("optimizer.lr", 0.01, 0.1),
+    ("opening.name", "default", "chrono"),
+    ("schedule.warmup_steps", 0, 100),
+    ("model.bidirectional", False, True),
+]
+
+
+@pytest.mark.parametrize("key, low, high", BUDGETS)
+def test_a_key_that_nobody_searched_makes_no_clean_verdict(tmp_path, key, low, high):
+    store = Store(tmp_path)
+    seeds(store, "lstm", {key: low}, 0.5)
+    seeds(store, "gru", {key: high}, 0.7)
+    analysis = analysed(store)
+    comparison = analysis.comparisons["adding", "gru"]
+    assert (comparison.found, comparison.decided, comparison.verdict) == (True, False, "undecided")
+    assert [caveat.kind for caveat in comparison.caveats] == ["unequal settings"]
+    assert answer(analysis) == "undecided: unequal settings on adding."
+    (flag,) = verdict(analysis, "").flags
+    assert key.removesuffix(".name") in flag
+    rows = {row["check"]: row for row in fairness_table(analysis).rows}
+    (unequal,) = [row for row in rows.values() if not row["held"]]
+    assert "gru" in unequal["detail"]
+    assert "chosen by validation" not in "".join(row["detail"] for row in rows.values())
+
+
+def test_a_key_that_both_searched_alike_is_chosen_by_validation(tmp_path):
+    store = Store(tmp_path)
+    for label, best in (("lstm", 0.1), ("gru", 0.01)):
+        for rate in (0.1, 0.01):
+            seeds(store, label, {"optimizer.lr": rate}, 0.5 + 0.1 * (rate == best) + 0.1 * (label == "gru"))
+    analysis = analysed(store)
+    assert analysis.comparisons["adding", "gru"].caveats == ()
+    assert answer(analysis) == "better than lstm on adding."
+    rows = {row["check"]: (row["held"], row["detail"]) for row in fairness_table(analysis).rows}
+    assert rows["other settings"] == (True, "chosen by validation: optimizer.lr")
+
+
+def test_different_ranges_are_no_common_search(tmp_path):
+    store = Store(tmp_path)
+    for label, rates in (("lstm", (0.1, 0.01)), ("gru", (0.01, 0.001))):
+        for rate in rates:
+            seeds(store, label, {"optimizer.lr": rate}, 0.5 + (0.2 if rate in (0.1, 0.001) else 0))
+    analysis = analysed(store)
+    rows = {row["check"]: (row["held"], row["detail"]) for row in fairness_table(analysis).rows}
+    assert rows["other settings"] == (
+        False,
+        "optimizer.lr: lstm 0.1 of 0.01 and 0.1, gru 0.001 of 0.001 and 0.01",
+    )
+    assert [caveat.kind for caveat in analysis.comparisons["adding", "gru"].caveats] == ["unequal settings"]
+
+
+def test_draws_from_one_range_are_a_common_search(tmp_path):
+    store = Store(tmp_path)
+    for label, shift in (("lstm", 1.0), ("gru", 1.1)):
+        for place in range(20):
+            add(store, label=label, test=0.5, settings={"optimizer.lr": shift * 10 ** (-place / 10)})
+    rows = {row["check"]: row["held"] for row in fairness_table(analysed(store)).rows}
+    assert rows["other settings"]
+
+
+def test_different_batch_sizes_are_never_the_same_data_in_the_same_order(tmp_path):
+    store = Store(tmp_path)
+    for label, best in (("lstm", 20), ("gru", 50)):
+        for size in (20, 50):
+            seeds(store, label, {"training.batch_size": size}, 0.5 + 0.1 * (size == best))
+    rows = {row["check"]: (row["held"], row["detail"]) for row in fairness_table(analysed(store)).rows}
+    assert rows["data and their order"] == (
+        False,
+        "training.batch_size: lstm 20 of 20 and 50, gru 50 of 20 and 50",
+    )
+
+
+def test_who_searched_more_does_not_win_cleanly(tmp_path):
+    store = Store(tmp_path)
+    seeds(store, "lstm", {"optimizer.lr": 0.1}, 0.5)
+    for place in range(20):
+        seeds(store, "gru", {"optimizer.lr": 0.1 + place}, 0.7 - 0.01 * place, count=6)
+    analysis = analysed(store)
+    (caveat,) = [each for each in analysis.comparisons["adding", "gru"].caveats if each.kind == "unequal search"]
+    assert caveat.favours == "variant"
+    assert answer(analysis) == "undecided: unequal search on adding."
+    assert any("20 settings of gru and 1 of lstm were tried" in flag for flag in verdict(analysis, "").flags)
+    # the same against who searched more: lstm as what is compared loses, and its loss may come from the search too
+    other = analysed(store, baseline="gru").comparisons["adding", "lstm"]
+    assert (other.found, other.decided) == (True, False)
+
+
+def test_who_searched_less_wins_cleanly(tmp_path):
+    store = Store(tmp_path)
+    seeds(store, "gru", {"optimizer.lr": 0.1}, 0.9)
+    for rate in (0.1, 0.2, 0.3):
+        seeds(store, "lstm", {"optimizer.lr": rate}, 0.8 - rate)
+    analysis = analysed(store)
+    assert [caveat.favours for caveat in analysis.comparisons["adding", "gru"].caveats] == ["baseline"]
+    assert answer(analysis) == "better than lstm on adding."
