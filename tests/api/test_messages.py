@@ -133,9 +133,9 @@ REFUSED_HERE = {
     ),
     "no folder": (lambda: gatelab.train(config_dir="mine"), "--config-dir=mine: no such folder"),
     "no runs": (lambda: gatelab.runs("nowhere"), "no runs in nowhere: No such file or directory"),
-    "biases of a module": (
+    "biases of a foreign variant": (
         lambda: gatelab.RNN("mlstm", 3, 4, bias=False),
-        "variant 'mlstm' is a module and has no equations to take biases out of (bias=False)",
+        "variant 'mlstm' is foreign and has no equations to take biases out of (bias=False)",
     ),
 }  # fmt: skip
 

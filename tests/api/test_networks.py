@@ -13,7 +13,7 @@ CASES = {
     "lstm": ["variant=lstm", "task=adding", "task.length=6", *FEW],
     "gru": ["variant=gru", "task=digits"],
     "edited": ["variant=peephole", "variant.equations.i=1 - f", "task=adding", "task.length=6", *FEW],
-    "a module": ["variant=mlstm", "task=adding", "task.length=6", *FEW],
+    "a foreign variant": ["variant=mlstm", "task=adding", "task.length=6", *FEW],
     "tokens": ["variant=gru", "task=copying", "task.length=3", *FEW],
     "tokens, two layers, both ways": ["variant=lstm", "task=selective_copying", "model.num_layers=2",
                                       "model.bidirectional=true", "task.validation_size=20", "task.test_size=20"],

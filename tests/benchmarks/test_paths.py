@@ -57,7 +57,7 @@ def test_a_path_that_computes_something_else_is_not_timed(monkeypatch, tmp_path)
         ("threads=0", "threads=0: must be a whole number of at least 1"),
         ("loop=maybe", "loop=maybe: must be yes or no"),
         ("variants=lstn", r"unknown variant 'lstn' \(did you mean 'lstm'\?\)"),
-        ("variants=mlstm", "variant 'mlstm' is a module and has no equations to compile"),
+        ("variants=mlstm", "variant 'mlstm' is foreign and has no equations to compile"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(argument, message):

@@ -47,8 +47,8 @@ SWEEP = ("-m", "seed=1,2")
     ("arguments", "line"),
     [
         (("path=scan",), f"path=scan cannot run variant 'lstm': {NOT_LINEAR}; must be auto, native or loop"),
-        (("path=scan", "variant=mlstm"), "path=scan: variant 'mlstm' is a module; must be auto or loop"),
-        (("path=native", "variant=mlstm"), "path=native: variant 'mlstm' is a module; must be auto or loop"),
+        (("path=scan", "variant=mlstm"), "path=scan: variant 'mlstm' is foreign; must be auto or loop"),
+        (("path=native", "variant=mlstm"), "path=native: variant 'mlstm' is foreign; must be auto or loop"),
         (
             ("path=native", "variant=layer_norm_gru"),
             "path=native cannot run variant 'layer_norm_gru': it does not know row functions (layer_norm); must be "

@@ -1,4 +1,4 @@
-"""Variants that are modules: what their files may say, what is refused, and what is counted by hand."""
+"""Foreign variants: what their files may say, what is refused, and what is counted by hand."""
 
 import pytest
 
@@ -6,29 +6,29 @@ from gatelab.compiler import dependent_products, multiply_adds, parameter_count,
 from gatelab.compiler.costs import step_values
 from gatelab.errors import UserError
 from gatelab.language import Variant, bounds, edited_variant, gates, load_variant, variant_files
-from gatelab.language.foreign import MODULES
+from gatelab.language.foreign import FOREIGN
 from gatelab.language.random_edits import mutated
 
 FILE = {"name": "mine", "state": ["C", "n", "m"], "module": "mlstm"}
 
 
-def test_every_module_has_a_file():
-    assert {load_variant(name).module for name in variant_files()} - {None} == set(MODULES)
+def test_every_foreign_variant_has_a_file():
+    assert {load_variant(name).foreign for name in variant_files()} - {None} == set(FOREIGN)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", FOREIGN)
 def test_the_facts_fit_together(name):
-    module = MODULES[name]
-    assert set(module.shapes(3, 8)) == {parameter.name for parameter in module.parameters}
-    assert [left for left, _ in module.plain][-1] == "h_t"
-    assert len(module.plain) == len(module.latex)
-    for state in module.states:
-        assert f"{state}_t" in dict(module.plain)
-        assert f"{state}_t" in dict(module.latex)
-    assert set(module.gates) <= {left.removesuffix("_t") for left, _ in module.plain}
+    facts = FOREIGN[name]
+    assert set(facts.shapes(3, 8)) == {parameter.name for parameter in facts.parameters}
+    assert [left for left, _ in facts.plain][-1] == "h_t"
+    assert len(facts.plain) == len(facts.latex)
+    for state in facts.states:
+        assert f"{state}_t" in dict(facts.plain)
+        assert f"{state}_t" in dict(facts.latex)
+    assert set(facts.gates) <= {left.removesuffix("_t") for left, _ in facts.plain}
 
 
-def test_what_a_module_has_and_has_not():
+def test_what_a_foreign_variant_has_and_has_not():
     variant = load_variant("mlstm")
     assert variant.states == ("C", "n", "m")
     assert (dict(variant.equations), dict(variant.trees), dict(variant.sizes)) == ({}, {}, {})
@@ -38,7 +38,7 @@ def test_what_a_module_has_and_has_not():
     assert gates(Variant.from_mapping(FILE)) == ()
 
 
-def test_a_module_is_read_again_from_what_it_writes():
+def test_a_foreign_variant_is_read_again_from_what_it_writes():
     variant = load_variant("mlstm")
     assert Variant.from_mapping(variant.mapping()) == variant
     assert edited_variant(variant.mapping()) == variant
@@ -50,12 +50,12 @@ def test_a_module_is_read_again_from_what_it_writes():
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
-        ({"module": "mlst"}, "variant: unknown module 'mlst' (did you mean 'mlstm'?); allowed: mlstm"),
-        ({"module": 7}, "variant: unknown module '7'; allowed: mlstm"),
-        ({"module": "os.system"}, "variant: unknown module 'os.system'; allowed: mlstm"),
-        ({"state": ["h"]}, "variant: state=[h]: must be [C, n, m], the states of module mlstm"),
-        ({"equations": {"f": "1"}}, "variant: variant 'mine' is a module and has no equations to edit"),
-        ({"output": "C"}, "variant: output=C: variant 'mine' is a module, whose output is its own"),
+        ({"module": "mlst"}, "variant: module=mlst is no foreign variant (did you mean 'mlstm'?); allowed: mlstm"),
+        ({"module": 7}, "variant: module=7 is no foreign variant; allowed: mlstm"),
+        ({"module": "os.system"}, "variant: module=os.system is no foreign variant; allowed: mlstm"),
+        ({"state": ["h"]}, "variant: state=[h]: must be [C, n, m], the states of the foreign variant mlstm"),
+        ({"equations": {"f": "1"}}, "variant: variant 'mine' is foreign and has no equations to edit"),
+        ({"output": "C"}, "variant: output=C: variant 'mine' is foreign, and its output cannot be chosen"),
         ({"roles": {"retain": "g"}}, "variant: role retain=g is no gate; gates: i, f, o"),
     ],
 )
@@ -77,9 +77,9 @@ def test_edits_are_refused_in_one_line():
         lambda: mutated(variant.mapping(), 3),
     ]
     for edit in edits:
-        with pytest.raises(UserError, match=r"^variant 'mlstm' is a module and has no equations to edit$"):
+        with pytest.raises(UserError, match=r"^variant 'mlstm' is foreign and has no equations to edit$"):
             edit()
-    with pytest.raises(UserError, match=r"^variant 'mlstm' is a module and has no equations to compile$"):
+    with pytest.raises(UserError, match=r"^variant 'mlstm' is foreign and has no equations to compile$"):
         program(variant)
 
 

@@ -54,7 +54,7 @@ def derived(variant: Variant) -> str:
     """Derive everything that follows from the equations alone; return the C text."""
     schedule = program(variant)
     way = plan(schedule)
-    sizes = {state: "I" if variant.sizes[state] == "input" else "H" for state in variant.states}
+    sizes = {state: variant.sizes[state] for state in variant.states}
     weights = {p.name: torch.zeros(3) if p.kind == "diagonal" else torch.ones(4) for p in variant.parameters}
     with torch.no_grad():
         known = constants_of(schedule, way.constants, weights, torch.zeros(1, 1, 3), 4)

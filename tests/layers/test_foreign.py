@@ -1,4 +1,4 @@
-"""Variants that are modules: runs, paths, padding and segments around a step, and the mLSTM's stabiliser."""
+"""Foreign variants: runs, paths, padding and segments around a step, and the mLSTM's stabiliser."""
 
 import math
 
@@ -10,18 +10,18 @@ from torch.func import functional_call
 from gatelab.compiler import parameter_shapes
 from gatelab.errors import UserError
 from gatelab.language import bounds, load_variant, variant_files
-from gatelab.language.foreign import MODULES as FACTS
-from gatelab.layers.foreign import MODULES, ModuleLayer, layer_of
+from gatelab.language.foreign import FOREIGN as FACTS
+from gatelab.layers.foreign import FOREIGN_LAYERS, ForeignLayer, layer_of
 from gatelab.layers.layer import Layer
 from gatelab.paths.choice import Choice
 
-NAMES = [name for name in variant_files() if load_variant(name).module is not None]
+NAMES = [name for name in variant_files() if load_variant(name).foreign is not None]
 TIME, BATCH, INPUT, HIDDEN = 6, 3, 2, 8
 
 
-def build(name: str, hidden_size: int = HIDDEN, **options) -> ModuleLayer:
+def build(name: str, hidden_size: int = HIDDEN, **options) -> ForeignLayer:
     layer = layer_of(load_variant(name), INPUT, hidden_size, **{"dtype": torch.float64, **options})
-    assert isinstance(layer, ModuleLayer)
+    assert isinstance(layer, ForeignLayer)
     return layer
 
 
@@ -30,7 +30,7 @@ def sequences(*lead: int) -> Tensor:
 
 
 def test_the_list_of_classes_is_the_list_of_facts():
-    assert MODULES.keys() == FACTS.keys()
+    assert FOREIGN_LAYERS.keys() == FACTS.keys()
     assert type(layer_of(load_variant("lstm"), 2, 3)) is Layer
 
 
@@ -67,10 +67,10 @@ def test_weights_start_within_the_bound_and_follow_the_generator(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_paths(name):
-    assert build(name, path="auto").choice(sequences()) == Choice("loop", "it is a module")
-    assert build(name, path="loop").choice(sequences()) == Choice("loop", "it is a module")
+    assert build(name, path="auto").choice(sequences()) == Choice("loop", "the variant is foreign")
+    assert build(name, path="loop").choice(sequences()) == Choice("loop", "the variant is foreign")
     for path in ("native", "scan"):
-        message = f"^path={path} cannot run: variant '{name}' is a module; must be auto or loop$"
+        message = f"^path={path} cannot run: variant '{name}' is foreign; must be auto or loop$"
         layer = build(name, path=path)
         with pytest.raises(UserError, match=message):
             layer(sequences())

@@ -1,4 +1,4 @@
-"""Variants that are modules in the model around them: states as torch has them, openings, gates, directions."""
+"""Foreign variants in the model around them: states as torch has them, openings, gates, directions."""
 
 import numpy as np
 import pytest
@@ -21,8 +21,8 @@ def opened(opening: str, hidden_size: int = HIDDEN) -> dict[str, np.ndarray]:
 
 
 def test_the_path_that_is_recorded():
-    assert RNN("mlstm", 3, HIDDEN).choice() == Choice("loop", "it is a module")
-    with pytest.raises(UserError, match=r"^path=native cannot run: variant 'mlstm' is a module; must be auto or loop$"):
+    assert RNN("mlstm", 3, HIDDEN).choice() == Choice("loop", "the variant is foreign")
+    with pytest.raises(UserError, match=r"^path=native cannot run: variant 'mlstm' is foreign; must be auto or loop$"):
         RNN("mlstm", 3, HIDDEN, path="native").choice()
 
 

@@ -24,7 +24,7 @@ def padded(lengths: Tensor) -> Tensor:
 
 def paths_of(name: str) -> list[str]:
     variant = load_variant(name)
-    if variant.module is not None:
+    if variant.foreign is not None:
         return ["loop"]
     found = ["loop"] if program(variant).row_functions else ["loop", "native"]
     return found if scan_order(program(variant)) is None else [*found, "scan"]
@@ -72,7 +72,7 @@ def run_of(name: str, path: str, *, bidirectional: bool, masked: bool) -> Callab
             kept = (drawn(2, 5, 5, rnn.output_size) > -0.5).float() * 1.5
             masks = list(kept.masked_fill(padded(LENGTHS), garbage))
         torch.manual_seed(11)  # of the dropout that is drawn inside
-        record = [gate for gate in ("i", "f") if gate in rnn.variant.equations or rnn.variant.module]
+        record = [gate for gate in ("i", "f") if gate in rnn.variant.equations or rnn.variant.foreign]
         output, finals, records = rnn.run(x, states, LENGTHS, masks, record)
         seen = {"output": output}
         seen |= {f"gate {place} {key}": value for place, one in enumerate(records) for key, value in one.items()}

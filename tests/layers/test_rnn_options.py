@@ -12,7 +12,7 @@ from gatelab.language import load_variant
 from gatelab.language.biases import without_biases
 from gatelab.language.library import variant_files
 
-EQUATIONS = [name for name in variant_files() if load_variant(name).module is None]
+EQUATIONS = [name for name in variant_files() if load_variant(name).foreign is None]
 
 
 @pytest.mark.parametrize("name", EQUATIONS)

@@ -17,7 +17,7 @@ TOLERANCE = {torch.float64: (1e-9, 1e-11), torch.float32: (2e-4, 2e-5)}
 
 def paths_of(variant: Variant) -> list[str]:
     """Return the paths that can run a variant."""
-    if variant.module is not None:
+    if variant.foreign is not None:
         return [reference().name]
     return [path.name for path in able(program(variant))]
 

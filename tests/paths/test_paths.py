@@ -76,7 +76,7 @@ def test_a_path_more_is_chosen_where_it_can_run(caplog):
     other.path = "twice"
     with pytest.raises(UserError, match=r"^path=twice cannot run: it knows one state, h$"):
         other(x)
-    with pytest.raises(UserError, match=r"^path=twice cannot run: variant 'mlstm' is a module; must be auto or loop$"):
+    with pytest.raises(UserError, match=r"^path=twice cannot run: variant 'mlstm' is foreign; must be auto or loop$"):
         layer_of(load_variant("mlstm"), 3, 4, path="twice")(x)
 
 

@@ -159,7 +159,7 @@ def _family(file: Path) -> str:
 def _paths(variant: Variant) -> str:
     """Return the paths that can run a variant beside the reference; that one where there are none."""
     if not variant.trees:
-        return f"{reference().name} (module)"
+        return f"{reference().name} (foreign)"
     last = reference()
     ways = [path.name for path in able(program(variant)) if path is not last]
     return ", ".join(ways) or last.name

@@ -16,7 +16,7 @@ FAMILIES = {
     "ordinary": "Without gates",
     "dynamical": "From differential equations and dynamical systems",
     "linear": "Linear in the state, given the input",
-    "matrix": "With a matrix as memory: modules, not equations",
+    "matrix": "With a matrix as memory: foreign variants, not equations",
 }
 """Folders of conf/variant/, in the order in which they are shown."""
 

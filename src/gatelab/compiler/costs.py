@@ -4,7 +4,8 @@ import math
 
 from gatelab.compiler.program import program
 from gatelab.errors import UserError
-from gatelab.language.foreign import MODULES
+from gatelab.language.foreign import FOREIGN
+from gatelab.language.sizes import Lengths
 from gatelab.language.tree import Expression, Read, walk
 from gatelab.language.variant import Variant
 from gatelab.language.weight_forms import part_shapes
@@ -34,8 +35,8 @@ def parameter_shapes(variant: Variant, input_size: int, hidden_size: int) -> dic
         UserError: a size below 1, or sizes that the form of a weight cannot have.
     """
     sources = _source_lengths(variant, input_size, hidden_size)
-    if variant.module is not None:
-        return MODULES[variant.module].shapes(input_size, hidden_size)
+    if variant.foreign is not None:
+        return FOREIGN[variant.foreign].shapes(input_size, hidden_size)
     shapes: dict[str, tuple[int, ...]] = {}
     for parameter in variant.parameters:
         match parameter.kind:
@@ -55,15 +56,15 @@ def multiply_adds(variant: Variant, input_size: int, hidden_size: int) -> int:
 
     Counted is one for every entry of every weight matrix and of every diagonal that meets a vector which changes from
     step to step. Not counted: adding biases, element-wise products and functions (their number grows with hidden_size
-    only), and what is computed once for the whole run, such as a matrix times a learned vector. A module whose state is
-    a matrix counts one for each entry that a step decays, writes or reads.
+    only), and what is computed once for the whole run, such as a matrix times a learned vector. A foreign variant
+    whose state is a matrix counts one for each entry that a step decays, writes or reads.
 
     Raises:
         UserError: a size below 1.
     """
     sources = _source_lengths(variant, input_size, hidden_size)
-    if variant.module is not None:
-        return MODULES[variant.module].multiply_adds(input_size, hidden_size)
+    if variant.foreign is not None:
+        return FOREIGN[variant.foreign].multiply_adds(input_size, hidden_size)
     changing = _changing(variant)
     total = 0
     for parameter, source in variant.weights():
@@ -79,8 +80,8 @@ def dependent_products(variant: Variant) -> int:
     1 for an LSTM, 2 where a gate acts before the recurrent product (the published GRU), and 0 where every product sees
     x alone, so that all of them run before the first step.
     """
-    if variant.module is not None:
-        return MODULES[variant.module].dependent_products
+    if variant.foreign is not None:
+        return FOREIGN[variant.foreign].dependent_products
     depths: list[int] = []
     for instruction in program(variant).instructions:
         here = int(instruction.kind == "product" and instruction.phase == "step")
@@ -90,8 +91,8 @@ def dependent_products(variant: Variant) -> int:
 
 def step_values(variant: Variant, hidden_size: int) -> int:
     """Return about how many numbers one step of one layer keeps of each sequence for the backward pass."""
-    if variant.module is not None:
-        return MODULES[variant.module].step_values(hidden_size)
+    if variant.foreign is not None:
+        return FOREIGN[variant.foreign].step_values(hidden_size)
     return len(program(variant).instructions) * hidden_size
 
 
@@ -100,8 +101,8 @@ def _source_lengths(variant: Variant, input_size: int, hidden_size: int) -> dict
     for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
         if size < 1:
             raise UserError(f"{name}={size}: must be at least 1")
-    lengths = {"input": input_size, "hidden": hidden_size}
-    return {parameter.name: lengths[variant.size(source)] for parameter, source in variant.weights()}
+    lengths = Lengths(input_size, hidden_size)
+    return {parameter.name: lengths.of(variant.size(source)) for parameter, source in variant.weights()}
 
 
 def _changing(variant: Variant) -> set[str]:

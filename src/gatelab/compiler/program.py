@@ -98,7 +98,7 @@ def program(variant: Variant) -> Program:
     """Return the schedule of a variant.
 
     Raises:
-        UserError: the variant is a module.
+        UserError: the variant is foreign.
     """
     variant.check_equations("compile")
     scheduler = _Scheduler()

@@ -30,8 +30,8 @@ def _check_path(run: "RunConfiguration") -> None:
     last, asked = reference().name, path_named(path)
     if asked is None or path == last:
         return
-    if variant.module is not None:
-        raise UserError(f"path={path}: variant '{variant.name}' is a module; must be auto or {last}")
+    if variant.foreign is not None:
+        raise UserError(f"path={path}: variant '{variant.name}' is foreign; must be auto or {last}")
     device = None if run.device == "auto" else run.device
     if reason := asked.limits(program(variant), device):
         allowed = ", ".join(["auto", *(one.name for one in able(program(variant), device) if one.name != last)])

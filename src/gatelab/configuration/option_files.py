@@ -15,7 +15,7 @@ from gatelab.configuration.interpolations import check_interpolations
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.keys import MODELS, LoggerSection, OptimizerSection
 from gatelab.language.edits import FACTORS
-from gatelab.language.variant import KEYS
+from gatelab.language.variant_file import KEYS
 from gatelab.layers.openings import OPENINGS, Opening
 from gatelab.locations import command_line
 from gatelab.outside import Named, outside_class

@@ -7,7 +7,7 @@ from functools import lru_cache
 from gatelab.configuration.resolved import RunConfiguration, science_of
 from gatelab.configuration.shared_values import Same
 from gatelab.keys import SCIENCE, SHARED, STACKABLE
-from gatelab.language.variant import COMPUTED
+from gatelab.language.variant_file import COMPUTED
 
 __all__ = ["shape_key"]
 

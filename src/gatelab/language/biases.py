@@ -13,7 +13,7 @@ def without_biases(variant: Variant) -> Variant:
     Learned vectors and numbers, ``vector(v)`` and ``scalar(v)``, are no biases and stay.
 
     Raises:
-        UserError: the variant is a module.
+        UserError: the variant is foreign.
     """
     variant.check_equations("take biases out of (bias=False)")
     texts = {name: _without(text) for name, text in variant.equations.items()}

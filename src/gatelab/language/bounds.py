@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from gatelab.language.foreign import MODULES
+from gatelab.language.foreign import FOREIGN
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.tree import (
     Expression,
@@ -38,10 +38,10 @@ def bounds(variant: Variant) -> dict[str, Interval]:
     narrowest: every occurrence of a name counts as a value of its own, so that ``u*h + (1 - u)*n`` is not seen to lie
     between h and n. Where a function is undefined (the logarithm of a negative number) nothing is said.
 
-    Of a module, the bounds of the gates it can record.
+    Of a foreign variant, the bounds of the gates it can record.
     """
-    if variant.module is not None:
-        return dict(MODULES[variant.module].gates)
+    if variant.foreign is not None:
+        return dict(FOREIGN[variant.foreign].gates)
     states: dict[str, Interval] = dict.fromkeys(variant.states, (0.0, 0.0))
     names = list(variant.trees)
     readers = _readers(variant)
@@ -89,14 +89,14 @@ def gates(variant: Variant) -> tuple[str, ...]:
     """Return the equations that act as gates, in running order.
 
     They are those that the variant's roles name (an ``opening`` is none) and those that stay within [0, 1] and are
-    multiplied with another vector: themselves, or as 1 − f, f² and the like. The output is no gate. Of a module, the
-    gates that roles name.
+    multiplied with another vector: themselves, or as 1 − f, f² and the like. The output is no gate. Of a foreign
+    variant, the gates that roles name.
     """
     named = {equation for role, equation in variant.roles.items() if role != "opening"}
     ranges = bounds(variant)
     factors = {name for tree in variant.trees.values() for name in _factors(tree)}
     shut_to_open = {name for name in factors if name in ranges and ranges[name][0] >= 0 and ranges[name][1] <= 1}
-    if variant.module is not None:
+    if variant.foreign is not None:
         return tuple(name for name in ranges if name in named)
     return tuple(name for name in variant.trees if name in named or name in shut_to_open - {variant.output})
 

@@ -1,24 +1,25 @@
-"""What is known, without a tensor library, of variants that are modules: shapes, costs, and the text of a paper.
+"""What is known, without a tensor library, of foreign variants: shapes, costs, and the text of a paper.
 
-A memory that is a matrix or a stack cannot be written as equations between vectors. Such a variant is a class of
-:mod:`gatelab.layers.foreign`; its file names it, and everything else that equations would tell stands here.
+A memory that is a matrix or a stack cannot be written as equations between vectors. Such a variant is *foreign*: its
+step is a class of :mod:`gatelab.layers.foreign`, which its file names under the key ``module``. Everything else that
+equations would say stands here.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gatelab.errors import UserError, suggest
+from gatelab.errors import UserError, one_line, suggest
 from gatelab.language.parsing import LearnedTensor
 
-__all__ = ["MODULES", "Module", "head_count", "known_module"]
+__all__ = ["FOREIGN", "ForeignVariant", "head_count", "known_foreign"]
 
 
 @dataclass(frozen=True)
-class Module:
-    """The facts of one module.
+class ForeignVariant:
+    """The facts of one foreign variant.
 
     Attributes:
-        states: names that are carried from step to step, in the order in which a file lists them.
+        state_sizes: hidden_size -> length of each state, by name, in the order in which a file lists them.
         gates: name -> least and greatest value, of what a step can record; roles name these.
         parameters: every learned tensor.
         shapes: (input_size, hidden_size) -> shape of each parameter.
@@ -30,7 +31,7 @@ class Module:
         plain, latex: left and right side of each line, as a paper would print it.
     """
 
-    states: tuple[str, ...]
+    state_sizes: Callable[[int], dict[str, int]]
     gates: Mapping[str, tuple[float, float]]
     parameters: tuple[LearnedTensor, ...]
     shapes: Callable[[int, int], dict[str, tuple[int, ...]]]
@@ -40,16 +41,24 @@ class Module:
     plain: tuple[tuple[str, str], ...]
     latex: tuple[tuple[str, str], ...]
 
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The names that are carried from step to step, in the order in which a file lists them."""
+        return tuple(self.state_sizes(1))
 
-def known_module(name: object, where: str) -> Module:
-    """Return the facts of a module.
+
+def known_foreign(name: object, where: str) -> ForeignVariant:
+    """Return the facts of a foreign variant.
 
     Raises:
         UserError: the name is not in the list; ``where`` begins the message.
     """
-    if not isinstance(name, str) or name not in MODULES:
-        raise UserError(f"{where}: unknown module '{name}'{suggest(str(name), MODULES)}; allowed: {', '.join(MODULES)}")
-    return MODULES[name]
+    if not isinstance(name, str) or name not in FOREIGN:
+        raise UserError(
+            f"{where}: module={one_line(name)} is no foreign variant{suggest(str(name), FOREIGN)}; "
+            f"allowed: {', '.join(FOREIGN)}"
+        )
+    return FOREIGN[name]
 
 
 def head_count(hidden_size: int) -> int:
@@ -69,25 +78,26 @@ def _mlstm_shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...
     return shapes
 
 
-def _memory(hidden_size: int) -> int:
-    """Return the entries of the memories of all heads."""
-    return hidden_size * hidden_size // head_count(hidden_size)
+def _mlstm_state_sizes(hidden_size: int) -> dict[str, int]:
+    """With d the size of a head: C is (hidden × d) numbers, n (hidden,), m one number for each head."""
+    heads = head_count(hidden_size)
+    return {"C": hidden_size * (hidden_size // heads), "n": hidden_size, "m": heads}
 
 
 def _mlstm_multiply_adds(input_size: int, hidden_size: int) -> int:
     learned = (4 * hidden_size + 2 * head_count(hidden_size)) * input_size
     # every entry of C is decayed, written and read
-    return learned + 3 * _memory(hidden_size)
+    return learned + 3 * _mlstm_state_sizes(hidden_size)["C"]
 
 
 def _mlstm_step_values(hidden_size: int) -> int:
     # C before and after the step, and some thirty vectors
-    return 2 * _memory(hidden_size) + 30 * hidden_size
+    return 2 * _mlstm_state_sizes(hidden_size)["C"] + 30 * hidden_size
 
 
-MODULES: dict[str, Module] = {
-    "mlstm": Module(
-        states=("C", "n", "m"),
+FOREIGN: dict[str, ForeignVariant] = {
+    "mlstm": ForeignVariant(
+        state_sizes=_mlstm_state_sizes,
         gates={"i": (0.0, 1.0), "f": (0.0, 1.0), "o": (0.0, 1.0)},
         parameters=tuple(
             parameter
@@ -132,4 +142,4 @@ MODULES: dict[str, Module] = {
         ),
     ),
 }
-"""Module -> its facts: the names that a variant file may give."""
+"""Foreign variant -> its facts: the names that a variant file may give as ``module``."""

@@ -1,72 +1,98 @@
-"""How long the vectors of a variant are: as long as the input, or as the hidden state.
+"""The lengths of vectors: one number, as long as the input, or as long as the hidden state.
 
-Lengths form a ladder: a number or scalar fits any vector (0), x_t and what is made of it element by element has the
-input size (1), the rest the hidden size (2). Mixing 1 with 2 is allowed where both sizes are equal.
+They form a ladder (:data:`LADDER`): a number or scalar fits any vector, x_t and what is made of it element by element
+has the input size, the rest the hidden size. Mixing these two is allowed where both are equal.
 """
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple, get_args
 
 from gatelab.language.tree import Expression, Learned, Linear, Number, Operation, Read, children, walk
 
-__all__ = ["Size", "has_size", "vector_size", "vector_sizes"]
+__all__ = ["LADDER", "Length", "Lengths", "filled", "has_size", "joint", "vector_size", "vector_sizes"]
 
-Size = Literal["input", "hidden"]
-"""The length of a vector: that of x_t, or that of the hidden state."""
+Length = Literal["one", "input", "hidden"]
+"""The length of a value: a single number for all elements, that of x_t, or that of the hidden state."""
 
-_ANY, _INPUT, _HIDDEN = 0, 1, 2
+LADDER: tuple[Length, ...] = get_args(Length)
+"""The lengths, each of which fits into those after it."""
 
 
-def vector_size(expression: Expression, sizes: Mapping[str, Size]) -> Size:
+class Lengths(NamedTuple):
+    """The lengths of one layer, as numbers."""
+
+    input: int
+    hidden: int
+
+    def of(self, length: Length) -> int:
+        """Return a length as a number."""
+        return 1 if length == "one" else self.hidden if length == "hidden" else self.input
+
+    def named(self, number: int) -> Length:
+        """Return what a vector of so many elements is; if both lengths are equal, a hidden one."""
+        return "hidden" if number == self.hidden else "input"
+
+
+def joint(lengths: Iterable[Length]) -> Length:
+    """Return the length of what is made of several values element by element."""
+    return max(lengths, default="one", key=LADDER.index)
+
+
+def filled(length: Length) -> Length:
+    """Return the length of the vector that a value fills: a number fills hidden vectors."""
+    return "hidden" if length == "one" else length
+
+
+def vector_size(expression: Expression, sizes: Mapping[str, Length]) -> Length:
     """Return the length of an expression's vector, numbers and scalars counting as hidden; sizes are the equations'."""
-    return "input" if _size(expression, sizes)[0] == _INPUT else "hidden"
+    return filled(_size(expression, sizes)[0])
 
 
-def has_size(expression: Expression, sizes: Mapping[str, Size]) -> bool:
+def has_size(expression: Expression, sizes: Mapping[str, Length]) -> bool:
     """Say whether an expression is a vector, and not a number or scalar that any vector would lend its length."""
-    return _size(expression, sizes)[0] != _ANY
+    return _size(expression, sizes)[0] != "one"
 
 
-def vector_sizes(trees: Mapping[str, Expression]) -> tuple[dict[str, Size], bool]:
+def vector_sizes(trees: Mapping[str, Expression]) -> tuple[dict[str, Length], bool]:
     """Find the length of every equation's vector, the least that fits all of them, and whether both lengths mix."""
     readers: dict[str, list[str]] = {name: [] for name in trees}
     for name, tree in trees.items():
         for read in {node.name for node in walk(tree) if isinstance(node, Read) and node.when != "input"}:
             readers[read].append(name)
     # lengths only grow, so an equation is looked at again only where one that it reads has grown
-    sizes: dict[str, Size] = {}
-    found = dict.fromkeys(trees, _ANY)
+    sizes: dict[str, Length] = {}
     waiting = dict.fromkeys(reversed(list(trees)))
     while waiting:
         name = waiting.popitem()[0]
         size = _size(trees[name], sizes)[0]
-        if size != found[name]:
-            found[name], sizes[name] = size, "input" if size == _INPUT else "hidden"
+        if size != sizes.get(name, "one"):
+            sizes[name] = size
             waiting.update(dict.fromkeys(readers[name]))
-    complete: dict[str, Size] = {name: sizes.get(name, "hidden") for name in trees}
+    complete: dict[str, Length] = {name: sizes.get(name, "hidden") for name in trees}
     return complete, any(_size(tree, complete)[1] for tree in trees.values())
 
 
-def _size(expression: Expression, sizes: Mapping[str, Size]) -> tuple[int, bool]:
+def _size(expression: Expression, sizes: Mapping[str, Length]) -> tuple[Length, bool]:
+    """Return the length of an expression, and whether it mixes vectors of both lengths."""
     match expression:
         case Number():
-            return _ANY, False
+            return "one", False
         case Read(name="x", when="input"):
-            return _INPUT, False
+            return "input", False
         case Read(name=name):
-            return {"input": _INPUT, "hidden": _HIDDEN}.get(sizes.get(name, ""), _ANY), False
+            return sizes.get(name, "one"), False
         case Learned(kind=kind):
             # a scalar and a diagonal take the size of what they meet
-            return (_ANY if kind in ("scalar", "diagonal") else _HIDDEN), False
+            return ("one" if kind in ("scalar", "diagonal") else "hidden"), False
         case Operation(left=Learned(kind="diagonal"), right=right) if _numbers_only(right):
             # what has no length gets a diagonal of hidden length
-            return _HIDDEN, False
+            return "hidden", False
         case Linear(sources=sources):
-            return _HIDDEN, any(_size(source, sizes)[1] for source in sources)
+            return "hidden", any(_size(source, sizes)[1] for source in sources)
         case _:
             parts = [_size(child, sizes) for child in children(expression)]
             found = {size for size, _ in parts}
-            return max(found), any(mixed for _, mixed in parts) or {_INPUT, _HIDDEN} <= found
+            return joint(found), any(mixed for _, mixed in parts) or {"input", "hidden"} <= found
 
 
 def _numbers_only(expression: Expression) -> bool:

@@ -1,34 +1,25 @@
-"""A variant: named states, equations that run top to bottom or a module, and what follows from them."""
+"""A variant: named states, equations that run top to bottom or the name of a foreign step, and what follows."""
 
-import keyword
-from collections import ChainMap
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gatelab.errors import UserError, one_line, suggest
-from gatelab.language.foreign import MODULES, known_module
+from gatelab.language.equations import alive, in_order, parsed
+from gatelab.language.foreign import FOREIGN, known_foreign
 from gatelab.language.functions import FUNCTIONS
-from gatelab.language.ordering import nearest_order
-from gatelab.language.parsing import RESERVED, LearnedTensor, canonical_text, parse_equation
-from gatelab.language.sizes import Size, has_size, vector_size, vector_sizes
-from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Operation, Read, When, walk
+from gatelab.language.parsing import LearnedTensor, canonical_text
+from gatelab.language.sizes import Length, has_size, vector_size, vector_sizes
+from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Operation, walk
 from gatelab.language.typesetting import latex_lines, latex_text, plain_lines, plain_text
+from gatelab.language.variant_file import KEYS, checked_roles, equation_texts, state_names
 
-__all__ = ["ROLES", "Variant"]
-
-ROLES = ("retain", "write", "expose", "reset", "opening")
-"""What a gate can be declared to do: keep the state, let new content in, let the state out, hide the state from the
-candidate; ``opening`` names the equation whose bias an opening sets, where that is not the retaining gate's own."""
-
-KEYS = ("name", "source", "notes", "state", "equations", "output", "roles", "module")
-COMPUTED = ("state", "equations", "order", "output", "module")
-"""What of a variant decides the operations of a step; ``order`` is that of the equations. The rest names things."""
+__all__ = ["Variant"]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One gate mapping, written as equations, or as the name of a module where equations cannot say it.
+    """One gate mapping, written as equations, or foreign: a step that equations cannot say, by its name.
 
         >>> gatelab.variant("lstm").states
         ('h', 'c')
@@ -38,8 +29,8 @@ class Variant:
     Build one with :func:`gatelab.variant`, :meth:`from_mapping` or :meth:`edit`. Equations that do not
     reach the output have been dropped, with their parameters.
 
-    A module has no equations, trees and sizes, and its parameters are those that
-    :data:`gatelab.language.foreign.MODULES` lists.
+    A foreign variant has no equations, trees and sizes, and its parameters are those that
+    :data:`gatelab.language.foreign.FOREIGN` lists.
 
     Attributes:
         name: what tables call it.
@@ -54,7 +45,7 @@ class Variant:
         sizes: length of each equation's vector.
         needs_equal_sizes: some equation mixes x_t with a hidden vector element by element, or the output has the
             length of x_t, so that the input size must equal the hidden size.
-        module: the module's name; None for equations.
+        foreign: the name of a foreign variant, ``module`` in files; None for equations.
     """
 
     name: str
@@ -66,9 +57,9 @@ class Variant:
     roles: Mapping[str, str]
     trees: Mapping[str, Expression] = field(compare=False, repr=False)
     parameters: tuple[LearnedTensor, ...] = field(compare=False, repr=False)
-    sizes: Mapping[str, Size] = field(compare=False, repr=False)
+    sizes: Mapping[str, Length] = field(compare=False, repr=False)
     needs_equal_sizes: bool = field(compare=False, repr=False)
-    module: str | None = None
+    foreign: str | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Variant) and self._identity() == other._identity()
@@ -79,14 +70,15 @@ class Variant:
     def _identity(self) -> tuple[object, ...]:
         # the order of equations has a meaning, which a comparison of mappings would miss
         equations, roles = tuple(self.equations.items()), tuple(sorted(self.roles.items()))
-        return self.name, self.source, self.notes, self.states, equations, self.output, roles, self.module
+        return self.name, self.source, self.notes, self.states, equations, self.output, roles, self.foreign
 
     @staticmethod
     def from_mapping(mapping: Mapping[str, Any], where: str = "variant", edited: Collection[str] = ()) -> "Variant":
         """Check the content of a variant file and return the variant.
 
         Args:
-            mapping: keys name, state and equations (or module), and optionally source, notes, output and roles.
+            mapping: keys name, state and equations (or module, the name of a foreign variant), and optionally source,
+                notes, output and roles.
             where: what errors call it, such as "conf/variant/mine.yaml".
             edited: equations that were changed in place. They may read a name that is written further down; the
                 equations are then put in an order that gives every name the value it had at its old place.
@@ -100,10 +92,10 @@ class Variant:
         name = mapping.get("name")
         if not isinstance(name, str) or not name.isidentifier():
             raise UserError(f"{where}: name={one_line(name)} must be letters, digits and underscores")
-        states = _names(mapping.get("state"), f"{where}: state")
+        states = state_names(mapping.get("state"), f"{where}: state")
         if mapping.get("module") is not None:
-            return _of_module(mapping, name, states, where)
-        texts = _texts(mapping.get("equations"), where)
+            return _foreign(mapping, name, states, where)
+        texts = equation_texts(mapping.get("equations"), where)
         for state in states:
             if state not in texts:
                 hint = suggest(state, texts)
@@ -112,14 +104,14 @@ class Variant:
         if not isinstance(output, str) or output not in texts:
             raise UserError(f"{where}: output '{output}' has no equation{suggest(str(output), texts)}; "
                             f"equations: {', '.join(texts)}")  # fmt: skip
-        trees, owned = _parse(texts, states, where, edited)
+        trees, owned = parsed(texts, states, where, edited)
         if edited:
-            trees = _ordered(trees, where)
+            trees = in_order(trees, where)
             texts = {name: texts[name] for name in trees}
-        alive = _alive(trees, owned, output)
-        roles = _roles(mapping.get("roles") or {}, texts, alive, where)
-        sizes, mixed = vector_sizes({name: tree for name, tree in trees.items() if name in alive})
-        parameters = tuple(parameter for name in texts if name in alive for parameter in owned[name])
+        living = alive(trees, owned, output)
+        roles = checked_roles(mapping.get("roles") or {}, texts, living, where)
+        sizes, mixed = vector_sizes({name: tree for name, tree in trees.items() if name in living})
+        parameters = tuple(parameter for name in texts if name in living for parameter in owned[name])
         names = [part for parameter in parameters for part in parameter.parts]
         if len(set(names)) < len(names):
             raise UserError(f"{where}: two equations own a parameter of the same name; rename one of them")
@@ -127,11 +119,11 @@ class Variant:
             name=name,
             source=str(mapping.get("source") or ""),
             notes=str(mapping.get("notes") or "").strip(),
-            states=tuple(state for state in states if state in alive),
-            equations={name: canonical_text(text) for name, text in texts.items() if name in alive},
+            states=tuple(state for state in states if state in living),
+            equations={name: canonical_text(text) for name, text in texts.items() if name in living},
             output=output,
             roles=roles,
-            trees={name: tree for name, tree in trees.items() if name in alive},
+            trees={name: tree for name, tree in trees.items() if name in living},
             parameters=parameters,
             sizes=sizes,
             needs_equal_sizes=mixed or sizes[output] == "input",
@@ -146,7 +138,7 @@ class Variant:
             '1 - f'
 
         Raises:
-            UserError: as :meth:`from_mapping`, and for a module.
+            UserError: as :meth:`from_mapping`, and for a foreign variant.
         """
         self.check_equations("edit")
         for removed, text in equations.items():
@@ -176,8 +168,8 @@ class Variant:
         """Return the content of a file that would define this variant."""
         written = (
             {"equations": dict(self.equations), "output": self.output}
-            if self.module is None
-            else {"module": self.module}
+            if self.foreign is None
+            else {"module": self.foreign}
         )
         return {
             "name": self.name,
@@ -189,9 +181,9 @@ class Variant:
         }
 
     def check_equations(self, purpose: str) -> None:
-        """Raise a UserError if the variant is a module; ``purpose`` is what the equations are wanted for, a verb."""
-        if self.module is not None:
-            raise UserError(f"variant '{self.name}' is a module and has no equations to {purpose}")
+        """Raise a UserError if the variant is foreign; ``purpose`` is what the equations are wanted for, a verb."""
+        if self.foreign is not None:
+            raise UserError(f"variant '{self.name}' is foreign and has no equations to {purpose}")
 
     def reads(self, equation: str) -> tuple[str, ...]:
         """Return the vectors that an equation's linear maps and diagonals see, as text: ``("x", "h")``."""
@@ -200,18 +192,18 @@ class Variant:
 
     def latex(self) -> str:
         """Return the equations as an ``aligned`` environment of LaTeX, with the letters of :meth:`plain`."""
-        facts = None if self.module is None else MODULES[self.module]
+        facts = None if self.foreign is None else FOREIGN[self.foreign]
         return latex_text(latex_lines(*self._typeset()) if facts is None else facts.latex)
 
     def plain(self) -> str:
         """Return the equations as aligned lines of text; :func:`gatelab.language.typesetting.plain_lines` says how."""
-        facts = None if self.module is None else MODULES[self.module]
+        facts = None if self.foreign is None else FOREIGN[self.foreign]
         return plain_text(plain_lines(*self._typeset()) if facts is None else facts.plain)
 
     def _typeset(self) -> tuple[Mapping[str, Expression], tuple[LearnedTensor, ...], dict[str, Expression]]:
         return self.trees, self.parameters, {parameter.name: source for parameter, source in self.weights()}
 
-    def size(self, expression: Expression) -> Size:
+    def size(self, expression: Expression) -> Length:
         """Return the length of an expression's vector (numbers and scalars count as hidden)."""
         return vector_size(expression, self.sizes)
 
@@ -227,104 +219,33 @@ class Variant:
                     yield by_name[node.left.parameter], node.right
 
 
-def _of_module(mapping: Mapping[str, Any], name: str, states: list[str], where: str) -> Variant:
-    """Return the variant of a file that names a module."""
-    module = known_module(mapping["module"], where)
+def _foreign(mapping: Mapping[str, Any], name: str, states: list[str], where: str) -> Variant:
+    """Return the variant of a file that names a foreign one."""
+    facts = known_foreign(mapping["module"], where)
     if mapping.get("equations"):
-        raise UserError(f"{where}: variant '{name}' is a module and has no equations to edit")
+        raise UserError(f"{where}: variant '{name}' is foreign and has no equations to edit")
     if mapping.get("output"):
-        raise UserError(f"{where}: output={mapping['output']}: variant '{name}' is a module, whose output is its own")
-    if tuple(states) != module.states:
-        wanted = ", ".join(module.states)
         raise UserError(
-            f"{where}: state=[{', '.join(states)}]: must be [{wanted}], the states of module {mapping['module']}"
+            f"{where}: output={mapping['output']}: variant '{name}' is foreign, and its output cannot be chosen"
         )
+    if tuple(states) != facts.states:
+        given, wanted = ", ".join(states), ", ".join(facts.states)
+        foreign = f"the foreign variant {mapping['module']}"
+        raise UserError(f"{where}: state=[{given}]: must be [{wanted}], the states of {foreign}")
     return Variant(
         name=name,
         source=str(mapping.get("source") or ""),
         notes=str(mapping.get("notes") or "").strip(),
-        states=module.states,
+        states=facts.states,
         equations={},
         output="h",
-        roles=_roles(mapping.get("roles") or {}, module.gates, set(module.gates), where, "gate"),
+        roles=checked_roles(mapping.get("roles") or {}, facts.gates, set(facts.gates), where, "gate"),
         trees={},
-        parameters=module.parameters,
+        parameters=facts.parameters,
         sizes={},
         needs_equal_sizes=False,
-        module=mapping["module"],
+        foreign=mapping["module"],
     )
-
-
-def _names(value: Any, where: str) -> list[str]:
-    if not isinstance(value, list | tuple) or not value:
-        raise UserError(f"{where}={one_line(value)} must be a list of names, such as [h, c]")
-    seen = set()
-    for name in value:
-        _check_name(name, where)
-        if name in seen:
-            raise UserError(f"{where}: '{name}' is listed twice")
-        seen.add(name)
-    return list(value)
-
-
-def _check_name(name: Any, where: str) -> None:
-    if not isinstance(name, str) or not name.isidentifier() or not name.isascii() or name.startswith("_"):
-        raise UserError(f"{where}: '{one_line(name)}' is not a name (letters, digits and underscores, a letter first)")
-    if name in RESERVED or keyword.iskeyword(name):
-        raise UserError(f"{where}: '{name}' is a name of the language; choose another")
-
-
-def _texts(value: Any, where: str) -> dict[str, str]:
-    if not isinstance(value, Mapping) or not value:
-        raise UserError(f"{where}: equations={one_line(value)} must be a mapping from names to right-hand sides")
-    texts = {}
-    for name, text in value.items():
-        _check_name(name, f"{where}: equations")
-        if isinstance(text, bool) or not isinstance(text, str | int | float):
-            raise UserError(
-                f"{where}, equation {name}: {one_line(text)} must be a right-hand side such as tanh(linear(x, h))"
-            )
-        texts[name] = str(text)
-    return texts
-
-
-def _parse(
-    texts: Mapping[str, str], states: list[str], where: str, edited: Collection[str]
-) -> tuple[dict[str, Expression], dict[str, tuple[LearnedTensor, ...]]]:
-    scope: dict[str, When] = {"x": "input", **dict.fromkeys(states, "previous")}
-    trees: dict[str, Expression] = {}
-    parameters: dict[str, tuple[LearnedTensor, ...]] = {}
-    later = dict.fromkeys(texts)
-    ahead: dict[str, When] = dict.fromkeys((name for name in texts if name not in scope), "now")
-    reaching, changed = ChainMap(scope, ahead), frozenset(edited)
-    for name, text in texts.items():
-        del later[name]
-        ahead.pop(name, None)
-        known = reaching if name in changed else scope
-        trees[name], parameters[name] = parse_equation(
-            text, name, known, later.keys(), f"{where}, equation {name}", parameters
-        )
-        scope[name] = "now"
-    return trees, parameters
-
-
-def _ordered(trees: Mapping[str, Expression], where: str) -> dict[str, Expression]:
-    """Order equations so that each runs after what it reads of this step and before what overwrites its old states.
-
-    Of several possible orders it is the one nearest to the given order.
-    """
-    before: dict[str, set[str]] = {name: set() for name in trees}
-    for name, tree in trees.items():
-        for node in walk(tree):
-            if isinstance(node, Read) and node.when == "now":
-                before[name].add(node.name)
-            elif isinstance(node, Read) and node.when == "previous" and node.name != name:
-                before[node.name].add(name)
-    order = nearest_order(trees, before)
-    if len(order) < len(trees):
-        stuck = ", ".join(name for name in trees if name not in set(order))
-        raise UserError(f"{where}: equations {stuck} need each other's values of the same step; no order runs them")
-    return {name: trees[name] for name in order}
 
 
 def _check_sizes(variant: Variant, where: str) -> None:
@@ -342,32 +263,3 @@ def _check_sizes(variant: Variant, where: str) -> None:
             if isinstance(node, FunctionCall) and FUNCTIONS[node.function].rows and not has_size(node, variant.sizes):
                 text = variant.equations[name]
                 raise UserError(f"{where}, equation {name}: {node.function}() acts on a vector; {text} has none")
-
-
-def _alive(trees: Mapping[str, Expression], owned: Mapping[str, tuple[LearnedTensor, ...]], output: str) -> set[str]:
-    """Return the equations that reach the output: at this step, through a state at a later one, or by their weights."""
-    owner = {parameter.name: equation for equation, parameters in owned.items() for parameter in parameters}
-    alive: set[str] = set()
-    waiting = [output]
-    while waiting:
-        name = waiting.pop()
-        if name not in alive:
-            alive.add(name)
-            waiting += [node.name for node in walk(trees[name]) if isinstance(node, Read) and node.when != "input"]
-            forms = [parameter.form for parameter in owned[name] if parameter.form is not None]
-            waiting += [owner[form.other] for form in forms if form.kind == "tied"]
-    return alive
-
-
-def _roles(value: Any, texts: Collection[str], alive: set[str], where: str, noun: str = "equation") -> dict[str, str]:
-    if not isinstance(value, Mapping):
-        raise UserError(
-            f"{where}: roles={one_line(value)} must be a mapping such as {{retain: f, write: i, expose: o}}"
-        )
-    for role, equation in value.items():
-        if role not in ROLES:
-            raise UserError(f"{where}: unknown role '{role}'{suggest(str(role), ROLES)}; allowed: {', '.join(ROLES)}")
-        if not isinstance(equation, str) or equation not in texts:
-            raise UserError(f"{where}: role {role}={one_line(equation)} is no {noun}{suggest(str(equation), texts)}; "
-                            f"{noun}s: {', '.join(texts)}")  # fmt: skip
-    return {role: equation for role, equation in value.items() if equation in alive}

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from gatelab.compiler import parameter_shapes, program
 from gatelab.errors import UserError, suggest
 from gatelab.language import Variant
-from gatelab.language.foreign import MODULES
+from gatelab.language.foreign import FOREIGN
 from gatelab.language.json_line import written
+from gatelab.language.sizes import Lengths
 from gatelab.layers import traced_call
 from gatelab.layers.settings import check_dtype, check_generator, whole
 from gatelab.layers.structured_weights import start_bound, whole_weights
@@ -44,7 +45,7 @@ class Runner(Protocol):
 
 
 class RecurrentLayer(nn.Module, ABC):
-    """What the layers of all variants have in common, be they equations or modules.
+    """What the layers of all variants have in common, be they equations or foreign.
 
     Weights, diagonals and biases start uniform in ±1/√hidden, as in ``torch.nn.LSTM``. Openings (where gates start) are
     applied afterwards by the model.
@@ -88,7 +89,7 @@ class RecurrentLayer(nn.Module, ABC):
         self.recompute = None if recompute is None else whole("recompute", recompute)
         self._shapes = parameter_shapes(variant, input_size, hidden_size)
         self._written = written(variant)
-        self._program = None if variant.module is not None else program(variant)
+        self._program = None if variant.foreign is not None else program(variant)
         for name, shape in self._shapes.items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
@@ -148,7 +149,7 @@ class RecurrentLayer(nn.Module, ABC):
             states: state -> (batch, size) before the first step; zeros if None.
             lengths: (batch,) valid steps of each sequence, in any form that :meth:`gatelab.RNN.forward` takes; None if
                 all are valid.
-            record: equations (gates, of a module) whose values are wanted too.
+            record: equations (gates, of a foreign variant) whose values are wanted too.
 
         Under autocast the layer computes in the dtype of its weights, like all of PyTorch's operations that lose too
         much in half precision: inputs and states are cast to it, outputs have it.
@@ -197,7 +198,7 @@ class RecurrentLayer(nn.Module, ABC):
         Raises:
             UserError: one is unknown, or they are none.
         """
-        known = self.variant.equations if self.variant.module is None else MODULES[self.variant.module].gates
+        known = self.variant.equations if self.variant.foreign is None else FOREIGN[self.variant.foreign].gates
         some = not isinstance(names, str | bytes) and isinstance(names, Iterable)
         given: tuple[Any, ...] = tuple(names) if some else (names,)
         for name in given:
@@ -227,8 +228,8 @@ class Layer(RecurrentLayer):
     """
 
     def state_sizes(self) -> dict[str, int]:
-        lengths = {"input": self.input_size, "hidden": self.hidden_size}
-        return {state: lengths[self.variant.sizes[state]] for state in self.variant.states}
+        lengths = Lengths(self.input_size, self.hidden_size)
+        return {state: lengths.of(self.variant.sizes[state]) for state in self.variant.states}
 
     def runner(self, learned: Mapping[str, Tensor]) -> Runner:
         schedule, weights = self._program, whole_weights(self.variant, learned)

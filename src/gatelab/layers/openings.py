@@ -73,7 +73,7 @@ class _GateOpening(Opening):
 
     @abstractmethod
     def retain(self, hidden_size: int, random: np.random.Generator) -> NDArray[np.float64]:
-        """Return the bias of the retaining gate, (hidden,), or as many numbers as the gate of a module has."""
+        """Return the bias of the retaining gate, (hidden,), or as many numbers as the gate of a foreign variant has."""
 
     @property
     def closes_write(self) -> bool:

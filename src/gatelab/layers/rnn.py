@@ -231,8 +231,8 @@ class RNN(nn.Module):
         Returns:
             gate -> values in the shape of the output of one layer and direction, (time, batch, hidden); zeros after the
             end of a sequence. With several layers or directions the keys are "layer.direction.gate", counted from 0:
-            ``"1.0.f"``. A gate of a module may have another length than hidden_size. Which equations are gates:
-            :func:`gatelab.language.bounds.gates`.
+            ``"1.0.f"``. A gate of a foreign variant may have another length than hidden_size. Which equations are
+            gates: :func:`gatelab.language.bounds.gates`.
         """
         names = gates(self.variant)
         _, _, records = self._run(inputs, state, lengths, names)
@@ -282,7 +282,7 @@ class RNN(nn.Module):
             lengths: (batch,) valid steps, in any form that forward() takes; None if all are.
             masks: for each layer but the last, what its outputs are multiplied with: dropout that the caller has drawn.
                 If None, dropout is drawn here, in training.
-            record: equations (gates, of a module) whose values are wanted too.
+            record: equations (gates, of a foreign variant) whose values are wanted too.
 
         Returns:
             output (time, batch, hidden × directions); for each layer and direction its final states and its recorded

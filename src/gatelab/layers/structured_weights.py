@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gatelab.language import Variant
 from gatelab.language.parsing import LearnedTensor
+from gatelab.language.sizes import Lengths
 
 __all__ = ["start_bound", "whole_shapes", "whole_weights"]
 
@@ -28,8 +29,8 @@ def whole_weights(variant: Variant, parts: Mapping[str, Tensor]) -> dict[str, Te
 
 def whole_shapes(variant: Variant, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
     """Return parameter name -> shape of what :func:`whole_weights` makes."""
-    lengths = {"input": input_size, "hidden": hidden_size}
-    sources = {parameter.name: lengths[variant.size(source)] for parameter, source in variant.weights()}
+    lengths = Lengths(input_size, hidden_size)
+    sources = {parameter.name: lengths.of(variant.size(source)) for parameter, source in variant.weights()}
     shapes: dict[str, tuple[int, ...]] = {}
     for parameter in variant.parameters:
         match parameter.kind:

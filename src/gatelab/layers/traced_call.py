@@ -11,6 +11,7 @@ from torch import Tensor
 from gatelab.compiler import program
 from gatelab.errors import UserError
 from gatelab.language.json_line import variant_of
+from gatelab.language.sizes import Lengths
 from gatelab.layers.structured_weights import whole_shapes
 from gatelab.paths import choice, reference
 from gatelab.paths.call import Call, Keep, Outputs
@@ -82,8 +83,8 @@ def _recurrence(
     if len(states) != len(of.states) or len(weights) != len(shapes):
         raise UserError(f"gatelab::recurrence: must be {len(of.states)} states and {len(shapes)} weights")
     named_states, named_weights = dict(zip(of.states, states, strict=True)), dict(zip(shapes, weights, strict=True))
-    lengths_of = {"input": inputs.shape[-1], "hidden": hidden_size}
-    sizes = {name: lengths_of[of.sizes[name]] for name in of.states}
+    lengths_of = Lengths(inputs.shape[-1], hidden_size)
+    sizes = {name: lengths_of.of(of.sizes[name]) for name in of.states}
     check_input(inputs, inputs.shape[-1])
     check_shapes(inputs, named_states, named_weights, sizes, shapes)
     if lengths is not None:

@@ -1,16 +1,16 @@
-"""Variants that equations cannot say: modules that write one step of one run, by the names that files give."""
+"""Foreign variants, which equations cannot say: layers that write one step of one run, by the names that files give."""
 
 import torch
 
 from gatelab.language import Variant
-from gatelab.layers.foreign.foreign_layer import ModuleLayer
+from gatelab.layers.foreign.foreign_layer import ForeignLayer
 from gatelab.layers.foreign.mlstm import MLSTM
 from gatelab.layers.layer import Layer, RecurrentLayer
 
-__all__ = ["MODULES", "ModuleLayer", "layer_of"]
+__all__ = ["FOREIGN_LAYERS", "ForeignLayer", "layer_of"]
 
-MODULES: dict[str, type[ModuleLayer]] = {"mlstm": MLSTM}
-"""Every module that a variant file can name; their facts stand in :data:`gatelab.language.foreign.MODULES`."""
+FOREIGN_LAYERS: dict[str, type[ForeignLayer]] = {"mlstm": MLSTM}
+"""The layer of every foreign variant; their facts stand in :data:`gatelab.language.foreign.FOREIGN`."""
 
 
 def layer_of(
@@ -23,5 +23,5 @@ def layer_of(
     recompute: int | None = None,
 ) -> RecurrentLayer:
     """Return the layer of a variant; the arguments and errors are those of :class:`RecurrentLayer`."""
-    kind = Layer if variant.module is None else MODULES[variant.module]
+    kind = Layer if variant.foreign is None else FOREIGN_LAYERS[variant.foreign]
     return kind(variant, input_size, hidden_size, device, dtype, path, recompute)

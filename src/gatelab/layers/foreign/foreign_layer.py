@@ -1,4 +1,4 @@
-"""A variant that is a module: the loop over time, padding and runs around one step written in PyTorch."""
+"""A foreign variant: the loop over time, padding and runs around one step written in PyTorch."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gatelab.errors import UserError
+from gatelab.language.foreign import FOREIGN, ForeignVariant
 from gatelab.layers.layer import RecurrentLayer, Runner
 from gatelab.paths import path_named, reference
 from gatelab.paths.call import Keep, Outputs
@@ -16,10 +17,10 @@ from gatelab.paths.padding import ending, filled, started, steps_valid
 from gatelab.paths.recomputing import run_again
 from gatelab.paths.tensors import check_kinds
 
-__all__ = ["ModuleLayer"]
+__all__ = ["ForeignLayer"]
 
 
-class ModuleLayer(RecurrentLayer):
+class ForeignLayer(RecurrentLayer):
     """A layer whose step is written in PyTorch, for one run.
 
     The runs of a stack go one after the other: slower than a stack of equations, and bit for bit each run alone.
@@ -39,6 +40,9 @@ class ModuleLayer(RecurrentLayer):
         Returns:
             output (batch, hidden), the new states, and every gate that can be recorded, (batch, size).
         """
+
+    def state_sizes(self) -> dict[str, int]:
+        return self._facts().state_sizes(self.hidden_size)
 
     def runner(self, learned: Mapping[str, Tensor]) -> Runner:
         self._check_path()
@@ -69,12 +73,16 @@ class ModuleLayer(RecurrentLayer):
 
     def choice(self, inputs: Tensor) -> Choice:
         self._check_path()
-        return Choice(reference().name, "it is a module")
+        return Choice(reference().name, "the variant is foreign")
+
+    def _facts(self) -> ForeignVariant:
+        assert self.variant.foreign is not None
+        return FOREIGN[self.variant.foreign]
 
     def _check_path(self) -> None:
         if path_named(self.path) not in (None, reference()):
             raise UserError(
-                f"path={self.path} cannot run: variant '{self.variant.name}' is a module; must be auto or "
+                f"path={self.path} cannot run: variant '{self.variant.name}' is foreign; must be auto or "
                 f"{reference().name}"
             )
 

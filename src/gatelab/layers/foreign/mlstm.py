@@ -8,24 +8,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from gatelab.language.foreign import head_count
-from gatelab.layers.foreign.foreign_layer import ModuleLayer
+from gatelab.layers.foreign.foreign_layer import ForeignLayer
 
 __all__ = ["MLSTM"]
 
 
-class MLSTM(ModuleLayer):
+class MLSTM(ForeignLayer):
     """A memory C of one matrix for each head, in which a step writes a value under a key and reads with a query.
 
-    4 heads if they divide the hidden size, otherwise 1; i and f are one number for each head and see x alone. With d
-    the size of a head, C is (hidden × d) numbers, row after row, n (hidden,), m (heads,).
+    4 heads if they divide the hidden size, otherwise 1; i and f are one number for each head and see x alone. C holds
+    the matrices row after row.
 
     The paper's C, n and i are kept times exp(-m), where m is the largest logarithm of what has been written, decayed.
     The output is then the same if the 1 of max(abs(n q), 1) becomes exp(-m).
     """
-
-    def state_sizes(self) -> dict[str, int]:
-        heads = head_count(self.hidden_size)
-        return {"C": self.hidden_size * (self.hidden_size // heads), "n": self.hidden_size, "m": heads}
 
     def step(
         self, weights: Mapping[str, Tensor], x: Tensor, states: Mapping[str, Tensor]

@@ -1,7 +1,8 @@
 """Element-wise blocks as C: for each sequence of a tile a loop over whole vectors."""
 
 from gatelab.compiler.graph import Block, Node, Place
-from gatelab.paths.native.places import Places, Size, filled
+from gatelab.language.sizes import Length, filled
+from gatelab.paths.native.places import LENGTH_NAMES, Places, of_field
 
 __all__ = ["BlockText"]
 
@@ -43,7 +44,7 @@ class BlockText:
                     lines.append(f"        memset({row}, 0, sizeof(R) * {len(self.at.plan.pending)} * f->WP);")
                 lines.append(f"        if (f->dx) memset({self.at.row(Place('input_adjoint'))}, 0, sizeof(R) * f->IP);")
             lines += ["        continue;", "    }"]
-        for size in ("I", "H"):
+        for size in LENGTH_NAMES:
             lines += self._loop(block, sizes, names, size)
         if not back:
             lines += self._after_rows(names, last=last)
@@ -71,8 +72,8 @@ class BlockText:
             lines.append(f"memset({self.at.row(Place('slot', number=0))}, 0, sizeof(R) * L);")
         for number in range(len(self.at.plan.stages.outputs)):
             size = self.at.place_size(Place("output", number=number))
-            to = f"f->output_{number} + ((run * f->steps + t) * f->batch + b) * f->{size}"
-            lines.append(f"if (f->output_{number}) memset({to}, 0, sizeof(R) * f->{size});")
+            to = f"f->output_{number} + ((run * f->steps + t) * f->batch + b) * {of_field(size)}"
+            lines.append(f"if (f->output_{number}) memset({to}, 0, sizeof(R) * {of_field(size)});")
         return (
             "static long last_step(const struct frame *f, long run, long from, long rows) {\n"
             "    if (!f->lengths) return f->steps;\n"
@@ -98,8 +99,8 @@ class BlockText:
                 return (f"const R *{name} = f->doutput_{place.number} ? "
                         f"f->doutput_{place.number} + {at} * {self.at.padded(size)} : f->zeros;")  # fmt: skip
             return (
-                f"R *{name} = f->output_{place.number} && f->{size} == {self.at.padded(size)} ? "
-                f"f->output_{place.number} + {at} * f->{size} : spare + {place.number} * f->WP;"
+                f"R *{name} = f->output_{place.number} && {of_field(size)} == {self.at.padded(size)} ? "
+                f"f->output_{place.number} + {at} * {of_field(size)} : spare + {place.number} * f->WP;"
             )
         if place.kind == "constant_adjoint":
             return f"R *{name} = f->sums + (run * f->batch + b) * {len(self.at.sums)} * f->WP;"
@@ -107,7 +108,7 @@ class BlockText:
             return f"R *{name} = f->dx ? {self.at.row(place)} : 0;"
         return f"R *{name} = {self.at.row(place)};"
 
-    def _loop(self, block: Block, sizes: list[Size], names: dict[Place, str], size: Size) -> list[str]:
+    def _loop(self, block: Block, sizes: list[Length], names: dict[Place, str], size: Length) -> list[str]:
         """Write the loop over the elements of all vectors of one length."""
         stores = [s for s in block.stores if self._store_size(s.place, sizes[s.node]) == size]
         if not stores:
@@ -118,7 +119,7 @@ class BlockText:
         lines = [f"    {guard}for (long j = 0; j < {self.at.padded(size)}; j += LANES) {{"]
         for index in live:
             node = block.nodes[index]
-            assert size == "H" or sizes[index] != "H"
+            assert size == "hidden" or sizes[index] != "hidden"
             lines.append(f"        const V v{index} = {self._expression(node, block, names)};")
         for store in stores:
             to = names[store.place]
@@ -131,7 +132,7 @@ class BlockText:
             lines.append(f"        {guard}store({to} + j, {value});")
         return [*lines, "    }"]
 
-    def _store_size(self, place: Place, node: Size) -> Size:
+    def _store_size(self, place: Place, node: Length) -> Length:
         return filled(node) if place.kind == "constant_adjoint" else filled(self.at.place_size(place))
 
     def _expression(self, node: Node, block: Block, names: dict[Place, str]) -> str:
@@ -170,9 +171,9 @@ class BlockText:
         for place in [place for place in names if place.kind == "output"]:
             number = place.number
             size = self.at.place_size(place)
-            to = f"f->output_{number} + ((run * f->steps + t) * f->batch + b) * f->{size}"
-            lines.append(f"    if (f->output_{number} && f->{size} != {self.at.padded(size)}) "
-                         f"memcpy({to}, {names[place]}, sizeof(R) * f->{size});")  # fmt: skip
+            to = f"f->output_{number} + ((run * f->steps + t) * f->batch + b) * {of_field(size)}"
+            lines.append(f"    if (f->output_{number} && {of_field(size)} != {self.at.padded(size)}) "
+                         f"memcpy({to}, {names[place]}, sizeof(R) * {of_field(size)});")  # fmt: skip
             lines.append("    if (f->lengths && t >= f->lengths[run * f->batch + b]) "
-                         f"memset({to}, 0, sizeof(R) * f->{size});")  # fmt: skip
+                         f"memset({to}, 0, sizeof(R) * {of_field(size)});")  # fmt: skip
         return lines

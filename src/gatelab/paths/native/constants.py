@@ -7,35 +7,35 @@ from torch import Tensor
 
 from gatelab.compiler import Instruction, Program
 from gatelab.language.ordering import ordered
+from gatelab.language.sizes import Length, Lengths, joint
 from gatelab.paths.loop import evaluator
-from gatelab.paths.native.places import Size
 
 __all__ = ["constants_of"]
 
 
 def constants_of(
     program: Program, wanted: Iterable[int], weights: Mapping[str, Tensor], inputs: Tensor, hidden_size: int
-) -> dict[int, tuple[Tensor, Size]]:
+) -> dict[int, tuple[Tensor, Length]]:
     """Return the values of instructions that no step changes, with their lengths.
 
     Vectors are (length,), numbers (), both with the leading run axis of the inputs if they have one.
     """
-    runs = inputs.shape[:-3]
+    runs, lengths = inputs.shape[:-3], Lengths(inputs.shape[-1], hidden_size)
     values: dict[int, Tensor] = {}  # numbers are (…, 1) until the end
-    sizes: dict[int, Size] = {}
+    sizes: dict[int, Length] = {}
 
     wanted = tuple(wanted)
     for index in ordered(wanted, lambda index: program.instructions[index].arguments):
         instruction = program.instructions[index]
         arguments = [values[argument] for argument in instruction.arguments]
         values[index], sizes[index] = _evaluated(
-            instruction, arguments, [sizes[i] for i in instruction.arguments], weights, inputs, hidden_size
+            instruction, arguments, [sizes[i] for i in instruction.arguments], weights, inputs, lengths
         )
 
     results = {}
     for index in wanted:
         result = values[index]
-        number = sizes[index] == "1"
+        number = sizes[index] == "one"
         whole = result.expand(*runs, result.shape[-1]).to(inputs.dtype)
         results[index] = (whole[..., 0] if number else whole, sizes[index])
     return results
@@ -44,19 +44,19 @@ def constants_of(
 def _evaluated(
     instruction: Instruction,
     arguments: list[Tensor],
-    sizes: list[Size],
+    sizes: list[Length],
     weights: Mapping[str, Tensor],
     inputs: Tensor,
-    hidden_size: int,
-) -> tuple[Tensor, Size]:
+    lengths: Lengths,
+) -> tuple[Tensor, Length]:
     match instruction.kind:
         case "number":
-            return torch.tensor([instruction.value], dtype=torch.float64), "1"
+            return torch.tensor([instruction.value], dtype=torch.float64), "one"
         case "parameter":
             weight = weights[instruction.name]
             if weight.dim() == inputs.dim() - 3:
-                return weight.unsqueeze(-1), "1"
-            return weight, "H" if weight.shape[-1] == hidden_size else "I"
+                return weight.unsqueeze(-1), "one"
+            return weight, lengths.named(weight.shape[-1])
         case "product":
             matrices = [weights[name] for name in instruction.weights]
             source = arguments[0].to(inputs.dtype)
@@ -68,12 +68,12 @@ def _evaluated(
                 if bias:
                     parts[i] = parts[i] + weights[bias]
             total = torch.cat(parts, -1)
-            return total + arguments[1] if len(arguments) > 1 else total, "H"
+            return total + arguments[1] if len(arguments) > 1 else total, "hidden"
         case "part":
-            return arguments[0].chunk(instruction.parts, -1)[instruction.position], "H"
+            return arguments[0].chunk(instruction.parts, -1)[instruction.position], "hidden"
         case "join":
-            return torch.cat(arguments, -1), "H"
+            return torch.cat(arguments, -1), "hidden"
         case _:
             function = evaluator(instruction)
             result = function(*arguments)
-            return result, max(sizes, key=("1", "I", "H").index)
+            return result, joint(sizes)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from gatelab.compiler.adjoint import ProgramPlan
+from gatelab.language.sizes import Length, filled
 from gatelab.paths.native.block_text import BlockText
 from gatelab.paths.native.function_text import functions
 from gatelab.paths.native.gradient_text import GradientText
-from gatelab.paths.native.places import Places, Size, filled
+from gatelab.paths.native.places import Places
 from gatelab.paths.native.product_text import ProductText
 
 __all__ = ["Source", "emit"]
@@ -28,16 +29,18 @@ class Source:
         sizes: names of the integers that they take, in order.
         buffers: names of the pointers that they take, in order.
         outputs: length of each output's vector.
+        sources: length of every vector that weights multiply, in the order of the weights.
     """
 
     text: str
     sizes: tuple[str, ...]
     buffers: tuple[str, ...]
-    outputs: tuple[Size, ...]
+    outputs: tuple[Length, ...]
+    sources: tuple[Length, ...]
 
 
 def emit(
-    plan: ProgramPlan, states: dict[str, Size], constants: dict[int, Size], *, double: bool, equal: bool = False
+    plan: ProgramPlan, states: dict[str, Length], constants: dict[int, Length], *, double: bool, equal: bool = False
 ) -> Source:
     """Write the C of a plan.
 
@@ -48,7 +51,7 @@ def emit(
         double: double precision instead of single.
         equal: x_t is as long as a hidden vector, and equations mix the two element by element.
     """
-    return _Emitter(Places(plan, states, constants, "H" if equal else "I"), double=double).source()
+    return _Emitter(Places(plan, states, constants, "hidden" if equal else "input"), double=double).source()
 
 
 def _file(name: str) -> str:
@@ -71,7 +74,8 @@ class _Emitter:
             parts += [blocks.block(stage, back=True), products.backward(stage)]
         parts += [blocks.ended(), GradientText(self.at).gradients(), self._forward(), self._backward()]
         outputs = tuple(filled(self.at.sizes_of[value]) for value in self.at.plan.stages.outputs)
-        return Source("\n".join(parts), self.at.names, self.at.buffers, outputs)
+        sources = tuple(filled(self.at.sizes_of[source]) for one in self.at.plan.stages.maps for source in one.sources)
+        return Source("\n".join(parts), self.at.names, self.at.buffers, outputs, sources)
 
     def _call_frame(self) -> str:
         fields = "".join(f"    long {name};\n" for name in self.at.names) + "".join(

@@ -1,6 +1,7 @@
 """Weight gradients as C: one large product for each group, after the loop over time."""
 
-from gatelab.paths.native.places import Places, Size
+from gatelab.language.sizes import Length
+from gatelab.paths.native.places import Places, of_field
 
 __all__ = ["GradientText"]
 
@@ -72,18 +73,18 @@ class GradientText:
                 )
                 bias += 1
             lines.append("        }")
-        sums: dict[int, list[tuple[Size, int]]] = {}
+        sums: dict[int, list[tuple[Length, int]]] = {}
         for (constant, length), position in self.at.sums.items():
             sums.setdefault(constant, []).append((length, position))
         for index in self.at.plan.constants:
             size = self.at.constants[index]
-            count = "1" if size == "1" else f"f->{size}"
+            count = "1" if size == "one" else of_field(size)
             lines += [f"        if (f->dconstant_{index}) {{", f"        R *to = f->dconstant_{index} + run * {count};",
                       f"        memset(to, 0, sizeof(R) * {count});"]  # fmt: skip
             for length, position in sums.get(index, ()):
                 lines.append(
-                    f"        for (long b = 0; b < f->batch; b++) for (long j = 0; j < f->{length}; j++) "
-                    f"to[{'0' if size == '1' else 'j'}] += "
+                    f"        for (long b = 0; b < f->batch; b++) for (long j = 0; j < {of_field(length)}; j++) "
+                    f"to[{'0' if size == 'one' else 'j'}] += "
                     f"f->sums[((run * f->batch + b) * {len(self.at.sums)} + {position}) * f->WP + j];"
                 )
             lines.append("        }")

@@ -4,7 +4,7 @@ All of it follows from the program, the dtype and the shapes of the tensors, and
 """
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,9 +14,10 @@ import torch
 from gatelab.compiler import Program
 from gatelab.compiler.adjoint import ProgramPlan, plan
 from gatelab.errors import UserError
+from gatelab.language.sizes import Length, Lengths
 from gatelab.paths.native.build import load
 from gatelab.paths.native.emit import emit
-from gatelab.paths.native.places import Size
+from gatelab.paths.native.places import LENGTH_NAMES
 from gatelab.paths.native.specification import Specification
 
 __all__ = ["Layout", "LayoutKey", "ShapeError", "layout"]
@@ -78,42 +79,45 @@ class Layout:
         self.runs = inputs[0] if self.stacked else 1
         self.steps, self.batch, self.input_size = inputs[-3:]
         hidden = form.hidden_size
+        self.length = Lengths(self.input_size, hidden)
         equal = self.input_size == hidden and _mixes(form.program)
-        of_states: dict[str, Size] = {
-            name: "H" if shape[-1] == hidden else "I"
+        of_states: dict[str, Length] = {
+            name: self.length.named(shape[-1])
             for name, shape in zip(form.states, call.shapes[1 : 1 + len(form.states)], strict=True)
         }
-        of_constants: dict[int, Size] = {i: "H" if equal and size == "I" else size for i, size in form.constants}
+        of_constants: dict[int, Length] = {
+            i: "hidden" if equal and size == "input" else size for i, size in form.constants
+        }
         code = emit(self.plan, of_states, of_constants, double=call.dtype == torch.float64, equal=equal)
         self.library = load(code.text, "measure", "forward", "backward")
         self.buffers, self.size_names = code.buffers, code.sizes
         self.positions = {name: position for position, name in enumerate(self.buffers)}
-        self.length = {"I": self.input_size, "H": hidden}
         self.names = (
             *(f"initial_{i}" for i in range(len(form.states))),
             *(f"weight_{i}" for i in range(sum(len(one.weights) for one in self.plan.stages.maps))),
             *(f"bias_{i}" for i, has in enumerate(form.biases) if has),
             *(f"constant_{i}" for i, _ in form.constants),
         )
-        self._check(of_states, of_constants)
+        self._check(of_states, of_constants, code.sources)
         lanes = self._measure(dict.fromkeys(code.sizes, 1))["lanes"]
-        width = {size: -(-length // lanes) * lanes for size, length in self.length.items()}
+        width = Lengths(*(-(-length // lanes) * lanes for length in self.length))
         reads = {p.kind for block in (*self.plan.forward, *self.plan.backward) for p in block.reads()}
-        self.x_width = width["I"] if "input" in reads else self.input_size
-        self.dx_width = width["I"]
-        self.outputs = [(self.length[size], width[size]) for size in code.outputs]
+        self.x_width = width.input if "input" in reads else self.input_size
+        self.dx_width = width.input
+        self.outputs = [(self.length.of(size), width.of(size)) for size in code.outputs]
         self.aliased = None
         for i, (name, size) in enumerate(of_states.items()):
-            as_it_leaves = not call.lengths and width[size] == self.length[size]
+            as_it_leaves = not call.lengths and width.of(size) == self.length.of(size)
             if as_it_leaves and self.aliased is None and form.program.states[name] == form.program.output:
                 self.aliased = i
         depths = [
             self.steps if call.training or i == self.aliased else min(2, self.steps) for i in range(len(of_states))
         ]
-        self.states = [(self.length[size], width[size], depths[i]) for i, size in enumerate(of_states.values())]
+        self.states = [(self.length.of(size), width.of(size), depths[i]) for i, size in enumerate(of_states.values())]
         share = -(-self.batch // -(-call.threads // self.runs))
         sizes = {
-            "runs": self.runs, "steps": self.steps, "batch": self.batch, "I": self.input_size, "H": hidden,
+            "runs": self.runs, "steps": self.steps, "batch": self.batch,
+            **{name: self.length.of(length) for length, name in LENGTH_NAMES.items()},
             "threads": call.threads, "tile": min(_LARGEST_TILE, -(-share // _TILE_STEP) * _TILE_STEP),
             "tape_depth": self.steps if call.training else 1, "x_row": self.x_width,
             **{f"depth_{i}": depth for i, depth in enumerate(depths)},
@@ -172,34 +176,18 @@ class Layout:
     def _longs(self, sizes: Mapping[str, int]) -> Any:
         return (ctypes.c_long * len(self.size_names))(*(sizes[name] for name in self.size_names))
 
-    def _check(self, of_states: Mapping[str, Size], of_constants: Mapping[int, Size]) -> None:
+    def _check(
+        self, of_states: Mapping[str, Length], of_constants: Mapping[int, Length], sources: Sequence[Length]
+    ) -> None:
         """Refuse tensors that compiled code would read beyond their ends."""
         runs, hidden = self.call.shapes[0][:-3], self.call.form.hidden_size
-        wanted: list[tuple[int, ...]] = [(*runs, self.batch, self.length[size]) for size in of_states.values()]
-        lengths = self._lengths(of_states)
-        for one in self.plan.stages.maps:
-            wanted += [(*runs, hidden, self.length[lengths[source]]) for source in one.sources]
+        wanted: list[tuple[int, ...]] = [(*runs, self.batch, self.length.of(size)) for size in of_states.values()]
+        wanted += [(*runs, hidden, self.length.of(source)) for source in sources]
         wanted += [(*runs, hidden)] * sum(self.call.form.biases)
-        wanted += [runs if size == "1" else (*runs, self.length[size]) for size in of_constants.values()]
+        wanted += [runs if size == "one" else (*runs, self.length.of(size)) for size in of_constants.values()]
         for name, shape, needed in zip(self.names, self.call.shapes[1:], wanted, strict=True):
             if tuple(shape) != needed:
                 raise ShapeError(f"{name} of shape {tuple(shape)}: must be {needed}")
-
-    def _lengths(self, of_states: Mapping[str, Size]) -> list[Size]:
-        """Return the length of every instruction's value, as the source of a product."""
-        instructions = self.call.form.program.instructions
-        lengths: list[Size] = []
-        for instruction in instructions:
-            if instruction.kind == "input":
-                lengths.append("I")
-            elif instruction.kind == "state":
-                lengths.append(of_states[instruction.name])
-            elif instruction.kind in ("product", "part", "join") or not instruction.arguments:
-                lengths.append("H")
-            else:
-                changing = [a for a in instruction.arguments if instructions[a].phase != "once"]
-                lengths.append("I" if all(lengths[a] == "I" for a in changing) else "H")
-        return lengths
 
 
 @lru_cache(maxsize=512)

@@ -10,17 +10,17 @@ All is row-major, rows padded to whole vectors (f->HP is the padded hidden size)
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Literal
 
 from gatelab.compiler.adjoint import ProductAdjoint, ProgramPlan
 from gatelab.compiler.graph import Block, Place
+from gatelab.language.sizes import Length, filled, joint
 
-__all__ = ["Places", "Size", "filled"]
+__all__ = ["LENGTH_NAMES", "Places", "of_field"]
 
-Size = Literal["I", "H", "1"]
-"""Length of a vector: that of x_t, that of the hidden state, or a single number for all elements."""
+LENGTH_NAMES: dict[Length, str] = {"input": "I", "hidden": "H"}
+"""What C calls the lengths of vectors."""
 
-_FIXED = ("runs", "steps", "batch", "I", "H", "threads", "tile", "tape_depth", "x_row")
+_FIXED = ("runs", "steps", "batch", *LENGTH_NAMES.values(), "threads", "tile", "tape_depth", "x_row")
 
 
 class Places:
@@ -28,7 +28,7 @@ class Places:
 
     Attributes:
         plan, states, constants: the plan, the length of each state and of each constant.
-        of_input: what the length of x_t is called: "H" where equations mix x_t with hidden vectors element by element.
+        of_input: the length of x_t: "hidden" where equations mix x_t with hidden vectors element by element.
         names: of the integers that compiled functions take.
         buffers: of the pointers.
         sizes_of: length of every instruction's value.
@@ -40,7 +40,9 @@ class Places:
         packed_before, adjoints_before, gradients_before: where what belongs to each group (or adjoint) begins.
     """
 
-    def __init__(self, plan: ProgramPlan, states: dict[str, Size], constants: dict[int, Size], of_input: Size) -> None:
+    def __init__(
+        self, plan: ProgramPlan, states: dict[str, Length], constants: dict[int, Length], of_input: Length
+    ) -> None:
         self.plan, self.states, self.constants, self.of_input = plan, states, constants, of_input
         self.program = plan.stages.program
         self.maps = {one.value: one for one in plan.stages.maps}
@@ -56,11 +58,11 @@ class Places:
         self._constants = {index: number for number, index in enumerate(plan.constants)}
         self.sizes_of = self._sizes()
         at_home = {home.number: value for value, home in plan.homes.items() if home.kind == "slot"}
-        self.slot_sizes: list[Size] = [
-            filled(self.sizes_of[at_home[slot]]) if slot in at_home else "H" for slot in range(plan.slot_count)
+        self.slot_sizes: list[Length] = [
+            filled(self.sizes_of[at_home[slot]]) if slot in at_home else "hidden" for slot in range(plan.slot_count)
         ]
         # slots of hidden vectors before each; those as long as x_t follow all of them
-        self._hidden_before = [0, *accumulate(int(size == "H") for size in self.slot_sizes)]
+        self._hidden_before = [0, *accumulate(int(size == "hidden") for size in self.slot_sizes)]
         packed = [self._all_sources(group.sources, len(group.maps)) for group in self.groups]
         self.packed_before = _running(packed)
         self.gradients_before = _running(
@@ -70,7 +72,7 @@ class Places:
             Counter({f"f->H * PAD({self.count(product.source)})": len(product.maps)}) for product in self.adjoints
         )
         # sums over steps of what arrives at a constant: one for each length of vector that reads it
-        self.sums: dict[tuple[int, Size], int] = {}
+        self.sums: dict[tuple[int, Length], int] = {}
         for block in plan.backward:
             of = self.node_sizes(block)
             for store in block.stores:
@@ -87,23 +89,23 @@ class Places:
             *(f"{kind}_{i}" for i in plan.constants for kind in ("constant", "dconstant")),
         )  # fmt: skip
 
-    def _sizes(self) -> dict[int, Size]:
+    def _sizes(self) -> dict[int, Length]:
         """Return the length of every instruction's value."""
-        sizes: dict[int, Size] = {}
+        sizes: dict[int, Length] = {}
         for index, instruction in enumerate(self.program.instructions):
             if index in self.constants:
                 sizes[index] = self.constants[index]
             elif instruction.kind == "input":
                 sizes[index] = self.of_input
             elif instruction.kind == "state":
-                sizes[index] = self.states.get(instruction.name, "H")
+                sizes[index] = self.states.get(instruction.name, "hidden")
             elif instruction.kind in ("product", "part", "join"):
-                sizes[index] = "H"
+                sizes[index] = "hidden"
             else:
-                sizes[index] = _joint(sizes[argument] for argument in instruction.arguments)
+                sizes[index] = joint(sizes[argument] for argument in instruction.arguments)
         return sizes
 
-    def place_size(self, place: Place) -> Size:
+    def place_size(self, place: Place) -> Length:
         """Return the length of the vector at a place."""
         match place.kind:
             case "input" | "input_adjoint":
@@ -119,30 +121,30 @@ class Places:
             case _:
                 return filled(self.sizes_of[place.number])
 
-    def node_sizes(self, block: Block) -> list[Size]:
+    def node_sizes(self, block: Block) -> list[Length]:
         """Return the length of the value of each node of a block."""
-        sizes: list[Size] = []
+        sizes: list[Length] = []
         for node in block.nodes:
             if node.place is not None:
                 sizes.append(self.place_size(node.place))
             else:
-                sizes.append(_joint(sizes[argument] for argument in node.arguments))
+                sizes.append(joint(sizes[argument] for argument in node.arguments))
         return sizes
 
     def slot_offset(self, number: int) -> str:
         """Return where a slot begins in its row: those of hidden vectors first, then those as long as x_t."""
         hidden = self._hidden_before[number]
-        if number < self.plan.slot_count and self.slot_sizes[number] == "H":
+        if number < self.plan.slot_count and self.slot_sizes[number] == "hidden":
             return f"{hidden} * f->HP"
         return f"({self._hidden_before[-1]} * f->HP + {number - hidden} * f->IP)"
 
     def count(self, source: int) -> str:
         """Return the length of a source, as C."""
-        return f"f->{filled(self.sizes_of[source])}"
+        return of_field(filled(self.sizes_of[source]))
 
-    def padded(self, size: Size) -> str:
+    def padded(self, size: Length) -> str:
         """Return a length rounded up to whole vectors of the processor, as C."""
-        return {"I": "f->IP", "H": "f->HP", "1": "f->WP"}[size]
+        return "f->WP" if size == "one" else f"{of_field(size)}P"
 
     def depth(self, sources: Sequence[int]) -> str:
         """Return the length of some sources side by side."""
@@ -254,11 +256,6 @@ def _running(terms: Iterable[Counter[str]]) -> list[str]:
     return texts
 
 
-def _joint(sizes: Iterable[Size]) -> Size:
-    """Return the length of what is made of several values element by element."""
-    return max(sizes, default="1", key=("1", "I", "H").index)
-
-
-def filled(size: Size) -> Size:
-    """Return the length of the vector that a value fills: a number fills hidden vectors."""
-    return "H" if size == "1" else size
+def of_field(size: Length) -> str:
+    """Return the length of a vector, as C."""
+    return f"f->{LENGTH_NAMES[size]}"

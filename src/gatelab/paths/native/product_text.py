@@ -1,7 +1,7 @@
 """Products as C: packing of weights, the products of a stage, and their adjoints."""
 
 from gatelab.compiler.graph import Place
-from gatelab.paths.native.places import Places
+from gatelab.paths.native.places import Places, of_field
 
 __all__ = ["ProductText"]
 
@@ -40,10 +40,10 @@ class ProductText:
             ]
         lines.append(f"    R *of = f->constants + run * {len(self.at.plan.constants)} * f->WP;")
         for i, index in enumerate(self.at.plan.constants):
-            if self.at.constants[index] == "1":
+            if self.at.constants[index] == "one":
                 lines.append(f"    for (long j = 0; j < f->WP; j++) of[{i} * f->WP + j] = f->constant_{index}[run];")
             else:
-                count = f"f->{self.at.constants[index]}"
+                count = of_field(self.at.constants[index])
                 lines += [
                     f"    memset(of + {i} * f->WP, 0, sizeof(R) * f->WP);",
                     f"    memcpy(of + {i} * f->WP, f->constant_{index} + run * {count}, sizeof(R) * {count});",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gatelab.compiler import Program, program
 from gatelab.errors import UserError
 from gatelab.language.json_line import variant_of, written
-from gatelab.paths.native.places import Size
+from gatelab.language.sizes import LADDER, Length
 
 __all__ = ["Specification", "form_of", "text_of"]
 
@@ -19,7 +19,7 @@ class Specification(NamedTuple):
         program, record: what runs, and the equations whose values are wanted too.
         hidden_size: units of the layer.
         states: names of the states, in the order of their tensors.
-        constants: length of what no step changes ("H", "I" or "1"), by instruction.
+        constants: length of what no step changes, by instruction.
         biases: for each affine map whether it has a bias.
     """
 
@@ -27,7 +27,7 @@ class Specification(NamedTuple):
     record: tuple[str, ...]
     hidden_size: int
     states: tuple[str, ...]
-    constants: tuple[tuple[int, Size], ...]
+    constants: tuple[tuple[int, Length], ...]
     biases: tuple[bool, ...]
 
 
@@ -48,13 +48,13 @@ def form_of(text: str) -> Specification:
     try:
         variant, record, hidden, states, constants, biases = json.loads(text)
         made = program(variant_of(variant))
-        sizes: tuple[tuple[int, Size], ...] = tuple((int(index), size) for index, size in constants)
+        sizes: tuple[tuple[int, Length], ...] = tuple((int(index), size) for index, size in constants)
         form = Specification(made, tuple(record), int(hidden), tuple(states), sizes, tuple(map(bool, biases)))
     except (ValueError, TypeError) as error:
         raise UserError(f"gatelab operator: its text is not one that gatelab wrote: {error}") from error
     known = set(made.equations)
     if not set(form.record) <= known or set(form.states) != set(made.states) or form.hidden_size < 1:
         raise UserError("gatelab operator: its names are not those of its variant")
-    if any(size not in ("H", "I", "1") or not 0 <= index < len(made.instructions) for index, size in sizes):
+    if any(size not in LADDER or not 0 <= index < len(made.instructions) for index, size in sizes):
         raise UserError("gatelab operator: its constants are not those of its variant")
     return form
