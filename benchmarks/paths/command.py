@@ -85,7 +85,7 @@ def benchmark(arguments: list[str]) -> int:
 def _compiled() -> list[str]:
     """Return the variants that the native path knows how to run."""
     variants = map(load_variant, variant_files())
-    return [each.name for each in variants if each.module is None and not program(each).row_functions]
+    return [each.name for each in variants if each.foreign is None and not program(each).row_functions]
 
 
 def _write(folder: Path, machine: str, means: Table, table: Table, threads: int) -> None:

@@ -235,7 +235,7 @@ def test_every_variant_comes_back_from_what_is_written_of_it():
         original = variant(name)
         other = variant_of(written(original))
         assert other.mapping()["state"] == original.mapping()["state"]
-        if original.module is None:
+        if original.foreign is None:
             assert program(other).instructions == program(original).instructions
             assert program(other).output == program(original).output
 
