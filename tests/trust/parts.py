@@ -43,6 +43,17 @@ PARTS = {
             quick=2,
         ),
         Part(
+            "interruptions",
+            "signals",
+            "A sweep and its workers get SIGINT, SIGTERM or SIGHUP at a random moment: it ends with the status that "
+            "shells expect and a line that says so, without a traceback; no process goes on, no claim stands. "
+            "Launched again it ends with the bits of a sweep that nobody stopped. A run that had finished is not "
+            "written again.",
+            trials=240,
+            chunk=20,
+            quick=1,
+        ),
+        Part(
             "crashes",
             "deaths",
             "The process dies at a named place: before and after every write, fsync and rename, every claim, the "
