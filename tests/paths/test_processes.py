@@ -1,6 +1,7 @@
 """The compiled path beside other threads and in forked children: the same bits, and nobody waits for ever."""
 
 import multiprocessing
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -44,6 +45,31 @@ def test_a_child_that_is_forked_from_a_team_of_threads_goes_on_alone(two_threads
     child.join(60)
     assert child.exitcode == 0
     assert found == [value.tolist() for value in (expected[0], *expected)]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_that_is_forked_while_a_team_computes_goes_on_alone(two_threads):
+    # of the compiled path alone: products of torch wait for ever in such a child, nn.GRU's too (torch 2.13)
+    rnn, busy = RNN("gru", 3, 4, path="native"), RNN("gru", 3, 16, path="native")
+    expected = gradients(rnn, X)
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+    ended = threading.Event()
+
+    def compute():
+        while not ended.is_set():
+            gradients(busy, X.expand(30, 6, 40, 3).reshape(180, 40, 3))
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(2):
+            pool.submit(compute)
+        for _ in range(10):
+            child = context.Process(target=_in_child, args=(rnn, results))
+            child.start()
+            child.join(60)
+            assert child.exitcode == 0
+            assert results.get() == [value.tolist() for value in (expected[0], *expected)]
+        ended.set()
 
 
 class Encoded(Dataset):

@@ -10,12 +10,13 @@ from gatelab.language import Variant, load_variant, variant_files
 from gatelab.layers.layer import Layer
 from gatelab.paths.choice import Choice
 from tests.conformance.sizes import fitting
-from tests.paths.both_paths import assert_identical, assert_same, results
+from tests.paths.both_paths import assert_identical, assert_same, results, run
 
 SCANNABLE = [
     name for name in variant_files() if load_variant(name).trees and scan_order(program(load_variant(name))) is not None
 ]
 DTYPES = (torch.float64, torch.float32)
+INF, NAN = float("inf"), float("nan")
 
 
 def variant_of(states, **equations):
@@ -92,3 +93,24 @@ def test_a_scan_is_taken_when_asked_for_and_refused_where_it_cannot_run():
     assert layer.choice(x) == Choice("scan", "asked for")
     with pytest.raises(UserError, match="path=scan cannot run: a state is not linear in itself given the input"):
         Layer(load_variant("lstm"), 3, 4, path="scan")(x)
+
+
+@pytest.mark.parametrize(
+    ("factors", "first", "loop", "scan"),
+    [
+        # an infinite state stays what it is, or changes its sign
+        ((2.0, 0.5, -1.0), INF, (INF, INF, -INF), (INF, INF, -INF)),
+        ((2.0, NAN, 1.0), 1.0, (2.0, NAN, NAN), (2.0, NAN, NAN)),
+        # the product of the factors overflows, and so does the state
+        ((1e30, 1e30, 1.0), 1.0, (1e30, INF, INF), (1e30, INF, INF)),
+        # the border: the product overflows where a state of 0 stays 0
+        ((1e30, 1e30, 1.0), 0.0, (0.0, 0.0, 0.0), (0.0, 0.0, NAN)),
+    ],
+)
+def test_where_states_or_products_of_factors_are_infinite(factors, first, loop, scan):
+    tried = variant_of(["h"], h="x*h")
+    x = torch.tensor(factors).view(3, 1, 1)
+    state = {"h": torch.full((1, 1), first)}
+    for path, expected in (("loop", loop), ("scan", scan)):
+        output, _, _ = run(path, program(tried), {}, x, state, 1)
+        torch.testing.assert_close(output.flatten(), torch.tensor(expected), equal_nan=True, rtol=0, atol=0)

@@ -1,11 +1,14 @@
 """Sweeps from the command line: planned, refused, trained, told, and at once when there is nothing to do."""
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
 
 import pytest
+from omegaconf import OmegaConf
 
 from gatelab.cli.train import train
 from gatelab.errors import UserError
@@ -39,6 +42,17 @@ def test_what_failed_is_in_a_table_of_its_own_and_in_the_exit_status(sweep, monk
     monkeypatch.delenv(VARIABLE)
     status, printed = sweep("seed=range(3)")
     assert (status, "failed because" in printed.out) == (0, False)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EIO, errno.ENOSPC])
+def test_a_disk_that_takes_no_configuration_of_the_sweep_is_one_line(sweep, tmp_path, monkeypatch, number):
+    def save(config, file):
+        raise OSError(number, os.strerror(number), str(file))
+
+    monkeypatch.setattr(OmegaConf, "save", save)
+    with pytest.raises(UserError, match=rf"multirun.yaml: cannot be written: .*{os.strerror(number)}"):
+        sweep("seed=range(3)")
+    assert list(tmp_path.rglob("*.json")) == []
 
 
 def test_the_plan_trains_nothing(sweep, tmp_path):

@@ -34,7 +34,7 @@ from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
 from gatelab.configuration.overrides import parsed_words
 from gatelab.configuration.sweep_size import check_size
 from gatelab.configuration.without_effect import check_swept
-from gatelab.disk import check_place
+from gatelab.disk import because, check_place
 from gatelab.errors import UserError
 from gatelab.language import Variant
 from gatelab.store import Failure, Result, Stopped
@@ -205,11 +205,23 @@ def _sweep(loader: ConfigLoader, words: Sequence[str], arguments: Sequence[str])
 
     context = HydraContext(config_loader=loader, callbacks=callbacks)
     sweeper = Plugins.instance().instantiate_sweeper(hydra_context=context, task_function=job, config=config)
-    with contextlib.suppress(RunError):  # it is among the outcomes
+    with contextlib.suppress(RunError), _hydra_writing(config.hydra.sweep.dir):  # a RunError is among the outcomes
         sweeper.sweep(arguments=list(config.hydra.overrides.task))
     if ended:
         raise ended[0]
     callbacks.on_multirun_end(config=config, config_name=CONFIG)
+
+
+@contextlib.contextmanager
+def _hydra_writing(folder: str) -> Iterator[None]:
+    """Turn an OSError of Hydra, which writes the configuration of a sweep into its folder, into a UserError."""
+    try:
+        yield
+    except OSError as error:
+        file = Path(str(error.filename))
+        if file.parent.absolute() != Path(folder).absolute():
+            raise
+        raise UserError(f"{file}: cannot be written: {because(error)}") from error
 
 
 def begin_sweep(folder: Path, runs_dir: str) -> None:
