@@ -50,11 +50,67 @@ def test_a_lucky_trial_does_not_beat_a_comparison_over_many_seeds(store):
     assert read(store).chosen("adding", "lstm").text == "optimizer.lr=0.01"
 
 
-def test_a_setting_with_a_run_that_diverged_comes_after_those_without(store):
-    rate(store, 0.1, [0], validation=0.9)
-    rate(store, 0.1, [1], validation=0.9, failed=True)
-    rate(store, 0.01, [0, 1], validation=0.2)
+def test_one_run_that_diverged_does_not_turn_the_choice_around(store):
+    # chance is 0.1: (9 * 0.95 + 0.1) / 10 = 0.865 against 0.3
+    rate(store, 0.1, range(9), validation=0.95)
+    rate(store, 0.1, [9], validation=0.95, failed=True)
+    rate(store, 0.01, range(10), validation=0.3)
+    chosen = read(store).chosen("adding", "lstm")
+    assert chosen.text == "optimizer.lr=0.1"
+    assert chosen.validation == pytest.approx(0.865, abs=1e-12)
+    # left out, it changes nothing
+    separate = read(store, diverged="separate").chosen("adding", "lstm")
+    assert (separate.text, separate.validation) == ("optimizer.lr=0.1", pytest.approx(0.95, abs=1e-12))
+
+
+def test_a_setting_that_mostly_diverges_is_judged_by_that(store):
+    rate(store, 0.1, range(2), validation=0.95)
+    rate(store, 0.1, range(2, 10), validation=0.95, failed=True)
+    rate(store, 0.01, range(10), validation=0.4)
+    for policy in ("worst", "separate"):
+        assert read(store, diverged=policy).chosen("adding", "lstm").text == "optimizer.lr=0.01"
+
+
+def test_the_run_of_a_stranger_does_not_choose(store):
+    errors = {"higher_is_better": False, "chance": 1.0, "perfect": 0.0}
+    for seed in range(10):
+        add(store, seed=seed, test=0.1, settings={"optimizer.lr": 0.1}, failed=seed == 9, **errors)
+        add(store, seed=seed, test=0.5, settings={"optimizer.lr": 0.01}, **errors)
+        add(store, seed=seed, test=1e6, settings={"optimizer.lr": 1.0}, **errors)
+    assert read(store).chosen("adding", "lstm").text == "optimizer.lr=0.1"
+
+
+def test_a_seed_less_does_not_turn_the_choice_around(store):
+    rate(store, 0.1, range(10), validation=0.3)
+    rate(store, 0.01, range(9), validation=0.9)
     assert read(store).chosen("adding", "lstm").text == "optimizer.lr=0.01"
+
+
+def test_settings_are_ranked_over_the_seeds_that_they_share(store):
+    # the tenth seed is a hard one for every setting, and 0.01 was not tried there
+    rate(store, 0.1, range(9), validation=0.9)
+    rate(store, 0.1, [9], validation=0.0)
+    rate(store, 0.01, range(9), validation=0.85)
+    assert read(store).chosen("adding", "lstm").text == "optimizer.lr=0.1"
+
+
+def test_seeds_that_took_no_part_in_choosing_are_fresh(store):
+    for place in range(5):
+        rate(store, 0.1 + place, [0], validation=0.5 + 0.01 * place)
+    rate(store, 4.1, range(1, 11), validation=0.4)
+    chosen = read(store).chosen("adding", "lstm")
+    assert (chosen.text, chosen.fresh) == ("optimizer.lr=4.1", frozenset(range(1, 11)))
+
+
+def test_no_seed_is_fresh_where_all_of_them_chose(store):
+    rate(store, 0.1, range(10), validation=0.5)
+    rate(store, 0.2, range(10, 20), validation=0.6)
+    assert read(store).chosen("adding", "lstm").fresh == frozenset()
+
+
+def test_without_a_search_every_seed_is_fresh(store):
+    rate(store, 0.1, range(3), validation=0.5)
+    assert read(store).chosen("adding", "lstm").fresh == {0, 1, 2}
 
 
 def test_a_setting_asked_for_makes_a_task_of_its_own(store):

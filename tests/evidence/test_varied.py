@@ -1,5 +1,9 @@
 """Runs that differ in more than variant and seed are told apart."""
 
+from dataclasses import replace
+
+import pytest
+
 from gatelab.evidence.question import Question
 from gatelab.evidence.selection import select
 from gatelab.report import runs_table, variants_table
@@ -29,11 +33,24 @@ def test_each_varied_setting_is_a_group_of_its_own():
     ]
 
 
-def test_a_row_is_compared_with_the_baseline_of_its_own_settings():
-    rows = variants_table(select(RESULTS, Question(baseline="lstm"))).rows
-    differences = {(row["variant"], row["settings"]): row["gain"] for row in rows}
-    assert differences["gru", "optimizer.lr=0.1"] == 0.25
-    assert round(differences["gru", "optimizer.lr=0.2"], 12) == 0.1
+def test_the_chosen_setting_is_compared_with_that_of_the_baseline_and_no_other():
+    # validation prefers 0.2 for gru, and for lstm neither
+    judged = [replace(result, validation=replace(result.validation, score=0.5)) for result in RESULTS]
+    judged[3] = replace(judged[3], validation=replace(judged[3].validation, score=0.6))
+    rows = variants_table(select(judged, Question(baseline="lstm"))).rows
+    gains = {(row["variant"], row["settings"]): (row["chosen"], row["gain"]) for row in rows}
+    assert gains == {
+        ("lstm", "optimizer.lr=0.1"): (True, None),
+        ("lstm", "optimizer.lr=0.2"): (False, None),
+        ("gru", "optimizer.lr=0.1"): (False, None),
+        ("gru", "optimizer.lr=0.2"): (True, pytest.approx(0.7 - 0.5, abs=1e-12)),
+    }
+
+
+def test_copies_of_a_seed_are_one_row_of_the_table():
+    copies = [replace(RESULTS[0], identity=digit * 16) for digit in "456"]
+    (row,) = variants_table(select([RESULTS[0], *copies])).rows
+    assert (row["n"], row["mean"]) == (1, 0.5)
 
 
 def test_what_does_not_differ_is_not_shown():

@@ -6,7 +6,9 @@ from gatelab.evidence.analysis import analyse
 from gatelab.evidence.collected import read_evidence
 from gatelab.evidence.question import Question
 from gatelab.report.sections.fairness import fairness_table
+from gatelab.report.sections.headline import headline_table
 from gatelab.report.sections.verdict import verdict
+from gatelab.report.variants_table import variants_table
 from gatelab.store import Store
 from tests.report.made import add
 
@@ -124,3 +126,72 @@ def test_who_searched_less_wins_cleanly(tmp_path):
     analysis = analysed(store)
     assert [caveat.favours for caveat in analysis.comparisons["adding", "gru"].caveats] == ["baseline"]
     assert answer(analysis) == "better than lstm on adding."
+
+
+def fresh(store, label, rates, chosen, height, count):
+    """Search rates with seed 0, the one that is chosen with many seeds more."""
+    for rate in rates:
+        add(store, label=label, seed=0, test=height + (0.3 if rate == chosen else 0.0), settings={"optimizer.lr": rate})
+    for seed in range(1, count + 1):
+        add(store, label=label, seed=seed, test=height + 0.001 * seed, settings={"optimizer.lr": chosen})
+
+
+def test_fresh_seeds_alone_are_compared_and_decide(tmp_path):
+    store = Store(tmp_path)
+    fresh(store, "lstm", [0.1], 0.1, 0.2, count=10)
+    fresh(store, "gru", [0.1, 0.2, 0.3], 0.2, 0.4, count=10)
+    analysis = analysed(store)
+    comparison = analysis.comparisons["adding", "gru"]
+    # seed 0 chose 0.2: there gru is ahead by luck
+    assert comparison.pairs.seeds == tuple(range(1, 11))
+    assert comparison.gain.estimate == pytest.approx(0.2, abs=1e-12)
+    kinds = {caveat.kind: caveat.favours for caveat in comparison.caveats}
+    assert kinds["unequal search"] == "neither"
+
+
+def test_too_few_fresh_seeds_do_not_make_an_unequal_search_clean(tmp_path):
+    store = Store(tmp_path)
+    fresh(store, "lstm", [0.1], 0.1, 0.2, count=5)
+    fresh(store, "gru", [0.1, 0.2, 0.3], 0.1, 0.4, count=5)
+    comparison = analysed(store).comparisons["adding", "gru"]
+    assert comparison.pairs.seeds == tuple(range(6))
+    assert [caveat.favours for caveat in comparison.caveats] == ["variant"]
+    assert comparison.verdict == "undecided"
+
+
+def test_copies_of_a_seed_count_once(tmp_path):
+    store = Store(tmp_path)
+    for seed in range(3):
+        for _ in range(4):
+            add(store, seed=seed, test=0.5 + 0.1 * seed)
+    standing = analysed(store).standings["adding", "lstm"]
+    assert standing.sample.counts.n == 3
+    assert standing.interval.counts.n == 3
+    assert standing.location.mean == pytest.approx(0.6, abs=1e-12)
+
+
+@pytest.mark.parametrize("policy", ["worst", "separate"])
+@pytest.mark.parametrize("higher", [True, False])
+def test_terminal_and_page_pair_alike_whatever_was_searched_and_diverged(tmp_path, policy, higher):
+    store = Store(tmp_path)
+    score = {"higher_is_better": higher, "chance": 0.1 if higher else 1.0, "perfect": 1.0 if higher else 0.0}
+    for seed in range(12):
+        add(store, seed=seed, test=0.4 + 0.01 * seed, settings={"training.max_steps": 1000}, **score)
+        add(store, label="cifg", seed=seed, test=1e6 if seed == 3 else 0.3, settings={"optimizer.lr": 0.1}, **score)
+        for place, rate in enumerate((0.1, 0.2)):
+            settings = {"training.max_steps": 9000, "optimizer.lr": rate}
+            add(store, label="gru", seed=seed, test=0.6 - 0.1 * place, failed=seed == 5, settings=settings, **score)
+            add(store, label="gru", seed=seed, test=0.7 - 0.1 * place, settings=settings, **score)
+    analysis = analysed(store, diverged=policy)
+    names = ("mean", "gain", "pairs", "diverged")
+    page = {row["variant"]: [row[name] for name in names] for row in headline_table(analysis).rows}
+    chosen = {label: analysis.evidence.chosen("adding", label).text for label in page}
+    terminal = {
+        row["variant"]: [row[name] for name in names]
+        for row in variants_table(analysis.evidence.selection).rows
+        if row["settings"] == chosen[row["variant"]]
+    }
+    assert list(map(str, page)) == ["lstm", "cifg", "gru"]
+    assert terminal.keys() == page.keys()
+    for label, values in page.items():
+        assert terminal[label] == [value if value is None else pytest.approx(value, abs=1e-9) for value in values]

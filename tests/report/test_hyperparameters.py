@@ -13,9 +13,10 @@ from gatelab.evidence.train_command import overrides, train_command
 from gatelab.report.drawing.styles import looks
 from gatelab.report.sections.best_tenth import best_tenth, best_tenth_table
 from gatelab.report.sections.hyperparameters import edges, hyperparameters
-from gatelab.report.sections.parts import Absent, Figures, Section, Tabular
+from gatelab.report.sections.parts import Absent, Code, Figures, Section, Tabular
 from gatelab.store import Store
 from tests.report.made import add, paired
+from tests.store.examples import example
 
 
 def analysed(store, baseline="lstm"):
@@ -122,3 +123,41 @@ def test_a_command_names_its_seeds():
     many = shlex.split(train_command(configuration, [4, 3, 5]))
     assert (many[2], many[-1]) == ("-m", "seed=range(3,6)")
     assert train_command(configuration, [1, 7]).endswith("seed=1,7")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("output", "c"),
+        ("roles", {"retain": "i", "write": "i", "expose": "o"}),
+        ("roles", {"retain": "f"}),
+    ],
+)
+def test_the_command_of_a_version_that_is_no_longer_that_of_the_file(edit):
+    key, value = edit
+    asked = composed(["variant=lstm", "task=adding", "seed=3"]).mapping()
+    version = {**asked, "variant": {**asked["variant"], key: value}}
+    again = composed([*overrides(version), "seed=3"]).mapping()
+    assert again["variant"][key] == value
+
+
+def test_a_final_comparison_has_fresh_seeds_for_all_and_its_own_store(tmp_path):
+    store = Store(tmp_path / "my runs")
+    base = composed(["variant=lstm", "task=adding", "seed=0"]).mapping()
+    for label in ("lstm", "gru"):
+        for rate in (0.1, 0.2) if label == "gru" else (0.1,):
+            for seed in range(3):
+                identity = f"{len(list(store.runs_dir.iterdir())) if store.runs_dir.exists() else 0:016x}"
+                settings = {"task.name": "adding", "optimizer.lr": rate}
+                result = example(label=label, seed=seed, identity=identity, settings=settings, test_score=0.5)
+                store.record(identity, {**base, "seed": seed}).finish(result)
+    analysis = analysed(store)
+    (code,) = [
+        block for block in hyperparameters(analysis, dict(looks(["lstm", "gru"]))).blocks if isinstance(block, Code)
+    ]
+    assert code.title == f"Train the best 2 settings of {store.runs_dir} with 10 fresh seeds"
+    commands = [shlex.split(line) for line in code.text.splitlines() if not line.startswith("#")]
+    assert len(commands) == 2
+    for words in commands:
+        assert "seed=range(3,13)" in words
+        assert f'runs_dir="{store.runs_dir}"' in words

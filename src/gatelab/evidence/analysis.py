@@ -8,7 +8,7 @@ import numpy as np
 
 from gatelab.evidence.caveats import Caveat, caveats
 from gatelab.evidence.collected import Evidence, Setting
-from gatelab.evidence.scores import paired, stand_in
+from gatelab.evidence.scores import by_seed, paired, stand_in
 from gatelab.randomness import generator
 from gatelab.statistics import (
     Family,
@@ -21,7 +21,6 @@ from gatelab.statistics import (
     locate,
     plan_comparison,
     probability_of_improvement_paired,
-    sample,
     sign_flip_test,
     student_interval,
 )
@@ -165,8 +164,9 @@ def analyse(evidence: Evidence) -> Analysis:
 
 def compared(evidence: Evidence, task: str, label: str, baseline: str, place: int) -> PairedComparison:
     """Compare two variants on one task; p is not yet corrected. ``place`` tells the random numbers apart."""
-    ours, theirs = evidence.chosen(task, label), evidence.chosen(task, baseline)
-    pairs = paired(ours.results, theirs.results, _diverged_as(evidence, task))
+    both = evidence.to_compare(task, label, baseline)
+    stand_for_diverged = stand_in([*both.ours, *both.theirs], evidence.question.diverged)
+    pairs = paired(both.ours, both.theirs, stand_for_diverged)
     test = sign_flip_test(pairs.differences, generator=random("sign flips", place))
     return PairedComparison(
         task=task,
@@ -192,7 +192,10 @@ def corrected(group: Sequence[PairedComparison], name: str) -> tuple[Family, lis
 
 def _standing(evidence: Evidence, task: str, label: str) -> Standing:
     setting = evidence.chosen(task, label)
-    scores = sample([run.scored[1] for run in setting.runs], diverged_as=_diverged_as(evidence, task))
+    # only the two that are compared count: a stranger's bad run says nothing of this variant
+    baseline = evidence.settings.get((task, evidence.question.baseline or ""), ())
+    known = [*setting.results, *(baseline[0].results if baseline else ())]
+    scores = by_seed(setting.results, stand_in(known, evidence.question.diverged))
     return Standing(task, label, setting, scores, locate(scores), student_interval(scores))
 
 

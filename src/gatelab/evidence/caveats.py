@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from gatelab.evidence.choosing import FEWEST_FRESH
 from gatelab.evidence.collected import Evidence
 from gatelab.evidence.held_equal import KeyUse, key_uses
 from gatelab.evidence.varied import shortened
@@ -41,14 +42,19 @@ def _values(use: KeyUse, label: str, baseline: str) -> str:
 
 def _unequal_search(evidence: Evidence, task: str, label: str, baseline: str) -> Iterator[Caveat]:
     ours, theirs = len(evidence.settings[task, label]), len(evidence.settings[task, baseline])
-    if ours != theirs:
+    both = evidence.to_compare(task, label, baseline)
+    if ours == theirs or not both.ours:
+        return
+    tried = f"{_settings(ours)} of {label} and {theirs} of {baseline} were tried on {task}"
+    if both.fresh:
+        yield Caveat("unequal search", f"{tried}; compared are fresh seeds, which took no part in choosing.", "neither")
+    else:
         more: Literal["variant", "baseline"] = "variant" if ours > theirs else "baseline"
-        yield Caveat(
-            "unequal search",
-            f"{_settings(ours)} of {label} and {theirs} of {baseline} were tried on {task}, and the "
-            "seeds that chose are the seeds that are compared: the better of many settings looks better than it is.",
-            more,
+        reason = (
+            "and seeds that chose are among those that are compared: the best of many settings looks better than it is."
+            f" At least {FEWEST_FRESH} fresh seeds of the chosen settings decide."
         )
+        yield Caveat("unequal search", f"{tried}, {reason}", more)
 
 
 def _settings(number: int) -> str:

@@ -4,16 +4,15 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gatelab.errors import UserError
+from gatelab.evidence.choosing import Compared, settings_tried, to_compare
 from gatelab.evidence.question import Question
-from gatelab.evidence.scores import scored, worse
+from gatelab.evidence.scores import scored
 from gatelab.evidence.selection import Selection, select
-from gatelab.keys import value_of
 from gatelab.probes.records import Gate, gates_of
-from gatelab.statistics import summarise
 from gatelab.store import Damaged, DamagedRunError, Failure, Result, Store
 
 __all__ = [
@@ -71,7 +70,9 @@ class Setting:
     """Searched key -> value."""
     runs: tuple[EndedRun, ...]
     validation: float
-    """Mean of the best validation scores of the finished runs; NaN without one."""
+    """Mean over seeds of the best validation scores, diverged runs as the question says; NaN without one."""
+    fresh: frozenset[int] = frozenset()
+    """Of the setting that is reported: its seeds that took no part in choosing it."""
 
     @property
     def results(self) -> list[Result]:
@@ -136,6 +137,11 @@ class Evidence:
         """Return the setting of a variant that validation chose."""
         return self.settings[task, label][0]
 
+    def to_compare(self, task: str, label: str, baseline: str) -> Compared:
+        """Return the results of two variants that are compared on a task: of fresh seeds alone, where these suffice."""
+        ours, theirs = self.chosen(task, label), self.chosen(task, baseline)
+        return to_compare(ours.results, ours.fresh, theirs.results, theirs.fresh)
+
     def of_task(self, task: str) -> Result:
         """Return a result of the task, for what all of them have in common: name and direction of the score."""
         return next(self.chosen(task, label).runs[0].result for label in self.labels if (task, label) in self.settings)
@@ -164,9 +170,10 @@ def read_evidence(store: Store, question: Question, results: Sequence[Result]) -
 
 def _read_evidence(store: Store, selection: Selection) -> Evidence:
     runs = tuple(_runs(selection, store))
+    selection = replace(selection, results=tuple(run.result for run in runs))
     baseline = selection.question.baseline
     labels = sorted({run.result.label for run in runs}, key=lambda label: (label != baseline, label))
-    settings = _settings(runs, selection.searched)
+    settings = _settings(runs, selection)
     failed, unfinished = _without_result(store, {result.task for result in selection.results})
     chosen = [of_variant[0].runs[0].result.identity for of_variant in settings.values()]
     return Evidence(
@@ -204,35 +211,21 @@ def _run(number: int, result: Result, setting: str, store: Store) -> EndedRun:
     return EndedRun(number, result, setting, Curve(tuple(steps), tuple(scores)), gates, scored(result))
 
 
-def _settings(
-    runs: Sequence[EndedRun], searched: Mapping[str, tuple[str, ...]]
-) -> dict[tuple[str, str], tuple[Setting, ...]]:
-    groups: dict[tuple[str, str], dict[str, list[EndedRun]]] = {}
-    for run in runs:
-        groups.setdefault((run.result.task, run.result.label), {}).setdefault(run.setting, []).append(run)
-    found: dict[tuple[str, str], tuple[Setting, ...]] = {}
-    for (task, label), by_text in groups.items():
-        settings = [_setting(text, members, searched[task]) for text, members in by_text.items()]
-        higher = settings[0].runs[0].result.higher_is_better
-        found[task, label] = tuple(sorted(settings, key=lambda setting: _rank(setting, higher_is_better=higher)))
-    return found
-
-
-def _setting(text: str, runs: list[EndedRun], keys: Sequence[str]) -> Setting:
-    values = {key: value_of(runs[0].result.settings, key) for key in keys}
-    validation = summarise([run.judged for run in runs if run.finished]).mean
-    return Setting(text, values, tuple(runs), validation)
-
-
-def _rank(setting: Setting, *, higher_is_better: bool) -> tuple[int, int, float, str]:
-    # Settings with more seeds first: a final comparison over many seeds is not lost to one lucky trial of the search.
-    # A run that diverged puts its setting behind those without: the mean of the others would flatter it.
-    return (
-        -len({run.result.seed for run in setting.runs}),
-        setting.diverged,
-        worse(setting.validation, higher_is_better=higher_is_better),
-        setting.text,
-    )
+def _settings(runs: Sequence[EndedRun], selection: Selection) -> dict[tuple[str, str], tuple[Setting, ...]]:
+    by_identity = {run.result.identity: run for run in runs}
+    return {
+        cell: tuple(
+            Setting(
+                text=each.text,
+                values=each.values,
+                runs=tuple(by_identity[result.identity] for result in each.results),
+                validation=each.validation,
+                fresh=each.fresh,
+            )
+            for each in settings
+        )
+        for cell, settings in settings_tried(selection).items()
+    }
 
 
 def _without_result(store: Store, tasks: set[str]) -> tuple[tuple[Failure, ...], tuple[str, ...]]:

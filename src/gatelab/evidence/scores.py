@@ -1,12 +1,12 @@
 """Scores of stored runs: how tables name them, which way is better, and how runs are paired with the baseline's."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from gatelab.statistics import Pairs, Policy, diverged_score, pair_by_seed
+from gatelab.statistics import Counts, Pairs, Policy, Sample, diverged_score, pair_by_seed, sample
 from gatelab.store import Result
 
-__all__ = ["by_task", "paired", "score_header", "scored", "shown_name", "stand_in", "worse"]
+__all__ = ["by_seed", "mean_by_seed", "paired", "score_header", "scored", "shown_name", "stand_in", "worse"]
 
 
 def shown_name(result: Result) -> str:
@@ -27,17 +27,30 @@ def worse(score: float, *, higher_is_better: bool) -> float:
     return -score if higher_is_better else score
 
 
-def by_task(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Return the results of each task, tasks in alphabetical order."""
-    groups: dict[str, list[Result]] = {}
-    for result in sorted(results, key=lambda result: result.task):
-        groups.setdefault(result.task, []).append(result)
-    return groups
-
-
 def scored(result: Result) -> tuple[int, float]:
     """Return seed and test score of a run; NaN if it diverged."""
     return result.seed, result.test.score if result.status == "finished" else math.nan
+
+
+def mean_by_seed(scores: Iterable[tuple[int, float]], diverged_as: float | None) -> dict[int, float]:
+    """Return seed -> score, seeds in order: several runs of one seed count as one, by their mean.
+
+    A diverged run (NaN) has the score ``diverged_as``; with None, its seed has none (NaN).
+    """
+    seeds: dict[int, list[float]] = {}
+    for seed, score in scores:
+        filled = score if math.isfinite(score) or diverged_as is None else diverged_as
+        seeds.setdefault(seed, []).append(filled)
+    return {seed: math.fsum(seeds[seed]) / len(seeds[seed]) for seed in sorted(seeds)}
+
+
+def by_seed(results: Sequence[Result], diverged_as: float | None) -> Sample:
+    """Return the test scores of a variant on a task, one for each seed; see ``mean_by_seed``."""
+    scores = list(map(scored, results))
+    means = mean_by_seed(scores, diverged_as)
+    lost = len({seed for seed, score in scores if not math.isfinite(score)})
+    found = sample(list(means.values()))
+    return Sample(found.values, Counts(len(means), lost, found.counts.n_used))
 
 
 def stand_in(results: Sequence[Result], policy: Policy) -> float | None:

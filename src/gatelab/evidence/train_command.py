@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.errors import UserError
-from gatelab.keys import has_default
+from gatelab.keys import default_of, has_default
 from gatelab.language.library import variant_files
 from gatelab.language.parsing import canonical_text
 from gatelab.locations import command_line, conf_directory
@@ -19,9 +19,14 @@ _GROUPS = ("opening", "optimizer", "schedule", "task")
 _NAME = {"optimizer": "_target_"}  # the key that says which file of the group it was; elsewhere name
 
 
-def train_command(configuration: Mapping[str, Any], seeds: Sequence[int] = ()) -> str:
-    """Return the command that trains a frozen configuration, with its own seed or with several."""
+def train_command(configuration: Mapping[str, Any], seeds: Sequence[int] = (), runs_dir: str | None = None) -> str:
+    """Return the command that trains a frozen configuration, with its own seed or with several.
+
+    ``runs_dir``: the store that it trains into; None for the one of conf/.
+    """
     words = [*overrides(configuration), _seeds(seeds or [configuration["seed"]])]
+    if runs_dir is not None and Path(runs_dir) != Path(str(default_of("runs_dir"))):
+        words.append(f"runs_dir={override_value(runs_dir)}")
     flags = ["-m"] if len(seeds) > 1 else []
     return command_line("train", *flags, *words)
 
@@ -67,10 +72,28 @@ def _variant(variant: Mapping[str, Any]) -> list[str]:
     changed = {
         key: text for key, text in variant["equations"].items() if spelled.get(key, None if file else text) != text
     }
+    gone = [key for key in spelled if key not in variant["equations"]]
     return [
         f"variant={name}",
         *(f"{_new(key, spelled)}variant.equations.{key}={_quoted(text)}" for key, text in changed.items()),
+        *(f"~variant.equations.{key}" for key in gone),
+        *(_other_keys(variant, _yaml(file)) if file is not None else ()),
     ]
+
+
+def _other_keys(variant: Mapping[str, Any], original: Mapping[str, Any]) -> list[str]:
+    """Return the overrides of what is no equation: a file may have been edited since."""
+    standard = {"output": next(iter(original.get("state") or ()), None), **original}
+    words = [
+        f"{_new(key, original)}variant.{key}={override_value(variant[key])}"
+        for key in ("state", "output")
+        if key in variant and variant[key] != standard.get(key)
+    ]
+    roles, before = variant.get("roles") or {}, original.get("roles") or {}
+    words += [
+        f"{_new(role, before)}variant.roles.{role}={gate}" for role, gate in roles.items() if before.get(role) != gate
+    ]
+    return [*words, *(f"~variant.roles.{role}" for role in before if role not in roles)]
 
 
 def _new(key: str, known: Mapping[str, str]) -> str:

@@ -1,16 +1,16 @@
 """The table of variants: a row for each variant on each task, over its seeds."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gatelab.evidence.scores import by_task, paired, score_header, scored, shown_name, stand_in, worse
+from gatelab.evidence.choosing import Tried, settings_tried, to_compare
+from gatelab.evidence.question import Question
+from gatelab.evidence.scores import by_seed, paired, score_header, shown_name, stand_in, worse
 from gatelab.evidence.selection import Selection
 from gatelab.report.tables import ABSENT, Column, Table, seconds_text, significant
-from gatelab.statistics import sample, summarise
-from gatelab.store import Result
+from gatelab.statistics import summarise
 
 __all__ = ["variants_table"]
 
@@ -18,21 +18,25 @@ __all__ = ["variants_table"]
 def variants_table(selection: Selection) -> Table:
     """Return a row for each task, variant label and searched settings: counts, test scores, cost.
 
-    Ordered by task, then best mean first; the row of the baseline comes before the others of its task, and every other
-    row then has its mean gain over the baseline of the same settings, paired by seed: positive where the variant is
-    better. A diverged run scores as ``question.diverged`` says, in every number of the row. ``±`` is followed by the
-    sample standard deviation over runs. Mean seconds are those of all runs of the row. Of a variant with more than nine
-    settings only the one that validation chose is shown.
+    Ordered by task, then best mean first; the rows of the baseline come before the others of its task. The setting that
+    validation chose is marked, and has the gain that the page shows: over the baseline at the setting chosen for it,
+    paired by seed, positive where the variant is better. A diverged run scores as ``question.diverged`` says, and
+    several runs of one seed count as one, in every number of the row. ``±`` is followed by the sample standard
+    deviation over seeds. Mean seconds are those of all runs of the row. Of a variant with more than nine settings only
+    the chosen one is shown.
     """
     baseline = selection.question.baseline
     score = score_header(selection.results)
+    settings = settings_tried(selection)
     named = [Column("score", ("score",))] if score == "score" else []
     varied = [Column("settings", ("settings",))] if any(selection.searched.values()) else []
+    chosen = [Column("chosen", ("mark",))] if any(len(tried) > 1 for tried in settings.values()) else []
     compared = [Column(f"mean gain over {baseline}, paired by seed", ("gain", "pairs"), _gain, "right")]
     columns = [
         Column("task", ("task",)),
         Column("variant", ("variant",)),
         *varied,
+        *chosen,
         *named,
         Column("runs", ("n",), align="right"),
         Column("diverged", ("diverged",), align="right"),
@@ -44,65 +48,53 @@ def variants_table(selection: Selection) -> Table:
         Column("parameters", ("parameters_minimum", "parameters_maximum"), _whole_range, "right"),
         Column("mean seconds", ("seconds",), seconds_text, "right"),
     ]
-    rows = [row for group in by_task(selection.results).values() for row in _rows_of_task(group, selection)]
+    rows = [row for task, label in settings for row in _rows(settings, task, label, selection.question)]
+    higher = {result.task: result.higher_is_better for result in selection.results}
+    rows.sort(
+        key=lambda row: (
+            row["task"],
+            row["variant"] != baseline,
+            worse(row["mean"], higher_is_better=higher[row["task"]]),
+            row["variant"],
+            row["settings"],
+        )
+    )
     return Table(columns, rows)
 
 
 _MOST = 9  # settings of a variant that have a row each
-_Key = tuple[str, str]  # variant label, varied settings
+_Settings = Mapping[tuple[str, str], Sequence[Tried]]
 
 
-def _rows_of_task(results: Sequence[Result], selection: Selection) -> list[dict[str, Any]]:
-    baseline = selection.question.baseline
-    settings = selection.settings
-    groups: dict[_Key, list[Result]] = {}
-    for result in sorted(results, key=lambda result: (result.label, settings[result.identity])):
-        groups.setdefault((result.label, settings[result.identity]), []).append(result)
-    higher = results[0].higher_is_better
-    diverged_as = stand_in(results, selection.question.diverged)
-    rows = [_row(key, group, baseline, groups, diverged_as) for key, group in groups.items()]
-    for label in dict.fromkeys(label for label, _ in groups):
-        tried = [row for row in rows if row["variant"] == label]
-        if len(tried) > _MOST:
-            chosen = min(
-                tried, key=lambda row: worse(_validation(groups[label, row["settings"]]), higher_is_better=higher)
-            )
-            chosen["settings"] = f"best of {len(tried)} by validation: {chosen['settings']}"
-            rows = [row for row in rows if row["variant"] != label or row is chosen]
-    return sorted(
-        rows,
-        key=lambda row: (
-            row["variant"] != baseline,
-            worse(row["mean"], higher_is_better=higher),
-            row["variant"],
-            row["settings"],
-        ),
-    )
+def _rows(settings: _Settings, task: str, label: str, question: Question) -> list[dict[str, Any]]:
+    tried = settings[task, label]
+    baseline = settings.get((task, question.baseline or ""), ())
+    theirs = baseline[0] if baseline else None
+    rows = []
+    for place, each in enumerate(tried if len(tried) <= _MOST else tried[:1]):
+        row = _row(each, theirs, question)
+        chosen = place == 0 and len(tried) > 1
+        row |= {"chosen": chosen, "mark": "yes" if chosen else ""}
+        if question.baseline is not None:
+            compared = place == 0 and label != question.baseline and theirs is not None
+            row |= _gained(each, theirs, question) if compared and theirs else {"gain": None, "pairs": None}
+        rows.append(row)
+    if len(tried) > _MOST:
+        rows[0]["settings"] = f"best of {len(tried)} by validation: {rows[0]['settings']}"
+    return rows
 
 
-def _validation(group: Sequence[Result]) -> float:
-    """Return the mean of the best validation scores; NaN if a run diverged, which nobody would choose."""
-    if any(result.status != "finished" for result in group):
-        return math.nan
-    return math.fsum(result.validation.score for result in group) / len(group)
-
-
-def _row(
-    key: _Key,
-    group: Sequence[Result],
-    baseline: str | None,
-    groups: Mapping[_Key, Sequence[Result]],
-    diverged_as: float | None,
-) -> dict[str, Any]:
-    label, settings = key
-    scores = sample([scored(result)[1] for result in group], diverged_as=diverged_as)
+def _row(tried: Tried, baseline: Tried | None, question: Question) -> dict[str, Any]:
+    first = tried.results[0]
+    known = [*tried.results, *(baseline.results if baseline else ())]
+    scores = by_seed(tried.results, stand_in(known, question.diverged))
     summary = summarise(scores.values.tolist())
-    sizes = [result.parameters for result in group]
-    row: dict[str, Any] = {
-        "task": group[0].task,
-        "variant": label,
-        "settings": settings,
-        "score": shown_name(group[0]),
+    sizes = [result.parameters for result in tried.results]
+    return {
+        "task": first.task,
+        "variant": first.label,
+        "settings": tried.text,
+        "score": shown_name(first),
         "n": scores.counts.n,
         "diverged": scores.counts.n_diverged,
         "mean": summary.mean,
@@ -110,21 +102,18 @@ def _row(
         "median": summary.median,
         "minimum": summary.minimum,
         "maximum": summary.maximum,
-    }
-    if baseline is not None:
-        others = groups.get((baseline, settings)) if label != baseline else None
-        gains = paired(group, others, diverged_as).differences if others else None
-        row |= {
-            "gain": summarise(gains.values.tolist()).mean if gains else None,
-            "pairs": gains.counts.n_used if gains else None,
-        }
-    return row | {
-        "chance": group[0].chance,
-        "perfect": group[0].perfect,
+        "chance": first.chance,
+        "perfect": first.perfect,
         "parameters_minimum": min(sizes),
         "parameters_maximum": max(sizes),
-        "seconds": float(np.mean([result.seconds for result in group])),
+        "seconds": float(np.mean([result.seconds for result in tried.results])),
     }
+
+
+def _gained(ours: Tried, theirs: Tried, question: Question) -> dict[str, Any]:
+    both = to_compare(ours.results, ours.fresh, theirs.results, theirs.fresh)
+    gains = paired(both.ours, both.theirs, stand_in([*both.ours, *both.theirs], question.diverged)).differences
+    return {"gain": summarise(gains.values.tolist()).mean, "pairs": gains.counts.n_used}
 
 
 def _mean(mean: float, standard_deviation: float) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gatelab.evidence.analysis import Analysis, random
+from gatelab.evidence.scores import mean_by_seed
 from gatelab.report.drawing.drawing import INK, add_legend, drawn, hook, left_margin, shortened_label
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Absent, Block, Figure, Figures, MethodNote, Section, Text
@@ -95,8 +96,8 @@ def _scale(analysis: Analysis, task: str) -> tuple[float, float] | None:
 
 def _normalised(analysis: Analysis, task: str, label: str) -> Sample:
     result = analysis.evidence.of_task(task)
-    scores = [run.scored[1] for run in analysis.evidence.chosen(task, label).runs]
-    return sample(normalise(scores, chance=result.chance, perfect=result.perfect))
+    scores = mean_by_seed([run.scored for run in analysis.evidence.chosen(task, label).runs], None)
+    return sample(normalise(list(scores.values()), chance=result.chance, perfect=result.perfect))
 
 
 def _median(analysis: Analysis, task: str, label: str) -> float:

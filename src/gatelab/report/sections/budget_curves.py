@@ -47,7 +47,7 @@ def budget_curves(analysis: Analysis, task: str) -> dict[str, BudgetCurve]:
     evidence = analysis.evidence
     result = evidence.of_task(task)
     trials = {
-        label: [float("nan") if setting.diverged else setting.validation for setting in evidence.settings[task, label]]
+        label: [setting.validation for setting in evidence.settings[task, label]]
         for label in evidence.labels
         if len(evidence.settings.get((task, label), ())) >= FEWEST_TRIALS
     }

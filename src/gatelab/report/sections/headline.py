@@ -92,8 +92,8 @@ def _row(analysis: Analysis, task: str, label: str) -> dict[str, object]:
         "degenerate": interval.degenerate,
         "median": standing.location.median,
         "iqm": standing.location.iqm,
-        "runs": len(setting.runs),
-        "diverged": setting.diverged,
+        "runs": standing.sample.counts.n,
+        "diverged": standing.sample.counts.n_diverged,
     }
     if analysis.evidence.question.baseline is not None:
         row |= _compared(analysis.comparisons.get((task, label)))

@@ -167,16 +167,26 @@ def _best_table(analysis: Analysis, tasks: Sequence[str]) -> Table:
     return Table(columns, rows)
 
 
+_FRESH = 10  # seeds of a final comparison
+
+
 def _commands(analysis: Analysis) -> list[Block]:
-    """Return the commands that train the chosen setting of each variant again, with the seeds that it had or ten."""
+    """Return the commands of a final comparison: the chosen settings, at seeds that no run of the task has had."""
     evidence = analysis.evidence
     lines = []
-    for task, label in evidence.cells():
-        configuration = evidence.configurations.get(evidence.chosen(task, label).runs[0].result.identity)
-        if configuration is not None and len(settings_of(analysis, task, label)) > 1:
-            seeds = sorted({run.result.seed for run in evidence.chosen(task, label).runs})
-            enough = seeds if len(seeds) >= 10 else list(range(seeds[0], seeds[0] + 10))
-            lines.append(f"# {label} on {task}\n{train_command(configuration, enough)}")
+    for task in evidence.tasks:
+        labels = [label for label in evidence.labels if (task, label) in evidence.settings]
+        settings = [each for label in labels for each in evidence.settings[task, label]]
+        enough = all(len(evidence.chosen(task, label).fresh) >= _FRESH for label in labels)
+        if enough or len(settings) == len(labels):
+            continue
+        first = 1 + max(run.result.seed for each in settings for run in each.runs)
+        for label in labels:  # the baseline too, whatever was tried of it: pairs have one seed
+            configuration = evidence.configurations.get(evidence.chosen(task, label).runs[0].result.identity)
+            if configuration is not None:
+                command = train_command(configuration, range(first, first + _FRESH), evidence.place)
+                lines.append(f"# {label} on {task}\n{command}")
     if not lines:
         return []
-    return [Code(f"Train the best {counted(len(lines), 'setting')} with ten seeds or more", "\n".join(lines))]
+    title = f"Train the best {counted(len(lines), 'setting')} of {evidence.place} with {_FRESH} fresh seeds"
+    return [Code(title, "\n".join(lines))]

@@ -15,12 +15,11 @@ def settings_of(analysis: Analysis, task: str, label: str) -> tuple[Setting, ...
 
 
 def by_validation(analysis: Analysis, task: str, label: str) -> list[Setting]:
-    """Return the settings, the best first, those with a diverged run last; a number of seeds plays no part here."""
+    """Return the settings, the best first; a number of seeds plays no part here."""
     higher = analysis.evidence.of_task(task).higher_is_better
     return sorted(
         settings_of(analysis, task, label),
         key=lambda setting: (
-            setting.diverged > 0,
             worse(setting.validation, higher_is_better=higher),
             setting.text,
         ),

@@ -144,7 +144,29 @@ def _notes(analysis: Analysis) -> list[str]:
     failed = f", {len(evidence.failed)} failed" if evidence.failed else ""
     notes.append(f"{ended}{failed}{told[question.diverged] if diverged else ''}.")
     if evidence.search:
-        notes.append("The setting of each variant was chosen by validation, among those with the most seeds.")
+        notes += _choices(analysis)
+    return notes
+
+
+def _choices(analysis: Analysis) -> list[str]:
+    """Return how settings were chosen, and at which seeds they are compared."""
+    evidence = analysis.evidence
+    notes = [
+        "The setting of each variant was chosen by its mean validation score, among those with at least half as many"
+        " seeds as the one with the most."
+    ]
+    for task, label in evidence.cells():
+        counts = sorted(len({run.result.seed for run in each.runs}) for each in evidence.settings[task, label])
+        if counts[0] < counts[-1]:
+            notes.append(f"Settings of {label} on {task} have {counts[0]} to {counts[-1]} seeds.")
+    for (task, label), comparison in analysis.comparisons.items():
+        left_out = evidence.to_compare(task, label, evidence.question.baseline or "").left_out
+        if left_out:
+            fresh = counted(len(comparison.pairs.seeds), "fresh seed")
+            chose = (
+                f"{counted(left_out, 'seed')} that took part in choosing {'is' if left_out == 1 else 'are'} left out"
+            )
+            notes.append(f"{label} on {task} is compared at {fresh}; {chose}.")
     return notes
 
 
