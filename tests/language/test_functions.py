@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from gatelab.language.functions import COMPOSED, ELEMENTARY, FUNCTIONS, ROW_FUNCTIONS
-from gatelab.language.parsing import RESERVED, parse_equation
+from gatelab.language.parsing import parse_equation
+from gatelab.language.word_table import RESERVED
 from tests.language.examples import evaluate
 
 TOLERANCE = 1e-12

@@ -110,9 +110,10 @@ def _of_opening(run: RunConfiguration) -> Iterator[Idle]:
         if opening.name == "zero" and not any(parameter.kind == "bias" for parameter in variant.parameters):
             yield Idle("opening.name", opening.name, "default", f"variant '{variant.name}' has no biases")
         return
-    roles = ("retain", "write", "expose")
+    first, *others = roles = opening.roles()
     if not any(getattr(opening, role) for role in roles):
-        yield Idle("opening.name", "given", "default", "opening.retain, write and expose are null")
+        listed = f"opening.{first}, {', '.join(others[:-1])} and {others[-1]}"
+        yield Idle("opening.name", "given", "default", f"{listed} are null")
     for role in roles if not variant.roles else ():
         yield Idle(f"opening.{role}", _plain(getattr(opening, role)), None, f"variant '{variant.name}' has no gates")
 
@@ -204,7 +205,7 @@ def _too_easy(run: RunConfiguration) -> Iterator[str]:
 
 def _too_many_numbers(run: RunConfiguration) -> Iterator[str]:
     opening, width = run.opening, run.model.hidden_size
-    for role in ("retain", "write", "expose") if isinstance(opening, Given) else ():
+    for role in opening.roles() if isinstance(opening, Given) else ():
         numbers = getattr(opening, role) or ()
         if len(numbers) > width:
             unused = len(numbers) - width

@@ -1,8 +1,10 @@
 """A variant without its biases, as torch.nn.LSTM has none with ``bias=False``."""
 
-import ast
-
+from gatelab.language.parsing import canonical_text
+from gatelab.language.splicing import spelled
+from gatelab.language.tree import Expression, Learned, Linear, walk
 from gatelab.language.variant import Variant
+from gatelab.language.word_table import MAPS
 
 __all__ = ["without_biases"]
 
@@ -16,21 +18,17 @@ def without_biases(variant: Variant) -> Variant:
         UserError: the variant is foreign.
     """
     variant.check_equations("take biases out of (bias=False)")
-    texts = {name: _without(text) for name, text in variant.equations.items()}
+    canonical = variant.respelled()
+    texts = {name: _without(text, canonical.trees[name]) for name, text in canonical.equations.items()}
     return Variant.from_mapping({**variant.mapping(), "equations": texts}, f"variant '{variant.name}' without biases")
 
 
-def _without(text: str) -> str:
-    tree = ast.parse(text, mode="eval")
-    return ast.unparse(_Projections().visit(tree))
-
-
-class _Projections(ast.NodeTransformer):
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
-        if name == "bias":
-            return ast.copy_location(ast.Constant(0), node)
-        if name == "linear":
-            node.func = ast.Name("project", ast.Load())
-        return node
+def _without(text: str, tree: Expression) -> str:
+    # from the end, so that the places before stay what they are; a map of the form identity has its bias as a part
+    linear, project = MAPS
+    for part in sorted(walk(tree), key=lambda part: part.span.start, reverse=True):
+        if (isinstance(part, Linear) and part.bias is not None) or (isinstance(part, Learned) and part.kind == "bias"):
+            end = part.span.start + len(linear)
+            new = project if spelled(text, part).startswith(linear) else "0"
+            text = text[: part.span.start] + new + text[end if new == project else part.span.stop :]
+    return canonical_text(text)

@@ -2,13 +2,15 @@
 
 from collections import ChainMap
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from gatelab.errors import UserError
 from gatelab.language.ordering import nearest_order
 from gatelab.language.parsing import LearnedTensor, parse_equation
 from gatelab.language.tree import Expression, Read, When, walk
+from gatelab.language.word_table import INPUT
 
-__all__ = ["alive", "in_order", "parsed"]
+__all__ = ["added_first", "alive", "in_order", "parsed"]
 
 
 def parsed(
@@ -22,7 +24,7 @@ def parsed(
     Raises:
         UserError: naming file, equation and place.
     """
-    scope: dict[str, When] = {"x": "input", **dict.fromkeys(states, "previous")}
+    scope: dict[str, When] = {INPUT: "input", **dict.fromkeys(states, "previous")}
     trees: dict[str, Expression] = {}
     parameters: dict[str, tuple[LearnedTensor, ...]] = {}
     later = dict.fromkeys(texts)
@@ -37,6 +39,12 @@ def parsed(
         )
         scope[name] = "now"
     return trees, parameters
+
+
+def added_first(texts: Mapping[str, Any], original: Collection[str]) -> dict[str, Any]:
+    """Return equations with those that the original has not in front: what an edit adds runs first."""
+    added = {name: text for name, text in texts.items() if name not in original}
+    return {**added, **{name: text for name, text in texts.items() if name in original}}
 
 
 def in_order(trees: Mapping[str, Expression], where: str) -> dict[str, Expression]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gatelab.errors import UserError, suggest
 from gatelab.language.edits import FACTORS, applied
+from gatelab.language.equations import added_first
 from gatelab.language.random_edits import mutated
 from gatelab.language.variant import Variant
 from gatelab.locations import command_line, conf_directory
@@ -73,8 +74,9 @@ def edited_variant(mapping: Mapping[str, Any], files: Mapping[str, Path] | None 
     variant = checked(plain)
     if len(plain) < len(mapping):
         variant.check_equations("edit")
-        # the equations can be read now that they have been checked
-        variant = checked({key: value for key, value in applied(mapping, where).items() if key != "mutate"})
+        # the equations can be read now that they have been checked, in the order in which they were
+        ordered = {**mapping, "equations": added_first(mapping["equations"], original)}
+        variant = checked({key: value for key, value in applied(ordered, where).items() if key != "mutate"})
     seed = mapping.get("mutate")
     if seed is None:
         return variant

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from gatelab.errors import UserError, suggest
 from gatelab.language.functions import FUNCTIONS, Function
@@ -22,20 +22,21 @@ from gatelab.language.tree import (
     ParameterKind,
     Read,
     Span,
+    Symbol,
     When,
 )
 from gatelab.language.weight_forms import SQUARE, Form
+from gatelab.language.word_table import IDENTITY, INPUT, LEARNED, MAP_OPTIONS, MAPS, RESERVED, STARTING, Starting
 
-__all__ = ["RESERVED", "LearnedTensor", "canonical_text", "fail", "parse_equation"]
+__all__ = ["LearnedTensor", "canonical_text", "fail", "parse_equation"]
 
 LONGEST = 2000  # characters of one equation: far beyond any paper's, far below what exhausts the parser
 DEEPEST = 60  # nested operations
 _SHOWN = 100  # characters of one equation, in an error
 
-_STARTING_WITH: dict[str, ParameterKind] = {"vector": "vector", "scalar": "scalar"}
-_LEARNED = ("linear", "project", "diag", "bias", *_STARTING_WITH)
-RESERVED = frozenset({"x", *FUNCTIONS, *_LEARNED})
-"""Names that an equation cannot have."""
+_STARTING: dict[str, Starting] = {word: word for word in STARTING}
+_SQUARE = {kind: kind for kind in SQUARE}
+_OPTIONS = "=, ".join(MAP_OPTIONS[:-1]) + f"= and {MAP_OPTIONS[-1]}="
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def parse_equation(
     return parser.expression(tree, 0), tuple(parser.parameters)
 
 
-_OPERATORS: dict[type[ast.operator], Literal["+", "-", "*", "/", "**"]] = {
+_OPERATORS: dict[type[ast.operator], Symbol] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**",
 }  # fmt: skip
 
@@ -172,7 +173,7 @@ class _Parser:
                 if symbol == "**" and not isinstance(second, Number):
                     fail(self.where, self.text, second.span, "an exponent must be a number")
                 return Operation(symbol, first, second, span)
-            case ast.Call(func=ast.Name(id="linear" | "project" as name), args=arguments, keywords=keywords):
+            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords) if name in MAPS:
                 return self._linear(name, arguments, keywords, span, depth)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self._call(name, arguments, span, self._span(node.func), depth)
@@ -183,8 +184,8 @@ class _Parser:
                 fail(self.where, self.text, span, "only numbers, names, + - * / ** and functions are allowed")
 
     def _call(self, name: str, arguments: list[ast.expr], span: Span, name_span: Span, depth: int) -> Expression:
-        if name not in self.functions and name not in _LEARNED:
-            known = sorted(RESERVED - {"x"})
+        if name not in self.functions and name not in LEARNED:
+            known = sorted(RESERVED - {INPUT})
             hint = suggest(name, known) or f"; known: {', '.join(known)}"
             fail(self.where, self.text, name_span, f"unknown function '{name}'{hint}")
         if name == "diag":
@@ -195,8 +196,8 @@ class _Parser:
         if name == "bias":
             self._expect(name, len(arguments), 0, span)
             return Learned(self._parameter("bias"), "bias", span)
-        if name in _STARTING_WITH:
-            kind = _STARTING_WITH[name]
+        if name in _STARTING:
+            kind = _STARTING[name]
             if name != "vector" or len(arguments) != 2:
                 self._expect(name, len(arguments), 1, span)
             starts = [self.expression(argument, depth + 1) for argument in arguments]
@@ -217,32 +218,32 @@ class _Parser:
     ) -> Expression:
         if len(keywords) > 1:
             place = self._span(keywords[1].value)
-            fail(self.where, self.text, place, f"{name}() takes one of blocks=, rank=, form= and tied=, not several")
+            fail(self.where, self.text, place, f"{name}() takes one of {_OPTIONS}, not several")
         for keyword in keywords:
-            if keyword.arg not in ("blocks", "rank", "form", "tied"):
+            if keyword.arg not in MAP_OPTIONS:
                 given = "**" if keyword.arg is None else f"{keyword.arg}="
-                problem = f"{name}() knows blocks=, rank=, form= and tied=, no '{given}'"
+                problem = f"{name}() knows {_OPTIONS}, no '{given}'"
                 fail(self.where, self.text, self._span(keyword.value), problem)
         if not arguments:
             fail(self.where, self.text, span, f"{name}() needs at least one source; for a bias alone write bias()")
         sources = tuple(self.expression(argument, depth + 1) for argument in arguments)
         forms: tuple[Form | None, ...] = (None,) * len(sources)
         for keyword in keywords:
-            if keyword.arg == "form" and isinstance(keyword.value, ast.Name) and keyword.value.id == "identity":
+            if keyword.arg == "form" and isinstance(keyword.value, ast.Name) and keyword.value.id == IDENTITY:
                 return self._sum(name, sources, span)
             forms = self._forms(keyword, len(sources))
         weights = tuple(
             self._parameter("weight", source=ast.unparse(argument), form=form)
             for argument, form in zip(arguments, forms, strict=True)
         )
-        return Linear(sources, weights, self._parameter("bias") if name == "linear" else None, span)
+        return Linear(sources, weights, self._parameter("bias") if name == MAPS[0] else None, span)
 
     def _sum(self, name: str, sources: tuple[Expression, ...], span: Span) -> Expression:
         """Return the sum of sources that meet the identity instead of learned weights."""
         total = sources[0]
         for source in sources[1:]:
             total = Operation("+", total, source, span)
-        if name == "project":
+        if name != MAPS[0]:
             return total
         return Operation("+", total, Learned(self._parameter("bias"), "bias", span), span)
 
@@ -254,10 +255,10 @@ class _Parser:
                 return (Form(kind, count),) * sources
             case ("blocks" | "rank" as kind, _):
                 fail(self.where, self.text, place, f"{kind}= takes a number from 1 on")
-            case ("form", ast.Name(id="antisymmetric" | "symmetric" | "orthogonal" as kind)):
-                return (Form(kind),) * sources
+            case ("form", ast.Name(id=square)) if square in _SQUARE:
+                return (Form(_SQUARE[square]),) * sources
             case ("form", _):
-                fail(self.where, self.text, place, f"form= takes one of {', '.join(SQUARE)}, identity")
+                fail(self.where, self.text, place, f"form= takes one of {', '.join(SQUARE)}, {IDENTITY}")
             case ("tied", ast.Name(id=other)):
                 return self._tied(other, sources, place)
             case _:

@@ -5,19 +5,20 @@ activations are exchanged, put in and taken out, operations exchanged, terms rep
 Where their graph has nodes, here are the expressions of the equations.
 """
 
-import ast
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gatelab.errors import UserError
-from gatelab.language.edits import IDENTITY
 from gatelab.language.functions import FUNCTIONS
+from gatelab.language.splicing import is_call, is_operation, parts, replaced, spelled
+from gatelab.language.tree import Expression, FunctionCall, Operation, Read, Symbol
 from gatelab.language.variant import Variant
+from gatelab.language.word_table import IDENTITY, INPUT
 
 __all__ = ["mutated"]
 
-_OPERATIONS: tuple[type[ast.operator], ...] = (ast.Add, ast.Sub, ast.Mult)
+_SYMBOLS: tuple[Symbol, ...] = ("+", "-", "*")
 _TRIES = 400
 
 
@@ -30,13 +31,14 @@ def mutated(mapping: Mapping[str, Any], seed: int, where: str = "variant") -> Va
     Raises:
         UserError: the mapping is wrong, or no edit was found.
     """
-    original = Variant.from_mapping(mapping, where)
-    original.check_equations("edit")
+    given = Variant.from_mapping(mapping, where)
+    given.check_equations("edit")
+    original = given.respelled()
     draw = random.Random(f"{seed}")
     for _ in range(_TRIES):
         name = draw.choice(list(original.equations))
         edit = draw.choice(_EDITS)
-        text = edit(original.equations[name], _vectors(original, name), draw)
+        text = edit(original.equations[name], original.trees[name], _vectors(original, name), draw)
         if text is None or text == original.equations[name]:
             continue
         changed = {**original.mapping(), "equations": {**original.equations, name: text}}
@@ -55,7 +57,7 @@ def _valid(mapping: Mapping[str, Any], where: str) -> Variant | None:
 
 
 def _worth_trying(candidate: Variant, original: Variant) -> bool:
-    reads_input = any(parameter.source == "x" for parameter in candidate.parameters)
+    reads_input = any(parameter.source == INPUT for parameter in candidate.parameters)
     same_sizes = candidate.needs_equal_sizes == original.needs_equal_sizes
     return candidate.states == original.states and reads_input and same_sizes and (
         candidate.equations != original.equations
@@ -75,84 +77,61 @@ def _vectors(variant: Variant, name: str) -> list[str]:
     return list(dict.fromkeys([*variant.states, *(other for other in above if variant.sizes[other] == "hidden")]))
 
 
-def _nodes(tree: ast.expr, wanted: Callable[[ast.expr], bool]) -> list[ast.expr]:
-    """Return the expressions of a tree outside the arguments of linear maps, which stay what they are."""
-    found = [tree] if wanted(tree) else []
-    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id in ("vector", "scalar", "bias"):
-        return found
-    for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.expr) and not (isinstance(tree, ast.Call) and child is tree.func):
-            found += _nodes(child, wanted)
-    return found
+def _is_activation(part: Expression) -> bool:
+    return isinstance(part, FunctionCall) and part.function in _activations()
 
 
-def _is_activation(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _activations()
-
-
-def _replaced(tree: ast.expr, target: ast.expr, new: str) -> str:
-    class Replace(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> Any:
-            return ast.parse(new, mode="eval").body if node is target else self.generic_visit(node)
-
-    return ast.unparse(Replace().visit(tree))
-
-
-def _exchange_activation(text: str, _readable: list[str], draw: random.Random) -> str | None:
-    tree = ast.parse(text, mode="eval").body
-    calls = _nodes(tree, _is_activation)
+def _exchange_activation(text: str, tree: Expression, _readable: list[str], draw: random.Random) -> str | None:
+    calls = parts(tree, _is_activation)
     if not calls:
         return None
     call = draw.choice(calls)
-    assert isinstance(call, ast.Call)
-    inside = ", ".join(map(ast.unparse, call.args))
+    assert isinstance(call, FunctionCall)
+    inside = ", ".join(spelled(text, argument) for argument in call.arguments)
     chosen = draw.choice(_activations())
-    return _replaced(tree, call, inside if chosen == IDENTITY else f"{chosen}({inside})")
+    return replaced(text, call, inside if chosen == IDENTITY else f"{chosen}({inside})")
 
 
-def _insert_activation(text: str, _readable: list[str], draw: random.Random) -> str | None:
-    tree = ast.parse(text, mode="eval").body
-    target = draw.choice(_nodes(tree, lambda node: isinstance(node, ast.Name | ast.BinOp | ast.Call)) or [tree])
+def _insert_activation(text: str, tree: Expression, _readable: list[str], draw: random.Random) -> str | None:
+    found = parts(tree, lambda part: isinstance(part, Read) or is_operation(part) or is_call(part))
+    target = draw.choice(found or [tree])
     chosen = draw.choice([name for name in _activations() if name != IDENTITY])
-    return _replaced(tree, target, f"{chosen}({ast.unparse(target)})")
+    return replaced(text, target, f"{chosen}({spelled(text, target)})")
 
 
-def _exchange_operation(text: str, _readable: list[str], draw: random.Random) -> str | None:
-    tree = ast.parse(text, mode="eval").body
-    operations = _nodes(tree, lambda node: isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS)
-    if not operations:
+def _drawn_operation(tree: Expression, draw: random.Random) -> Operation | None:
+    found = [one for one in parts(tree, is_operation) if isinstance(one, Operation) and one.symbol in _SYMBOLS]
+    return draw.choice(found) if found else None
+
+
+def _exchange_operation(text: str, tree: Expression, _readable: list[str], draw: random.Random) -> str | None:
+    target = _drawn_operation(tree, draw)
+    if target is None:
         return None
-    target = draw.choice(operations)
-    assert isinstance(target, ast.BinOp)
-    other = draw.choice([operation for operation in _OPERATIONS if operation is not type(target.op)])()
-    return _replaced(tree, target, ast.unparse(ast.BinOp(target.left, other, target.right)))
+    other = draw.choice([symbol for symbol in _SYMBOLS if symbol != target.symbol])
+    return replaced(text, target, f"({spelled(text, target.left)}) {other} ({spelled(text, target.right)})")
 
 
-def _keep_one_side(text: str, _readable: list[str], draw: random.Random) -> str | None:
-    tree = ast.parse(text, mode="eval").body
-    operations = _nodes(tree, lambda node: isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS)
-    if not operations:
+def _keep_one_side(text: str, tree: Expression, _readable: list[str], draw: random.Random) -> str | None:
+    target = _drawn_operation(tree, draw)
+    if target is None:
         return None
-    target = draw.choice(operations)
-    assert isinstance(target, ast.BinOp)
-    return _replaced(tree, target, ast.unparse(draw.choice([target.left, target.right])))
+    return replaced(text, target, spelled(text, draw.choice([target.left, target.right])))
 
 
-def _read_another(text: str, readable: list[str], draw: random.Random) -> str | None:
-    tree = ast.parse(text, mode="eval").body
-    names = _nodes(tree, lambda node: isinstance(node, ast.Name))
+def _read_another(text: str, tree: Expression, readable: list[str], draw: random.Random) -> str | None:
+    names = parts(tree, lambda part: isinstance(part, Read))
     if not names or not readable:
         return None
-    return _replaced(tree, draw.choice(names), draw.choice(readable))
+    return replaced(text, draw.choice(names), draw.choice(readable))
 
 
-def _complement(text: str, readable: list[str], draw: random.Random) -> str | None:
+def _complement(text: str, tree: Expression, readable: list[str], draw: random.Random) -> str | None:
     """Replace a vector by 1 − it, or multiply a term with another vector: gates are made so."""
-    tree = ast.parse(text, mode="eval").body
-    target = draw.choice(_nodes(tree, lambda node: isinstance(node, ast.Name | ast.Call)) or [tree])
-    inside = ast.unparse(target)
+    target = draw.choice(parts(tree, lambda part: isinstance(part, Read) or is_call(part)) or [tree])
+    inside = spelled(text, target)
     factor = draw.choice(readable) if readable and draw.random() < 0.5 else None
-    return _replaced(tree, target, f"(1 - {inside})" if factor is None else f"{factor}*({inside})")
+    return replaced(text, target, f"1 - ({inside})" if factor is None else f"{factor}*({inside})")
 
 
 _EDITS = (

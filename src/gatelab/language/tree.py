@@ -15,6 +15,7 @@ __all__ = [
     "ParameterKind",
     "Read",
     "Span",
+    "Symbol",
     "When",
     "children",
     "walk",
@@ -22,6 +23,7 @@ __all__ = [
 
 ParameterKind = Literal["weight", "diagonal", "bias", "vector", "scalar"]
 When = Literal["input", "previous", "now"]
+Symbol = Literal["+", "-", "*", "/", "**"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Negation:
 class Operation:
     """Element-wise ``left symbol right``; the exponent of ``**`` is always a number."""
 
-    symbol: Literal["+", "-", "*", "/", "**"]
+    symbol: Symbol
     left: "Expression"
     right: "Expression"
     span: Span = field(compare=False, repr=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gatelab.errors import UserError, one_line, suggest
-from gatelab.language.equations import alive, in_order, parsed
+from gatelab.language.equations import added_first, alive, in_order, parsed
 from gatelab.language.foreign import FOREIGN, known_foreign
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.parsing import LearnedTensor, canonical_text
@@ -38,7 +38,7 @@ class Variant:
         notes: where paper and common implementations differ, or other remarks.
         states: names that are carried from step to step, in declared order.
         equations: right-hand side of each equation, in running order, in canonical spelling.
-        trees: the same, parsed.
+        trees: the same, parsed; spans are columns of the text that was parsed, as :meth:`respelled` says.
         output: the equation that leaves the layer.
         roles: role -> equation, for openings and diagnostics.
         parameters: every learned tensor, in running order.
@@ -159,10 +159,12 @@ class Variant:
         texts = mapping.get("equations")
         if not isinstance(texts, Mapping):
             return Variant.from_mapping(mapping, where)
-        added = {name: text for name, text in texts.items() if name not in original}
-        kept = {name: text for name, text in texts.items() if name in original}
-        changed = [name for name, text in kept.items() if str(text) != str(original[name])]
-        return Variant.from_mapping({**mapping, "equations": {**added, **kept}}, where, [*added, *changed])
+        edited = [name for name, text in texts.items() if name not in original or str(text) != str(original[name])]
+        return Variant.from_mapping({**mapping, "equations": added_first(texts, original)}, where, edited)
+
+    def respelled(self) -> "Variant":
+        """Return the same variant parsed from its canonical texts, so that the spans of trees are columns of these."""
+        return Variant.from_mapping(self.mapping(), f"variant '{self.name}'")
 
     def mapping(self) -> dict[str, Any]:
         """Return the content of a file that would define this variant."""

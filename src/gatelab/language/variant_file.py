@@ -5,13 +5,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gatelab.errors import UserError, one_line, suggest
-from gatelab.language.parsing import RESERVED
+from gatelab.language.word_table import RESERVED, ROLES
 
-__all__ = ["COMPUTED", "KEYS", "ROLES", "checked_roles", "equation_texts", "state_names"]
-
-ROLES = ("retain", "write", "expose", "reset", "opening")
-"""What a gate can be declared to do: keep the state, let new content in, let the state out, hide the state from the
-candidate; ``opening`` names the equation whose bias an opening sets, where that is not the retaining gate's own."""
+__all__ = ["COMPUTED", "KEYS", "checked_roles", "equation_texts", "state_names"]
 
 KEYS = ("name", "source", "notes", "state", "equations", "output", "roles", "module")
 """Keys of a file; ``module`` names a foreign variant."""

@@ -5,13 +5,15 @@ made of them before a sequence begins, so that every path sees plain matrices.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from gatelab.errors import UserError
 
 __all__ = ["SQUARE", "Form", "part_shapes"]
 
-SQUARE = ("antisymmetric", "symmetric", "orthogonal")
+Square = Literal["antisymmetric", "symmetric", "orthogonal"]
+
+SQUARE: tuple[Square, ...] = get_args(Square)
 """Forms of square matrices: M − Mᵀ, M + Mᵀ, and exp(M − Mᵀ), of a learned M."""
 
 
@@ -26,7 +28,7 @@ class Form:
         other: of a tied weight, the parameter it is.
     """
 
-    kind: Literal["blocks", "rank", "antisymmetric", "symmetric", "orthogonal", "tied"]
+    kind: Square | Literal["blocks", "rank", "tied"]
     count: int = 0
     other: str = ""
 

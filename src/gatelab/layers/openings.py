@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from gatelab.errors import UserError, suggest
 from gatelab.language import Variant
 from gatelab.language.tree import Read, walk
+from gatelab.language.word_table import ROLES
 from gatelab.locations import conf_directory
 from gatelab.outside import Named, entry_point_names, outside_class
 from gatelab.reading import read_yaml
@@ -160,6 +161,11 @@ class Given(Opening):
             return (float(value),)
         return tuple(value) if isinstance(value, list) else value
 
+    @classmethod
+    def roles(cls) -> tuple[str, ...]:
+        """Return the roles that can have numbers."""
+        return tuple(role for role in ROLES if role in cls.model_fields)
+
     def check(self, variant: Variant) -> None:
         """Raise a UserError if a number is for a role that no gate with a bias has.
 
@@ -173,7 +179,7 @@ class Given(Opening):
 
     @property
     def _listed(self) -> dict[str, tuple[float, ...]]:
-        roles = {"retain": self.retain, "write": self.write, "expose": self.expose}
+        roles = {role: getattr(self, role) for role in self.roles()}
         return {role: values for role, values in roles.items() if values is not None}
 
     def apply(self, rnn: "RNN", random: np.random.Generator) -> None:
