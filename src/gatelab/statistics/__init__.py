@@ -10,10 +10,10 @@ from gatelab.statistics.budget import BudgetCurve, expected_best
 from gatelab.statistics.curves import area_under_curve, time_to_threshold
 from gatelab.statistics.effects import Effect, cliffs_delta, cohens_d, cohens_dz, hedges_correction
 from gatelab.statistics.improvement import probability_of_improvement, probability_of_improvement_paired
-from gatelab.statistics.intervals import Interval, Method, student_interval
+from gatelab.statistics.intervals import Interval, Method, median_interval, student_interval
 from gatelab.statistics.location import Location, Statistic, StatisticName, interquartile_mean, locate, mean, median
 from gatelab.statistics.multiplicity import Family, holm
-from gatelab.statistics.pairs import Pairs, pair_by_seed
+from gatelab.statistics.pairs import Pairs, pair_by_seed, pair_typical_runs
 from gatelab.statistics.planning import SeedPlan, plan_comparison
 from gatelab.statistics.power import (
     Distribution,
@@ -25,7 +25,15 @@ from gatelab.statistics.power import (
 from gatelab.statistics.profiles import Profile, normalise, performance_profile
 from gatelab.statistics.ranks import FEWEST_TASKS, Ranks, Refusal, rank_variants
 from gatelab.statistics.samples import Counted, Counts, Policy, Sample, Scores, as_sample, diverged_score, sample
-from gatelab.statistics.significance import Significance, sign_flip_test, smallest_p, welch_test, wilcoxon_test
+from gatelab.statistics.shares import exact_share, wilson_share
+from gatelab.statistics.significance import (
+    Significance,
+    sign_flip_test,
+    smallest_p,
+    typical_test,
+    welch_test,
+    wilcoxon_test,
+)
 from gatelab.statistics.summary import Summary, summarise
 from gatelab.statistics.survival import Survival, survive
 
@@ -63,6 +71,7 @@ __all__ = [
     "cohens_d",
     "cohens_dz",
     "diverged_score",
+    "exact_share",
     "expected_best",
     "hedges_correction",
     "holm",
@@ -70,8 +79,10 @@ __all__ = [
     "locate",
     "mean",
     "median",
+    "median_interval",
     "normalise",
     "pair_by_seed",
+    "pair_typical_runs",
     "performance_profile",
     "plan_comparison",
     "power_of_t_test",
@@ -88,6 +99,8 @@ __all__ = [
     "summarise",
     "survive",
     "time_to_threshold",
+    "typical_test",
     "welch_test",
     "wilcoxon_test",
+    "wilson_share",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from gatelab.statistics.samples import Counts, Sample
 
-__all__ = ["Pairs", "pair_by_seed"]
+__all__ = ["Pairs", "pair_by_seed", "pair_typical_runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,29 @@ def pair_by_seed(
         only_scores=len(ours.keys() - theirs.keys()),
         only_baseline=len(theirs.keys() - ours.keys()),
     )
+
+
+def pair_typical_runs(
+    scores: Iterable[tuple[int, float]],
+    baseline: Iterable[tuple[int, float]],
+    *,
+    higher_is_better: bool,
+    diverged_as: float,
+) -> Pairs:
+    """Pair as ``pair_by_seed`` does, for a test of typical runs: there a diverged run speaks for neither side.
+
+    It gets the median of the finished runs of both sides at the common seeds, so that the run beside it counts by the
+    side of the middle on which it lies. Which run of a pair is whose changes neither the median nor the sizes of the
+    differences, and flipping signs stays exact. Where more than half of the pairs have a diverged run, diverging is
+    what is typical: such runs then get ``diverged_as``.
+    """
+    ours, theirs = list(scores), list(baseline)
+    whole = pair_by_seed(ours, theirs, higher_is_better=higher_is_better)
+    common = {seed for seed, _ in ours} & {seed for seed, _ in theirs}
+    finished = [score for seed, score in (*ours, *theirs) if seed in common and math.isfinite(score)]
+    neutral = finished and 2 * whole.n_diverged <= whole.n
+    stand_in = float(np.median(finished)) if neutral else diverged_as
+    return pair_by_seed(ours, theirs, higher_is_better=higher_is_better, diverged_as=stand_in)
 
 
 def _by_seed(scores: Iterable[tuple[int, float]]) -> Mapping[int, list[float]]:

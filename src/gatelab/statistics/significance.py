@@ -1,17 +1,18 @@
 """Two-sided tests of a difference to the baseline."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.statistics.location import standard_deviation
-from gatelab.statistics.samples import ROUNDING, Counted, Scores, as_sample
+from gatelab.statistics.samples import ROUNDING, Counted, Sample, Scores, as_sample
 
-__all__ = ["Significance", "sign_flip_test", "smallest_p", "welch_test", "wilcoxon_test"]
+__all__ = ["Significance", "sign_flip_test", "smallest_p", "typical_test", "welch_test", "wilcoxon_test"]
 
 MOST_ENUMERATED = 20  # values whose sign patterns are all gone through: half a million sums
+LARGEST = 1.5  # medians of the sizes of differences, at which one is cut off in the test of typical runs
 MOST_RANKED = 200  # values whose rank sums are enumerated
 NUMBERS_AT_ONCE = 4_000_000
 
@@ -27,7 +28,8 @@ class Significance(Counted):
     p: float
     """Two-sided, in (0, 1]; never 0."""
     smallest_p: float
-    """The smallest p that this test can reach with as many values; 0 for Welch's, which has no smallest."""
+    """The smallest p that this test can reach with as many values that differ from zero; 0 for Welch's, which has no
+    smallest."""
     exact: bool
     """Whether all arrangements were enumerated; False for Monte Carlo and for approximations."""
     degenerate: bool
@@ -42,7 +44,8 @@ def sign_flip_test(
     All 2^n sign patterns up to n = 20 (exact, needs no generator); beyond, ``resamples`` random patterns with
     p = (1 + as extreme) / (1 + resamples), for which the generator is required (ValueError without).
     n = 1 gives p = 1, n = 5 at least 0.0625, n = 6 at least 0.03125. Differences of zero take part, and flip to
-    themselves. ``degenerate``: fewer than two values, or all zero.
+    themselves: the smallest p is 2 / 2^m for m differences that are not zero. ``degenerate``: fewer than two values,
+    or all zero.
     Source: Fisher 1935, The Design of Experiments, section 21; +1: Phipson & Smyth 2010.
     """
     given = as_sample(differences)
@@ -51,7 +54,7 @@ def sign_flip_test(
     observed = abs(math.fsum(given.values))
     as_extreme = observed - ROUNDING * float(sizes.sum())  # patterns equal on paper are equal
     exact = n <= MOST_ENUMERATED
-    smallest = smallest_p(n)
+    smallest = smallest_p(int(np.count_nonzero(sizes > ROUNDING * sizes[-1:].sum())))
     if exact:
         p = float((np.abs(_signed_sums(sizes)) >= as_extreme).mean())
     else:
@@ -68,6 +71,23 @@ def sign_flip_test(
         exact=exact,
         degenerate=n < 2 or not sizes.any(),
     )
+
+
+def typical_test(differences: Scores, *, generator: np.random.Generator | None = None) -> Significance:
+    """Test paired differences by sign flips, where no pair counts for more than 1.5 times what the middle one does.
+
+    The same exact test as ``sign_flip_test``, of differences whose size is cut off at 1.5 times the median size of
+    those that are not zero: one pair far out, such as a run that failed, decides nothing alone. Its null is that the
+    variant changes nothing, so that each difference could as well have the opposite sign; the limit depends on sizes
+    alone, so that cutting off keeps the test exact. ``statistic`` is the mean of the bounded differences. The bounded
+    influence is Huber's (1964, Robust Estimation of a Location Parameter).
+    """
+    given = as_sample(differences)
+    sizes = np.abs(given.values)
+    limit = LARGEST * float(np.median(sizes[sizes > 0])) if sizes.any() else 0.0
+    bounded = Sample(np.clip(given.values, -limit, limit), given.counts)
+    found = sign_flip_test(bounded, generator=generator)
+    return replace(found, test=f"{found.test}, of bounded differences")
 
 
 def welch_test(scores: Scores, baseline: Scores, *, higher_is_better: bool) -> Significance:
