@@ -40,7 +40,10 @@ def test_tables_are_printed_and_written(runs, capsys):
     assert "mean gain over lstm, paired by seed" in printed
     assert "diverged at 40" in printed
     assert "4 runs: 3 finished, 1 diverged" in printed
-    assert "gru: no difference found on adding; not compared on copy." in printed
+    assert (
+        "gru: undecided: too few seeds on adding (failed runs: 1 of 1, of lstm 1 of 1); not compared on copy."
+        in printed
+    )
     assert "1 paired seed cannot reach p < 0.05" in printed
     assert "written: report/new/index.html" in printed
     assert sorted(os.listdir("report/new")) == WRITTEN
@@ -51,7 +54,7 @@ def test_tables_are_printed_and_written(runs, capsys):
         ("copy", "lstm", ""),
     ]
     assert len(Path("report/new/runs.csv").read_text().splitlines()) == 5
-    assert Path("report/new/table.md").read_text().startswith("# gru against lstm on 2 tasks\n\n- gru: no difference")
+    assert Path("report/new/table.md").read_text().startswith("# gru against lstm on 2 tasks\n\n- gru: undecided")
     assert "python scripts/compare.py runs=runs/ baseline=lstm" not in Path("report/new/index.html").read_text()
     assert "python scripts/compare.py baseline=lstm" in Path("report/new/index.html").read_text()
 

@@ -63,7 +63,7 @@ def test_a_key_that_both_searched_alike_is_chosen_by_validation(tmp_path):
             seeds(store, label, {"optimizer.lr": rate}, 0.5 + 0.1 * (rate == best) + 0.1 * (label == "gru"))
     analysis = analysed(store)
     assert analysis.comparisons["adding", "gru"].caveats == ()
-    assert answer(analysis) == "better than lstm on adding."
+    assert answer(analysis) == "better than lstm in typical runs on adding."
     rows = {row["check"]: (row["held"], row["detail"]) for row in fairness_table(analysis).rows}
     assert rows["other settings"] == (True, "chosen by validation: optimizer.lr")
 
@@ -125,7 +125,7 @@ def test_who_searched_less_wins_cleanly(tmp_path):
         seeds(store, "lstm", {"optimizer.lr": rate}, 0.8 - rate)
     analysis = analysed(store)
     assert [caveat.favours for caveat in analysis.comparisons["adding", "gru"].caveats] == ["baseline"]
-    assert answer(analysis) == "better than lstm on adding."
+    assert answer(analysis) == "better than lstm in typical runs on adding."
 
 
 def fresh(store, label, rates, chosen, height, count):

@@ -22,8 +22,8 @@ def test_better_worse_and_neither(tmp_path):
     told = answer(store)
     assert told.title == "cifg, gru and janet against lstm on adding"
     assert dict(told.answers) == {
-        "cifg": "worse than lstm on adding.",
-        "gru": "better than lstm on adding.",
+        "cifg": "worse than lstm in typical runs on adding.",
+        "gru": "better than lstm in typical runs on adding.",
         "janet": "no difference found on adding.",
     }
     assert [(label, answers[0].kind) for label, answers in told.rows] == [
@@ -32,19 +32,24 @@ def test_better_worse_and_neither(tmp_path):
         ("janet", "no difference found"),
     ]
     assert told.flags == ()
-    assert told.notes[0] == (
-        "8 paired seeds, sign-flip tests, corrected by Holm over 3 comparisons (3 variants against lstm on adding), "
-        "two-sided, α = 0.05."
+    assert told.tested[0] == (
+        "8 paired seeds, sign flips of bounded differences, corrected by Holm over 3 comparisons (3 variants against"
+        " lstm on adding), two-sided, α = 0.05."
+    )
+    assert "not of means" in told.tested[1]
+    assert told.tested[2].endswith(
+        "8 runs without a failure cannot exclude failures in up to 37 % of runs (95 %), and no verdict is of these."
     )
 
 
 def test_five_seeds_decide_nothing_however_large_the_gain(tmp_path):
     told = answer(paired(tmp_path, {"gru": [0.3] * 5}))
-    assert dict(told.answers) == {"gru": "no difference found on adding."}
-    assert told.rows[0][1][0].remark == "could not be decided"
-    (flag,) = told.flags
-    assert flag.startswith("5 paired seeds cannot reach p < 0.05, whatever the runs say")
-    assert flag.endswith("At least 6 seeds are needed.")
+    assert dict(told.answers) == {"gru": "undecided: too few seeds on adding."}
+    assert told.rows[0][1][0].words == "undecided: too few seeds"
+    assert told.flags == (
+        "gru: undecided, which is not equal. 5 paired seeds cannot reach p < 0.05: the smallest p possible is 0.062."
+        " At least 6 seeds are needed.",
+    )
 
 
 def test_a_family_of_the_page_asks_for_more_seeds_than_one_of_a_task(tmp_path):
@@ -53,15 +58,18 @@ def test_a_family_of_the_page_asks_for_more_seeds_than_one_of_a_task(tmp_path):
         add(store, task="copying", seed=seed, test=0.1)
         add(store, task="copying", seed=seed, test=0.2 + 0.01 * seed, label="gru")
     # 2 / 2**6 = 0.031 alone, 0.063 for the first of two
-    assert dict(answer(store).answers) == {"gru": "no difference found on adding and copying."}
-    assert dict(answer(store, family="task").answers) == {"gru": "better than lstm on adding and copying."}
+    assert dict(answer(store).answers) == {"gru": "undecided: too few seeds on adding and copying."}
+    told = answer(store, family="task")
+    assert dict(told.answers) == {"gru": "better than lstm in typical runs on adding and copying."}
+    # 1 - 0.95^2
+    assert "Tasks are corrected each by itself: by chance alone, some verdict is wrong on up to 10 %" in told.tested[0]
 
 
 def test_a_gain_too_small_to_matter_is_told_so(tmp_path):
     # chance 0.1, perfect 1.0: a hundredth of the way is 0.009
     store = paired(tmp_path, {"gru": [0.004, 0.005, 0.006] * 3})
-    assert dict(answer(store).answers) == {"gru": "better than lstm, by less than matters on adding."}
-    assert dict(answer(store, small=0.001).answers) == {"gru": "better than lstm on adding."}
+    assert dict(answer(store).answers) == {"gru": "better than lstm in typical runs, by less than matters on adding."}
+    assert dict(answer(store, small=0.001).answers) == {"gru": "better than lstm in typical runs on adding."}
 
 
 def test_a_lower_error_is_better(tmp_path):
@@ -70,7 +78,7 @@ def test_a_lower_error_is_better(tmp_path):
         add(store, seed=seed, test=0.5, higher_is_better=False, chance=1.0, perfect=0.0)
         add(store, label="gru", seed=seed, test=0.2 + 0.01 * seed, higher_is_better=False, chance=1.0, perfect=0.0)
     told = answer(store)
-    assert dict(told.answers) == {"gru": "better than lstm on adding."}
+    assert dict(told.answers) == {"gru": "better than lstm in typical runs on adding."}
     assert told.rows[0][1][0].gain == "+0.265"
 
 
@@ -80,12 +88,12 @@ def test_a_variant_that_diverges_is_not_made_better_by_it(tmp_path):
         add(store, seed=seed, test=0.5 + 0.01 * seed)
         add(store, label="gru", seed=seed, test=0.8, failed=seed >= 4)
     worst = answer(store)
-    assert dict(worst.answers) == {"gru": "no difference found on adding."}
-    assert "12 finished, 4 diverged; a diverged run scores like the worst run" in worst.notes[1]
+    assert dict(worst.answers) == {"gru": "no difference found on adding (failed runs: 4 of 8, of lstm 5 of 8)."}
+    assert "12 finished, 4 diverged; a diverged run scores like the worst run of the two" in worst.notes[0]
     separate = answer(store, diverged="separate")
-    assert dict(separate.answers) == {"gru": "no difference found on adding."}
-    assert "left out of every number but the counts" in separate.notes[1]
-    assert separate.flags[0].startswith("4 paired seeds cannot reach")
+    assert dict(separate.answers)["gru"].startswith("undecided: too few seeds on adding (failed runs: 4 of 8")
+    assert "left out of every number but the counts" in separate.notes[0]
+    assert "4 paired seeds cannot reach" in separate.flags[0]
 
 
 def test_no_seed_in_common(tmp_path):
@@ -95,6 +103,7 @@ def test_no_seed_in_common(tmp_path):
     told = answer(store)
     assert dict(told.answers) == {"gru": "not compared on adding."}
     assert told.rows[0][1][0].remark == "no seed in common"
+    assert (told.tested, told.flags) == ((), ())
 
 
 def test_without_a_baseline_nothing_is_said(tmp_path):
@@ -120,3 +129,98 @@ def test_provenance_comes_from_the_runs(tmp_path):
     assert strip["code"] == "c" * 12
     assert strip["torch"] == "2.13.0"
     assert strip["made by"] == "python scripts/compare.py"
+
+
+def runs(store, label, scores, **more):
+    for seed, score in enumerate(scores):
+        add(store, label=label, seed=seed, test=0.0 if score is None else score, failed=score is None, **more)
+
+
+SPREAD = [0.8 + 0.003 * ((7 * seed) % 12) for seed in range(12)]
+ERRORS = {"higher_is_better": False, "chance": 1.0, "perfect": 0.0}
+
+
+def test_a_stranger_changes_no_comparison(tmp_path):
+    wins = [score - 0.1 - 0.001 * seed for seed, score in enumerate(SPREAD)]
+    told = []
+    for stranger in (False, True):
+        store = Store(tmp_path / str(stranger))
+        runs(store, "lstm", SPREAD, **ERRORS)
+        runs(store, "gru", [*wins[:11], None], **ERRORS)
+        if stranger:  # one run of a third variant blew up without diverging
+            runs(store, "cifg", [*SPREAD[:11], 1e6], **ERRORS)
+        analysis = analyse(read_evidence(store, Question("lstm"), store.results()))
+        one = analysis.comparisons["adding", "gru"]
+        told.append((one.pairs, one.typical, one.gain, one.test, one.means, one.ranks))
+        assert dict(verdict(analysis, "").answers)["gru"] == (
+            "better than lstm in typical runs on adding (failed runs: 12 of 12, of lstm 12 of 12)."
+        )
+    assert told[0] == told[1]
+
+
+def test_a_ceiling_leaves_few_pairs_to_decide(tmp_path):
+    # ten pairs, six of them equal at 1.0, and the other four are won: p = 2 / 2^4 at best
+    store = Store(tmp_path)
+    runs(store, "lstm", [1.0] * 6 + [0.8, 0.81, 0.82, 0.83])
+    runs(store, "gru", [1.0] * 10)
+    told = answer(store)
+    assert dict(told.answers) == {"gru": "undecided: too few seeds on adding."}
+    assert told.flags == (
+        "gru: undecided, which is not equal. 10 paired seeds, of which 6 are equal, cannot reach p < 0.05: the"
+        " smallest p possible is 0.12. At least 15 seeds are needed at this share of ties.",
+    )
+
+
+def test_pairs_that_are_all_equal_decide_nothing(tmp_path):
+    store = Store(tmp_path)
+    runs(store, "lstm", [1.0] * 10)
+    runs(store, "gru", [1.0] * 10)
+    told = answer(store)
+    assert dict(told.answers) == {"gru": "undecided: all pairs equal on adding."}
+    assert told.flags == ("gru: all 10 pairs are equal, so that nothing can be told from them.",)
+
+
+def test_what_differs_in_few_runs_alone_is_not_told_of_typical_ones(tmp_path):
+    store = Store(tmp_path)
+    runs(store, "lstm", [1.0] * 12 + [0.8 + 0.001 * seed for seed in range(8)])
+    runs(store, "gru", [1.0] * 20)
+    assert dict(answer(store).answers) == {
+        "gru": "better than lstm in the runs that differ (most are equal) on adding."
+    }
+
+
+def test_a_later_step_of_holm_decides_what_a_first_could_not(tmp_path):
+    # cifg has ten pairs and p = 0.002; gru has six and p = 0.031, which the second step does not double
+    store = Store(tmp_path)
+    runs(store, "lstm", SPREAD[:10])
+    runs(store, "cifg", [score + 0.1 for score in SPREAD[:10]])
+    runs(store, "gru", [score + 0.1 for score in SPREAD[:6]])
+    assert dict(answer(store).answers) == dict.fromkeys(("cifg", "gru"), "better than lstm in typical runs on adding.")
+    less = Store(tmp_path / "less")
+    runs(less, "lstm", SPREAD[:10])
+    runs(less, "cifg", [score + 0.1 * (-1) ** seed for seed, score in enumerate(SPREAD[:10])])
+    runs(less, "gru", [score + 0.1 for score in SPREAD[:6]])
+    told = answer(less)
+    assert dict(told.answers)["gru"] == "undecided: too few seeds on adding."
+    assert (
+        "cannot reach p < 0.05 among 2 comparisons, the others as they are: the smallest p possible is 0.062"
+        in (told.flags[0])
+    )
+
+
+def test_rare_failures_stand_beside_the_verdict(tmp_path):
+    # nineteen of twenty gru runs are better, one fails: typical runs are better, and the mean is not
+    store = Store(tmp_path)
+    runs(store, "lstm", [0.9 + 0.001 * seed for seed in range(20)], chance=0.0, perfect=1.0)
+    runs(store, "gru", [0.95 + 0.001 * seed for seed in range(19)] + [-0.05], chance=0.0, perfect=1.0)
+    told = answer(store)
+    assert dict(told.answers) == {
+        "gru": "better than lstm in typical runs on adding (failed runs: 1 of 20, of lstm 0 of 20)."
+    }
+    assert told.rows[0][1][0].remark == "1 of 20 failed, 0 of 20 of lstm"
+    assert told.tested[2].startswith(
+        "Failed (diverged, or nearer to chance than to perfect): gru 1 of 20 runs. 20 runs"
+    )
+    comparison = analyse(read_evidence(store, Question("lstm"), store.results())).comparisons["adding", "gru"]
+    assert (comparison.p < 0.001, comparison.p_means > 0.05) == (True, True)
+    assert comparison.typical.low > 0 > comparison.gain.low

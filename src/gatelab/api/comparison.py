@@ -37,14 +37,20 @@ class Gain:
     gain: float
     """Mean paired difference of test scores, in the unit of the score."""
     interval: tuple[float, float]
-    """95 % confidence interval of the gain."""
+    """95 % confidence interval of the gain, Student's; it does not know of failures too rare for these runs."""
+    median: float
+    """Median paired difference, which the verdict is of."""
+    median_interval: tuple[float, float]
+    """Its exact 95 % interval; without limits below six pairs."""
     p: float
-    """Of a sign-flip test, corrected for all comparisons of its family."""
+    """Of the test of typical runs, corrected for all comparisons of its family; NaN where nothing was tested."""
     verdict: str
-    """``better``, ``worse``, ``undecided`` (a caveat explains the gain as well), ``no difference found``, or
-    ``not compared`` where the two share no seed."""
+    """``better in typical runs``, ``worse in typical runs``, ``no difference found``, ``undecided: `` with the reason
+    (``too few seeds``, or a caveat that explains the gain as well), or ``not compared`` where the two share no seed."""
     pairs: int
     """Seeds that both have."""
+    failed: tuple[int, int]
+    """Runs of the variant and of the baseline that diverged or ended nearer to chance than to perfect."""
     caveats: tuple[str, ...]
     """A sentence for whatever was not held equal: settings that differ, searches of unequal size."""
 
@@ -58,7 +64,7 @@ class Comparison(Mapping[tuple[str, str], Gain]):
         [('adding', 'gru')]
         >>> gru = comparison["adding", "gru"]
         >>> gru.verdict, gru.pairs, gru.interval[0] < gru.gain < gru.interval[1]
-        ('no difference found', 3, True)
+        ('undecided: too few seeds', 3, True)
 
     A notebook shows its table, and the answer in words.
     """
@@ -72,11 +78,19 @@ class Comparison(Mapping[tuple[str, str], Gain]):
         found = self._analysis.comparisons.get(place)
         if found is None:
             raise UserError(self._absent(place))
-        gain = found.gain
-        pairs = found.pairs.differences.counts.n_used
-        verdict = found.verdict if pairs else "not compared"
-        caveats = tuple(caveat.sentence for caveat in found.caveats)
-        return Gain(*place, gain.estimate, (gain.low, gain.high), found.p, verdict, pairs, caveats)
+        gain, median = found.gain, found.typical
+        return Gain(
+            *place,
+            gain=gain.estimate,
+            interval=(gain.low, gain.high),
+            median=median.estimate,
+            median_interval=(median.low, median.high),
+            p=found.p,
+            verdict=found.words,
+            pairs=found.n,
+            failed=(found.failures[0].count, found.failures[1].count),
+            caveats=tuple(caveat.sentence for caveat in found.caveats),
+        )
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._analysis.comparisons)
@@ -112,8 +126,7 @@ class Comparison(Mapping[tuple[str, str], Gain]):
         """
         from gatelab.report.sections.verdict import verdict
 
-        head = verdict(self._analysis, self._command)
-        return (*(f"{label}: {words}" for label, words in head.answers), *head.flags)
+        return verdict(self._analysis, self._command).summary
 
     def write(self, folder: str | Path = "report/") -> list[Path]:
         """Write the comparison page and its tables and figures, as ``gatelab compare`` does; return the files.
@@ -173,7 +186,7 @@ def compare(
         >>> _ = gatelab.sweep("variant=lstm,gru", "task=adding", "seed=range(3)", *tiny, workers=0)
         >>> comparison = gatelab.compare("runs/", baseline="lstm", task="adding")
         >>> comparison["adding", "gru"].verdict
-        'no difference found'
+        'undecided: too few seeds'
         >>> gatelab.compare("runs/", baseline="lsmt")
         Traceback (most recent call last):
         gatelab.errors.UserError: unknown baseline 'lsmt' (did you mean 'lstm'?); known are gru, lstm
@@ -186,7 +199,8 @@ def compare(
             that were varied count as searched: the one that validation chose is reported.
         apart: settings that make a variant of its own: with ``opening.name`` it is called "lstm opening=chrono".
         small: gains below this share of the way from chance to perfect are too small to matter.
-        diverged: a diverged run scores like the "worst" run of its task, or stands "separate" and is left out.
+        diverged: a diverged run scores like the "worst" run of the two that are compared (or chance), or stands
+            "separate" and is left out.
         family: which tests are corrected together: all of the "page", or those of each "task".
 
     Raises:

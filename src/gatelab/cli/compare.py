@@ -33,7 +33,7 @@ Compare stored runs.
                       can be the baseline (default none)
     select=validation what the best setting is chosen by; nothing else is allowed
     small=SHARE       gains below this share of the way from chance to perfect are too small to matter (default 0.01)
-    diverged=worst    a diverged run scores like the worst run of its task, or chance (default)
+    diverged=worst    a diverged run scores like the worst run of the two compared, or chance (default)
              separate diverged runs are left out of every number but the counts
     family=page       which tests are corrected together: all of the page (default)
            task       those of each task
@@ -125,7 +125,7 @@ def compare(arguments: list[str]) -> int:
 
 
 _DIVERGED = {
-    "worst": "each scores like the worst run of its task, or chance",
+    "worst": "each scores like the worst run of the two compared, or chance",
     "separate": "in no number but the counts",
 }
 

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from gatelab.evidence.caveats import Caveat, caveats
+from gatelab.evidence.caveats import caveats
 from gatelab.evidence.collected import Evidence, Setting
-from gatelab.evidence.scores import by_seed, paired, stand_in
+from gatelab.evidence.failing import failures
+from gatelab.evidence.paired_comparison import Band, PairedComparison, corrected
+from gatelab.evidence.scores import by_seed, paired, paired_typical, stand_in
 from gatelab.randomness import generator
 from gatelab.statistics import (
     Family,
@@ -16,28 +18,22 @@ from gatelab.statistics import (
     Location,
     Pairs,
     Sample,
-    Significance,
-    holm,
     locate,
-    plan_comparison,
-    probability_of_improvement_paired,
+    median_interval,
     sign_flip_test,
     student_interval,
+    typical_test,
+    wilcoxon_test,
+    wilson_share,
 )
 
 __all__ = [
-    "RESAMPLES",
     "Analysis",
-    "Band",
-    "PairedComparison",
     "Standing",
     "analyse",
     "compared",
-    "corrected",
     "random",
 ]
-
-RESAMPLES = 20_000
 
 
 def random(purpose: str, *indices: int) -> np.random.Generator:
@@ -59,69 +55,6 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
-    """Gains too small to matter: from ``-width`` to ``width``, in the unit of the score; NaN where undefined."""
-
-    width: float
-
-    def holds(self, interval: Interval) -> bool:
-        """Whether an interval lies within the band."""
-        return not interval.degenerate and -self.width <= interval.low and interval.high <= self.width
-
-
-@dataclass(frozen=True, slots=True)
-class PairedComparison:
-    """A variant against the baseline on one task, paired by seed; positive: better than the baseline."""
-
-    task: str
-    label: str
-    pairs: Pairs
-    gain: Interval
-    """Of the mean paired difference, in the unit of the score; Student's."""
-    better: Interval
-    """The probability of being better than the baseline at the same seed."""
-    test: Significance
-    p: float
-    """Corrected for its family."""
-    alpha: float
-    band: Band
-    comparisons: int
-    """Size of the family."""
-    caveats: tuple[Caveat, ...] = ()
-    """What a reader has to know beside the numbers."""
-
-    @property
-    def found(self) -> bool:
-        """Whether the corrected test finds a difference, whatever may explain it."""
-        return not self.test.degenerate and self.p < self.alpha
-
-    @property
-    def clouds(self) -> tuple[Caveat, ...]:
-        """The caveats that could explain the gain as well as the equations do."""
-        winner = "variant" if self.gain.estimate > 0 else "baseline"
-        return tuple(caveat for caveat in self.caveats if caveat.favours in (winner, "either"))
-
-    @property
-    def decided(self) -> bool:
-        """Whether the corrected test finds a difference that no caveat could explain."""
-        return self.found and not self.clouds
-
-    @property
-    def verdict(self) -> str:
-        """``better``, ``worse``, ``undecided`` (a difference that a caveat could explain), ``no difference found``."""
-        if not self.found:
-            return "no difference found"
-        if not self.decided:
-            return "undecided"
-        return "better" if self.gain.estimate > 0 else "worse"
-
-    @property
-    def decidable(self) -> bool:
-        """Whether so many pairs could have decided anything in so large a family."""
-        return plan_comparison(self.pairs.differences.counts.n_used, self.comparisons, alpha=self.alpha).decides
-
-
-@dataclass(frozen=True, slots=True)
 class Analysis:
     """The evidence with all that is computed once for several sections."""
 
@@ -130,10 +63,6 @@ class Analysis:
     comparisons: Mapping[tuple[str, str], PairedComparison]
     """Task and label -> comparison with the baseline; empty without one."""
     families: tuple[Family, ...]
-
-    def diverged_as(self, task: str) -> float | None:
-        """Return the score that stands for a diverged run of a task; None if such runs are left out."""
-        return _diverged_as(self.evidence, task)
 
     def band(self, task: str) -> Band:
         """Return which gains are too small to matter on a task."""
@@ -151,9 +80,10 @@ def analyse(evidence: Evidence) -> Analysis:
             for place, (task, label) in enumerate(evidence.cells())
             if label != baseline and (task, baseline) in evidence.settings
         ]
-    groups = [found] if evidence.question.family == "page" else _by_task(found)
+    tested = [comparison for comparison in found if comparison.n]
+    groups = [tested] if evidence.question.family == "page" else _by_task(tested)
     families: list[Family] = []
-    comparisons: dict[tuple[str, str], PairedComparison] = {}
+    comparisons = {(comparison.task, comparison.label): comparison for comparison in found}
     for group in groups:
         if group:
             family, members = corrected(group, _family_name(evidence, group))
@@ -165,29 +95,30 @@ def analyse(evidence: Evidence) -> Analysis:
 def compared(evidence: Evidence, task: str, label: str, baseline: str, place: int) -> PairedComparison:
     """Compare two variants on one task; p is not yet corrected. ``place`` tells the random numbers apart."""
     both = evidence.to_compare(task, label, baseline)
-    stand_for_diverged = stand_in([*both.ours, *both.theirs], evidence.question.diverged)
-    pairs = paired(both.ours, both.theirs, stand_for_diverged)
-    test = sign_flip_test(pairs.differences, generator=random("sign flips", place))
+    ours, theirs = both.ours, both.theirs
+    stand_for_diverged = stand_in([*ours, *theirs], evidence.question.diverged)
+    pairs, typical = paired(ours, theirs, stand_for_diverged), paired_typical(ours, theirs, stand_for_diverged)
     return PairedComparison(
         task=task,
         label=label,
         pairs=pairs,
+        typical_pairs=typical,
+        typical=median_interval(pairs.differences),
         gain=student_interval(pairs.differences),
-        better=probability_of_improvement_paired([pairs], generator=random("better", place), resamples=RESAMPLES),
-        test=test,
-        p=test.p,
+        better=_better(pairs),
+        test=typical_test(typical.differences, generator=random("typical runs", place)),
+        means=sign_flip_test(pairs.differences, generator=random("sign flips", place)),
+        ranks=wilcoxon_test(pairs.differences),
+        failures=(failures(ours), failures(theirs)),
         alpha=evidence.question.alpha,
         band=_band(evidence, task),
-        comparisons=1,
         caveats=caveats(evidence, task, label, baseline),
     )
 
 
-def corrected(group: Sequence[PairedComparison], name: str) -> tuple[Family, list[PairedComparison]]:
-    """Return a family of comparisons, and its members with p corrected for it."""
-    family = holm([member.test.p for member in group], family=name)
-    members = [replace(member, p=p, comparisons=family.size) for member, p in zip(group, family.adjusted, strict=True)]
-    return family, members
+def _better(pairs: Pairs) -> Interval:
+    values = pairs.differences.values
+    return wilson_share(float((values > 0).sum() + (values == 0).sum() / 2), values.size)
 
 
 def _standing(evidence: Evidence, task: str, label: str) -> Standing:
@@ -197,12 +128,6 @@ def _standing(evidence: Evidence, task: str, label: str) -> Standing:
     known = [*setting.results, *(baseline[0].results if baseline else ())]
     scores = by_seed(setting.results, stand_in(known, evidence.question.diverged))
     return Standing(task, label, setting, scores, locate(scores), student_interval(scores))
-
-
-def _diverged_as(evidence: Evidence, task: str) -> float | None:
-    labels = [label for label in evidence.labels if (task, label) in evidence.settings]
-    shown = [result for label in labels for result in evidence.chosen(task, label).results]
-    return stand_in(shown, evidence.question.diverged)
 
 
 def _band(evidence: Evidence, task: str) -> Band:

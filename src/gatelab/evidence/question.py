@@ -23,7 +23,7 @@ class Question:
     small: float = 0.01
     """Differences below this share of the way from chance to perfect are too small to matter."""
     diverged: Literal["worst", "separate"] = "worst"
-    """A diverged run scores like the worst run of its task (or chance), or is left out and counted."""
+    """A diverged run scores like the worst run of the two that are compared (or chance), or is left out and counted."""
     family: Literal["page", "task"] = "page"
     """The comparisons that are corrected together."""
     alpha: float = 0.05

@@ -3,10 +3,29 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from gatelab.statistics import Counts, Pairs, Policy, Sample, diverged_score, pair_by_seed, sample
+from gatelab.statistics import (
+    Counts,
+    Pairs,
+    Policy,
+    Sample,
+    diverged_score,
+    pair_by_seed,
+    pair_typical_runs,
+    sample,
+)
 from gatelab.store import Result
 
-__all__ = ["by_seed", "mean_by_seed", "paired", "score_header", "scored", "shown_name", "stand_in", "worse"]
+__all__ = [
+    "by_seed",
+    "mean_by_seed",
+    "paired",
+    "paired_typical",
+    "score_header",
+    "scored",
+    "shown_name",
+    "stand_in",
+    "worse",
+]
 
 
 def shown_name(result: Result) -> str:
@@ -54,7 +73,10 @@ def by_seed(results: Sequence[Result], diverged_as: float | None) -> Sample:
 
 
 def stand_in(results: Sequence[Result], policy: Policy) -> float | None:
-    """Return the score that stands for a diverged run among the results of one task; None: it is left out."""
+    """Return the score that stands for a diverged run of the results, of one task; None: it is left out.
+
+    Only the results of the two variants that are compared belong here: no other's run says what these two are worth.
+    """
     return diverged_score(
         policy,
         [scored(result)[1] for result in results],
@@ -74,4 +96,16 @@ def paired(ours: Sequence[Result], theirs: Sequence[Result], diverged_as: float 
         map(scored, theirs),
         higher_is_better=ours[0].higher_is_better,
         diverged_as=diverged_as,
+    )
+
+
+def paired_typical(ours: Sequence[Result], theirs: Sequence[Result], diverged_as: float | None) -> Pairs:
+    """Pair the same runs for the test of typical runs, where a diverged run speaks for neither side.
+
+    With ``diverged_as`` None diverged runs are left out, as everywhere.
+    """
+    if diverged_as is None:
+        return paired(ours, theirs, None)
+    return pair_typical_runs(
+        map(scored, ours), map(scored, theirs), higher_is_better=ours[0].higher_is_better, diverged_as=diverged_as
     )

@@ -79,7 +79,7 @@ def build_report(evidence: Evidence, command: str, runs: Table | None = None) ->
     whole = list(_tables(sections))
     sections = [_readable(section) for section in sections]
     page = render(head, sections, appearance, evidence)
-    summary = (*(f"{label}: {words}" for label, words in head.answers), *head.flags)
+    summary = head.summary
     tables = list(_tables(sections))
     first = next(block for block in tables if block.name == "headline")
     contents = {

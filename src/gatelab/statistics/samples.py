@@ -26,7 +26,8 @@ __all__ = [
 ROUNDING = 1e-10
 
 Policy = Literal["worst", "separate"]
-"""What a diverged run does: score as the worst finished run of its task, or stand beside the numbers as a count."""
+"""What a diverged run does: score as the worst finished run of the two variants that are compared on its task (or
+chance), or stand beside the numbers as a count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,9 @@ def diverged_score(
 ) -> float | None:
     """Return the score that stands for a diverged run of a task, for ``sample(…, diverged_as=…)`` and ``pair_by_seed``.
 
-    ``separate`` gives None. ``worst`` gives the worst finished score among all runs of the task, of every variant, or
-    chance if that is worse (a run that blew up did not do better than guessing); NaN and None as chance say nothing.
+    ``scores_of_task``: of the two variants that are compared on the task; a run of a third one says nothing of them.
+    ``separate`` gives None. ``worst`` gives the worst finished score, or chance if that is worse (a run that blew up
+    did not do better than guessing); NaN and None as chance say nothing.
     If no run finished and there is no chance, there is nothing to stand for it either: None.
     """
     if policy == "separate":

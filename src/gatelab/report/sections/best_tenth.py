@@ -9,14 +9,14 @@ from matplotlib.axes import Axes
 from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.collected import EndedRun
 from gatelab.evidence.importance import FEWEST_TRIALS, TENTH
-from gatelab.evidence.scores import shown_name
+from gatelab.evidence.scores import shown_name, stand_in
 from gatelab.report.drawing.drawing import drawn, hook, left_margin, name_rows, shortened_label
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Block, Figure, Figures, MethodNote, Tabular
 from gatelab.report.sections.searched_settings import by_validation, settings_of
 from gatelab.report.sections.wording import p_value
 from gatelab.report.tables import Column, Table, significant
-from gatelab.statistics import Significance, holm, locate, sample, welch_test
+from gatelab.statistics import Policy, Significance, holm, locate, sample, welch_test
 
 __all__ = ["BEST_TENTH", "best_tenth", "best_tenth_table", "best_tenths", "tenth_panel"]
 
@@ -62,16 +62,21 @@ def _welch(analysis: Analysis, task: str) -> dict[str, tuple[Significance, float
     tenths, baseline = _tenths(analysis, task), analysis.evidence.question.baseline
     if baseline not in tenths:
         return {}
-    higher = analysis.evidence.of_task(task).higher_is_better
-    stand_in = analysis.diverged_as(task)
-    samples = {label: sample([run.scored[1] for run in runs], diverged_as=stand_in) for label, runs in tenths.items()}
     tests = {
-        label: welch_test(scores, samples[baseline], higher_is_better=higher)
-        for label, scores in samples.items()
+        label: _against(runs, tenths[baseline], analysis.evidence.question.diverged)
+        for label, runs in tenths.items()
         if label != baseline
     }
     family = holm([test.p for test in tests.values()], family=f"best tenths against {baseline} on {task}")
     return {label: (test, p) for (label, test), p in zip(tests.items(), family.adjusted, strict=True)}
+
+
+def _against(runs: Sequence[EndedRun], baseline: Sequence[EndedRun], policy: Policy) -> Significance:
+    results = [run.result for run in (*runs, *baseline)]
+    sides = [
+        sample([run.scored[1] for run in side], diverged_as=stand_in(results, policy)) for side in (runs, baseline)
+    ]
+    return welch_test(*sides, higher_is_better=results[0].higher_is_better)
 
 
 def tenth_panel(analysis: Analysis, task: str, looks: dict[str, Look], name: str) -> Figure:

@@ -4,7 +4,8 @@ import math
 
 from matplotlib.axes import Axes
 
-from gatelab.evidence.analysis import Analysis, PairedComparison
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.paired_comparison import PairedComparison
 from gatelab.evidence.scores import shown_name
 from gatelab.report.drawing.drawing import GREY, INK, drawn, hook, left_margin, name_rows, shortened_label
 from gatelab.report.drawing.styles import Look
@@ -19,7 +20,7 @@ def forest(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
     title = "Gains over the baseline"
     by_task: dict[str, list[PairedComparison]] = {}
     for (task, _), comparison in analysis.comparisons.items():
-        if comparison.pairs.differences.counts.n_used:
+        if comparison.n:
             by_task.setdefault(task, []).append(comparison)
     if not by_task:
         return Absent(title, "no variant has a seed in common with a baseline")
@@ -27,8 +28,9 @@ def forest(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
     figures = tuple(_panel(analysis, task, members, looks, names[task]) for task, members in by_task.items())
     small = analysis.evidence.question.small
     caption = (
-        f"Mean difference to {analysis.evidence.question.baseline} at the same seed with its 95 % interval (Student);"
-        f" right of the line is better. Filled: the corrected test finds a difference; hollow: it does not."
+        f"Median difference to {analysis.evidence.question.baseline} at the same seed with its exact 95 % interval"
+        f" (none below six pairs); right of the line is better. Filled: the corrected test finds a difference;"
+        f" hollow: it does not."
         f" Grey band: gains below {100 * small:g} % of the way from chance to perfect, too small to matter."
         " Small dots: the pairs."
     )
@@ -57,11 +59,12 @@ def _row(axes: Axes, place: int, member: PairedComparison, look: Look) -> None:
     axes.plot(
         gains, [place + 0.27] * len(gains), ".", color=look.colour, alpha=0.4, markersize=3.5, gid=hook(look), zorder=2
     )
-    interval = member.gain
-    axes.plot(
-        [interval.low, interval.high], [place, place], color=look.colour, linewidth=2, gid=hook(look), zorder=3,
-        solid_capstyle="butt",
-    )  # fmt: skip
+    interval = member.typical
+    if not interval.degenerate:
+        axes.plot(
+            [interval.low, interval.high], [place, place], color=look.colour, linewidth=2, gid=hook(look), zorder=3,
+            solid_capstyle="butt",
+        )  # fmt: skip
     axes.plot(
         [interval.estimate],
         [place],

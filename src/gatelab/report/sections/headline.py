@@ -2,7 +2,9 @@
 
 import math
 
-from gatelab.evidence.analysis import Analysis, PairedComparison
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.failing import failures
+from gatelab.evidence.paired_comparison import PairedComparison
 from gatelab.evidence.scores import shown_name
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Section, Tabular
@@ -17,20 +19,64 @@ def headline(analysis: Analysis, looks: dict[str, Look]) -> Section:  # noqa: AR
     """Return the section."""
     baseline = analysis.evidence.question.baseline
     compared = (
-        f" Gain is the mean difference to {baseline} at the same seed, with a positive sign where the variant is"
-        f" better,"
-        " whichever way the score points; bold where the corrected test finds a difference. P(better) is the"
-        " probability of being better at the same seed."
+        f" Gain is the median difference to {baseline} at the same seed with its exact interval, with a positive sign"
+        " where the variant is better, whichever way the score points; bold where the corrected test finds a difference"
+        " and nothing else explains it. P(better) is the probability of being better at the same seed."
         if baseline is not None
         else ""
     )
     caption = (
-        "Test scores at the step and setting that validation chose. Brackets are 95 % intervals over seeds, Student's"
-        " for"
-        " means and bootstrapped for P(better), where they are too narrow below ten pairs. "
-        f"IQM is the mean of the middle half.{compared} {_scores(analysis)}"
+        "Test scores at the step and setting that validation chose. Brackets are 95 % intervals over seeds: Student's"
+        " for means, which do not know of failures too rare for these runs; Wilson's for P(better). A failed run"
+        " diverged or ended nearer to chance than to perfect."
+        f" IQM is the mean of the middle half.{compared} {_scores(analysis)}"
     )
-    return Section("headline", "Results", (Tabular("headline", caption, headline_table(analysis)),))
+    blocks = [Tabular("headline", caption, headline_table(analysis))]
+    if analysis.comparisons:
+        blocks.append(Tabular("tests", _TESTS, tests_table(analysis)))
+    return Section("headline", "Results", tuple(blocks))
+
+
+_TESTS = (
+    "The verdict goes by the first p alone, of typical runs: no pair counts for more than 1.5 times what the middle one"
+    " does, and a diverged run speaks for neither side. Beside it the same pairs tested for means (sign flips) and by"
+    " Wilcoxon's signed ranks, where a diverged run counts as the question says; each is corrected by Holm over the"
+    " same family. Failed runs with the exact 95 % interval of their share."
+)
+
+
+def tests_table(analysis: Analysis) -> Table:
+    """Return a row for each comparison: three tests of the same pairs, and failures."""
+    columns = [
+        Column("task", ("task",)),
+        Column("variant", ("variant",)),
+        Column("pairs", ("pairs", "unequal"), _pairs, "right"),
+        Column("median gain", _ends("typical"), signed_interval, "right"),
+        Column("p, typical runs", ("p_holm",), p_value, "right", strong="decided"),
+        Column("mean gain", _ends("gain"), signed_interval, "right"),
+        Column("p, means", ("p_means",), p_value, "right"),
+        Column("p, signed ranks", ("p_ranks",), p_value, "right"),
+        Column("failed", ("failed", "failed_low", "failed_high"), _failed, "right"),
+        Column("of the baseline", ("baseline_failed", "baseline_failed_low", "baseline_failed_high"), _failed, "right"),
+    ]
+    rows = [
+        {"task": task, "variant": label, **_compared(comparison)}
+        for (task, label), comparison in analysis.comparisons.items()
+    ]
+    return Table(columns, rows)
+
+
+def _ends(name: str) -> tuple[str, str, str, str]:
+    """Return the fields of an estimate with its interval."""
+    return name, f"{name}_low", f"{name}_high", f"{name}_degenerate"
+
+
+def _pairs(pairs: int, unequal: int) -> str:
+    return str(pairs) if pairs == unequal else f"{pairs} ({pairs - unequal} equal)"
+
+
+def _failed(told: str | None, low: float, high: float) -> str:
+    return "–" if told is None else f"{told} [{100 * low:.0f}, {100 * high:.0f} %]"
 
 
 def headline_table(analysis: Analysis) -> Table:
@@ -45,12 +91,12 @@ def headline_table(analysis: Analysis) -> Table:
         Column("median", ("median",), significant, "right"),
         Column("IQM", ("iqm",), significant, "right"),
         Column("runs", ("runs", "diverged"), _runs, "right"),
+        Column("failed", ("failures",), align="right"),
     ]
     if baseline is not None:
-        gain = ("gain", "gain_low", "gain_high", "gain_degenerate")
-        better = ("better", "better_low", "better_high", "better_degenerate")
+        gain, better = _ends("typical"), _ends("better")
         columns += [
-            Column(f"gain over {baseline}", gain, signed_interval, "right", strong="decided"),
+            Column(f"median gain over {baseline}", gain, signed_interval, "right", strong="decided"),
             Column("p (Holm)", ("p_holm",), p_value, "right"),
             Column("P(better)", better, _probability, "right"),
         ]
@@ -94,6 +140,7 @@ def _row(analysis: Analysis, task: str, label: str) -> dict[str, object]:
         "iqm": standing.location.iqm,
         "runs": standing.sample.counts.n,
         "diverged": standing.sample.counts.n_diverged,
+        "failures": failures(setting.results).count,
     }
     if analysis.evidence.question.baseline is not None:
         row |= _compared(analysis.comparisons.get((task, label)))
@@ -107,29 +154,30 @@ def _row(analysis: Analysis, task: str, label: str) -> dict[str, object]:
 
 
 def _compared(comparison: PairedComparison | None) -> dict[str, object]:
-    names = ("gain", "gain_low", "gain_high", "gain_degenerate", "pairs", "p", "p_holm", "family", "decided")
-    if comparison is None:
-        nothing = dict.fromkeys((*names, "better", "better_low", "better_high", "better_degenerate"))
-        return nothing
-    gain, better = comparison.gain, comparison.better
+    """Return the fields of a comparison; None for each where there is none."""
+    names = ("p", "p_holm", "p_means", "p_ranks", "family", "verdict", "decided", "pairs", "unequal")
+    intervals = ("typical", "gain", "better", "failed", "baseline_failed")
+    if comparison is None or not comparison.n:
+        ends = (end for name in intervals for end in _ends(name))
+        return {**dict.fromkeys((*names, *ends)), "verdict": "not compared"}
     values = (
-        gain.estimate,
-        gain.low,
-        gain.high,
-        gain.degenerate,
-        comparison.pairs.differences.counts.n_used,
         comparison.test.p,
         comparison.p,
+        comparison.p_means,
+        comparison.p_ranks,
         comparison.comparisons,
+        comparison.words,
         comparison.decided,
+        comparison.n,
+        comparison.unequal,
     )
-    better_interval: dict[str, object] = {
-        "better": better.estimate,
-        "better_low": better.low,
-        "better_high": better.high,
-        "better_degenerate": better.degenerate,
-    }
-    return {**dict(zip(names, values, strict=True)), **better_interval}
+    ours, theirs = comparison.failures
+    found: dict[str, object] = dict(zip(names, values, strict=True))
+    shown = (comparison.typical, comparison.gain, comparison.better, ours.share, theirs.share)
+    for name, interval in zip(intervals, shown, strict=True):
+        numbers = (interval.estimate, interval.low, interval.high, interval.degenerate)
+        found |= dict(zip(_ends(name), numbers, strict=True))
+    return found | {"failed": str(ours), "baseline_failed": str(theirs)}
 
 
 def _probability(value: float | None, low: float, high: float, degenerate: object) -> str:

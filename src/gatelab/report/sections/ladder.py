@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gatelab.evidence.analysis import Analysis, PairedComparison, compared, corrected
+from gatelab.evidence.analysis import Analysis, compared
+from gatelab.evidence.paired_comparison import PairedComparison, corrected
 from gatelab.language.tree import Learned, Linear, Read, walk
 from gatelab.language.variant import Variant
 from gatelab.report.drawing.styles import Look
@@ -50,8 +51,8 @@ def ladder(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:  # n
     ]
     family, members = corrected(group, f"{counted(len(group), 'ablation')} against what they are ablations of")
     caption = (
-        "What a gate still sees, and the gain over the same variant with the whole gate, paired by seed; bold where the"
-        f" corrected test finds a difference. A family of its own: {family.name}."
+        "What a gate still sees, and the median gain over the same variant with the whole gate, paired by seed; bold"
+        f" where the corrected test finds a difference. A family of its own: {family.name}."
     )
     return Section("ladder", title, (Tabular("ablation-ladder", caption, _table(found, members)),))
 
@@ -122,10 +123,10 @@ def _table(found: list[Rung], members: list[PairedComparison]) -> Table:
             "gate": each.gate,
             "step": each.step,
             "variant": each.label,
-            "gain": member.gain.estimate,
-            "gain_low": member.gain.low,
-            "gain_high": member.gain.high,
-            "degenerate": member.gain.degenerate,
+            "gain": member.typical.estimate,
+            "gain_low": member.typical.low,
+            "gain_high": member.typical.high,
+            "degenerate": member.typical.degenerate,
             "pairs": member.pairs.differences.counts.n_used,
             "p_holm": member.p,
             "decided": member.decided,

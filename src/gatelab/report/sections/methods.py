@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from gatelab.evidence.analysis import RESAMPLES, Analysis
+from gatelab.evidence.analysis import Analysis
 from gatelab.report.sections.parts import Code, Section, Text
 from gatelab.report.sections.references import bibtex
 from gatelab.report.sections.wording import counted, listed, p_value
+from gatelab.statistics.significance import LARGEST
 
 __all__ = ["methods"]
 
@@ -44,9 +45,9 @@ def _text(analysis: Analysis, sections: Sequence[Section]) -> tuple[list[str], l
     )
     keys += ["student1908", "agarwal2021"]
     sentences.append(_diverged(analysis))
-    if analysis.comparisons:
+    if any(comparison.n for comparison in analysis.comparisons.values()):
         sentences += _comparisons(analysis)
-        keys += ["fisher1935", "holm1979", "bouthillier2021", "efron1993"]
+        keys += ["fisher1935", "huber1964", "holm1979", "wilcoxon1945", "clopper1934", "bouthillier2021", "wilson1927"]
         if any(not comparison.test.exact for comparison in analysis.comparisons.values()):
             keys.append("phipson2010")
     for method in (method for section in sections for method in section.methods):
@@ -60,7 +61,7 @@ def _diverged(analysis: Analysis) -> str:
     if not count:
         return "No run diverged."
     told = {
-        "worst": "each scores like the worst finished run of its task, or like chance if that is worse",
+        "worst": "each scores like the worst finished run of the two variants compared, or chance if that is worse",
         "separate": "they are left out of the numbers and counted beside them",
     }
     return f"{counted(count, 'run')} diverged; {told[analysis.evidence.question.diverged]}."
@@ -68,16 +69,18 @@ def _diverged(analysis: Analysis) -> str:
 
 def _comparisons(analysis: Analysis) -> list[str]:
     question = analysis.evidence.question
-    tests = listed(sorted({comparison.test.test for comparison in analysis.comparisons.values()}))
+    tested = [comparison for comparison in analysis.comparisons.values() if comparison.n]
+    tests = listed(sorted({comparison.test.test for comparison in tested}))
     families = listed(f"{counted(family.size, 'comparison')} ({family.name})" for family in analysis.families)
-    smallest = max(comparison.test.smallest_p for comparison in analysis.comparisons.values())
+    smallest = max(comparison.test.smallest_p for comparison in tested)
+    neutral = "a diverged run was put at the median of the runs of both" if question.diverged == "worst" else ""
     return [
-        f"Every variant was compared with {question.baseline} by the mean of the differences at equal seeds, with a"
-        f" two-sided"
-        f" test that flips their signs ({tests}) \\citep{{fisher1935}}, at $\\alpha = {question.alpha:g}$ after Holm's"
-        f" correction"
-        f" \\citep{{holm1979}} over {families}; the smallest p such a test could have reached is"
-        f" {p_value(smallest)} before correction. The probability of being better is estimated over the same pairs"
-        f" \\citep{{bouthillier2021}}, with percentile bootstrap intervals ({RESAMPLES:,} resamples)"
-        f" \\citep{{efron1993}}."
+        f"Every variant was compared with {question.baseline} in typical runs: by a two-sided test that flips the signs"
+        f" of the differences at equal seeds \\citep{{fisher1935}}, their size bounded at {LARGEST:g} times its median"
+        f" \\citep{{huber1964}} ({tests}){f'; {neutral}' if neutral else ''}. Its null hypothesis is that a variant"
+        f" changes nothing; $\\alpha = {question.alpha:g}$ after Holm's correction \\citep{{holm1979}} over {families},"
+        f" and the smallest p that every comparison could have reached is {p_value(smallest)} before correction. Means"
+        f" (by sign flips) and signed ranks \\citep{{wilcoxon1945}} were tested beside it. Median differences have"
+        f" exact intervals, shares of failed runs those of \\citet{{clopper1934}}, and the probability of being better"
+        f" at the same seed \\citep{{bouthillier2021}} that of \\citet{{wilson1927}}."
     ]

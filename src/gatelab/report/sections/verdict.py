@@ -2,19 +2,19 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gatelab.evidence.analysis import Analysis, PairedComparison
+from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.failing import Failures
+from gatelab.evidence.paired_comparison import PairedComparison
 from gatelab.report.sections.wording import counted, listed, signed
-from gatelab.statistics import plan_comparison
+from gatelab.statistics import exact_share
 
 __all__ = ["Answer", "Head", "verdict"]
 
 _SYMBOLS = {"better": "▲", "worse": "▼", "undecided": "◇", "no difference found": "○", "not compared": "·"}
-_TOO_SMALL = "too small to matter"
-_ORDER = ("better", "worse", "undecided", "no difference found", "not compared")
+_ORDER = tuple(_SYMBOLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,21 @@ class Answer:
 
     kind: str
     """``better``, ``worse``, ``undecided``, ``no difference found`` or ``not compared``."""
+    detail: str
+    """What belongs to the kind: of what it speaks (``in typical runs``), or why it is undecided."""
     gain: str
     remark: str
 
     @property
     def words(self) -> str:
-        """Kind and, where it belongs to the verdict, remark: ``undecided: unequal search``."""
-        if self.remark == _TOO_SMALL:
-            return f"{self.kind}, by less than matters"
-        return f"{self.kind}: {self.remark}" if self.kind == "undecided" else self.kind
+        """Kind and detail: ``better in typical runs``, ``undecided: too few seeds``."""
+        return self.than("")
+
+    def than(self, baseline: str) -> str:
+        """Return the same with the name of the baseline: ``better than lstm in typical runs``."""
+        if self.kind not in ("better", "worse"):
+            return f"{self.kind}: {self.detail}" if self.detail else self.kind
+        return f"{self.kind}{f' than {baseline}' if baseline else ''} {self.detail}"
 
     @property
     def symbol(self) -> str:
@@ -49,9 +55,16 @@ class Head:
     rows: tuple[tuple[str, tuple[Answer, ...]], ...]
     """Label and its answers, one for each task; empty without a baseline."""
     tasks: tuple[str, ...]
+    tested: tuple[str, ...]
+    """What was tested, and what that leaves open."""
     notes: tuple[str, ...]
     flags: tuple[str, ...]
     provenance: tuple[tuple[str, str], ...]
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """The answer in words, what stands in its way, and what was tested: what a terminal shows."""
+        return (*(f"{label}: {words}" for label, words in self.answers), *self.flags, *self.tested)
 
 
 def verdict(analysis: Analysis, command: str) -> Head:
@@ -65,6 +78,7 @@ def verdict(analysis: Analysis, command: str) -> Head:
         answers=tuple((label, _words(analysis, label)) for label in others) if baseline is not None else (),
         rows=rows if baseline is not None else (),
         tasks=evidence.tasks,
+        tested=tuple(_tested(analysis)),
         notes=tuple(_notes(analysis)),
         flags=tuple(_flags(analysis)),
         provenance=tuple(_provenance(analysis, command)),
@@ -82,14 +96,16 @@ def _title(analysis: Analysis, others: Sequence[str]) -> str:
 
 def _answer(analysis: Analysis, task: str, label: str) -> Answer:
     comparison = analysis.comparisons.get((task, label))
-    if comparison is None or comparison.pairs.differences.counts.n_used == 0:
-        return Answer("not compared", "", _not_compared(analysis, task, label))
-    remark = _TOO_SMALL if comparison.decided and comparison.band.holds(comparison.gain) else ""
-    if comparison.verdict == "undecided":
-        remark = listed(caveat.kind for caveat in comparison.clouds)
-    if not comparison.found and not comparison.decidable:
-        remark = "could not be decided"
-    return Answer(comparison.verdict, signed(comparison.gain.estimate), remark)
+    if comparison is None or not comparison.n:
+        return Answer("not compared", "", "", _not_compared(analysis, task, label))
+    detail = comparison.reason
+    if comparison.decided:
+        small = ", by less than matters" if comparison.band.holds(comparison.typical) else ""
+        detail = f"{comparison.scope}{small}"
+    ours, theirs = comparison.failures
+    baseline = analysis.evidence.question.baseline
+    remark = f"{ours} failed, {theirs} of {baseline}" if ours.rare or theirs.rare else ""
+    return Answer(comparison.verdict, detail, signed(comparison.typical.estimate), remark)
 
 
 def _not_compared(analysis: Analysis, task: str, label: str) -> str:
@@ -102,21 +118,31 @@ def _not_compared(analysis: Analysis, task: str, label: str) -> str:
 
 
 def _words(analysis: Analysis, label: str) -> str:
-    """Return what the tests say of one variant: ``better than lstm on adding; no difference found on digits.``"""
-    baseline = analysis.evidence.question.baseline
-    by_kind: dict[str, list[str]] = {}
-    for task in analysis.evidence.tasks:
-        by_kind.setdefault(_answer(analysis, task, label).words, []).append(task)
+    """Return what the tests say of one variant: ``better than lstm in typical runs on adding; …``, with failures."""
+    baseline = analysis.evidence.question.baseline or ""
+    tasks = analysis.evidence.tasks
+    by_kind: dict[tuple[int, str], list[str]] = {}
+    for task in tasks:
+        answer = _answer(analysis, task, label)
+        by_kind.setdefault((_ORDER.index(answer.kind), answer.than(baseline)), []).append(task)
     clauses = [
-        f"{_than(kind, baseline)} on {_of(by_kind[kind], len(analysis.evidence.tasks))}"
-        for kind in sorted(by_kind, key=lambda words: (_ORDER.index(re.split("[:,]", words)[0]), words))
+        f"{words} on {_of(members, len(tasks))}{_failed(analysis, label, members)}"
+        for (_, words), members in sorted(by_kind.items())
     ]
     return f"{'; '.join(clauses)}."
 
 
-def _than(kind: str, baseline: str | None) -> str:
-    word, comma, rest = kind.partition(", ")
-    return f"{word} than {baseline}{comma}{rest}" if word in ("better", "worse") else kind
+def _failed(analysis: Analysis, label: str, tasks: Sequence[str]) -> str:
+    """Return the failures of a variant and of the baseline on some tasks; nothing if none is out of the way."""
+    known = [analysis.comparisons[task, label] for task in tasks if (task, label) in analysis.comparisons]
+    ours, theirs = ([comparison.failures[side] for comparison in known] for side in (0, 1))
+    if not any(each.rare for each in (*ours, *theirs)):
+        return ""
+    return f" (failed runs: {_together(ours)}, of {analysis.evidence.question.baseline} {_together(theirs)})"
+
+
+def _together(accounts: Sequence[Failures]) -> str:
+    return f"{sum(each.count for each in accounts)} of {sum(each.runs for each in accounts)}"
 
 
 def _of(tasks: Sequence[str], all_tasks: int) -> str:
@@ -125,20 +151,55 @@ def _of(tasks: Sequence[str], all_tasks: int) -> str:
     return f"all {all_tasks} tasks" if len(tasks) == all_tasks else f"{len(tasks)} of {all_tasks} tasks"
 
 
+def _tested(analysis: Analysis) -> list[str]:
+    tested = [comparison for comparison in analysis.comparisons.values() if comparison.n]
+    if not tested:
+        return []
+    seeds = sorted({comparison.n for comparison in tested})
+    shown = counted(seeds[0], "paired seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} paired seeds"
+    sizes = "; ".join(f"{counted(family.size, 'comparison')} ({family.name})" for family in analysis.families)
+    alpha = analysis.evidence.question.alpha
+    apart = len(analysis.families)
+    by_task = (
+        f" Tasks are corrected each by itself: by chance alone, some verdict is wrong on up to"
+        f" {100 * (1 - (1 - alpha) ** apart):.0f} % of such pages."
+        if apart > 1
+        else ""
+    )
+    return [
+        f"{shown}, sign flips of bounded differences, corrected by Holm over {sizes}, two-sided, α = {alpha:g}."
+        f"{by_task}",
+        "Tested was that a variant changes nothing, so that each difference could as well have the opposite sign."
+        " Better and worse speak of typical runs, by the median difference, and not of means: a failure too rare for"
+        " these runs would change a mean.",
+        _failures(analysis, tested),
+    ]
+
+
+def _failures(analysis: Analysis, tested: Sequence[PairedComparison]) -> str:
+    """Return how many runs failed, and what so many runs cannot exclude."""
+    baseline = analysis.evidence.question.baseline
+    told = {str(baseline): {comparison.task: comparison.failures[1] for comparison in tested}}
+    for comparison in tested:
+        told.setdefault(comparison.label, {})[comparison.task] = comparison.failures[0]
+    accounts = {label: list(of_task.values()) for label, of_task in told.items()}
+    bad = [f"{label} {_together(each)}" for label, each in accounts.items() if any(one.count for one in each)]
+    words = f"Failed (diverged, or nearer to chance than to perfect): {listed(bad)} runs" if bad else "No run failed"
+    fewest = min(one.runs for each in accounts.values() for one in each)
+    limit = 100 * exact_share(0, fewest).high
+    none = f"{counted(fewest, 'run')} without a failure"
+    return f"{words}. {none} cannot exclude failures in up to {limit:.0f} % of runs (95 %), and no verdict is of these."
+
+
 def _notes(analysis: Analysis) -> list[str]:
     evidence, question = analysis.evidence, analysis.evidence.question
     notes = []
     if question.baseline is None:
         notes.append("No baseline was named, so nothing was tested: baseline=LABEL compares the others with one.")
-    if analysis.comparisons:
-        seeds = sorted({comparison.pairs.n for comparison in analysis.comparisons.values()})
-        shown = counted(seeds[0], "paired seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} paired seeds"
-        sizes = "; ".join(f"{counted(family.size, 'comparison')} ({family.name})" for family in analysis.families)
-        notes.append(f"{shown}, sign-flip tests, corrected by Holm over {sizes}, two-sided, α = {question.alpha:g}.")
     diverged = sum(not run.finished for run in evidence.runs)
     ended = f"{counted(len(evidence.runs), 'run')}: {len(evidence.runs) - diverged} finished, {diverged} diverged"
     told = {
-        "worst": "; a diverged run scores like the worst run of its task, or chance",
+        "worst": "; a diverged run scores like the worst run of the two that are compared, or chance",
         "separate": "; diverged runs are left out of every number but the counts",
     }
     failed = f", {len(evidence.failed)} failed" if evidence.failed else ""
@@ -171,22 +232,38 @@ def _choices(analysis: Analysis) -> list[str]:
 
 
 def _flags(analysis: Analysis) -> list[str]:
-    """Return the caveats, then one sentence for each number of seeds that could not have decided anything."""
-    undecidable: dict[tuple[int, int], list[PairedComparison]] = {}
+    """Return the caveats, then one sentence for each number of pairs that could not have decided anything."""
+    undecidable: dict[tuple[int, int, int], list[PairedComparison]] = {}
     for comparison in analysis.comparisons.values():
-        used = comparison.pairs.differences.counts.n_used
-        if used and not comparison.found and not comparison.decidable:
-            undecidable.setdefault((used, comparison.comparisons), []).append(comparison)
+        if comparison.too_few:
+            key = (comparison.n, comparison.unequal, comparison.comparisons)
+            undecidable.setdefault(key, []).append(comparison)
     flags = [caveat.sentence for comparison in analysis.comparisons.values() for caveat in comparison.caveats]
-    for (used, size), members in sorted(undecidable.items()):
-        alpha = members[0].alpha
-        among = f" among {size} comparisons" if size > 1 else ""
-        enough = plan_comparison(used, size, alpha=alpha).seeds_to_decide
-        flags.append(
-            f"{counted(used, 'paired seed')} cannot reach p < {alpha:g}{among}, whatever the runs say: "
-            f"“no difference found” says nothing here. At least {enough} seeds are needed."
-        )
-    return flags
+    return [*flags, *(_too_few(analysis, members) for _, members in sorted(undecidable.items()))]
+
+
+def _too_few(analysis: Analysis, members: Sequence[PairedComparison]) -> str:
+    first = members[0]
+    tasks = len(analysis.evidence.tasks)
+    names = [f"{each.label} on {each.task}" if tasks > 1 else each.label for each in members]
+    whose = listed(names) if len(names) <= 4 else counted(len(names), "comparison")
+    if not first.unequal:
+        return f"{whose}: {_all_equal(first.n)}, so that nothing can be told from them."
+    ties = first.n - first.unequal
+    of_these = f", of which {ties} {'is' if ties == 1 else 'are'} equal," if ties else ""
+    among = (
+        f" among {counted(first.comparisons, 'comparison')}, the others as they are" if first.comparisons > 1 else ""
+    )
+    reach = max(each.attainable for each in members)
+    enough = f"At least {first.seeds_to_decide} seeds are needed{' at this share of ties' if ties else ''}."
+    return (
+        f"{whose}: undecided, which is not equal. {counted(first.n, 'paired seed')}{of_these} cannot reach"
+        f" p < {first.alpha:g}{among}: the smallest p possible is {reach:.2g}. {enough}"
+    )
+
+
+def _all_equal(pairs: int) -> str:
+    return "the only pair is equal" if pairs == 1 else f"all {pairs} pairs are equal"
 
 
 def _provenance(analysis: Analysis, command: str) -> list[tuple[str, str]]:
