@@ -40,10 +40,8 @@ def test_tables_are_printed_and_written(runs, capsys):
     assert "mean gain over lstm, paired by seed" in printed
     assert "diverged at 40" in printed
     assert "4 runs: 3 finished, 1 diverged" in printed
-    assert (
-        "gru: undecided: too few seeds on adding (failed runs: 1 of 1, of lstm 1 of 1); not compared on copy."
-        in printed
-    )
+    assert "gru: undecided: too few seeds on adding" in printed
+    assert "not compared on copy." in printed
     assert "1 paired seed cannot reach p < 0.05" in printed
     assert "written: report/new/index.html" in printed
     assert sorted(os.listdir("report/new")) == WRITTEN
