@@ -88,6 +88,8 @@ class RecurrentLayer(nn.Module, ABC):
         self.path = path
         self.recompute = None if recompute is None else whole("recompute", recompute)
         self._shapes = parameter_shapes(variant, input_size, hidden_size)
+        # asked at every call: what of a variant is the same in all of them is found once
+        self._formed = any(parameter.form is not None for parameter in variant.parameters)
         self._written = written(variant)
         self._program = None if variant.foreign is not None else program(variant)
         for name, shape in self._shapes.items():
@@ -213,11 +215,7 @@ class RecurrentLayer(nn.Module, ABC):
         """Return parameter name -> tensor, as they are now: with a run axis in a stack."""
         own = self._parameters
         # a parametrised or pruned weight is an attribute that is made of others
-        return {
-            name: getattr(self, name) if (weight := own.get(name)) is None else weight
-            for parameter in self.variant.parameters
-            for name in parameter.parts
-        }
+        return {name: getattr(self, name) if (weight := own.get(name)) is None else weight for name in self._shapes}
 
 
 class Layer(RecurrentLayer):
@@ -232,8 +230,11 @@ class Layer(RecurrentLayer):
         return {state: lengths.of(self.variant.sizes[state]) for state in self.variant.states}
 
     def runner(self, learned: Mapping[str, Tensor]) -> Runner:
-        schedule, weights = self._program, whole_weights(self.variant, learned)
+        schedule = self._program
         assert schedule is not None
+        weights = (
+            whole_weights(self.variant, learned) if self._formed else {name: learned[name] for name in self._shapes}
+        )
 
         def run(
             inputs: Tensor,

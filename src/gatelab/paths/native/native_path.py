@@ -54,18 +54,18 @@ def _run(call: Call) -> Outputs:
     biases = [_bias(one.biases, one.constants, weights, known) for one in maps]
     tensors = (
         inputs,
-        *(_of_batch(states[name], (*runs, batch)) for name in names),
-        *(weights[weight] for one in maps for weight in one.weights),
-        *(bias for bias in biases if bias is not None),
-        *(known[index][0] for index in ways.constants),
+        *[_of_batch(states[name], (*runs, batch)) for name in names],
+        *[weights[weight] for one in maps for weight in one.weights],
+        *[bias for bias in biases if bias is not None],
+        *[known[index][0] for index in ways.constants],
     )
     form = Specification(
         program,
         recorded,
         call.hidden_size,
         names,
-        tuple((index, known[index][1]) for index in ways.constants),
-        tuple(bias is not None for bias in biases),
+        tuple([(index, known[index][1]) for index in ways.constants]),
+        tuple([bias is not None for bias in biases]),
     )
     valid = None if lengths is None else settled(lengths.to(torch.int64)).expand(*runs, batch).contiguous()
     results: Sequence[Tensor]
