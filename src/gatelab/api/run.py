@@ -203,9 +203,8 @@ class Run:
         if inputs is None:
             batch = self._batch("validation")
             inputs, lengths = batch.inputs, batch.lengths
-        shown = torch.as_tensor(inputs)
         with torch.no_grad():
-            return network.gates(shown, None if lengths is None else torch.as_tensor(lengths))
+            return network.gates(torch.as_tensor(inputs), lengths)
 
     @property
     def variant(self) -> Variant:

@@ -12,6 +12,7 @@ from gatelab.errors import UserError
 from gatelab.language import Variant
 from gatelab.layers.layer import RecurrentLayer
 from gatelab.layers.rnn import RNN
+from gatelab.layers.rnn_inputs import as_sequences
 from gatelab.layers.settings import switch, whole
 from gatelab.layers.traced_call import seen_by_jit
 from gatelab.paths.lengths import as_lengths
@@ -138,16 +139,35 @@ class Network(nn.Module):
         steps_and_batch = output.shape[-3:-1]
         return self._read(output.flatten(-3, -2)).unflatten(-2, steps_and_batch)
 
-    def gates(self, inputs: Tensor, lengths: Any = None) -> dict[str, Tensor]:
+    def gates(self, inputs: Any, lengths: Any = None) -> dict[str, Tensor]:
         """Return the value of every gate at every step, as :meth:`gatelab.RNN.gates` does.
 
+            >>> run = gatelab.train("variant=gru", "task=adding", *tiny)
+            >>> gates = run.network().gates(run.task.validation())
+            >>> {name: tuple(value.shape) for name, value in gates.items()}
+            {'r': (8, 10, 4), 'u': (8, 10, 4)}
+
         Args:
-            inputs: (time, batch, input), or (time, batch) of tokens.
+            inputs: a batch of a task, which brings its lengths along; or (time, batch, input), or (time, batch) of
+                tokens, as an array or a tensor.
             lengths: (batch,) valid steps, in any form that :meth:`gatelab.RNN.forward` takes; None if all are.
+
+        Raises:
+            UserError: lengths beside a batch that has its own; else as for a call.
         """
-        if lengths is not None:
-            lengths = as_lengths(lengths, tuple(inputs.shape[1:2]), inputs.shape[0], inputs.device)
-        return self.rnn.gates(self.embedded(inputs, lengths), lengths=lengths)
+        shown, lengths = self.presented(inputs, lengths)
+        return self.rnn.gates(self.embedded(shown, lengths), lengths=lengths)
+
+    def presented(self, inputs: Any, lengths: Any = None) -> tuple[Tensor, Tensor | None]:
+        """Return inputs and lengths as the network takes them, of a batch of a task, arrays or tensors.
+
+        Raises:
+            UserError: as :meth:`gates`.
+        """
+        shown, lengths = as_sequences(inputs, lengths, self.readout.weight)
+        if lengths is None or shown.dim() < 2:
+            return shown, None
+        return shown, as_lengths(lengths, tuple(shown.shape[1:2]), shown.shape[0], shown.device)
 
     def embedded(self, inputs: Tensor, lengths: Any = None) -> Tensor:
         """Return what the first layer reads: (time, batch, features), with a run axis if the weights have one.

@@ -203,11 +203,7 @@ class RNN(nn.Module):
                 that are no whole numbers from 0 to the steps; ``path="native"`` where it cannot run.
         """
         if isinstance(inputs, PackedSequence):
-            if lengths is not None:
-                raise UserError("lengths= is known of a PackedSequence: must be left out")
-            padded, lengths = pad_packed_sequence(inputs)
-            check_inputs(padded, self.input_size, batch_first=self.batch_first)
-            states = unpack_states(state, self.variant, (padded.shape[1],), self._sizes)
+            padded, states, lengths = self._unpacked(inputs, state, lengths)
             output, final, _ = self.run(padded, states, lengths)
             packed = pack_padded_sequence(output, lengths, enforce_sorted=inputs.sorted_indices is None)
             return packed, pack_states(final, self.variant, self._alike)
@@ -215,8 +211,11 @@ class RNN(nn.Module):
         packed_state = pack_states(final, self.variant, self._alike, batched=inputs.dim() == 3)
         return self._as_given(output, inputs), packed_state
 
-    def gates(self, inputs: Tensor, state: Any = None, *, lengths: Any = None) -> dict[str, Tensor]:
+    def gates(self, inputs: Tensor | PackedSequence, state: Any = None, *, lengths: Any = None) -> dict[str, Tensor]:
         """Return the value of every gate at every step.
+
+        It costs what a call costs, on every path, and calls that do not ask pay nothing. Gradients reach the gates, and
+        go from them to weights and inputs; within ``torch.no_grad()`` there are none.
 
             >>> rnn = gatelab.RNN("lstm", 10, 64)
             >>> values = rnn.gates(torch.randn(20, 8, 10))
@@ -224,7 +223,8 @@ class RNN(nn.Module):
             {'i': (20, 8, 64), 'f': (20, 8, 64), 'o': (20, 8, 64)}
 
         Args:
-            inputs: (time, batch, input), (batch, time, input) with ``batch_first``, or (time, input).
+            inputs: (time, batch, input), (batch, time, input) with ``batch_first``, or (time, input); of a
+                ``PackedSequence`` the values are padded, (time, batch, hidden).
             state: initial state, as for a call; zeros if None.
             lengths: (batch,) valid steps, as for a call.
 
@@ -235,7 +235,11 @@ class RNN(nn.Module):
             gates: :func:`gatelab.language.bounds.gates`.
         """
         names = gates(self.variant)
-        _, _, records = self._run(inputs, state, lengths, names)
+        if isinstance(inputs, PackedSequence):
+            padded, states, lengths = self._unpacked(inputs, state, lengths)
+            _, _, records = self.run(padded, states, lengths, record=names)
+        else:
+            _, _, records = self._run(inputs, state, lengths, names)
         directions = 2 if self.bidirectional else 1
         places = [f"{index // directions}.{index % directions}." for index in range(len(records))]
         return {
@@ -260,8 +264,20 @@ class RNN(nn.Module):
             inputs = inputs.transpose(0, 1)
         return self.run(inputs, states, lengths, record=record)
 
-    def _as_given(self, values: Tensor, inputs: Tensor) -> Tensor:
-        """Return (time, batch, size) in the form of the inputs."""
+    def _unpacked(
+        self, inputs: PackedSequence, state: Any, lengths: Any
+    ) -> tuple[Tensor, list[dict[str, Tensor]] | None, Tensor]:
+        """Return padded inputs, the states before the first step and the lengths of packed sequences."""
+        if lengths is not None:
+            raise UserError("lengths= is known of a PackedSequence: must be left out")
+        padded, lengths = pad_packed_sequence(inputs)
+        check_inputs(padded, self.input_size, batch_first=self.batch_first)
+        return padded, unpack_states(state, self.variant, (padded.shape[1],), self._sizes), lengths
+
+    def _as_given(self, values: Tensor, inputs: Tensor | PackedSequence) -> Tensor:
+        """Return (time, batch, size) in the form of the inputs; of packed ones as it is."""
+        if isinstance(inputs, PackedSequence):
+            return values
         if inputs.dim() < 3:
             return values.squeeze(1)
         return values.transpose(0, 1) if self.batch_first else values

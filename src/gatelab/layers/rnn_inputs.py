@@ -1,14 +1,40 @@
 """The inputs of an RNN: checked as torch.nn.LSTM checks them, and turned round in time."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 from gatelab.errors import UserError
 from gatelab.paths.tensors import check_tensor
 
-__all__ = ["backwards", "check_count", "check_inputs", "check_masks"]
+__all__ = ["as_sequences", "backwards", "check_count", "check_inputs", "check_masks"]
+
+
+def as_sequences(inputs: Any, lengths: Any, like: Tensor) -> tuple[Tensor, Any]:
+    """Return inputs as a tensor, and lengths.
+
+    Args:
+        inputs: a tensor, an array, or a batch of a task: a tuple that begins with inputs and lengths.
+        lengths: of a tensor or an array.
+        like: a weight; an array of floats gets its dtype, and every array its device.
+
+    Raises:
+        UserError: lengths beside a batch; inputs that are none of these.
+    """
+    if isinstance(inputs, tuple) and len(inputs) > 1 and not isinstance(inputs, PackedSequence):
+        if lengths is not None:
+            raise UserError("lengths= is known of a batch: must be left out")
+        inputs, lengths = inputs[:2]
+    if isinstance(inputs, np.ndarray) and inputs.dtype.kind in "fiu":
+        whole = torch.as_tensor(np.ascontiguousarray(inputs), device=like.device)
+        return (whole.to(like.dtype) if whole.is_floating_point() else whole), lengths
+    if not isinstance(inputs, Tensor):
+        raise UserError(f"input is a {type(inputs).__name__}: must be a batch of a task, an array or a tensor")
+    return inputs, lengths
 
 
 def check_inputs(inputs: Tensor, input_size: int, *, batch_first: bool) -> None:
