@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from gatelab.errors import UserError, one_line
 
-__all__ = ["KEY", "allow", "allowed", "allowing", "is_allowed", "permitted"]
+__all__ = ["KEY", "allow", "allowed", "allowing", "allowing_words", "is_allowed", "permitted"]
 
 KEY = "allow_import"
 """The word of the command line: ``allow_import=my_package``, or several with commas."""
@@ -34,6 +34,11 @@ def allow(*packages: str) -> None:
 def allowed() -> tuple[str, ...]:
     """Return the packages whose classes may be imported."""
     return _allowed
+
+
+def allowing_words() -> list[str]:
+    """Return the word of the command line that allows what is allowed now; none if that is nothing."""
+    return [f"{KEY}={','.join(_allowed)}"] if _allowed else []
 
 
 def is_allowed(module: str) -> bool:

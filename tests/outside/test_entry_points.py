@@ -2,12 +2,14 @@
 
 import pytest
 
+import gatelab
 from gatelab.cli.catalogue import catalogue
 from gatelab.cli.train import train
 from gatelab.errors import UserError
 from gatelab.layers.openings import opening_from_mapping
 from gatelab.outside import NotAllowedError
-from gatelab.tasks import task_from_mapping
+from gatelab.store import Store
+from gatelab.tasks import task_from_mapping, task_names
 from tests.outside.made_up import TASK, write_package
 
 SHORT = ["logger=none", "progress=false", "training.max_steps=2", "training.validate_every=1", "model.hidden_size=3"]
@@ -83,3 +85,36 @@ def test_the_catalogue_lists_it(library, tmp_path, capsys):
     assert catalogue(["directories=mine"]) == 0
     assert "short" in (listed := capsys.readouterr().out)
     assert "Which bit came first." in listed
+
+
+def test_an_entry_point_needs_no_file(library, tmp_path, capsys):
+    write_package(library)
+    install(library, "mine", tasks=["first_bit = my_package.module:Own"])
+    assert "first_bit" in task_names()
+    assert train(["task=first_bit", "task.length=3", *SHORT]) == 0
+    (result,) = Store(tmp_path / "runs").results()
+    assert (result.task, dict(result.settings)["task.length"]) == ("first_bit", 3)
+    with pytest.raises(UserError, match=r"unknown task 'first_bot' \(did you mean 'first_bit'\?\)"):
+        train(["task=first_bot", *SHORT])
+    with pytest.raises(UserError, match=r"unknown key 'task.lenth' \(did you mean 'task.length'\?\)"):
+        train(["task=first_bit", "task.lenth=3", *SHORT])
+    capsys.readouterr()
+    assert catalogue([]) == 0
+    assert "first_bit" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        train(["--help"])
+    assert "first_bit" in capsys.readouterr().out
+
+
+def test_an_opening_of_an_entry_point_needs_none_either(library, tmp_path):
+    write_package(library, module="from gatelab.layers.openings import Zero\n\n\nclass Own(Zero):\n    name: str\n")
+    install(library, "mine", openings=["half = my_package.module:Own"])
+    assert "half" in gatelab.openings()
+    assert train(["task=adding", "opening=half", *SHORT]) == 0
+
+
+def test_the_catalogues_pages_are_of_gatelab_alone(library, tmp_path, capsys):
+    write_package(library)
+    install(library, "mine", tasks=["first_bit = my_package.module:Own"])
+    assert catalogue([f"pages={tmp_path}"]) == 0
+    assert "first_bit" not in (tmp_path / "catalogue.md").read_text()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from gatelab.language import Variant, load_variant, variant_files
 from gatelab.locations import conf_directory
+from gatelab.outside import entry_point_names
 
 __all__ = ["openings", "variant", "variants"]
 
@@ -38,9 +39,10 @@ def variants() -> tuple[str, ...]:
 
 
 def openings() -> tuple[str, ...]:
-    """Return the names of all openings (where gates start), in alphabetical order.
+    """Return the names of all openings (where gates start), in alphabetical order; those of entry points too.
 
     >>> gatelab.openings()
     ('chrono', 'default', 'given', 'one', 'uniform', 'zero')
     """
-    return tuple(sorted(file.stem for file in (conf_directory() / "opening").glob("*.yaml")))
+    files = (conf_directory() / "opening").glob("*.yaml")
+    return tuple(sorted({*(file.stem for file in files), *entry_point_names("opening")}))

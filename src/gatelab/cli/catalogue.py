@@ -11,12 +11,13 @@ from gatelab.cli.arguments import Names, Request, requested, whole
 from gatelab.cli.catalogue_pages import pages
 from gatelab.cli.keys_page import keys_page, train_file
 from gatelab.compiler import dependent_products, multiply_adds, parameter_count, program
+from gatelab.configuration.outside_options import PARENTS, outside_option
 from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.errors import UserError, suggest
 from gatelab.language import Variant, load_variant, variant_files
 from gatelab.language.random_edits import mutated
 from gatelab.locations import command_line, conf_directory
-from gatelab.outside import NotAllowedError
+from gatelab.outside import NotAllowedError, entry_point_names, outside_class
 from gatelab.paths import able, reference
 from gatelab.reading import parse_yaml, read_text
 from gatelab.report.tables import Column, Table, plain
@@ -93,6 +94,9 @@ def catalogue(arguments: list[str]) -> int:
     variants = [_of_variant(variant, name, _family(files[name]), request) for name, variant in loaded.items()]
     tasks = _of_tasks(request.directories)
     openings = [_of_opening(file) for file in _files("opening", request.directories)]
+    if not request.pages:  # which are those of gatelab itself
+        tasks += _of_entry_points("task", tasks)
+        openings += _of_entry_points("opening", openings)
     sizes = {"input_size": request.input_size, "hidden_size": request.hidden_size}
     listing = {**sizes, "variants": variants, "tasks": tasks, "openings": openings}
     if request.pages:
@@ -215,6 +219,20 @@ def _of_task(file: Path) -> dict[str, Any]:
     except UserError as error:
         raise type(error)(f"{file}: {error}") from None
     return {"name": file.stem, "what": what, "settings": settings, "score": task.score_name, "source": task.source}
+
+
+def _of_entry_points(group: str, listed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is said of each class of an installed distribution that no file has."""
+    found = []
+    for name in sorted(set(entry_point_names(group)) - {one["name"] for one in listed}):
+        option, kind = outside_option(group, name), outside_class(name, group, PARENTS[group], group)
+        if option is None or kind is None:
+            continue
+        what = (kind.__doc__ or "").strip().partition("\n")[0]
+        facts = {"source": getattr(kind, "source", ""), "score": getattr(kind, "score_name", ""), "notes": ""}
+        settings = {key: value for key, value in option.items() if key != "name"}
+        found.append({"name": name, "what": what, "settings": settings, **facts})
+    return found
 
 
 def _of_opening(file: Path) -> dict[str, Any]:

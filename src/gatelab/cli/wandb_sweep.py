@@ -24,7 +24,7 @@ from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
 from gatelab.disk import write_atomically, writing
 from gatelab.errors import UserError
 from gatelab.locations import command_line, in_checkout
-from gatelab.permission import KEY, allowed
+from gatelab.permission import allowing_words
 from gatelab.sweeps.search import Parameter, Space, read_space
 
 __all__ = ["wandb_sweep"]
@@ -77,7 +77,7 @@ def wandb_sweep(arguments: list[str]) -> int:
     section = runs[0].logger.wandb
     assert section is not None
     flags = [f"--config-dir={folder.resolve()}" for folder in directories]
-    flags += [f"{KEY}={package}" for package in allowed()]
+    flags += allowing_words()
     content = _content(request, space, runs[0], flags)
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode("utf-8")
     # a link stays a link

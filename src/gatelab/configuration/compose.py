@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from gatelab.configuration.command_line import added_directories
 from gatelab.configuration.folders import Folders, using
 from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
+from gatelab.configuration.outside_options import is_outside
 from gatelab.configuration.overrides import check_words, groups, quote_equations
 from gatelab.configuration.resolved import RunConfiguration, run_configuration
 from gatelab.configuration.resolvers import register
@@ -181,7 +182,7 @@ def _group_and_name(path: str) -> tuple[str, str]:
 
 def _unknown_option(group: str, name: str, options: Sequence[str], overrides: Sequence[str]) -> str:
     files = (conf_directory() / group).rglob("*.yaml")
-    added = Folders(added_directories(overrides)).options(group) if group in groups() else {}
+    added = Folders(added_directories(overrides)).names(group) if group in groups() else []
     known = sorted({*options, *(file.stem for file in files), *added})
     if len(known) > _SHOWN:
         return f"unknown {group} '{name}'{suggest(name, known)}; `{command_line('catalogue')}` lists all {len(known)}"
@@ -217,7 +218,8 @@ def _known_keys(overrides: Sequence[str]) -> list[str]:
     folders = Folders(directories)
     options = {(group, file.stem) for group in groups() for file in (conf_directory() / group).rglob("*.yaml")}
     options |= {(group, name) for group in groups() for name in folders.options(group)}
-    choices = [override for override in overrides if tuple(override.split("=", 1)) in options]
+    split = {word: word.partition("=")[::2] for word in overrides}
+    choices = [word for word, (group, name) in split.items() if (group, name) in options or is_outside(group, name)]
     with using(directories), hydra_loader() as loader:
         content = plain(loader.load_configuration(CONFIG, choices, RunMode.RUN))
     keys: list[str] = []

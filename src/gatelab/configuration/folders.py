@@ -13,11 +13,13 @@ from hydra.core.override_parser.types import Glob
 from gatelab.configuration.experiment_files import others, read_experiment, sweeps
 from gatelab.configuration.interpolations import texts
 from gatelab.configuration.option_files import read_option
+from gatelab.configuration.outside_options import PARENTS, is_outside, outside_option
 from gatelab.configuration.overrides import GLOBAL, groups, parsed_words
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.language import Variant
 from gatelab.language.library import shown_file, variant_files
 from gatelab.locations import conf_directory, experiments_directory
+from gatelab.outside import entry_point_names
 from gatelab.reading import read_bytes
 
 __all__ = ["Folders", "added_folders", "check_swept_experiments", "using"]
@@ -80,7 +82,8 @@ class Folders:
         """Return what :meth:`option` does; of an experiment, without a look at those that it is made from."""
         file = self.file(group, name)
         if file is None:
-            return None
+            found = outside_option(group, name)
+            return None if found is None else (group, found)
         if (group, name) not in self._read:
             where = shown_file(file)
             for directory in self.directories:
@@ -116,7 +119,13 @@ class Folders:
 
     def has(self, group: str, name: str) -> bool:
         """Say whether there is an option of a name."""
-        return (group == "variant" and name in self.variants) or self.file(group, name) is not None
+        if group == "variant" and name in self.variants:
+            return True
+        return self.file(group, name) is not None or is_outside(group, name)
+
+    def names(self, group: str) -> list[str]:
+        """Return the names of all options that the user adds to a group, installed entry points too."""
+        return sorted({*self.options(group), *(entry_point_names(group) if group in PARENTS else ())})
 
     def file(self, group: str, name: str) -> Path | None:
         """Return the file of an option, None if there is none."""

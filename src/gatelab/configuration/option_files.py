@@ -12,22 +12,22 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from gatelab.configuration.interpolations import check_interpolations
+from gatelab.configuration.outside_options import PARENTS
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.keys import MODELS, LoggerSection, OptimizerSection
 from gatelab.language.edits import FACTORS
 from gatelab.language.variant_file import KEYS
-from gatelab.layers.openings import OPENINGS, Opening
+from gatelab.layers.openings import OPENINGS
 from gatelab.locations import command_line
 from gatelab.outside import Named, outside_class
 from gatelab.permission import allowed
 from gatelab.reading import parse_yaml, read_text
-from gatelab.tasks import TASKS, Task
+from gatelab.tasks import TASKS
 
 __all__ = ["SECTIONS", "check_keys", "check_section", "read_mapping", "read_option"]
 
 _HEADER = re.compile(r"#\s*@\s*(\S*)\s*(.*)")
 _KINDS: dict[str, Mapping[str, type[Named]]] = {"task": TASKS, "opening": OPENINGS}
-_PARENTS: dict[str, type[Named]] = {"task": Task, "opening": Opening}
 SECTIONS = ("variant", *_KINDS, *MODELS)
 """Those of a configuration that are mappings."""
 
@@ -118,7 +118,7 @@ def _keys(section: str, content: Mapping[str, Any], where: str, above: str) -> I
         # a class from outside may be the one that is chosen; its fields are checked with the values
         return {**fields, **dict.fromkeys(content)} if allowed() else fields
     if isinstance(name, str) and name not in kinds:
-        found = outside_class(name, section, _PARENTS[section], f"{where}: {above}name")
+        found = outside_class(name, section, PARENTS[section], f"{where}: {above}name")
         if found is not None:
             return found.model_fields
     if not isinstance(name, str) or name not in kinds:

@@ -20,6 +20,7 @@ GLOBAL = "_global_"
 """Hydra's word for the top of a configuration, where experiments land."""
 _EXPERIMENT = "experiment"
 _NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
+_CLASS = re.compile(r"\w+(\.\w+)*:\w+")  # of another package
 
 
 @cache
@@ -56,7 +57,7 @@ def check_word(override: Override) -> None:
         if not override.is_sweep_override() and isinstance(override.value(), list) and key == _EXPERIMENT:
             raise UserError(f"{word}: must be one experiment")
         for name in () if isinstance(override.value(), Glob) else texts(override.value()):
-            if name and not _NAME.fullmatch(name):
+            if name and not _NAME.fullmatch(name) and not (key in ("task", "opening") and _CLASS.fullmatch(name)):
                 raise UserError(f"{word}: must be a name, not a path: letters, digits, '_', '-' and '.'")
 
 

@@ -10,6 +10,7 @@ from gatelab.keys import default_of, has_default
 from gatelab.language.library import variant_files
 from gatelab.language.parsing import canonical_text
 from gatelab.locations import command_line, conf_directory
+from gatelab.permission import KEY
 from gatelab.reading import read_yaml
 from gatelab.store import settings
 
@@ -38,6 +39,7 @@ def overrides(configuration: Mapping[str, Any]) -> list[str]:
     """
     defaults = {key: value for key, value in _file("train.yaml").items() if key in ("model", "training")}
     words = _variant(configuration["variant"])
+    permissions: list[str] = []
     standard = _standard_groups()
     for group in _GROUPS:
         section = configuration.get(group)
@@ -46,6 +48,11 @@ def overrides(configuration: Mapping[str, Any]) -> list[str]:
         name, content = _option(group, section)
         if name != standard[group]:
             words.append(f"{group}={name}")
+        if content is None:  # a class from outside: all its fields, since their defaults stand in its code
+            words += _fields(group, section)
+            package, colon, _ = name.partition(":")
+            permissions += [package.partition(".")[0]] if colon else []  # an entry point is a permission itself
+            continue
         defaults[group] = content
     flat = settings({**configuration, "variant": {}, "model": _matched(configuration.get("model", {}))})
     known = settings({**defaults, "variant": {}, "seed": 0})
@@ -56,7 +63,13 @@ def overrides(configuration: Mapping[str, Any]) -> list[str]:
                     words.append(f"+{key}={override_value(value)}")
             elif known[key] != value:
                 words.append(f"{key}={override_value(value)}")
-    return words
+    permission = [f"{KEY}={','.join(dict.fromkeys(permissions))}"] if permissions else []
+    return [*words, *permission]
+
+
+def _fields(group: str, section: Mapping[str, Any]) -> list[str]:
+    fields = {key: value for key, value in section.items() if key not in ("name", "code")}
+    return [f"{group}.{key}={override_value(value)}" for key, value in fields.items()]
 
 
 def _matched(model: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,14 +120,15 @@ def _canonical(text: str) -> str:
         return text
 
 
-def _option(group: str, section: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _option(group: str, section: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None]:
+    """Return what chooses a section, and what it holds then; None for a class from outside, which is not imported."""
     key = _NAME.get(group, "name")
     folder = conf_directory() / group
     for file in sorted(folder.rglob("*.yaml")):
         content = _yaml(file)
         if content.get(key) == section[key] and (key != "name" or file.stem == section[key]):
             return file.stem, content
-    return str(section[key]), {}
+    return str(section[key]), None if "code" in section else {}
 
 
 def _standard_groups() -> dict[str, str]:

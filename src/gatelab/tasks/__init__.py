@@ -114,15 +114,16 @@ def task_class(name: object, key: str) -> type[Task]:
 
 
 def task_names() -> tuple[str, ...]:
-    """Return the names of all tasks, in alphabetical order."""
-    return tuple(sorted(file.stem for file in (conf_directory() / "task").glob("*.yaml")))
+    """Return the names of all tasks, in alphabetical order: those of conf/task/ and of installed entry points."""
+    files = (conf_directory() / "task").glob("*.yaml")
+    return tuple(sorted({*(file.stem for file in files), *entry_point_names("task")}))
 
 
 class _Callable(ModuleType):
     """This package, which ``gatelab.tasks()`` calls: one name for the tasks and for their names."""
 
     def __call__(self) -> tuple[str, ...]:
-        """Return the names of all tasks, in alphabetical order.
+        """Return the names of all tasks, in alphabetical order; those of installed entry points too.
 
         >>> {"adding", "copying", "digits"} <= set(gatelab.tasks())
         True

@@ -50,6 +50,7 @@ class OptunaSearchSweeper(Sweeper):
         from hydra.core.override_parser.overrides_parser import OverridesParser
 
         from gatelab.configuration import added_folders
+        from gatelab.permission import allowing_words
         from gatelab.sweeps.search import SearchSettings, read_space, search
         from hydra_plugins.gatelab_optuna_sweeper._runs import LaunchedRuns, parameter_words
         from hydra_plugins.gatelab_stacked_launcher._size import most_points
@@ -71,7 +72,7 @@ class OptunaSearchSweeper(Sweeper):
             overrides,
             runs,
             name=Path(self.config.hydra.sweep.dir).name,
-            flags=[f"--config-dir={folder}" for folder in directories],
+            flags=[*(f"--config-dir={folder}" for folder in directories), *allowing_words()],
             most=most,
         )
 

@@ -75,7 +75,7 @@ class NamedSource(ConfigSource):
             return [] if results_filter == ObjectType.CONFIG else [*self.groups()]
         if config_path not in self.groups() or results_filter == ObjectType.GROUP:
             return []
-        return sorted(self.folders().options(config_path))
+        return self.folders().names(config_path)
 
 
 def _parts(config_path: str) -> tuple[str, str]:
