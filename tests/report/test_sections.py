@@ -106,13 +106,13 @@ def test_curves_over_steps_and_over_seconds_know_their_runs(tmp_path):
 
 def test_how_fast_it_is_learnt(tmp_path):
     store = Store(tmp_path)
-    add(store, seed=0, test=0.5, curve={10: 0.1, 20: 0.5, 30: 0.5}, steps=30)
+    add(store, seed=0, test=0.6, curve={10: 0.1, 20: 0.6, 30: 0.6}, steps=30)
     add(store, label="gru", seed=0, curve={10: 0.5, 20: 0.7, 30: 0.9}, steps=30)
     add(store, label="gru", seed=1, curve={10: 0.1, 20: 0.2, 30: 0.3}, steps=30)
     lstm, gru = speed_table(analysed(store)).rows
-    # trapezoids over 20 steps: (10 * 0.3 + 10 * 0.5) / 20
-    assert lstm["height"] == pytest.approx(0.4, abs=1e-12)
-    assert (lstm["threshold"], lstm["median"], lstm["never"]) == (0.5, 20.0, 0)
+    # trapezoids over 20 steps: (10 * 0.35 + 10 * 0.6) / 20
+    assert lstm["height"] == pytest.approx(0.475, abs=1e-12)
+    assert (lstm["threshold"], lstm["median"], lstm["never"]) == (0.6, 20.0, 0)
     assert (gru["never"], gru["runs"]) == (1, 2)
 
 

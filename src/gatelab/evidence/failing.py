@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gatelab.statistics import Interval, exact_share
 from gatelab.store import Result
 
-__all__ = ["Failures", "failed", "failures"]
+__all__ = ["Failures", "failed", "failures", "nearer_to_chance"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,13 @@ class Failures:
 
 def failed(result: Result) -> bool:
     """Whether a run diverged or ended nearer to chance than to perfect, by its test score."""
-    if result.status != "finished":
-        return True
-    from_chance, from_perfect = abs(result.test.score - result.chance), abs(result.test.score - result.perfect)
-    beyond = result.test.score < result.chance if result.higher_is_better else result.test.score > result.chance
-    return math.isfinite(result.chance) and (beyond or from_chance < from_perfect)
+    return result.status != "finished" or nearer_to_chance(result.test.score, result)
+
+
+def nearer_to_chance(score: float, task: Result) -> bool:
+    """Whether a score is nearer to chance than to perfect on the task of a result; False where chance is unknown."""
+    beyond = score < task.chance if task.higher_is_better else score > task.chance
+    return math.isfinite(task.chance) and (beyond or abs(score - task.chance) < abs(score - task.perfect))
 
 
 def failures(results: Sequence[Result]) -> Failures:

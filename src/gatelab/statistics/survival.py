@@ -19,6 +19,7 @@ class Survival:
     n_censored: int
     """Runs that ended before they reached the threshold, diverged ones too."""
     n_diverged: int
+    """Those that diverged or gave up."""
     median: float
     """Step by which half of the runs reach it (Kaplan-Meier); infinite if fewer are seen to; NaN for n = 0."""
     restricted_mean: float
@@ -31,15 +32,15 @@ class Survival:
 
 
 def survive(
-    reached: ArrayLike, ended: ArrayLike, *, diverged: ArrayLike | None = None, horizon: float | None = None
+    reached: ArrayLike, ended: ArrayLike, diverged: ArrayLike | None = None, horizon: float | None = None
 ) -> Survival:
     """Return the Kaplan-Meier account of a group of runs.
 
     ``reached``: shape (runs,), step of the threshold (``time_to_threshold``), infinite or NaN if never. ``ended``:
-    shape (runs,), last step of each run. ``diverged``: shape (runs,) of booleans; a diverged run that never reached the
-    threshold never will: it waits until the horizon instead of being censored where it broke off, which would
-    flatter it. ``horizon``: defaults to the latest of ``ended``; to compare
-    variants, give them the same. What is reached after the horizon is not counted as reached. Where the last run is
+    shape (runs,), last step of each run. ``diverged``: shape (runs,) of booleans, of runs that diverged or gave up
+    because they learnt nothing; such a run that never reached the threshold never will: it waits until the horizon
+    instead of being censored where it broke off, which would flatter it. ``horizon``: defaults to the latest of
+    ``ended``; to compare variants, give them the same. What is reached after the horizon is not counted as reached. Where the last run is
     censored before the horizon, the share still waiting stays as it is until there.
     Source: Kaplan & Meier 1958; restricted mean: Royston & Parmar 2013.
     """

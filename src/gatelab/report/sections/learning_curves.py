@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.collected import EndedRun
+from gatelab.evidence.failing import nearer_to_chance
 from gatelab.evidence.scores import shown_name
 from gatelab.report.drawing.drawing import add_legend, drawn, hook, plain_ticks, spans_decades
 from gatelab.report.drawing.styles import Look
@@ -53,8 +54,9 @@ def curves(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
     speed = (
         "How fast it is learnt: the mean height of the validation curve, up to the last step of the longest run of the"
         " task (a curve that ends before goes on with its last score), and the steps until validation first reaches"
-        f" {_threshold_words(analysis)}. Runs that never do count as still waiting (Kaplan–Meier); a run that diverged"
-        " waits for ever."
+        f" {_threshold_words(analysis)}. A run that never does, because it gave up (patience) or diverged, waits until"
+        " the most steps that any run of the task was allowed; one that was not allowed so many is not followed further"
+        " (Kaplan–Meier)."
     )
     blocks = (Figures(figures, caption), Tabular("learning-speed", speed, speed_table(analysis)))
     return Section("curves", title, blocks, (_METHOD,))
@@ -74,7 +76,7 @@ def speed_table(analysis: Analysis) -> Table:
         Column("task", ("task",)),
         Column("variant", ("variant",)),
         Column("mean height, mean over runs", ("height",), significant, "right"),
-        Column("threshold", ("threshold",), significant, "right"),
+        Column("threshold", ("threshold", "threshold_kind"), _told_threshold, "right"),
         Column("median steps to it", ("median",), _steps, "right"),
         Column("never reached it", ("never", "runs"), lambda never, runs: f"{never} of {runs}", "right"),
     ]
@@ -83,18 +85,19 @@ def speed_table(analysis: Analysis) -> Table:
     for task, label in analysis.evidence.cells():
         runs = analysis.evidence.chosen(task, label).runs
         higher = analysis.evidence.of_task(task).higher_is_better
-        threshold = _threshold(analysis, task)
+        threshold, kind = _threshold(analysis, task)
         until = ends[task]
         heights = [area_under_curve(run.curve.steps, run.curve.scores, until=until) for run in runs if run.curve.steps]
         reached = [
             time_to_threshold(run.curve.steps, run.curve.scores, threshold, higher_is_better=higher) for run in runs
         ]
-        account = survive(reached, [run.result.steps for run in runs], diverged=[not run.finished for run in runs])
+        account = survive(reached, *_followed(runs, _horizon(analysis, task)))
         row = {
             "task": task,
             "variant": label,
             "height": locate(heights).mean,
             "threshold": threshold,
+            "threshold_kind": kind,
             "median": account.median,
             "never": sum(not math.isfinite(step) for step in reached),
             "runs": len(runs),
@@ -103,23 +106,66 @@ def speed_table(analysis: Analysis) -> Table:
     return Table(columns, rows)
 
 
+def _horizon(analysis: Analysis, task: str) -> float:
+    """Return the most steps that any run of a task that is shown was allowed, or took."""
+    evidence = analysis.evidence
+    shown = [run for label in evidence.labels if (task, label) in evidence.settings
+             for run in evidence.chosen(task, label).runs]  # fmt: skip
+    return float(max(max(run.result.steps, _allowed(run)) for run in shown))
+
+
+def _allowed(run: EndedRun) -> int:
+    return int(run.result.settings.get("training.max_steps", run.result.steps))
+
+
+def _followed(runs: Sequence[EndedRun], horizon: float) -> tuple[list[float], list[bool], float]:
+    """Return until which step each run was followed, which runs never come to it, and the horizon of all."""
+    hopeless = [not run.finished or _gave_up(run) for run in runs]
+    return [float(run.result.steps) for run in runs], hopeless, horizon
+
+
+def _gave_up(run: EndedRun) -> bool:
+    """Whether a run ended before its last step, and not for the score that it was to reach."""
+    aim = run.result.settings.get("training.stop_at")
+    higher = run.result.higher_is_better
+    reached = isinstance(aim, int | float) and any(
+        score >= aim if higher else score <= aim for score in run.curve.scores
+    )
+    return run.result.steps < _allowed(run) and not reached
+
+
 def _last_step(analysis: Analysis, task: str) -> float:
     """Return the last validated step of all runs that are shown of a task; NaN where there is none."""
     return max((run.curve.steps[-1] for runs in _shown(analysis, task).values() for run in runs), default=math.nan)
 
 
+_HALF_WAY = "half of the way from chance to perfect"
+
+
 def _threshold_words(analysis: Analysis) -> str:
     baseline = analysis.evidence.question.baseline
-    return "half of the way from chance to perfect" if baseline is None else f"the median best validation of {baseline}"
+    if baseline is None:
+        return _HALF_WAY
+    return f"the median best validation of {baseline} (where that is nearer to chance than to perfect: {_HALF_WAY})"
 
 
-def _threshold(analysis: Analysis, task: str) -> float:
+def _threshold(analysis: Analysis, task: str) -> tuple[float, str]:
+    """Return the score to reach, and what it is."""
     evidence = analysis.evidence
     baseline = evidence.question.baseline
-    if baseline is not None and (task, baseline) in evidence.settings:
-        return locate([run.judged for run in evidence.chosen(task, baseline).runs]).median
     result = evidence.of_task(task)
-    return (result.chance + result.perfect) / 2
+    half_way = (result.chance + result.perfect) / 2
+    if baseline is None or (task, baseline) not in evidence.settings:
+        return half_way, _HALF_WAY
+    median = locate([run.judged for run in evidence.chosen(task, baseline).runs]).median
+    # who reaches what one that has learnt nothing reaches has learnt nothing either
+    if math.isnan(median) or nearer_to_chance(median, result):
+        return half_way, _HALF_WAY
+    return median, f"median of {baseline}"
+
+
+def _told_threshold(threshold: float, kind: str) -> str:
+    return f"{significant(threshold)} ({'half-way' if kind == _HALF_WAY else kind})"
 
 
 def _steps(step: float) -> str:
