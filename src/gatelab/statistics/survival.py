@@ -40,8 +40,8 @@ def survive(
     shape (runs,), last step of each run. ``diverged``: shape (runs,) of booleans, of runs that diverged or gave up
     because they learnt nothing; such a run that never reached the threshold never will: it waits until the horizon
     instead of being censored where it broke off, which would flatter it. ``horizon``: defaults to the latest of
-    ``ended``; to compare variants, give them the same. What is reached after the horizon is not counted as reached. Where the last run is
-    censored before the horizon, the share still waiting stays as it is until there.
+    ``ended``; to compare variants, give them the same. What is reached after the horizon is not counted as reached.
+    Where the last run is censored before the horizon, the share still waiting stays as it is until there.
     Source: Kaplan & Meier 1958; restricted mean: Royston & Parmar 2013.
     """
     first, last = np.array(reached, dtype=np.float64), np.array(ended, dtype=np.float64)
