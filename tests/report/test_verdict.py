@@ -224,3 +224,10 @@ def test_rare_failures_stand_beside_the_verdict(tmp_path):
     comparison = analyse(read_evidence(store, Question("lstm"), store.results())).comparisons["adding", "gru"]
     assert (comparison.p < 0.001, comparison.p_means > 0.05) == (True, True)
     assert comparison.typical.low > 0 > comparison.gain.low
+
+
+def test_a_few_large_differences_among_many_small_ones_are_not_typical(tmp_path):
+    store = Store(tmp_path)
+    runs(store, "lstm", [0.8 + 0.0001 * seed for seed in range(20)])
+    runs(store, "gru", [0.8 + 0.0001 * seed + (0.05 if seed % 2 else -0.01) for seed in range(20)])
+    assert dict(answer(store).answers) == {"gru": "undecided: different, but not in typical runs on adding."}

@@ -7,7 +7,7 @@ from typing import Literal
 
 from gatelab.evidence.caveats import Caveat
 from gatelab.evidence.failing import Failures
-from gatelab.statistics import Family, Interval, Pairs, Significance, holm, plan_comparison
+from gatelab.statistics import Family, Interval, Pairs, Significance, holm, plan_comparison, wilson_share
 
 __all__ = ["Band", "Kind", "PairedComparison", "corrected"]
 
@@ -73,10 +73,22 @@ class PairedComparison:
         return int((self.typical_pairs.differences.values != 0).sum())
 
     @property
+    def significant(self) -> bool:
+        """Whether the corrected test says that the variant changes something."""
+        return not self.test.degenerate and self.p < self.alpha
+
+    @property
     def found(self) -> bool:
-        """Whether the corrected test finds a difference, whatever may explain it."""
-        agree = self.typical.estimate * self.test.statistic >= 0
-        return not self.test.degenerate and self.p < self.alpha and agree
+        """Whether the corrected test finds a difference of typical runs, whatever may explain it.
+
+        The null is that nothing changes; a few large differences against many small ones break it, too. So most of the
+        unequal pairs have to agree with the test (the one-sided 95 % limit of their share is above one half), and the
+        median difference must not speak against it.
+        """
+        sign = math.copysign(1.0, self.test.statistic)
+        agreeing = int((sign * self.typical_pairs.differences.values > 0).sum())
+        most = wilson_share(agreeing, self.unequal, confidence=0.9).low > 0.5
+        return self.significant and most and sign * self.typical.estimate >= 0
 
     @property
     def clouds(self) -> tuple[Caveat, ...]:
@@ -92,7 +104,7 @@ class PairedComparison:
     @property
     def too_few(self) -> bool:
         """Whether nothing was found, and with so many unequal pairs nothing could have been."""
-        return not self.found and not self.attainable < self.alpha and self.n > 0
+        return not self.significant and not self.attainable < self.alpha and self.n > 0
 
     @property
     def seeds_to_decide(self) -> int | None:
@@ -107,8 +119,8 @@ class PairedComparison:
         """The kind of answer; ``words`` has what it is an answer to, or why there is none."""
         if not self.n:
             return "not compared"
-        if not self.found:
-            return "undecided" if self.too_few else "no difference found"
+        if not self.significant and not self.too_few:
+            return "no difference found"
         if not self.decided:
             return "undecided"
         return "better" if self.test.statistic > 0 else "worse"
@@ -120,6 +132,8 @@ class PairedComparison:
             return ""
         if self.found:
             return ", ".join(caveat.kind for caveat in self.clouds)
+        if self.significant:
+            return "different, but not in typical runs"
         return "too few seeds" if self.unequal else "all pairs equal"
 
     @property
