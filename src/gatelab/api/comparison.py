@@ -12,8 +12,8 @@ from gatelab.api.runs import Runs
 from gatelab.errors import UserError, suggest
 from gatelab.evidence.analysis import Analysis, analyse
 from gatelab.evidence.collected import read_evidence
+from gatelab.evidence.filters import Filters, read_results
 from gatelab.evidence.question import Question, asked
-from gatelab.evidence.selection import of_tasks
 from gatelab.report.report import Report, build_report, write_report
 from gatelab.report.runs_table import runs_table
 from gatelab.report.tables import Table
@@ -208,7 +208,7 @@ def compare(
     """
     question = asked(baseline, _names(by), _names(apart), small, diverged, family)
     store, chosen = _chosen(runs)
-    results = of_tasks(store, _names(task), chosen)
+    results = read_results(store, Filters(tasks=_names(task)), chosen)
     evidence = read_evidence(store, question, results)
     return Comparison(analyse(evidence), store, _call(store, question, _names(task)))
 

@@ -1,12 +1,13 @@
 """Many stored runs: chosen, counted, put into a table."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from gatelab.api.run import Run
 from gatelab.errors import UserError, suggest
+from gatelab.evidence.versions import told_apart
 from gatelab.report.tables import Column, Table, significant
 from gatelab.store import Store, settings
 
@@ -42,9 +43,10 @@ class Runs(Sequence[Run]):
     Made by :func:`runs` and :func:`sweep`. A run's files are read when something is asked of it.
     """
 
-    def __init__(self, runs: Iterable[Run]) -> None:
+    def __init__(self, runs: Iterable[Run], labels: Mapping[Run, str] | None = None) -> None:
         self._runs = tuple(runs)
         self._facts: dict[Run, _Facts] = {}
+        self._labels = labels
 
     def where(
         self,
@@ -69,7 +71,8 @@ class Runs(Sequence[Run]):
 
         Args:
             settings: dotted key of the configuration -> value.
-            variant: name before edits. label: as tables call it, edits included.
+            variant: name before edits. label: as tables call it, edits included; ``leaky (2)`` where two sets of
+                equations have had one name.
             task, seed, status: see :class:`Run`.
 
         Raises:
@@ -82,7 +85,7 @@ class Runs(Sequence[Run]):
             if name not in ("seed", "status"):
                 self._check(name, values)
         self._check_keys(keys)
-        return Runs(run for run in self if self._fits(run, wanted, keys))
+        return Runs((run for run in self if self._fits(run, wanted, keys)), self._labels)
 
     def one(
         self,
@@ -144,7 +147,7 @@ class Runs(Sequence[Run]):
     @overload
     def __getitem__(self, index: slice) -> "Runs": ...
     def __getitem__(self, index: int | slice) -> "Run | Runs":
-        return Runs(self._runs[index]) if isinstance(index, slice) else self._runs[index]
+        return Runs(self._runs[index], self._labels) if isinstance(index, slice) else self._runs[index]
 
     def __repr__(self) -> str:
         return f"<Runs: {self._told()}>"
@@ -169,8 +172,15 @@ class Runs(Sequence[Run]):
 
     def _of(self, run: Run) -> _Facts:
         if run not in self._facts or self._facts[run].status not in ("finished", "diverged"):
-            self._facts[run] = _facts(run)
+            facts = _facts(run)
+            self._facts[run] = replace(facts, label=self._told_apart().get(run, facts.label))
         return self._facts[run]
+
+    def _told_apart(self) -> Mapping[Run, str]:
+        """Return the labels of runs that have a result, two sets of equations under one name told apart."""
+        if self._labels is None:
+            self._labels = _labels(self)
+        return self._labels
 
     def _fits(self, run: Run, wanted: Mapping[str, Collection[Any]], keys: Mapping[str, Collection[Any]]) -> bool:
         facts = self._of(run)
@@ -243,6 +253,19 @@ def _facts(run: Run) -> _Facts:
         return _Facts(status, run.label, run.variant.name, run.task.name, run.seed, settings(run.configuration))
     except UserError:
         return _Facts(status)
+
+
+def _labels(runs: Iterable[Run]) -> dict[Run, str]:
+    """Return the labels of the runs that have a result, told apart within each folder."""
+    folders: dict[Path, dict[str, Run]] = {}
+    for run in runs:
+        if run.status in ("finished", "diverged"):
+            folders.setdefault(run.folder.parent, {})[run.identity] = run
+    return {
+        members[result.identity]: result.label
+        for folder, members in folders.items()
+        for result in told_apart(Store(folder), [run.result for run in members.values()]).results
+    }
 
 
 def _several(value: Any) -> Collection[Any]:

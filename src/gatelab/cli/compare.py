@@ -9,8 +9,9 @@ from gatelab.disk import check_place
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.evidence.collected import Evidence, read_evidence
 from gatelab.evidence.damage import damage_lines
+from gatelab.evidence.filters import Filters, filters_of, read_results
 from gatelab.evidence.question import Question, asked
-from gatelab.evidence.selection import Selection, of_tasks, select
+from gatelab.evidence.selection import Selection, select
 from gatelab.locations import command_line
 from gatelab.report import Table, runs_table, variants_table
 from gatelab.store import Store
@@ -27,6 +28,10 @@ Compare stored runs.
     runs=FOLDER       where the runs lie (default runs/)
     baseline=LABEL    the variant that the others are compared with, seed by seed (default none: nothing is tested)
     task=NAME,...     only these tasks (default all)
+    variant=LABEL,... only these variants (default all)
+    where=KEY=VALUE   only runs with these settings, such as where=training.max_steps=1000; may be given again
+    since=DATE        only runs that ended at this date or later: 2026-11-29, or 2026-11-29T08:30 (UTC)
+    sweep=WORDS       only runs trained by a command that contains these words
     by=task,KEY,...   what makes a comparison of its own: the task, and settings such as model.hidden_size (default
                       task); other settings that were varied count as searched: the best for each variant is reported
     apart=KEY,...     settings that make a variant of its own: with opening.name it is called 'lstm opening=chrono', and
@@ -58,6 +63,10 @@ class _Request:
     small: str = "0.01"
     diverged: str = "worst"
     family: str = "page"
+    variant: str = ""
+    where: tuple[str, ...] = ()
+    since: str = ""
+    sweep: str = ""
     wandb: str = ""
 
     def question(self) -> Question:
@@ -84,7 +93,19 @@ class _Request:
         standard = _Request()
         names = [name for name in self.__dataclass_fields__ if name not in ("out", "wandb")]
         given = [name for name in names if getattr(self, name) != getattr(standard, name)]
-        return command_line("compare", *(f"{name}={getattr(self, name)}" for name in given))
+        values = {name: getattr(self, name) for name in given}
+        words = [
+            f"{name}={value}" for name, one in values.items() for value in (one if isinstance(one, tuple) else [one])
+        ]
+        return command_line("compare", *words)
+
+    def filters(self) -> Filters:
+        """Return which runs are wanted, checked.
+
+        Raises:
+            UserError: a filter that is not of its form.
+        """
+        return filters_of(self.task, self.variant, self.where, self.since, self.sweep)
 
 
 def compare(arguments: list[str]) -> int:
@@ -96,21 +117,23 @@ def compare(arguments: list[str]) -> int:
     if {"--help", "-h"} & set(arguments):
         print(HELP, end="")
         return 0
-    request = _Request(**keyed(arguments, _Request.__dataclass_fields__))
-    question = request.question()
+    request = _request(arguments)
+    question, filters = request.question(), request.filters()
     if request.family != "page" and not request.baseline:
         print(f"note: family={request.family} has no effect: without baseline= nothing is tested", file=sys.stderr)
     if request.out:  # before the seconds that a report takes
         check_place(Path(request.out), f"out={request.out}")
     store = Store(request.runs)
     try:
-        results = of_tasks(store, request.task.split(",") if request.task else ())
+        results = read_results(store, filters)
     except UserError:
         for line in damage_lines(request.runs, store.damaged.values()):
             print(line, file=sys.stderr)
         raise
     evidence = read_evidence(store, question, results) if request.out else None
     selection = evidence.selection if evidence is not None else select(results, question)
+    for line in selection.versions:
+        print(one_line(line, _LONGEST_LINE))
     runs, variants = runs_table(selection), variants_table(selection)
     print(runs.first(_MOST_ROWS).text())
     if len(runs.rows) > _MOST_ROWS:
@@ -122,6 +145,13 @@ def compare(arguments: list[str]) -> int:
     if evidence is not None:
         _write(request, evidence, runs)
     return 0
+
+
+def _request(arguments: list[str]) -> _Request:
+    # the one key that may stand there more than once
+    where = tuple(word.removeprefix("where=") for word in arguments if word.startswith("where="))
+    others = [word for word in arguments if not word.startswith("where=")]
+    return _Request(**keyed(others, _Request.__dataclass_fields__), where=where)
 
 
 _DIVERGED = {

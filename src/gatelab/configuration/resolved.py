@@ -306,8 +306,14 @@ def _check_forms(variant: Variant, input_size: int, hidden_size: int) -> None:
 
 def _label(variant: Variant, files: Mapping[str, Path]) -> str:
     file = files.get(variant.name)
-    original = dict(variant_from_file(file).equations) if file else dict(variant.equations)
-    changed = [f"{name}={text}" for name, text in variant.equations.items() if original.get(name) != text]
+    if file is None:
+        return variant.name
+    original = variant_from_file(file)
+    changed = [f"{name}={text}" for name, text in variant.equations.items() if original.equations.get(name) != text]
+    others = {"state": (",".join(original.states), ",".join(variant.states))}
+    others |= {"output": (original.output, variant.output)}
+    others |= {f"roles.{role}": (original.roles.get(role, ""), gate) for role, gate in variant.roles.items()}
+    changed += [f"{key}={after}" for key, (before, after) in others.items() if before != after]
     return " ".join([variant.name, *changed])
 
 

@@ -12,6 +12,7 @@ from gatelab.evidence.choosing import Compared, settings_tried, to_compare
 from gatelab.evidence.question import Question
 from gatelab.evidence.scores import scored
 from gatelab.evidence.selection import Selection, select
+from gatelab.evidence.versions import ToldApart, Version, told_apart
 from gatelab.probes.records import Gate, gates_of
 from gatelab.store import Damaged, DamagedRunError, Failure, Result, Store
 
@@ -118,6 +119,8 @@ class Evidence:
     provenance: Provenance
     configurations: Mapping[str, Mapping[str, Any]]
     """Identity -> frozen configuration, of the first run of each chosen setting."""
+    versions: tuple[Version, ...] = ()
+    """Of variants that have a label in common."""
 
     @property
     def question(self) -> Question:
@@ -137,6 +140,10 @@ class Evidence:
         """Return the setting of a variant that validation chose."""
         return self.settings[task, label][0]
 
+    def versions_of(self, name: str) -> list[str]:
+        """Return the labels of the versions of a variant, the newest last; none if it has but one."""
+        return [version.label for version in self.versions if version.shared == name]
+
     def to_compare(self, task: str, label: str, baseline: str) -> Compared:
         """Return the results of two variants that are compared on a task: of fresh seeds alone, where these suffice."""
         ours, theirs = self.chosen(task, label), self.chosen(task, baseline)
@@ -152,23 +159,24 @@ class Evidence:
         return any(len(settings) > 1 for settings in self.settings.values())
 
 
-def read_evidence(store: Store, question: Question, results: Sequence[Result]) -> Evidence:
-    """Read everything about the given results of a store.
+def read_evidence(store: Store, question: Question, results: Sequence[Result] | ToldApart) -> Evidence:
+    """Read everything about the given results of a store, whose variants are told apart if they are not yet.
 
     A run whose history or configuration turns out to be damaged is left out.
 
     Raises UserError for a key of ``question.by`` or ``question.apart`` that is no setting, and for a baseline without
     runs.
     """
+    told = results if isinstance(results, ToldApart) else told_apart(store, results)
     while True:
-        left = [result for result in results if result.identity not in store.damaged]
-        evidence = _read_evidence(store, select(left, question))
+        left = [result for result in told.results if result.identity not in store.damaged]
+        evidence = _read_evidence(store, select(told.of(left), question), told.versions)
         # what is found only now has taken part in choices
         if not any(result.identity in store.damaged for result in left):
             return evidence
 
 
-def _read_evidence(store: Store, selection: Selection) -> Evidence:
+def _read_evidence(store: Store, selection: Selection, versions: tuple[Version, ...]) -> Evidence:
     runs = tuple(_runs(selection, store))
     selection = replace(selection, results=tuple(run.result for run in runs))
     baseline = selection.question.baseline
@@ -188,6 +196,7 @@ def _read_evidence(store: Store, selection: Selection) -> Evidence:
         place=str(store.runs_dir),
         provenance=_provenance(store, [run.result.identity for run in runs]),
         configurations=_configurations(store, chosen),
+        versions=versions,
     )
 
 

@@ -1,14 +1,15 @@
 """Results sorted as a question asks: which task and variant each belongs to, and which settings were searched."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gatelab.errors import UserError, suggest
 from gatelab.evidence.question import Question
 from gatelab.evidence.varied import belongs_to, setting_text, varied_keys
-from gatelab.store import Result, Store
+from gatelab.evidence.versions import ToldApart
+from gatelab.store import Result
 
-__all__ = ["Selection", "of_tasks", "select"]
+__all__ = ["Selection", "select"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,37 +26,21 @@ class Selection:
     """Task -> those of ``varied`` that tell neither tasks nor variants apart."""
     settings: Mapping[str, str]
     """Identity -> the searched settings, such as ``optimizer.lr=0.01``; mostly empty."""
+    versions: tuple[str, ...] = ()
+    """A line for each version of a variant: in what it differs from the one before, and which one is the baseline."""
 
 
-def of_tasks(store: Store, tasks: Collection[str] = (), identities: Collection[str] | None = None) -> list[Result]:
-    """Return the results of a store that a comparison is made of.
-
-    Args:
-        store: where the runs lie.
-        tasks: only these; empty for all.
-        identities: only runs among these; None for all.
-
-    Raises:
-        UserError: there are none, or none of a task.
-    """
-    results = [result for result in store.results() if identities is None or result.identity in identities]
-    if not results:
-        raise UserError(f"no finished runs in {store.place}{' that are whole' if store.damaged else ''}")
-    known = {result.task for result in results}
-    for task in tasks:
-        if task not in known:
-            there = ", ".join(sorted(known))
-            raise UserError(f"no runs of task '{task}'{suggest(task, known)}; {store.place} has {there}")
-    return [result for result in results if not tasks or result.task in tasks]
-
-
-def select(results: Sequence[Result], question: Question | None = None) -> Selection:
+def select(results: Sequence[Result] | ToldApart, question: Question | None = None) -> Selection:
     """Return the results as a question names them; without one, every varied setting counts as searched.
+
+    A baseline whose name several versions share is the newest of them.
 
     Raises:
         UserError: a key of ``question.by`` or ``question.apart`` is no setting or in both; a baseline has no runs.
     """
     question = question or Question()
+    told = results if isinstance(results, ToldApart) else ToldApart(tuple(results))
+    results = told.results
     _check_keys(question, results)
     varied = varied_keys(results)
     by = [key for key in question.by if key != "task"]
@@ -63,17 +48,39 @@ def select(results: Sequence[Result], question: Question | None = None) -> Selec
     differing = {key for keys in varied.values() for key in keys}
     apart = [key for key in question.apart if key in differing]
     found = [_named(result, named[result.task], apart) for result in results]
-    _check_baseline(question, {result.label for result in found})
+    question, lines = _meant(question, told, sorted({result.label for result in found}))
     if any(named.values()):  # tasks have become several, in each of which less differs
         varied = varied_keys(found)
-    told = (*question.by, *question.apart)
-    searched = {task: tuple(key for key in keys if not _tells(key, told)) for task, keys in varied.items()}
+    searched = {task: tuple(_searched(keys, question, task, found)) for task, keys in varied.items()}
     ordered = sorted(found, key=lambda result: (result.task, result.label, result.seed, result.identity))
-    return Selection(question, tuple(ordered), varied, searched, _settings(ordered, searched))
+    return Selection(question, tuple(ordered), varied, searched, _settings(ordered, searched), lines)
 
 
-def _tells(key: str, told: Collection[str]) -> bool:
-    return key.startswith("task.") or belongs_to(key, told)
+def _searched(keys: Sequence[str], question: Question, task: str, results: Sequence[Result]) -> Iterator[str]:
+    """Yield the keys that tell neither tasks nor variants apart."""
+    named = (*question.by, *question.apart)
+    within: set[str] = set()
+    if any(belongs_to(key, named) and key not in named for key in keys):
+        # an option of an opening is told with its name, unless it was varied under that name
+        labels = dict.fromkeys(result.label for result in results if result.task == task)
+        for label in labels:
+            own = [result for result in results if result.task == task and result.label == label]
+            within |= set(varied_keys(own)[task])
+    for key in keys:
+        if not key.startswith("task.") and key not in named and (not belongs_to(key, named) or key in within):
+            yield key
+
+
+def _meant(question: Question, told: ToldApart, labels: Sequence[str]) -> tuple[Question, tuple[str, ...]]:
+    """Return the question with the baseline that is meant, and what is to be said of versions."""
+    lines = told.lines()
+    if question.baseline is not None:
+        meant = told.named(question.baseline, labels)
+        if meant != question.baseline:
+            lines.append(f"baseline={question.baseline} is the newest of its versions, {meant}")
+            question = replace(question, baseline=meant)
+    _check_baseline(question, labels)
+    return question, tuple(lines)
 
 
 def _settings(results: Sequence[Result], searched: Mapping[str, Sequence[str]]) -> dict[str, str]:

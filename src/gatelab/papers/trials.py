@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gatelab.evidence.versions import told_apart
 from gatelab.keys import value_of
 from gatelab.statistics import diverged_score, time_to_threshold
 from gatelab.store import DamagedRunError, Result, Store
@@ -78,6 +79,8 @@ class Trials:
 def read_trials(store: Store, identities: Iterable[str] | None, solved: float) -> Trials:
     """Return the finished runs of a store, without damaged ones, which are in ``store.damaged``.
 
+    Of a variant whose file was edited, the newest version has the name; those of before are ``lstm (1)`` and so on.
+
     Args:
         store: where they lie.
         identities: the runs that are wanted; None for all of the store.
@@ -88,7 +91,11 @@ def read_trials(store: Store, identities: Iterable[str] | None, solved: float) -
     else:
         found = (store.finished(identity) for identity in dict.fromkeys(identities))
         results = [result for result in found if result is not None]
-    return Trials(tuple(_trials(store, results, solved)))
+    told = told_apart(store, results)
+    # claims name variants as their files do: they mean those of today
+    newest = {version.label: version.shared for version in told.versions if version.newest}
+    named = [replace(result, label=newest.get(result.label, result.label)) for result in told.results]
+    return Trials(tuple(_trials(store, named, solved)))
 
 
 def _trials(store: Store, results: Sequence[Result], solved: float) -> Iterator[Trial]:

@@ -1,5 +1,6 @@
 """Where a result comes from: the code, the versions and the machine that made it."""
 
+import json
 import os
 import platform
 import subprocess
@@ -11,6 +12,8 @@ from typing import Any
 
 __all__ = ["git_state", "provenance"]
 
+COMMAND = "GATELAB_COMMAND"
+"""The variable of the environment in which a worker finds the words of the command that it works for, as JSON."""
 _PACKAGES = ("gatelab", "torch", "numpy", "pytorch-lightning", "hydra-core")
 _TIMEOUT = 10  # seconds for one question to git
 
@@ -27,8 +30,14 @@ def provenance() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": list(sys.argv),
+        "command": _command(),
     }
+
+
+def _command() -> list[str]:
+    """Return the command that trains: a worker's is that of the process that sent it."""
+    words = os.environ.get(COMMAND)
+    return list(sys.argv) if words is None else list(json.loads(words))
 
 
 def git_state(checkout: Path) -> dict[str, Any]:

@@ -5,12 +5,13 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import dropwhile, islice, takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gatelab.disk import make_folder
 from gatelab.errors import UserError, suggest
-from gatelab.reading import read_json
+from gatelab.reading import read_json, read_text
 from gatelab.store.checkpoint_seal import sealed_step
 from gatelab.store.config_file import read_configuration
 from gatelab.store.failure import Failure, read_failure
@@ -130,6 +131,21 @@ class Store:
             return configuration
 
         return self._of_finished(identity, folder / "config.yaml", read)
+
+    def variant_text(self, identity: str) -> str:
+        """Return the lines of the variant in config.yaml as they were written: where they are equal, the variants are.
+
+        Empty where there are none. This is much faster than to read the configuration.
+
+        Raises:
+            DamagedRunError: the run is finished, and its configuration cannot be read.
+        """
+        path = self._known(identity) / "config.yaml"
+        if not path.exists():
+            return ""
+        lines = self._of_finished(identity, path, lambda: read_text(path)).splitlines()
+        inside = dropwhile(lambda line: line != "variant:", lines)
+        return "\n".join([*islice(inside, 1), *takewhile(lambda line: line.startswith(" "), inside)])
 
     def history(self, identity: str) -> list[dict[str, Any]]:
         """Return the history of a run, finished or not: mappings with step, split and numbers.

@@ -68,13 +68,16 @@ def rungs(analysis: Analysis) -> list[Rung]:
             variants[task, label] = section
     found = []
     for (task, label), section in variants.items():
-        base = str(section["name"])
-        original = variants.get((task, base))
-        if label == base or original is None:
+        name = str(section["name"])
+        whole = [name, *reversed(evidence.versions_of(name))]
+        if label in whole:
             continue
-        gate = _edited(original, section)
-        if gate is not None:
-            found.append(Rung(task, base, gate, label, rung(section, gate)))
+        for base in whole:  # of a file that was edited, the newest version from which one gate is away
+            original = variants.get((task, base))
+            gate = None if original is None else _edited(original, section)
+            if gate is not None:
+                found.append(Rung(task, base, gate, label, rung(section, gate)))
+                break
     return sorted(found, key=lambda each: (each.task, each.base, each.gate, RUNGS.index(each.step), each.label))
 
 

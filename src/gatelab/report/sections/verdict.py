@@ -232,13 +232,14 @@ def _choices(analysis: Analysis) -> list[str]:
 
 
 def _flags(analysis: Analysis) -> list[str]:
-    """Return the caveats, then one sentence for each number of pairs that could not have decided anything."""
+    """Return versions and caveats, then one sentence for each number of pairs that could not have decided anything."""
     undecidable: dict[tuple[int, int, int], list[PairedComparison]] = {}
     for comparison in analysis.comparisons.values():
         if comparison.too_few:
             key = (comparison.n, comparison.unequal, comparison.comparisons)
             undecidable.setdefault(key, []).append(comparison)
-    flags = [caveat.sentence for comparison in analysis.comparisons.values() for caveat in comparison.caveats]
+    flags = [f"{line}." for line in analysis.evidence.selection.versions]
+    flags += [caveat.sentence for comparison in analysis.comparisons.values() for caveat in comparison.caveats]
     return [*flags, *(_too_few(analysis, members) for _, members in sorted(undecidable.items()))]
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from gatelab.store.provenance import COMMAND
 from gatelab.sweeps.executors.devices import VARIABLE
 from gatelab.sweeps.executors.executor import Executor, Handle
 from gatelab.sweeps.job import Job, JobReport
@@ -131,7 +132,8 @@ class _Worker:
         self.handle: Handle | None = None
         self.kill_at: float | None = None
         path = os.pathsep.join([str(_SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
-        environment = {**os.environ, "PYTHONPATH": path, **({} if gpu is None else {VARIABLE: gpu})}
+        environment = {COMMAND: json.dumps(sys.argv), **os.environ, "PYTHONPATH": path}
+        environment |= {} if gpu is None else {VARIABLE: gpu}
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "gatelab.sweeps.worker_process"],
             stdin=subprocess.PIPE,
