@@ -72,20 +72,18 @@ def test_a_filter_that_names_nothing_is_one_line(store, filters, message):
 
 
 def test_runs_are_found_by_the_command_that_trained_them(store):
-    for number in (0, 2):
-        path = store.runs_dir / f"{number:016x}" / "provenance.json"
-        known = json.loads(path.read_text())
-        path.write_text(json.dumps({**known, "command": ["scripts/train.py", "-m", "+experiment=mine/lr"]}))
-        (store.runs_dir / f"{number:016x}" / "result.json").write_text(_unsealed(store, number))
+    identities = store.identities()
+    for place in (0, 2):
+        folder = store.runs_dir / identities[place]
+        known = json.loads((folder / "provenance.json").read_text())
+        known["command"] = ["scripts/train.py", "-m", "+experiment=mine/lr"]
+        (folder / "provenance.json").write_text(json.dumps(known))
+        result = json.loads((folder / "result.json").read_text())
+        del result["seal"]  # of other bytes
+        (folder / "result.json").write_text(json.dumps(result))
     assert read(store, sweep="experiment=mine") == [0, 2]
     with pytest.raises(UserError, match=r"^sweep=other: .*there are scripts/train.py -m \+experiment=mine/lr$"):
         read(store, sweep="other")
-
-
-def _unsealed(store, number):
-    mapping = json.loads((store.runs_dir / f"{number:016x}" / "result.json").read_text())
-    mapping.pop("seal")
-    return json.dumps(mapping)
 
 
 def test_words_between_commas():

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,12 @@ from gatelab.report.sections.ladder import rungs
 from gatelab.store import Store
 from tests.report.made import LSTM, add
 
-LEAKY = {"name": "leaky", "state": ["h"], "equations": {"z": "tanh(linear(x, h))", "h": "0.9*h + 0.1*z"}, "output": "h"}
+LEAKY: dict[str, Any] = {
+    "name": "leaky",
+    "state": ["h"],
+    "equations": {"z": "tanh(linear(x, h))", "h": "0.9*h + 0.1*z"},
+    "output": "h",
+}
 NOW = {**LEAKY, "equations": {**LEAKY["equations"], "h": "0.5*h + 0.5*z"}}
 
 
