@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from gatelab.cli.catalogue import catalogue
+from gatelab.cli.catalogue_pages import VARIANT_FAMILIES
 from gatelab.errors import UserError
 from gatelab.language import load_variant, variant_files
 from gatelab.language.random_edits import mutated
 from gatelab.locations import conf_directory
-from gatelab.tasks import TASKS
+from gatelab.tasks import FAMILIES, TASKS
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "catalogue.py"
 MINE = "name: mine\nsource: me\nstate: [h]\nequations: {h: 'tanh(x) + h'}\n"
@@ -214,3 +215,22 @@ def test_a_page_shows_equations_and_wiring():
     assert r"\sigma" in section
     assert "```mermaid\nflowchart LR\n" in section
     assert "s_x ==> e_s" in section
+
+
+def test_every_family_is_shown(capsys):
+    conf = Path(__file__).parents[2] / "conf"
+    assert {folder.name for folder in (conf / "variant").iterdir() if folder.is_dir()} == set(VARIANT_FAMILIES)
+    found = listing(capsys)
+    assert {task["family"] for task in found["tasks"]} == set(FAMILIES)
+    page = (conf.parent / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    for row in (*found["variants"], *found["tasks"], *found["openings"]):
+        assert (
+            page.count(f"\n| {row['name'].replace('_', chr(92) + '_')} | ") + page.count(f"\n| {row['name']} | ") >= 1
+        )
+    music = page.split("### Music\n")[1].split("\n## ")[0]
+    assert [line.split(" | ")[0] for line in music.splitlines() if line.startswith("| ")][2:] == [
+        "| chorales",
+        "| musedata",
+        "| nottingham",
+        "| piano_midi",
+    ]

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ from gatelab.outside import NotAllowedError, entry_point_names, outside_class
 from gatelab.paths import able, reference
 from gatelab.reading import parse_yaml, read_text
 from gatelab.report.tables import Column, Table, plain
-from gatelab.tasks import task_from_mapping
+from gatelab.tasks import task_family, task_from_mapping
 
 __all__ = ["catalogue"]
 
@@ -142,12 +143,12 @@ def _write_keys(path: Path) -> int:
 def _write_pages(folder: Path, listing: Mapping[str, Any], variants: Mapping[str, Variant]) -> int:
     if not folder.is_dir():
         raise UserError(f"pages={folder}: no such folder")
-    tables = {
-        "Variants": _variants_table(listing["variants"], short=False).markdown(),
-        "Tasks": _named_table("task", listing["tasks"], short=False).markdown(),
-        "Openings": _named_table("opening", listing["openings"], short=False).markdown(),
-    }
-    for path, text in {**pages(listing, variants, tables), Path("keys.md"): keys_page()}.items():
+
+    def table(kind: str, rows: Sequence[Mapping[str, Any]]) -> str:
+        made = _variants_table if kind == "variants" else partial(_named_table, kind.removesuffix("s"))
+        return made(rows, short=False).markdown()
+
+    for path, text in {**pages(listing, variants, table), Path("keys.md"): keys_page()}.items():
         make_folder((folder / path).parent)
         with writing(folder / path):
             write_atomically(folder / path, text.encode("utf-8"))
@@ -218,7 +219,8 @@ def _of_task(file: Path) -> dict[str, Any]:
         task = task_from_mapping(content)
     except UserError as error:
         raise type(error)(f"{file}: {error}") from None
-    return {"name": file.stem, "what": what, "settings": settings, "score": task.score_name, "source": task.source}
+    facts = {"score": task.score_name, "source": task.source, "family": task_family(type(task))}
+    return {"name": file.stem, "what": what, "settings": settings, **facts}
 
 
 def _of_entry_points(group: str, listed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -230,6 +232,7 @@ def _of_entry_points(group: str, listed: Sequence[Mapping[str, Any]]) -> list[di
             continue
         what = (kind.__doc__ or "").strip().partition("\n")[0]
         facts = {"source": getattr(kind, "source", ""), "score": getattr(kind, "score_name", ""), "notes": ""}
+        facts["family"] = ""
         settings = {key: value for key, value in option.items() if key != "name"}
         found.append({"name": name, "what": what, "settings": settings, **facts})
     return found

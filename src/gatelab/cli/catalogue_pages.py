@@ -1,15 +1,16 @@
 """The pages of the catalogue in docs/: every variant with its equations typeset and its wiring drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gatelab.language import Variant
 from gatelab.language.wiring import wiring
+from gatelab.tasks import FAMILIES
 
-__all__ = ["FAMILIES", "pages"]
+__all__ = ["VARIANT_FAMILIES", "pages"]
 
-FAMILIES = {
+VARIANT_FAMILIES = {
     "lstm": "Gated cells with a memory cell",
     "gru": "Gated cells with a single state",
     "minimal": "Few gates, or few weights",
@@ -18,7 +19,7 @@ FAMILIES = {
     "linear": "Linear in the state, given the input",
     "matrix": "With a matrix as memory: foreign variants, not equations",
 }
-"""Folders of conf/variant/, in the order in which they are shown."""
+"""Folders of conf/variant/ -> what is in them, in the order in which they are shown."""
 
 _INTRODUCTION = """\
 # The catalogue
@@ -41,30 +42,34 @@ element; rounded nodes are what a step begins with, the output has a double fram
 """
 
 
-def pages(listing: Mapping[str, Any], variants: Mapping[str, Variant], tables: Mapping[str, str]) -> dict[Path, str]:
+def pages(
+    listing: Mapping[str, Any],
+    variants: Mapping[str, Variant],
+    table: Callable[[str, Sequence[Mapping[str, Any]]], str],
+) -> dict[Path, str]:
     """Return path below docs/ -> text of every page.
 
     Args:
         listing: what ``scripts/catalogue.py format=json`` prints.
         variants: name -> variant.
-        tables: title -> Markdown of the tables of the first page.
+        table: (kind, rows of that part of the listing) -> Markdown; the kinds are variants, tasks and openings.
     """
-    rows: dict[str, list[Mapping[str, Any]]] = {}
-    for row in listing["variants"]:
-        rows.setdefault(row["family"], []).append(row)
+    families = {family: [row for row in listing["variants"] if row["family"] == family] for family in VARIANT_FAMILIES}
     sizes = {key: listing[key] for key in ("input_size", "hidden_size")}
     counts = {"count": len(variants), "tasks": len(listing["tasks"]), "openings": len(listing["openings"])}
-    index = [_INTRODUCTION.format(**counts, **sizes)]
-    for family, title in FAMILIES.items():
-        if family in rows:
-            names = ", ".join(f"[{row['name']}](catalogue/{family}.md#{row['name']})" for row in rows[family])
-            index.append(f"- **{family}**, {title[0].lower()}{title[1:]}: {names}")
-    index += [f"\n## {title}\n\n{table}" for title, table in tables.items()]
+    index = [_INTRODUCTION.format(**counts, **sizes), "## Variants\n"]
+    for family, rows in families.items():
+        links = ", ".join(f"[{row['name']}](catalogue/{family}.md#{row['name']})" for row in rows)
+        index += [f"### {VARIANT_FAMILIES[family]}\n", f"Equations and drawings: {links}\n", table("variants", rows)]
+    index.append("## Tasks\n")
+    for family, what in FAMILIES.items():
+        rows = [row for row in listing["tasks"] if row["family"] == family]
+        index += [f"### {family.capitalize()}\n", f"{what}\n", table("tasks", rows)]
+    index += ["## Openings\n", table("openings", listing["openings"])]
     found = {Path("catalogue.md"): "\n".join(index).rstrip() + "\n"}
-    for family, members in rows.items():
-        title = FAMILIES.get(family, family)
-        sections = [_section(row, variants[row["name"]]) for row in members]
-        found[Path("catalogue") / f"{family}.md"] = f"# {title}\n\n{_LEGEND}\n" + "\n".join(sections)
+    for family, rows in families.items():
+        sections = [_section(row, variants[row["name"]]) for row in rows]
+        found[Path("catalogue") / f"{family}.md"] = f"# {VARIANT_FAMILIES[family]}\n\n{_LEGEND}\n" + "\n".join(sections)
     return found
 
 

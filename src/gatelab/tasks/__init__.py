@@ -33,6 +33,7 @@ from gatelab.tasks.timing import periodic_function, spikes
 from gatelab.validation import check
 
 __all__ = [
+    "FAMILIES",
     "TASKS",
     "Batch",
     "FiniteTask",
@@ -41,6 +42,7 @@ __all__ = [
     "RangeTask",
     "Task",
     "task_class",
+    "task_family",
     "task_from_mapping",
     "task_names",
 ]
@@ -85,6 +87,18 @@ _KINDS: tuple[type[Task], ...] = (
 
 TASKS: dict[str, type[Task]] = dict(sorted((kind.model_fields["name"].default, kind) for kind in _KINDS))
 """Every task, by the name that its file in conf/task/ has, in alphabetical order."""
+
+
+def task_family(kind: type[Task]) -> str:
+    """Return the family of a task, the folder of this package that it lies in; nothing for one from outside."""
+    package, _, rest = kind.__module__.removeprefix(f"{__name__}.").partition(".")
+    return package if rest and kind.__module__.startswith(f"{__name__}.") else ""
+
+
+FAMILIES: dict[str, str] = {
+    task_family(kind): str(sys.modules[f"{__name__}.{task_family(kind)}"].__doc__).strip() for kind in _KINDS
+}
+"""Family -> what its tasks ask, which is the docstring of its folder; in the order of the list above."""
 
 
 def task_from_mapping(mapping: Mapping[str, object]) -> Task:
