@@ -31,13 +31,12 @@ def test_every_variant_shows_its_gates(name):
         assert not bool(value[3:, 1].any())
 
 
+# of every kind of state, gate and size; compiled code for all of the catalogue takes minutes
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(variant_files()))
+@pytest.mark.parametrize("name", ["lstm", "gru", "fgr", "slstm", "phased_lstm", "hgrn", "min_gru", "intersection_rnn"])
 def test_gates_and_their_gradients_are_the_same_on_every_path(name):
     variant = load_variant(name)
     shown = gates(variant)
-    if variant.foreign is not None or not shown:
-        return
     sizes = dict(zip(("inputs", "hidden"), fitting(variant, 3, 4), strict=True))
     law, *others = [results(path, variant, **sizes, record=shown) for path in reversed(paths_of(variant))]
     for found in others:

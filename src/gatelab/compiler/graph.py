@@ -10,7 +10,7 @@ from gatelab.language.functions import FUNCTIONS, SELECTIONS
 from gatelab.language.parsing import parse_equation
 from gatelab.language.tree import Expression, FunctionCall, Negation, Number, Operation, Read
 
-__all__ = ["Block", "Graph", "Node", "Place", "PlaceWrite", "derivative", "handed_on"]
+__all__ = ["Block", "Graph", "Node", "Place", "PlaceWrite", "derivative", "derivative_trees", "handed_on"]
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,11 @@ def _trees(texts: tuple[str, ...]) -> tuple[Expression, ...]:
         parse_equation(text, "adjoint", scope, frozenset(), "adjoint", functions=FUNCTIONS | SELECTIONS)[0]  # type: ignore[arg-type]
         for text in texts
     )
+
+
+def derivative_trees(function: str) -> tuple[Expression, ...]:
+    """Return the derivative of a function by each of its arguments, over u, v and its value y."""
+    return _trees(FUNCTIONS[function].derivatives)
 
 
 def derivative(graph: Graph, function: str, argument: int, arguments: tuple[int, ...], value: int) -> int:

@@ -8,7 +8,17 @@ from gatelab.language.functions import FUNCTIONS
 from gatelab.language.parsing import LearnedTensor
 from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Negation, Number, Operation, Read, walk
 
-__all__ = ["Lines", "Sources", "latex_lines", "latex_text", "plain_lines", "plain_text"]
+__all__ = [
+    "Lines",
+    "Notation",
+    "Sources",
+    "latex_lines",
+    "latex_notation",
+    "latex_text",
+    "plain_lines",
+    "plain_notation",
+    "plain_text",
+]
 
 Sources = Mapping[str, Expression]
 """Weight or diagonal -> the expression it multiplies."""
@@ -37,6 +47,20 @@ def latex_lines(trees: Mapping[str, Expression], parameters: Sequence[LearnedTen
     return _Latex(trees, parameters, sources).lines()
 
 
+def plain_notation(
+    trees: Mapping[str, Expression], parameters: Sequence[LearnedTensor], sources: Sources
+) -> "Notation":
+    """Return what writes expressions of a variant as text; the arguments are those of :func:`plain_lines`."""
+    return _Plain(trees, parameters, sources)
+
+
+def latex_notation(
+    trees: Mapping[str, Expression], parameters: Sequence[LearnedTensor], sources: Sources
+) -> "Notation":
+    """Return what writes expressions of a variant as LaTeX; the arguments are those of :func:`plain_lines`."""
+    return _Latex(trees, parameters, sources)
+
+
 def plain_text(lines: Lines) -> str:
     """Return aligned lines of text: ``f_t = σ(W_fx x_t + W_fh h_{t-1} + b_f)``."""
     width = max(len(left) for left, _ in lines)
@@ -58,7 +82,7 @@ _Label = tuple[str, tuple[str, ...], int]
 _LETTERS = {"weight": "W", "diagonal": "p", "bias": "b", "vector": "v", "scalar": "s"}
 
 
-class _Notation(ABC):
+class Notation(ABC):
     """Writes expressions with as few parentheses as their meaning allows."""
 
     times: str  # element-wise product of vectors
@@ -95,6 +119,14 @@ class _Notation(ABC):
     @abstractmethod
     def power(self, base: str, exponent: float) -> str:
         """Write a power."""
+
+    @abstractmethod
+    def diagonal(self, expression: Expression) -> str:
+        """Write the diagonal matrix of a vector."""
+
+    @abstractmethod
+    def slope(self, function: str, argument: Expression) -> str:
+        """Write the derivative of a row function, a matrix, at its argument."""
 
     @abstractmethod
     def parentheses(self, text: str) -> str:
@@ -147,7 +179,7 @@ class _Notation(ABC):
         return self.parentheses(text) if unclear else text
 
 
-class _Plain(_Notation):
+class _Plain(Notation):
     times, dot = "⊙", "·"
 
     def vector(self, name: str, time: str) -> str:
@@ -170,11 +202,17 @@ class _Plain(_Notation):
     def power(self, base: str, exponent: float) -> str:
         return f"{base}^{_digits(exponent)}"
 
+    def diagonal(self, expression: Expression) -> str:
+        return f"diag({self.write(expression)[0]})"
+
+    def slope(self, function: str, argument: Expression) -> str:
+        return f"{function}'({self.write(argument)[0]})"
+
     def parentheses(self, text: str) -> str:
         return f"({text})"
 
 
-class _Latex(_Notation):
+class _Latex(Notation):
     times, dot = r"\odot", r"\cdot"
 
     def vector(self, name: str, time: str) -> str:
@@ -200,6 +238,12 @@ class _Latex(_Notation):
 
     def power(self, base: str, exponent: float) -> str:
         return f"{base}^{{{self.number(exponent)[0]}}}"
+
+    def diagonal(self, expression: Expression) -> str:
+        return rf"\operatorname{{diag}}{self.parentheses(self.write(expression)[0])}"
+
+    def slope(self, function: str, argument: Expression) -> str:
+        return rf"\partial {FUNCTIONS[function].latex.format(self.write(argument)[0])}"
 
     def parentheses(self, text: str) -> str:
         return rf"\left({text}\right)" if r"\frac" in text else f"({text})"
