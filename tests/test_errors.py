@@ -2,7 +2,7 @@
 
 import pytest
 
-from gatelab.errors import UserError, kind_and_words, one_line
+from gatelab.errors import UserError, kind_and_words, one_line, suggest
 from gatelab.language import load_variant
 
 SPELLED = {
@@ -30,3 +30,18 @@ def test_what_a_variant_lacks_is_no_word_of_python(tmp_path):
     with pytest.raises(UserError) as error:
         load_variant(str(tmp_path / "mine.yaml"))
     assert "null" in str(error.value) and "None" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "nearest"),
+    [
+        ("gur", ["sgu", "gru"], "gru"),  # two letters exchanged, not one more and one less
+        ("LSTM", ["lstm", "gru"], "lstm"),
+        ("lstm", ["lstm"], None),  # what was written helps nobody
+        ("lstm", ["lstm", "lstn"], "lstn"),
+        ("something", ["lstm"], None),
+        ("a" * 201, ["a" * 200], None),
+    ],
+)
+def test_the_nearest_name(name, known, nearest):
+    assert suggest(name, known) == (f" (did you mean '{nearest}'?)" if nearest else "")

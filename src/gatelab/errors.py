@@ -7,6 +7,7 @@ __all__ = ["SharedError", "UserError", "kind_and_words", "one_line", "suggest"]
 
 _LONGEST = 600
 _LONGEST_NAME = 200  # that is compared with others, which takes time
+_COMPARED = 5  # names that share many letters with one
 
 
 class UserError(Exception):
@@ -54,11 +55,29 @@ def kind_and_words(error: BaseException) -> str:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return ``" (did you mean 'cifg'?)"`` for the nearest of the known names, or an empty string."""
+    """Return ``" (did you mean 'cifg'?)"`` for the nearest of the known names, or an empty string.
+
+    Capitals do not count. Of names that share as many letters, the one with the fewest slips is nearest: ``gur`` is
+    ``gru`` with two letters exchanged. What was written is never suggested.
+    """
     if len(name) > _LONGEST_NAME:
         return ""
-    nearest = get_close_matches(name, [str(candidate) for candidate in known], n=1, cutoff=0.6)
-    return f" (did you mean '{nearest[0]}'?)" if nearest else ""
+    by_lower = {str(one).lower(): str(one) for one in known if str(one) != name}
+    close = get_close_matches(name.lower(), by_lower, n=_COMPARED, cutoff=0.6)
+    nearest = min(close, key=lambda one: _slips(name.lower(), one), default=None)
+    return f" (did you mean '{by_lower[nearest]}'?)" if nearest is not None else ""
+
+
+def _slips(one: str, other: str) -> int:
+    """Return how many letters are changed, added, left out, or exchanged with the next between two names."""
+    before, row = [0] * (len(other) + 1), list(range(len(other) + 1))
+    for i, letter in enumerate(one):
+        earlier, before, row = before, row, [i + 1]
+        for j, wanted in enumerate(other):
+            row.append(min(before[j + 1] + 1, row[j] + 1, before[j] + (letter != wanted)))
+            if i and j and (letter, one[i - 1]) == (other[j - 1], wanted):
+                row[-1] = min(row[-1], earlier[j - 1] + 1)
+    return row[-1]
 
 
 def _spelled(value: object) -> str:

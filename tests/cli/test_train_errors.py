@@ -10,7 +10,10 @@ import pytest
 
 from gatelab.cli import entry
 from gatelab.cli.train import train
+from gatelab.configuration.resolvers import DRAWS
+from gatelab.keys import LauncherKeys, keys_of
 from gatelab.language import variant_files
+from gatelab.locations import experiments_directory
 from gatelab.tasks import TASKS
 from tests.tasks.conftest import write
 from tests.tasks.examples import TINY_CHORALES
@@ -22,6 +25,10 @@ TOP = (
 )
 VARIANTS = f"`python scripts/catalogue.py` lists all {len(variant_files())}"
 TASK_NAMES = f"`python scripts/catalogue.py` lists all {len(TASKS)}"
+PAPERS = sorted(
+    file.parent.relative_to(experiments_directory()).as_posix()
+    for file in experiments_directory().rglob("experiment.yaml")
+)
 OPTIMIZERS = "Adadelta, Adagrad, Adam, AdamW, Adamax, NAdam, RAdam, RMSprop, SGD"
 NO_GATE = "variant 'elman' has no gate with a bias whose role is retain, write or opening; allowed: default, zero"
 UNREADABLE = "cannot be read; put quotes around a value with special characters: 'key=\"value\"'"
@@ -61,18 +68,18 @@ KEYS = {
     "initial_scale",
     "+model.hidden_size=3": "+model.hidden_size: the key is there already and needs no +",
     "task=adding task.lenght=3": "unknown key 'task.lenght' (did you mean 'task.length'?); "
-    "allowed in task: data_seed, length, name, test_length, test_size, validation_size",
+    "allowed in task (adding): data_seed, length, name, test_length, test_size, validation_size",
     "optimizer.momentum=0.9": "unknown key 'optimizer.momentum'; "
     f"allowed in optimizer: _target_, betas, eps, lr, weight_decay{MORE}optimizer.…",
     "+optimizer.momentum=0.9": "unknown key 'optimizer.momentum'; "
     "torch.optim.Adam takes lr, weight_decay, betas, eps, amsgrad, decoupled_weight_decay",
-    "opening.value=3": "unknown key 'opening.value'; allowed in opening: name, source",
+    "opening.value=3": "unknown key 'opening.value'; allowed in opening (default): name, source",
     "logger.csv.folder=a": "unknown key 'logger.csv.folder': this run has no logger csv; add logger=csv",
     "logger.wandb.modus=online": "unknown key 'logger.wandb.modus' (did you mean 'logger.wandb.mode'?); "
     "allowed in logger.wandb: checkpoints, entity, mode, patience, project",
     "variant.equations.k=1": "unknown key 'variant.equations.k'; "
-    f"allowed in variant.equations: c, f, h, i, o, z{MORE}variant.equations.…",
-    "hydra.foo=1": "unknown key 'hydra.foo'",
+    f"allowed in variant.equations (lstm): c, f, h, i, o, z{MORE}variant.equations.…",
+    "hydra.foo=1": "unknown key 'hydra.foo'; allowed in hydra: launcher, sweeper",
     "~model": "key 'model' is missing",
     "seed": "seed: must be key=value",
     "model.hidden_size=${foo}": "model.hidden_size: no key 'foo' to take the value from",
@@ -82,7 +89,7 @@ NAMES = {
     "variant=cfig": f"unknown variant 'cfig' (did you mean 'cifg'?); {VARIANTS}",
     "variant=": f"unknown variant ''; {VARIANTS}",
     "variant=3": f"unknown variant '3'; {VARIANTS}",
-    "variant=conf/variant/lstm.yaml": f"unknown variant 'conf/variant/lstm.yaml'; {VARIANTS}",
+    "variant=conf/variant/lstm.yaml": "unknown variant 'conf/variant/lstm.yaml' (did you mean 'lstm'?); " + VARIANTS,
     "variant=~/mine": f"variant=~/mine: {UNREADABLE}",
     "task=addding": f"unknown task 'addding' (did you mean 'adding'?); {TASK_NAMES}",
     "opening=ones": "unknown opening 'ones' (did you mean 'one'?); allowed: chrono, default, given, one, uniform, zero",
@@ -148,18 +155,56 @@ TOGETHER = {
     "the number of training sequences of task 'digits'",
     "optimizer=sgd optimizer.momentum=0": "optimizer: torch.optim.SGD refuses momentum=0, nesterov=true: "
     "Nesterov momentum requires a momentum and zero dampening",
-    "variant.state=[h,c,n]": "conf/variant/lstm/lstm.yaml: state 'n' is never written; it needs an equation",
-    "variant.roles.retain=q": "conf/variant/lstm/lstm.yaml: role retain=q is no equation; "
+    "variant.state=[h,c,n]": "variant 'lstm', edited: state 'n' is never written; it needs an equation",
+    "variant.roles.retain=q": "variant 'lstm', edited: role retain=q is no equation; "
     "equations: i, f, z, o, c, h",
     "seed=1 variant=lstm --cfg=jobs": "--cfg=jobs: must be one of job, hydra, all",
     "--config-dir=nowhere variant=mine": "--config-dir=nowhere: no such folder",
     "-m seed=1,-2": "seed=-2: must be an integer of at least 0 (point 2 of 2: seed=-2)",
     "seed=1,2 -m task=adding,digits task.data_seed=-1": "task.data_seed=-1: must be at least 0 "
     "(point 1 of 4: seed=1 task=adding)",
-    "-m variant=lstm,cfig": f"unknown variant 'cfig' (did you mean 'cifg'?); {VARIANTS}",
-    "-m variant=1,2": f"unknown variant '1'; {VARIANTS}",
+    "-m variant=lstm,cfig": f"unknown variant 'cfig' (did you mean 'cifg'?); {VARIANTS} "
+    "(point 2 of 2: variant=cfig)",
+    "-m variant=1,2": f"unknown variant '1'; {VARIANTS} (point 1 of 2: variant=1)",
     "-m variant=lstm,elman opening=one": f"opening=one: {NO_GATE} (point 2 of 2: variant=elman)",
-    "-m seed=range(a)": f"seed=range(a): {UNREADABLE}",
+    # what is unknown at one point is looked for among what that point has
+    "-m variant=lstm,gru ++variant.equations.i=1 task=digits task.length=3": "unknown key 'task.length'; "
+    "allowed in task (digits): data_seed, name, test_size, validation_size",
+    "-m variant=lstm,gru variant.equations.i=1": "unknown key 'variant.equations.i'; allowed in variant.equations "
+    f"(gru): h, n, r, u{MORE}variant.equations.… (point 2 of 2: variant=gru)",
+    "-m optimizer=adam,sgd optimizer.betas=[0.8,0.9]": "unknown key 'optimizer.betas'; allowed in optimizer: "
+    f"_target_, lr, momentum, nesterov, normalize_momentum, weight_decay{MORE}optimizer.… "
+    "(point 2 of 2: optimizer=sgd)",
+    "-m opening=default,chrono opening.max_time=9": "unknown key 'opening.max_time'; allowed in opening (default): "
+    "name, source (point 1 of 2: opening=default)",
+    "-m task=adding,copyin": f"unknown task 'copyin' (did you mean 'copying'?); {TASK_NAMES} "
+    "(point 2 of 2: task=copyin)",
+    "-m optimizer.lr=interval(1e-4,1)": "an interval is searched; a search needs hydra/sweeper=optuna_search beside -m",
+    "-m hydra.launcher.worker=2": "unknown key 'hydra.launcher.worker' (did you mean 'hydra.launcher.workers'?); "
+    f"allowed in hydra.launcher: {', '.join(sorted(keys_of(LauncherKeys)))}",
+    "-m optimizer.lr=${draw:loguniform,1,2}": "optimizer.lr=${draw:loguniform,1,2}: unknown distribution 'loguniform' "
+    f"(did you mean 'log_uniform'?); allowed: {', '.join(DRAWS)}",
+    "-m opening=chrono,one opening.max_time=${by_opening:chrno,4}": "opening.max_time=${by_opening:chrno,4}: "
+    "unknown opening 'chrno' (did you mean 'chrono'?)",
+    "-m seed=range(a)": "seed=range(a): range(a) must be of numbers",
+    "-m seed=range(3": "seed=range(3: cannot be read: '(' is never closed",
+    "-m seed=rnge(3)": "seed=rnge(3): unknown function 'rnge' (did you mean 'range'?); "
+    "allowed: bool, choice, float, glob, int, interval, range, shuffle, sort, str, tag",
+    "-m seed=choice()": "seed=choice(): choice() has no values",
+    "-m seed=range(5,1)": "seed=range(5,1): has no values: steps of 1 do not lead from 5 to 1",
+    "variant==lstm": "variant==lstm: cannot be read: one = stands between key and value",
+    "experiment=weiss_2018/counting": "experiment=weiss_2018/counting: needs a + before it: "
+    "+experiment=weiss_2018/counting",
+    "-m +experiment=weiss_2018/countin": "unknown experiment 'weiss_2018/countin' (did you mean 'weiss_2018/counting'?)"
+    f"; allowed: {', '.join(PAPERS)}",
+    "variant.foo=1": "unknown key 'variant.foo'; allowed in variant (lstm): equations, name, notes, roles, source, "
+    "state, constant, reads, squash, mutate; +variant.output names the output where it is not h",
+    "variant.roles.forget=f": "unknown key 'variant.roles.forget'; allowed in variant.roles (lstm): expose, retain, "
+    f"write{MORE}variant.roles.…: retain, write, expose, reset, opening",
+    "variant.reads=[x]": "variant.reads=[x]: must be given for each gate: variant.reads.GATE=…",
+    "+foo=1": "unknown key 'foo'; allowed: variant, opening, task, model, optimizer, schedule, training, stack, "
+    "logger, seed, path, device, threads, runs_dir, progress, plan_only, debug",
+    "variant=LSTM": f"unknown variant 'LSTM' (did you mean 'lstm'?); {VARIANTS}",
     "-m task=adding,digits training.batch_size=5000 task.test_size=10": "training.batch_size=5000: "
     "must be at most 1487, the number of training sequences of task 'digits'",
 }  # fmt: skip
@@ -183,12 +228,27 @@ def test_one_line_and_nothing_written(refusal, arguments):
 def test_an_equation_is_shown_with_its_place(refusal, override, problem, caret):
     name, text = override.split("=", 1)
     shown = f"    {text}\n    {caret}\n"
-    assert refusal(f"variant.equations.{name}={text}") == f"conf/variant/lstm/lstm.yaml, {problem}\n{shown}"
+    assert refusal(f"variant.equations.{name}={text}") == f"variant 'lstm', edited, {problem}\n{shown}"
+
+
+def test_what_is_wrong_in_a_file_is_not_blamed_on_an_edit(refusal, tmp_path):
+    (tmp_path / "variant").mkdir()
+    file = tmp_path / "variant" / "mine.yaml"
+    file.write_text("name: mine\nstate: [h]\nequations:\n  f: sigmod(linear(x))\n  h: f*h\n")
+    said = refusal(f"--config-dir={tmp_path}", "variant=mine", "variant.equations.h=tanh(linear(x))")
+    assert said.startswith(f"{file}, equation f: unknown function 'sigmod'")
+
+
+def test_an_option_that_an_experiment_asks_for_is_told_with_the_experiment(refusal, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("defaults:\n  - override /task: addin\n")
+    said = refusal(f"--config-dir={tmp_path}", "+experiment=mine")
+    assert said.startswith("unknown task 'addin' (did you mean 'adding'?), asked for by +experiment=mine; `python")
 
 
 def test_a_point_of_a_sweep_is_named_before_the_place_in_its_equation(refusal):
     assert refusal("-m", "variant.equations.f=1,sigmod(x)", "seed=3") == (
-        "conf/variant/lstm/lstm.yaml, equation f: unknown function 'sigmod' (did you mean 'sigmoid'?) "
+        "variant 'lstm', edited, equation f: unknown function 'sigmod' (did you mean 'sigmoid'?) "
         '(point 2 of 2: variant.equations.f="sigmod(x)")\n'
         "    sigmod(x)\n"
         "    ^^^^^^\n"
@@ -227,7 +287,7 @@ def test_a_variant_file_cannot_do_anything(refusal, tmp_path):
     )
     assert refusal("--config-dir", str(tmp_path), "variant=mien") == (
         "unknown variant 'mien' (did you mean 'mine'?); "
-        f"`python scripts/catalogue.py` lists all {len(variant_files()) + 1}\n"
+        f"`python scripts/catalogue.py directories={tmp_path}` lists all {len(variant_files()) + 1}\n"
     )
 
 

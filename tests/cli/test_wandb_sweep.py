@@ -112,7 +112,8 @@ REFUSED = {
     "seed=range(3)": "seed: a seed is nothing to choose; sweep.method=grid trains every point with every seed",
     f"{LR} sweep.method=grid": f"{LR}: a grid needs separate values, such as a,b,c or range(…)",
     f"{LR} sweep.method=bays": "sweep.method=bays: must be 'bayes', 'random' or 'grid' (did you mean 'bayes'?)",
-    f"{LR} sweep.cuont=3": "unknown key 'cuont' (did you mean 'count'?) in 'cuont=3'; keys are method, ",
+    f"{LR} sweep.cuont=3": "unknown key 'sweep.cuont' (did you mean 'sweep.count'?) in "
+    "'sweep.cuont=3'; keys are sweep.method, ",
     f"{LR} sweep.count=0": "sweep.count=0: must be an integer of at least 1",
     f"{LR} sweep.out=": "sweep.out=: must be a path",
     f"{LR} sweep.out=no/such/x.yaml": "sweep.out=no/such/x.yaml: cannot be written: No such file or directory",

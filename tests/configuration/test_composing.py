@@ -96,11 +96,11 @@ def test_a_variant_of_a_folder_of_the_user(mine):
     assert [parameter.name for parameter in edited.variant.parameters] == ["h_weight_x", "h_bias"]
 
 
-def test_errors_name_the_file_of_the_user(mine):
+def test_what_is_wrong_in_an_edit_is_not_blamed_on_the_file(mine):
     with pytest.raises(UserError) as refused:
         run_configuration(mapping_of_mine(mine, f="sigmod(x)"), [mine])
     assert str(refused.value) == (
-        f"{mine}/variant/mine.yaml, equation f: unknown function 'sigmod' (did you mean 'sigmoid'?)\n"
+        "variant 'mine', edited, equation f: unknown function 'sigmod' (did you mean 'sigmoid'?)\n"
         "    sigmod(x)\n"
         "    ^^^^^^"
     )

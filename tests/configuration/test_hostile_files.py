@@ -75,11 +75,11 @@ def test_a_variant_sets_keys_of_its_own(refusal, content):
 
 
 OTHERS = {
-    ("task", "name: own\n"): "name=own: must be the name of a task of the package",
+    ("task", "name: own\n"): "name=own: must be the name of one of gatelab's tasks",
     ("task", "name: adding\nlenght: 3\n"): "unknown key 'lenght' (did you mean 'length'?)",
     ("task", "# @package hydra\nname: adding\n"): "the header",
     ("opening", "name: one\n_target_: os.getcwd\n"): "unknown key '_target_'",
-    ("opening", "name: [one]\n"): "must be the name of a opening of the package",
+    ("opening", "name: [one]\n"): "must be the name of one of gatelab's openings",
     ("optimizer", "_target_: os.getcwd\nlr: 1.0\n"): "optimizer._target_=os.getcwd: must be torch.optim.",
     ("optimizer", "_target_: torch.optim.Adam\nlr: 1.0\n_args_: [1]\n"): "unknown key '_args_'",
     ("optimizer", "_target_: torch.optim.Adam\nlr: {_target_: os.getcwd}\n"): "lr must be a number",

@@ -1,10 +1,15 @@
 """What makes two configurations the same run, and what makes them two."""
 
+import hashlib
 import itertools
 
 import pytest
+from hydra.types import RunMode
 
-from gatelab.configuration import composed, run_configuration, shape_key
+from gatelab.configuration import composed, plain, run_configuration, shape_key
+from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
+from gatelab.errors import UserError
+from gatelab.sweeps.notes import of_runs
 
 BASE = ["variant=peephole", "task=adding", "optimizer=adam"]
 
@@ -149,3 +154,42 @@ def test_the_order_of_keys_does_not_matter(base):
     backwards = {**turned(mapping), "variant": {**turned(mapping["variant"])}}
     backwards["variant"]["equations"] = mapping["variant"]["equations"]
     assert run_configuration(backwards).identity == base.identity
+
+
+@pytest.mark.parametrize(("words", "steps"), [(["task=adding", "task.length=30"], 30),
+                                              (["task=copying", "task.length=5", "task.tokens=4"], 13),
+                                              (["task=adding", "task.length=2"], 3)])  # fmt: skip
+def test_chrono_takes_the_length_of_the_task_for_its_largest_time(words, steps):
+    run = composed([*words, "opening=chrono"])
+    assert run.opening.model_dump()["max_time"] == steps
+    # a run that was given the number is the same run, and its configuration always names it
+    assert run.identity == composed([*words, "opening=chrono", f"opening.max_time={steps}"]).identity
+    assert run.mapping()["opening"]["max_time"] == steps
+    assert run_configuration(run.mapping(), frozen=True).identity == run.identity
+
+
+def test_a_text_without_a_hash_is_the_run_of_its_hash(tmp_path):
+    (tmp_path / "text").write_text("a b " * 100)
+    words = ["task=words", f"task.path={tmp_path}/text", "task.vocabulary=4"]
+    run = composed(words)
+    found = hashlib.sha256(b"a b " * 100).hexdigest()
+    assert run.mapping()["task"]["sha256"] == found
+    assert run.identity == composed([*words, f"task.sha256={found}"]).identity
+    (tmp_path / "text").write_text("a c " * 100)
+    assert run.identity != composed(words).identity
+    # what is frozen is the old text
+    frozen = run_configuration(run.mapping(), frozen=True)
+    with pytest.raises(UserError, match="the sha256 of its content is "):
+        frozen.task.test()
+
+
+def test_what_follows_from_the_data_is_told(tmp_path):
+    (tmp_path / "text").write_text("a b\n" * 100)
+    words = ["task=words", f"task.path={tmp_path}/text", "task.vocabulary=4", "task.length=9", "opening=chrono"]
+    with hydra_loader() as loader:
+        given = plain(loader.load_configuration(CONFIG, words, RunMode.RUN))
+    run = composed(words)
+    assert list(of_runs([run], [given])) == [
+        f"task.sha256={run.mapping()['task']['sha256']}, computed of the local data; config.yaml of each run keeps it",
+        "opening.max_time=9, the steps of a training sequence of task 'words'",
+    ]

@@ -42,6 +42,8 @@ def test_too_many_points_are_refused():
     ("word", "sentence"),
     [
         ("seed=range(5,5)", r"seed=range\(5,5\): has no values; the second end of a range is left out"),
+        ("seed=range(5,1)", r"seed=range\(5,1\): has no values: steps of 1 do not lead from 5 to 1"),
+        ("seed=range(0,5,-1)", r"seed=range\(0,5,-1\): has no values: steps of -1 do not lead from 0 to 5"),
         ("seed=range(0,5,0)", r"seed=range\(0,5,0\): the step must not be 0"),
         ("lr=range(0,inf)", r"lr=range\(0,inf\): both ends and the step must be finite numbers"),
         ("lr=range(0,nan)", r"lr=range\(0,nan\): both ends and the step must be finite numbers"),

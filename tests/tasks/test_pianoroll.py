@@ -11,12 +11,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import datasets
+import numpy as np
 import pytest
 
 from gatelab.errors import UserError
 from gatelab.tasks.music import pianoroll
 from gatelab.tasks.music.chorales import Chorales
 from gatelab.tasks.sources import fetch
+from tests.tasks.conftest import write
 from tests.tasks.examples import TINY_CHORALES
 
 
@@ -36,7 +38,25 @@ def with_split(split, chorales):
 def test_a_missing_file_is_named(tmp_path):
     line = refusal(Chorales(path=str(tmp_path / "none.json")).test)
     assert line.startswith(f"task.path={tmp_path}/none.json: no such file")
-    assert refusal(Chorales(path=str(tmp_path)).test).startswith(f"task.path={tmp_path}: no such file")
+    assert refusal(Chorales(path=str(tmp_path)).test).startswith(
+        f"task.path={tmp_path}: no jsb-chorales-quarter.json in this folder or below it; null fetches it (0.4 MB) from "
+    )
+
+
+def test_the_file_is_found_below_a_folder(tmp_path):
+    (tmp_path / "JSB").mkdir()
+    file = write(tmp_path / "JSB" / "jsb-chorales-quarter.json", json.dumps(TINY_CHORALES))
+    task = Chorales(path=str(tmp_path), sha256=file.sha256)
+    np.testing.assert_array_equal(task.test().inputs, Chorales(path=file.path, sha256=file.sha256).test().inputs)
+
+
+def test_whole_notes_may_be_written_as_floats(written):
+    floats = {split: [[[float(note) for note in frame] for frame in one] for one in chorales]
+              for split, chorales in TINY_CHORALES.items()}  # fmt: skip
+    file = written(json.dumps(TINY_CHORALES))
+    whole = Chorales(path=file.path, sha256=file.sha256).test().inputs
+    file = written(json.dumps(floats))
+    np.testing.assert_array_equal(Chorales(path=file.path, sha256=file.sha256).test().inputs, whole)
 
 
 def test_another_hash_is_refused_before_anything_is_parsed(written):

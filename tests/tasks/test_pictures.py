@@ -13,7 +13,7 @@ from gatelab.errors import UserError
 from gatelab.tasks import task_from_mapping
 from gatelab.tasks.images.pictures import PermutedMnist, SequentialCifar10, SequentialMnist
 from gatelab.tasks.sources import fetch
-from gatelab.tasks.sources.picture_files import MNIST
+from gatelab.tasks.sources.picture_files import MNIST, _loaded
 from tests.tasks.local_data import pictures, save_idx, save_pictures, with_hash
 
 JANET = os.environ.get("GATELAB_JANET_PERMUTATION")
@@ -121,12 +121,12 @@ def test_a_permutation_is_never_unpickled(permutation_file):
     assert refusal(PermutedMnist(**fields).order).endswith("numpy cannot read it")
 
 
-def test_a_permutation_file_must_be_named_with_its_hash(permutation_file):
+def test_a_permutation_file_is_named_by_the_hash_of_what_it_holds(permutation_file):
     fields = permutation_file(np.arange(784))
     assert refusal(PermutedMnist(permutation="file").order).startswith("task.permutation_path=null: must name")
-    line = refusal(PermutedMnist(**{**fields, "permutation_sha256": None}).order)
-    assert line.startswith("task.permutation_sha256=null: ")
-    assert line.endswith(f"give task.permutation_sha256={fields['permutation_sha256']}")
+    pinned = PermutedMnist(**{**fields, "permutation_sha256": None}).pinned()
+    assert pinned.permutation_sha256 == fields["permutation_sha256"]
+    assert "is expected" in refusal(PermutedMnist(**{**fields, "permutation_sha256": "0" * 64}).order)
     assert refusal(lambda: task_from_mapping({"name": "pmnist", "permutation_path": "x.npy"})) == (
         "task: permutation_path=x.npy needs permutation=file, not seeded"
     )
@@ -173,6 +173,69 @@ def test_the_same_digits_from_every_kind_of_folder(local, empty_cache, tmp_path)
     np.testing.assert_array_equal(parquet.targets, expected.targets)
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{part}-{kind}-ubyte",
+        "{part}-{what}.{idx}-ubyte",
+        "MNIST/raw/{part}-{kind}-ubyte",  # torchvision's root
+        "{part}-{what}-{idx}-ubyte/{part}-{what}-{idx}-ubyte",  # as Kaggle unpacks them
+        "archive/{part}-{what}.{idx}-ubyte",
+    ],
+)
+def test_the_original_files_are_found_under_their_usual_names(local, tmp_path, form):
+    fields = local("smnist")
+    found = SequentialMnist(**{**fields, "path": save_idx(tmp_path / "data", DIGITS, form)})
+    np.testing.assert_array_equal(found.training().inputs, SequentialMnist(**fields).training().inputs)
+
+
+def test_of_two_sets_below_a_root_the_one_named_mnist_is_meant(local, tmp_path):
+    save_idx(tmp_path, pictures((28, 28), seed=1), "FashionMNIST/raw/{part}-{kind}-ubyte")
+    fields = {**local("smnist"), "path": str(tmp_path)}
+    assert SequentialMnist(path=str(tmp_path), validation_size=5).pinned().sha256 != fields["sha256"]
+    save_idx(tmp_path, DIGITS, "MNIST/raw/{part}-{kind}-ubyte")
+    assert SequentialMnist(**fields).test().lengths.tolist() == [784] * 6
+    save_idx(tmp_path / "two", DIGITS, "one/{part}-{kind}-ubyte")
+    save_idx(tmp_path / "two", DIGITS, "other/{part}-{kind}-ubyte")
+    assert refusal(SequentialMnist(path=str(tmp_path / "two")).test) == (
+        f"task.path={tmp_path}/two: train-images-idx3-ubyte lies in one, other; the path must name one of these folders"
+    )
+
+
+@pytest.mark.parametrize("below", ["", "mnist.npz"])
+def test_the_archive_of_keras(local, tmp_path, below):
+    arrays = {
+        f"{letter}_{split}": array for split, both in DIGITS.items() for letter, array in zip("xy", both, strict=True)
+    }
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    task = SequentialMnist(**{**local("smnist"), "path": str(tmp_path / below)})
+    assert task.test().targets.tolist() == list(range(6))
+    np.savez(tmp_path / "mnist.npz", x_train=np.zeros(3))
+    assert refusal(SequentialMnist(path=task.path).test) == (
+        f"task.path={task.path}: mnist.npz must be an archive of NumPy with x_train, y_train, x_test and y_test"
+    )
+
+
+def test_cifar_from_its_binary_version_and_never_from_pickles(local, tmp_path):
+    fields = local("scifar10")
+    parts = pictures((32, 32, 3))
+    for split, (pixels, classes) in parts.items():
+        rows = np.concatenate([classes[:, None], pixels.transpose(0, 3, 1, 2).reshape(len(classes), -1)], 1)
+        folder = tmp_path / "cifar-10-batches-bin"
+        folder.mkdir(exist_ok=True)
+        batches = np.array_split(rows.astype(np.uint8), 5) if split == "train" else [rows.astype(np.uint8)]
+        for number, batch in enumerate(batches, 1):
+            name = f"data_batch_{number}.bin" if split == "train" else "test_batch.bin"
+            (folder / name).write_bytes(batch.tobytes())
+    found = SequentialCifar10(**{**fields, "path": str(tmp_path)})
+    np.testing.assert_array_equal(found.training().inputs, SequentialCifar10(**fields).training().inputs)
+    (tmp_path / "python" / "cifar-10-batches-py").mkdir(parents=True)
+    (tmp_path / "python" / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"")
+    assert "data_batch_1 is a pickle, which is not read" in refusal(
+        SequentialCifar10(path=str(tmp_path / "python")).test
+    )
+
+
 def test_a_local_copy_with_other_content_is_refused(local, tmp_path):
     fields = local("smnist")
     other = save_idx(tmp_path / "idx", pictures((28, 28), seed=1))
@@ -208,14 +271,15 @@ def test_folders_of_something_else_are_refused(empty_cache, tmp_path):
     assert refusal(SequentialMnist(path=str(tmp_path / "none")).test) == (
         f"task.path={tmp_path}/none: no such folder; null fetches ylecun/mnist (18 MB) from Hugging Face"
     )
-    assert refusal(SequentialMnist(path=str(tmp_path)).test).startswith(
-        f"task.path={tmp_path}: cannot be read as a data set: "
-    )
+    line = refusal(SequentialMnist(path=str(tmp_path)).test)
+    assert line.startswith(f"task.path={tmp_path}: cannot be read as a data set: ")
+    looked_for = "; nor are there train-images-idx3-ubyte (or train-images.idx3-ubyte, or .gz) and mnist.npz"
+    assert line.endswith(looked_for)
     path = save_pictures(tmp_path / "split", {"train": DIGITS["train"]})
-    assert refusal(SequentialMnist(path=path).test) == f"task.path={path}: no split 'test'; it has train"
+    assert refusal(SequentialMnist(path=path).test) == f"task.path={path}: no split 'test'; it has train{looked_for}"
     path = save_pictures(tmp_path / "column", DIGITS, "photo")
     assert refusal(SequentialMnist(path=path).test) == (
-        f"task.path={path}, train: no column 'image|img'; it has photo, label"
+        f"task.path={path}, train: no column 'image|img'; it has photo, label{looked_for}"
     )
     path = save_idx(tmp_path / "short", DIGITS)
     (tmp_path / "short" / "train-labels-idx1-ubyte").write_bytes(b"\0\0\x08\1\0\0\0\x09")
@@ -226,7 +290,7 @@ def test_folders_of_something_else_are_refused(empty_cache, tmp_path):
     save_idx(tmp_path / "again", DIGITS)
     (tmp_path / "again" / "t10k-images-idx3-ubyte.gz").unlink()
     assert refusal(SequentialMnist(path=str(tmp_path / "again")).test) == (
-        f"task.path={tmp_path}/again: t10k-images-idx3-ubyte cannot be read, nor its .gz"
+        f"task.path={tmp_path}/again: no t10k-images-idx3-ubyte, nor with a dot before idx, nor its .gz"
     )
 
 
@@ -249,7 +313,7 @@ def test_without_network_it_is_told_at_once_what_to_fetch(monkeypatch, empty_cac
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     line = refusal(SequentialCifar10().test)
-    assert line.startswith("task=scifar10: cannot load uoft-cs/cifar10 (144 MB) from Hugging Face: ")
+    assert line.startswith("task.path=null: cannot load uoft-cs/cifar10 (144 MB) from Hugging Face: ")
     assert line.endswith("; fetch it elsewhere and give task.path=FOLDER")
     assert ("offline mode is on" if offline else "does not answer") in line
 
@@ -272,6 +336,7 @@ def test_the_public_commit_is_found_in_the_cache_without_network(monkeypatch, em
     np.testing.assert_array_equal(found.inputs, SequentialMnist(**fields).training().inputs)
     assert capsys.readouterr().err == ""
     os.rename(folder / MNIST.public.revision, folder / ("0" * 40))
+    _loaded.cache_clear()
     assert "offline mode is on" in refusal(SequentialMnist(validation_size=4, sha256=fields["sha256"]).training)
 
 

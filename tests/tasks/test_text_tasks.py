@@ -5,6 +5,7 @@ import math
 import os
 import zipfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,17 +204,83 @@ def test_an_empty_review_is_one_byte_of_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [Characters, Words])
-def test_a_text_of_ones_own_must_be_named_with_its_hash(tmp_path, kind):
+def test_a_text_of_ones_own_is_named_by_the_hash_of_what_it_holds(tmp_path, kind):
     name = kind().name
-    assert refusal(kind().test) == "task.path=null: must name a text file"
-    assert refusal(kind(path="none.txt").test) == "task.path=none.txt: no such file; it must name a text file"
+    files = "a text file, or a folder with ptb.train.txt, ptb.valid.txt, ptb.test.txt or "
+    assert refusal(kind().test).startswith(f"task.path=null: must name {files}")
+    assert refusal(kind(path="none.txt").test).startswith(f"task.path=none.txt: no such file; it must name {files}")
     path = save_text(tmp_path / "text", "ab " * 100)
     found = hashlib.sha256(b"ab " * 100).hexdigest()
-    assert refusal(kind(path=path).test) == (
-        f"task.sha256=null: what task.path={path} holds must be named; give task.sha256={found}"
+    assert kind(path=path).pinned() == kind(path=path, sha256=found)
+    assert refusal(kind(path=path, sha256="0" * 64).test) == (
+        f"task.path={path}: the sha256 of its content is {found}, but task.sha256={'0' * 64} is expected"
     )
-    assert refusal(kind(path=path, sha256="0" * 64).test).endswith(f"but task.sha256={'0' * 64} is expected")
+    assert kind(path=path, sha256="0" * 64).pinned().sha256 == "0" * 64  # what is given is never replaced
     assert task_from_mapping({"name": name, "path": path, "sha256": found}).test().lengths.sum() > 0
+
+
+PARTS = {"train": "a b c d " * 9, "valid": "a b c e " * 3, "test": "a b f g " * 2}
+
+
+@pytest.mark.parametrize("form", ["ptb.{}.txt", "simple-examples/data/ptb.{}.txt", "wiki.{}.tokens", "{}.txt"])
+def test_three_files_of_a_folder_are_the_three_parts(tmp_path, form):
+    for part, text in PARTS.items():
+        (tmp_path / form.format(part)).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / form.format(part)).write_text(text)
+    task = Words(path=str(tmp_path), length=4, vocabulary=100).pinned()
+    # of a line of words every one is a target but the first, and <eos> is another
+    assert [int(part.loss_weights.sum()) for part in task.splits()] == [36, 12, 8]
+    letters = Characters(path=str(tmp_path), length=4).pinned()
+    assert [int(part.loss_weights.sum()) for part in letters.splits()] == [71, 23, 15]
+    hashes = [hashlib.sha256(text.encode()).hexdigest() for text in PARTS.values()]
+    assert task.sha256 == letters.sha256 == hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    (tmp_path / form.format("valid")).unlink()
+    name = Path(form.format("valid")).name
+    assert refusal(Words(path=str(tmp_path), length=5).test).endswith(f"and no {name}")
+
+
+def test_a_folder_without_texts_is_told_what_was_looked_for(tmp_path):
+    assert refusal(Words(path=str(tmp_path)).test).startswith(
+        f"task.path={tmp_path}: has none of ptb.train.txt, ptb.char.train.txt, wiki.train.tokens, train.txt; must be a "
+    )
+
+
+def test_wikitext_from_its_own_files_is_that_of_hugging_face(tmp_path):
+    lines = {
+        "train": [" = A title = \n", "", " the cat sat \n"],
+        "validation": [" the cat \n", ""],
+        "test": [" a b \n"],
+    }
+    saved = save_texts(tmp_path / "saved", {split: {"text": text} for split, text in lines.items()})
+    for split, text in lines.items():
+        file = tmp_path / "wikitext-2" / f"wiki.{split.replace('validation', 'valid')}.tokens"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("".join(line or " \n" for line in text))
+    first, second = (WikiText2(path=path, length=3).pinned() for path in (saved, str(tmp_path)))
+    assert first.sha256 == second.sha256 is not None
+    np.testing.assert_array_equal(first.training().inputs, second.training().inputs)
+    (tmp_path / "wikitext-2" / "wiki.test.tokens").unlink()
+    assert refusal(WikiText2(path=str(tmp_path), length=2).pinned) == f"task.path={tmp_path}: no wiki.test.tokens"
+
+
+def test_how_much_is_unknown_is_told(tmp_path):
+    for part, text in {"train": "aaab\n", "valid": "abcd\n", "test": "aaaa\n"}.items():
+        (tmp_path / f"{part}.txt").write_text(text)
+    # of training a, b and the end of the line are known; the first character is no target
+    task = Characters(path=str(tmp_path), vocabulary=4)
+    assert list(task.remarks()) == [
+        "task.vocabulary=4: unknown are 0 % of the characters of training, 50 % of validation and 0 % of test; all of "
+        "them are one class"
+    ]
+    assert not list(Characters(path=save_text(tmp_path / "all", "ab" * 200), vocabulary=3).remarks())
+
+
+def test_characters_may_have_more_classes_than_a_byte(tmp_path):
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 400))) * 3
+    task = Characters(path=save_text(tmp_path / "text", text), vocabulary=500, length=7)
+    assert task.input_size == 500
+    assert task.training().targets.max() == 400
+    assert not list(task.remarks())
 
 
 @pytest.mark.parametrize(("kind", "unit"), [(Characters, "characters"), (Words, "words")])
@@ -223,7 +290,7 @@ def test_texts_that_are_too_short_or_no_text_are_refused(tmp_path, kind, unit):
     assert refusal(kind(**fields).test) == f"task.path={path}: its 3 {unit} are too few; each part needs at least 2"
     (tmp_path / "bytes").write_bytes(b"ab\xff" * 100)
     path = str(tmp_path / "bytes")
-    assert refusal(kind(**with_hash(kind().name, path=path)).test) == f"task.path={path}: is not text in UTF-8 (byte 2)"
+    assert refusal(kind(path=path).test) == f"task.path={path}: is not text in UTF-8 (byte 2)"
 
 
 def test_a_packed_text_is_unpacked_batch_by_batch(local):

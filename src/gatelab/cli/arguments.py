@@ -27,24 +27,26 @@ def requested(model_class: type[_Model], arguments: Sequence[str], where: str = 
     Raises:
         UserError: an argument of another form, an unknown key, a key given twice, a value that is not allowed.
     """
-    return check(model_class, keyed(arguments, model_class.model_fields), where)
+    return check(model_class, keyed(arguments, model_class.model_fields, f"{where}." if where else ""), where)
 
 
-def keyed(arguments: Sequence[str], known: Collection[str]) -> dict[str, str]:
-    """Return key -> value of ``key=value`` arguments.
+def keyed(arguments: Sequence[str], known: Collection[str], above: str = "") -> dict[str, str]:
+    """Return key -> value of ``key=value`` arguments; ``above`` is what errors put before a key.
 
     Raises:
         UserError: an argument of another form, an unknown key, or a key given twice.
     """
     given: dict[str, str] = {}
+    allowed = ", ".join(f"{above}{key}" for key in known)
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if not equals:
-            raise UserError(f"'{argument}' is not of the form key=value; keys are {', '.join(known)}")
+            raise UserError(f"'{above}{argument}' is not of the form key=value; keys are {allowed}")
         if key not in known:
-            raise UserError(f"unknown key '{key}'{suggest(key, known)} in '{argument}'; keys are {', '.join(known)}")
+            near = suggest(f"{above}{key}", [f"{above}{one}" for one in known])
+            raise UserError(f"unknown key '{above}{key}'{near} in '{above}{argument}'; keys are {allowed}")
         if key in given:
-            raise UserError(f"'{key}' is given twice: '{given[key]}' and '{value}'")
+            raise UserError(f"'{above}{key}' is given twice: '{given[key]}' and '{value}'")
         given[key] = value
     return given
 

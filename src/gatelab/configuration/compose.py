@@ -3,8 +3,9 @@
 import difflib
 import re
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any
 
 import yaml
@@ -21,13 +22,18 @@ from gatelab.configuration.outside_options import is_outside
 from gatelab.configuration.overrides import check_words, groups, quote_equations
 from gatelab.configuration.resolved import RunConfiguration, run_configuration
 from gatelab.configuration.resolvers import register
+from gatelab.configuration.unreadable import unreadable
 from gatelab.errors import UserError, one_line, suggest
+from gatelab.keys import LauncherKeys, SweeperKeys, keys_of
+from gatelab.language.edits import FACTORS
+from gatelab.language.variant import ROLES
 from gatelab.locations import command_line, conf_directory
 from gatelab.reading import parse_yaml
 
 __all__ = ["check_single", "composed", "launcher_words", "ours", "plain", "translated"]
 
 _SHOWN = 20  # options that an error lists
+_OF_HYDRA = {"launcher": LauncherKeys, "sweeper": SweeperKeys}  # whose keys a user may set
 
 register()
 
@@ -130,7 +136,7 @@ def _of_ours(error: BaseException | None) -> UserError | None:
 
 def _sentence(error: Exception, overrides: Sequence[str]) -> str:
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: cannot be read; put quotes around a value with special characters: 'key=\"value\"'"
+        return unreadable(str(error.override), str(error))
     text = " ".join(f"{error} {error.__cause__ or ''}".split())
     if found := re.search(r"Key '([^']+)' (?:is not in struct|not in '\w+')(?: full_key: ([\w.]+))?", text):
         override = re.search(r"(?:Could not override|Error merging override) '?(~?\+?[\w.@/]+)", text)
@@ -145,6 +151,8 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
     if found := re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.*?)'(?: 1\. | requires)", text):
         several = "; several loggers are a list: logger=[wandb,csv]" if found[1].startswith("logger=") else ""
         return f"{found[1]}: several values make a sweep, which needs -m{several}"
+    if found := re.search(r"BasicSweeper does not support sweep type : INTERVAL_SWEEP", text):
+        return "an interval is searched; a search needs hydra/sweeper=optuna_search beside -m"
     if found := re.search(r"Multiple values for ([\w/]+)\. To override", text):
         return f"{found[1]} is chosen twice; a command has one"
     if found := re.search(r"An item is already at '([^']+)'", text):
@@ -176,22 +184,37 @@ def _not_a_name(overrides: Sequence[str]) -> str | None:
 def _group_and_name(path: str) -> tuple[str, str]:
     """Split ``variant/mine`` and also ``variant/folder/mine``, but ``hydra/launcher/mine`` after the second part."""
     parts = path.split("/")
-    depth = 1 if (conf_directory() / parts[0]).is_dir() else len(parts) - 1
+    depth = 1 if parts[0] in groups() else len(parts) - 1
     return "/".join(parts[:depth]), "/".join(parts[depth:])
 
 
 def _unknown_option(group: str, name: str, options: Sequence[str], overrides: Sequence[str]) -> str:
     files = (conf_directory() / group).rglob("*.yaml")
-    added = Folders(added_directories(overrides)).names(group) if group in groups() else []
+    directories = added_directories(overrides)
+    added = Folders(directories).names(group) if group in groups() else []
     known = sorted({*options, *(file.stem for file in files), *added})
-    if len(known) > _SHOWN:
-        return f"unknown {group} '{name}'{suggest(name, known)}; `{command_line('catalogue')}` lists all {len(known)}"
-    return f"unknown {group} '{name}'{suggest(name, known)}; allowed: {', '.join(known)}"
+    # someone has written the path of a file
+    stem = PurePath(name).stem
+    near = f" (did you mean '{stem}'?)" if stem in known else suggest(name, known)
+    experiments = [word for word in overrides if word.lstrip("+").startswith("experiment=")]
+    typed = any(word.partition("=")[0].lstrip("+") == group for word in overrides)
+    asking = "" if typed else "".join(f", asked for by {one}" for one in experiments)
+    unknown = f"unknown {group} '{name}'{near}{asking}"
+    if group == "experiment":
+        known = [option for option in known if option.rpartition("/")[0] not in known]  # without profiles
+    elif len(known) > _SHOWN:
+        where = [f"directories={','.join(map(str, directories))}"] if directories else []
+        return f"{unknown}; `{command_line('catalogue', *where)}` lists all {len(known)}"
+    return f"{unknown}; allowed: {', '.join(known)}"
 
 
 def _unknown_key(key: str, overrides: Sequence[str]) -> str:
     key = key.lstrip("~+")
-    known = _known_keys(overrides)
+    if key in groups():  # of those in no defaults list
+        chosen = next((word for word in overrides if word.startswith(f"{key}=")), f"{key}=NAME")
+        return f"{chosen}: needs a + before it: +{chosen}"
+    content = _composed_with_choices(overrides)
+    known = _keys_of(content)
     section, _, leaf = key.rpartition(".")
     if (
         section.startswith("logger")
@@ -200,37 +223,54 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
     ):
         return f"unknown key '{key}': this run has no {section.replace('.', ' ')}; add {section.replace('.', '=')}"
     below = f"{section}." if section else ""
-    siblings = sorted({name.removeprefix(below).split(".")[0] for name in known if name.startswith(below)})
+    siblings = sorted({name.removeprefix(below).split(".")[0] for name in known if name.startswith(below)} - {"hydra"})
     if not siblings:
         elsewhere = [name for name in known if not key.startswith(f"{name}.")]
         return f"unknown key '{key}'{suggest(key, elsewhere) or _nearest_leaf(leaf, elsewhere)}"
     nearest = difflib.get_close_matches(leaf, siblings, n=1, cutoff=0.6)
     near = f" (did you mean '{below}{nearest[0]}'?)" if nearest else _nearest_leaf(leaf, known)
-    place = f" in {section}" if section else ""
-    # these take keys that their files do not show
-    more = f"; a further one is added by +{below}…" if section.split(".")[0] in ("variant", "optimizer") else ""
-    return f"unknown key '{key}'{near}; allowed{place}: {', '.join(siblings)}{more}"
+    return f"unknown key '{key}'{near}; allowed{_place(section, content)}: {', '.join(siblings)}{_more(section)}"
 
 
-def _known_keys(overrides: Sequence[str]) -> list[str]:
-    """Return every dotted key, sections included, of the default configuration with the groups that were chosen."""
+def _place(section: str, content: Mapping[str, Any]) -> str:
+    """Name a section, and which of its options it is: `` in opening (default)``."""
+    top = content.get(section.partition(".")[0])
+    option = top.get("name") if isinstance(top, Mapping) else None
+    return (f" in {section}" if section else "") + (f" ({option})" if option else "")
+
+
+def _more(section: str) -> str:
+    """Say which keys a section takes that its file does not show."""
+    if section == "variant":
+        return f", {', '.join(FACTORS)}; +variant.output names the output where it is not h"
+    if section == "variant.roles":
+        return f"; a further one is added by +variant.roles.…: {', '.join(ROLES)}"
+    return f"; a further one is added by +{section}.…" if section in ("variant.equations", "optimizer") else ""
+
+
+def _composed_with_choices(overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the default configuration with the options that were chosen, and what is known of Hydra's own part."""
     directories = added_directories(overrides)
     folders = Folders(directories)
-    options = {(group, file.stem) for group in groups() for file in (conf_directory() / group).rglob("*.yaml")}
-    options |= {(group, name) for group in groups() for name in folders.options(group)}
+    options = {group: {file.stem for file in (conf_directory() / group).rglob("*.yaml")} for group in groups()}
     split = {word: word.partition("=")[::2] for word in overrides}
-    choices = [word for word, (group, name) in split.items() if (group, name) in options or is_outside(group, name)]
+    choices = [
+        word
+        for word, (group, name) in split.items()
+        if (group in groups() and (name in options[group] or folders.has(group, name))) or is_outside(group, name)
+    ]
     with using(directories), hydra_loader() as loader:
         content = plain(loader.load_configuration(CONFIG, choices, RunMode.RUN))
+    ours = {name: dict.fromkeys(keys_of(section)) for name, section in _OF_HYDRA.items()}
+    return {**content, "hydra": ours}
+
+
+def _keys_of(content: Mapping[str, Any], above: str = "") -> list[str]:
+    """Return every dotted key, sections included."""
     keys: list[str] = []
-
-    def collect(mapping: dict[str, Any], above: str) -> None:
-        for key, value in mapping.items():
-            keys.append(f"{above}{key}")
-            if isinstance(value, dict):
-                collect(value, f"{above}{key}.")
-
-    collect(content, "")
+    for key, value in content.items():
+        keys.append(f"{above}{key}")
+        keys += _keys_of(value, f"{above}{key}.") if isinstance(value, Mapping) else []
     return keys
 
 

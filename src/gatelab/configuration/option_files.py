@@ -124,9 +124,10 @@ def _keys(section: str, content: Mapping[str, Any], where: str, above: str) -> I
     if not isinstance(name, str) or name not in kinds:
         near = suggest(str(name), kinds)
         known = ", ".join(kinds) if len(kinds) < 10 else f"`{command_line('catalogue')}` lists all"
-        raise UserError(
-            f"{where}: name={one_line(name)}: must be the name of a {section} of the package{near}; {known}"
-        )
+        what = f"the name of one of gatelab's {section}s"
+        if name is None:
+            raise UserError(f"{where}: key '{above}name' is missing, {what}: {known}")
+        raise UserError(f"{where}: name={one_line(name)}: must be {what}{near}: {known}")
     return kinds[name].model_fields
 
 

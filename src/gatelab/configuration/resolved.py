@@ -18,6 +18,7 @@ from gatelab.keys import (
     KEYS,
     REQUIRED,
     SCIENCE,
+    TOP,
     LoggerSection,
     ModelSection,
     OptimizerSection,
@@ -144,7 +145,8 @@ class Reading:
         """Return the run that a composed configuration describes; see :func:`run_configuration`."""
         for key in mapping:
             if key not in KEYS:
-                raise UserError(f"unknown key '{key}'{suggest(str(key), KEYS)}; allowed: {', '.join(KEYS)}")
+                given = [name for name in KEYS if TOP[name].given]
+                raise UserError(f"unknown key '{key}'{suggest(str(key), given)}; allowed: {', '.join(given)}")
         for key in REQUIRED:
             if key not in mapping:
                 raise UserError(f"key '{key}' is missing")
@@ -155,12 +157,12 @@ class Reading:
             )
         variant = self._once("variant", mapping["variant"], self._variant)
         optimizer = self._section(OptimizerSection, mapping, "optimizer")
-        task = self._once("task", mapping["task"], task_from_mapping)
+        task = self._once("task", mapping["task"], self._task)
         model = self._model(mapping, variant, task)
         configuration = RunConfiguration(
             variant=variant,
             label=str(mapping["label"]) if self._frozen else self._of((variant,), _label, variant, self._variant_files),
-            opening=self._once("opening", mapping["opening"], opening_from_mapping),
+            opening=self._opening(mapping, task),
             task=task,
             model=model,
             optimizer=optimizer,
@@ -194,6 +196,16 @@ class Reading:
 
     def _variant(self, mapping: Mapping[str, Any]) -> Variant:
         return Variant.from_mapping(mapping) if self._frozen else edited_variant(mapping, self._variant_files)
+
+    def _task(self, mapping: Mapping[str, Any]) -> Task:
+        task = task_from_mapping(mapping)
+        return task if self._frozen else task.pinned()
+
+    def _opening(self, mapping: Mapping[str, Any], task: Task) -> Opening:
+        opening = self._once("opening", mapping["opening"], opening_from_mapping)
+        if self._frozen:
+            return opening
+        return self._of((opening, task), lambda: opening.fitted(lambda: _steps(task)))
 
     def _model(self, mapping: Mapping[str, Any], variant: Variant, task: Task) -> ModelSection:
         model = self._section(ModelSection, mapping, "model")
@@ -302,6 +314,11 @@ def _check_forms(variant: Variant, input_size: int, hidden_size: int) -> None:
         parameter_shapes(variant, input_size, hidden_size)
     except UserError as error:
         raise UserError(f"model.hidden_size={hidden_size}: variant '{variant.name}', {error}") from None
+
+
+def _steps(task: Task) -> int:
+    """Return the steps of a training sequence, of the longest where they differ."""
+    return int(task.training_batch(0, 0, 1).inputs.shape[0])
 
 
 def _label(variant: Variant, files: Mapping[str, Path]) -> str:

@@ -10,6 +10,7 @@ pairs the trials of a comparison.
 ``${wandb:project,gatelab}`` is what the environment says of Weights & Biases, or gatelab.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -64,7 +65,7 @@ DRAWS: dict[str, Callable[..., Any]] = {
 
 def _draw(kind: str, *arguments: Any, _root_: Container, _node_: Node) -> Any:
     key = _node_._get_full_key(None)
-    where = f"{key}=${{draw:{','.join(str(word) for word in (kind, *arguments))}}}"
+    where = _where(_node_)
     if kind not in DRAWS:
         raise UserError(
             f"{where}: unknown distribution '{kind}'{suggest(str(kind), DRAWS)}; allowed: {', '.join(DRAWS)}"
@@ -110,10 +111,20 @@ def _by_opening(*pairs: Any, _root_: Container, _node_: Node) -> Any:
 
 
 def _table(group: str, pairs: tuple[Any, ...], node: Node) -> tuple[str, dict[Any, Any]]:
-    where = f"{node._get_full_key(None)}=${{by_{group}:{','.join(map(str, pairs))}}}"
+    where = _where(node)
     if len(pairs) % 2 or not pairs:
         raise UserError(f"{where}: needs pairs of a {group}'s name and its value")
     return where, dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def _where(node: Node) -> str:
+    """Return the key with its value as it was written."""
+    key, written = node._get_full_key(None), str(node._value())
+    if key.startswith("hydra.overrides."):
+        key, _, written = written.partition("=")
+    # choice(…) may have been put around a value that waits for the choices of a sweep
+    unwrapped = re.fullmatch(r"choice\((.*)\)", written)
+    return f"{key}={unwrapped[1] if unwrapped else written}"
 
 
 def _wandb(name: str, otherwise: str | None = None) -> str | None:

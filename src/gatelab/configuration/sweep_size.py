@@ -20,8 +20,7 @@ def check_size(overrides: Sequence[Override], most: int = MOST_POINTS, advice: s
     """Raise a UserError for a sweep of more points than ``most``, or of none; ``advice`` ends the sentence."""
     for override in overrides:
         if override.is_sweep_override() and values(override) == 0:
-            hint = "; the second end of a range is left out" if override.is_range_sweep() else ""
-            raise UserError(f"{override.input_line}: has no values{hint}")
+            raise UserError(f"{override.input_line}: has no values{_why_none(override.value())}")
     check_count(points(overrides), most, advice)
 
 
@@ -50,6 +49,14 @@ def values(override: Override) -> int:
     if override.is_discrete_sweep():  # a glob: as many as the options that it fits
         return sum(1 for _ in override.sweep_iterator())
     return 1
+
+
+def _why_none(value: object) -> str:
+    if not isinstance(value, RangeSweep):
+        return ""
+    if value.start == value.stop:
+        return "; the second end of a range is left out"
+    return f": steps of {value.step} do not lead from {value.start} to {value.stop}"
 
 
 def _steps(sweep: RangeSweep, where: str) -> int:

@@ -46,7 +46,7 @@ def applied(mapping: Mapping[str, Any], where: str) -> dict[str, Any]:
     for factor in FACTORS[:-1]:
         given = mapping.get(factor) or {}
         if not isinstance(given, Mapping):
-            raise UserError(f"variant.{factor}={given}: must be a mapping from gates to values")
+            raise UserError(f"variant.{factor}={one_line(given)}: must be given for each gate: variant.{factor}.GATE=…")
         for gate, value in given.items():
             key = f"variant.{factor}.{gate}"
             if gate not in texts:

@@ -65,11 +65,17 @@ def edited_variant(mapping: Mapping[str, Any], files: Mapping[str, Path] | None 
     """
     file = (variant_files() if files is None else files).get(str(mapping.get("name")))
     where = "variant" if file is None else shown_file(file)
-    original = {} if file is None else _content(_text(file), where).get("equations") or {}
+    in_file = {} if file is None else _content(_text(file), where)
+    original = in_file.get("equations") or {}
     plain = {key: value for key, value in mapping.items() if key not in FACTORS}
+    edited = "variant" if file is None else f"variant '{file.stem}', edited"
+    if file is not None and plain != in_file:
+        variant_from_file(file)  # what is wrong there is not blamed on the edit
 
     def checked(content: Mapping[str, Any]) -> Variant:
-        return Variant.from_mapping(content) if file is None else Variant.from_edited_mapping(content, original, where)
+        if file is None:
+            return Variant.from_mapping(content)
+        return Variant.from_edited_mapping(content, original, where if content == in_file else edited)
 
     variant = checked(plain)
     if len(plain) < len(mapping):

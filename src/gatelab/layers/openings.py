@@ -1,8 +1,8 @@
 """Openings: where gates start. A separate axis: an opening sets biases and knows nothing of the equations' purpose."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ __all__ = [
     "opening_from_mapping",
 ]
 
+_WITHOUT_A_TASK = 100  # steps, the largest time of chrono
+
 
 class Opening(Named, ABC):
     """Values that biases get before the first step; the fields are the keys of a file of conf/opening/."""
@@ -44,6 +46,10 @@ class Opening(Named, ABC):
 
     def check(self, variant: Variant) -> None:
         """Raise a UserError if the variant has no gate that the opening could set."""
+
+    def fitted(self, steps: Callable[[], int]) -> Self:
+        """Return the opening for training sequences of so many steps: this one, if they do not matter."""
+        return self
 
     @abstractmethod
     def apply(self, rnn: "RNN", random: np.random.Generator) -> None:
@@ -118,7 +124,12 @@ class Chrono(_GateOpening):
     """Bias log U(1, max_time − 1): units start with memories of up to max_time steps; the writing gate mirrors it."""
 
     name: Literal["chrono"]
-    max_time: int = Field(default=100, ge=3)
+    max_time: int | None = Field(default=None, ge=3)
+    """Steps; null takes the steps of a training sequence of the task, and 100 where there is no task."""
+
+    def fitted(self, steps: Callable[[], int]) -> Self:
+        """Return the opening whose largest time is the length of the task, unless one is given."""
+        return self if self.max_time is not None else self.model_copy(update={"max_time": max(3, steps())})
 
     @property
     def closes_write(self) -> bool:
@@ -127,7 +138,7 @@ class Chrono(_GateOpening):
 
     def retain(self, hidden_size: int, random: np.random.Generator) -> NDArray[np.float64]:
         """Draw the bias (Tallec & Ollivier 2018, equation 16)."""
-        return np.log(random.uniform(1, self.max_time - 1, hidden_size))
+        return np.log(random.uniform(1, (self.max_time or _WITHOUT_A_TASK) - 1, hidden_size))
 
 
 class Uniform(_GateOpening):

@@ -6,11 +6,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from gatelab.configuration import RunConfiguration
+from gatelab.configuration.shared_values import Same
 from gatelab.configuration.wandb_environment import told
 from gatelab.configuration.without_effect import doubts, notes
 from gatelab.errors import one_line
 from gatelab.keys import WandbSection
 from gatelab.sweeps.launcher_options import ExecutorOptions, cores
+from gatelab.tasks import Task
 
 __all__ = ["idle_words", "of_launcher", "of_loggers", "of_runs", "of_single"]
 
@@ -26,6 +28,9 @@ def of_runs(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]
     """
     yield from notes(runs, given)
     yield from doubts(runs)
+    yield from _filled_in(runs, given)
+    for task in {Same(run.task): run.task for run in runs}.values():
+        yield from task.remarks()
     identities = len({run.identity for run in runs})
     runs_of_them = f"{identities} run{'s' if identities > 1 else ''}"
     if identities < len(runs):
@@ -33,6 +38,27 @@ def of_runs(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]
     size = runs[0].stack.size
     if isinstance(size, int) and size > identities and len({run.stack.size for run in runs}) == 1:
         yield f"stack.size={size} has no effect: {runs_of_them} will be trained"
+
+
+def _filled_in(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what was left open and follows from the data: hashes of local files, the largest time of an opening."""
+    seen = set()
+    for run, point in zip(runs, given, strict=True):
+        for name, section in (("task", run.task), ("opening", run.opening)):
+            if (name, Same(section)) in seen or name not in point:
+                continue
+            seen.add((name, Same(section)))
+            fields = type(section).model_fields
+            for key, value in section:
+                if value is not None and point[name].get(key) is None and fields[key].default is None:
+                    yield from _follows(f"{name}.{key}", value, run.task)
+
+
+def _follows(key: str, value: Any, task: Task) -> Iterator[str]:
+    if key == "opening.max_time":
+        yield f"{key}={value}, the steps of a training sequence of task '{task.name}'"
+    elif key.endswith("sha256"):
+        yield f"{key}={value}, computed of the local data; config.yaml of each run keeps it"
 
 
 def of_loggers(runs: Sequence[RunConfiguration], environ: Mapping[str, str], *, sweep: bool) -> Iterator[str]:

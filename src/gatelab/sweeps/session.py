@@ -48,7 +48,7 @@ from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.listener import Listener, PlannedWork, PlanOnly, RunError, Trained
 from gatelab.sweeps.notes import of_launcher, of_loggers, of_runs, of_single
 
-__all__ = ["Session", "begin_sweep", "carry_out", "train_points", "train_resolved"]
+__all__ = ["Session", "begin_sweep", "carry_out", "named_point", "train_points", "train_resolved"]
 
 
 @dataclass
@@ -274,7 +274,7 @@ def train_points(
 
     def check(runs: Sequence[RunConfiguration]) -> None:
         for run in runs:
-            with _named(positions[run.identity], places):
+            with named_point(positions[run.identity], places):
                 check_optimizer(run.optimizer)
         environ = dict(os.environ)  # the check takes from it what W&B is not to obey
         check_feasible(runs, options, slots())
@@ -303,7 +303,7 @@ def _checked(
     reading = Reading(directories, frozen=frozen)
     checked = []
     for position, point in enumerate(points):
-        with _named(position, names):
+        with named_point(position, names):
             if "label" in point and not frozen:
                 raise UserError("label: follows from the variant and its equations; must be left out")
             checked.append(reading.run(point, with_torch=False))
@@ -311,7 +311,7 @@ def _checked(
 
 
 @contextlib.contextmanager
-def _named(position: int, names: Mapping[int, str]) -> Iterator[None]:
+def named_point(position: int, names: Mapping[int, str]) -> Iterator[None]:
     """Add to an error which point of the sweep it is about."""
     try:
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
@@ -116,6 +117,18 @@ class Task(Named, ABC):
     @abstractmethod
     def test(self) -> Batch:
         """Return all test sequences: the same for every run, none of them in training or validation."""
+
+    def pinned(self) -> Self:
+        """Return the task with the hash of each local file that it reads, where none is given: this one, if none is.
+
+        Where data lie is no part of the identity of a run; what they hold is, and so a run's configuration names it.
+        Raises :class:`UserError` in one line if the data are not there or cannot be read.
+        """
+        return self
+
+    def remarks(self) -> Iterator[str]:
+        """Yield lines about the data that whoever trains on them should know, such as how much of a text is unknown."""
+        yield from ()
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each prediction, in the shape of ``loss_weights``: what ``loss`` gives.

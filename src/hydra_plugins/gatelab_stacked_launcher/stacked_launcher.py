@@ -62,9 +62,9 @@ class StackedLauncher(Launcher):
         Returns:
             for each point its validation score, for sweepers that search; a run that has failed is a failed job.
         """
-        from gatelab.configuration import added_folders
+        from gatelab.configuration import added_folders, translated
         from gatelab.configuration.sweep_size import check_count
-        from gatelab.sweeps.session import train_points
+        from gatelab.sweeps.session import named_point, train_points
 
         assert self.config is not None and self.composition is not None
         advice = "raise hydra.launcher.most_points for a sweeper that asks for more"
@@ -74,7 +74,11 @@ class StackedLauncher(Launcher):
             " ".join(word for word in overrides if word not in shared) or "the same" for overrides in job_overrides
         ]
         sweep = Path(self.config.hydra.sweep.dir).name
-        points = [self.composition.point(overrides) for overrides in job_overrides]
+        places = dict(enumerate(names)) if len(names) > 1 else {}
+        points = []
+        for position, overrides in enumerate(job_overrides):
+            with named_point(position, places), translated(overrides):
+                points.append(self.composition.point(overrides))
         directories = added_folders().directories
         outcomes = train_points(points, sweep, directories, names, plain_options(self.options), tables=self.tables)
         return [_ended(overrides, outcome) for overrides, outcome in zip(job_overrides, outcomes, strict=True)]

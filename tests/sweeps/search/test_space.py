@@ -119,5 +119,11 @@ def test_a_grid_has_every_point():
 
 
 def test_the_ends_show_every_choice_and_both_ends():
-    ends = list(space("a=x,y,z", "b=interval(0,1)").ends())
+    ends = list(space("a=x,y,z", "b=int(interval(0,1))").ends())
     assert ends == [{"a": "x", "b": 0}, {"a": "y", "b": 0}, {"a": "z", "b": 0}, {"a": "x", "b": 1}]
+
+
+def test_between_the_ends_of_an_interval_of_floats_is_one_that_is_no_integer():
+    # the ends of an interval may be right for a key of integers where nothing between them is
+    _, inner, _ = space("b=interval(3,9)").ends()
+    assert 3 < inner["b"] < 9 and not inner["b"].is_integer()

@@ -16,6 +16,7 @@ __all__ = ["Parameter", "Space", "read_space"]
 
 _TAGS = ("log", "int")
 _DIGITS = 12  # after the point, of the steps of a range of floats
+_INNER = 0.618  # where an interval is tried between its ends
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,13 @@ class Parameter:
         return f"{self.key}={value!r}" if isinstance(value, int | float) else f"{self.key}={value}"
 
     def ends(self) -> list[Any]:
-        """Return every choice, or the lowest and the highest value."""
+        """Return every choice, or the lowest and the highest value, and of an interval of floats one between them."""
         if isinstance(self.distribution, CategoricalDistribution):
             return list(self.distribution.choices)
         bounds = cast(FloatDistribution | IntDistribution, self.distribution)
-        return [bounds.low, bounds.high]
+        inner = isinstance(bounds, FloatDistribution) and not self.steps
+        between = [bounds.low + _INNER * (bounds.high - bounds.low)] if inner else []
+        return [bounds.low, *between, bounds.high]
 
     def count(self) -> int:
         """Return how many values there are.
@@ -93,7 +96,10 @@ class Space:
         return [*self.fixed, *(parameter.word(values[parameter.key]) for parameter in self.parameters)]
 
     def ends(self) -> Iterator[dict[str, Any]]:
-        """Yield points that show every choice and both ends of every interval, one axis at a time."""
+        """Yield points that show every choice and what :meth:`Parameter.ends` has of every interval, an axis at a time.
+
+        The ends of ``interval(1.0, 8.0)`` may be allowed where nothing between them is: for a key of integers.
+        """
         first = {parameter.key: parameter.ends()[0] for parameter in self.parameters}
         yield first
         for parameter in self.parameters:

@@ -16,6 +16,7 @@ Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images"; as a s
 
 from __future__ import annotations
 
+import hashlib
 import io
 from abc import abstractmethod
 from functools import lru_cache
@@ -30,12 +31,13 @@ from gatelab.randomness import generator
 from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits
 from gatelab.tasks.sources.fetch import read_own_file
-from gatelab.tasks.sources.picture_files import CIFAR10, MNIST, Pictures, PictureSet, load_pictures
+from gatelab.tasks.sources.picture_files import CIFAR10, MNIST, Pictures, PictureSet, hash_of_pictures, load_pictures
 from gatelab.tasks.task import Batch
 
 __all__ = ["PermutedMnist", "SequentialCifar10", "SequentialMnist"]
 
 _PIXELS = 28 * 28
+_PERMUTATION = f"an .npy file of a permutation of {_PIXELS} pixels"
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # red, green, blue of ITU-R BT.601, as in most grey CIFAR-10
 
 
@@ -49,7 +51,7 @@ class _PictureTask(PackedTask):
     path: str | None = None
     """A local copy; null takes the public one from the cache of Hugging Face datasets, after fetching it if need be."""
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
-    """Hash of all pixels and classes, which a local copy must have; null is enough for the public one."""
+    """Hash of all pixels and classes; null is enough for the public ones, and is computed of a local copy."""
     data_seed: int = Field(default=0, ge=0)
     validation_size: int = Field(default=5000, ge=1)
 
@@ -62,7 +64,12 @@ class _PictureTask(PackedTask):
     perfect: ClassVar[float] = 1.0
 
     def splits(self) -> Splits:
-        return _split(self._pictures(), self.path, self.sha256, self.data_seed, self.validation_size)
+        return _split(self._pictures(), self.path, self.pinned().sha256, self.data_seed, self.validation_size)
+
+    def pinned(self) -> Self:
+        if self.path is None or self.sha256 is not None:
+            return self
+        return self.model_copy(update={"sha256": hash_of_pictures(self._pictures(), self.path)})
 
     @abstractmethod
     def _pictures(self) -> PictureSet:
@@ -108,13 +115,20 @@ class PermutedMnist(_Mnist):
     permutation_seed: int = Field(default=0, ge=0)
     permutation_path: str | None = None
     permutation_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
-    """Hash of the file, which ``permutation=file`` needs."""
+    """Hash of the file; null computes it."""
 
     @model_validator(mode="after")
     def _a_file_is_named_where_it_is_read(self) -> Self:
         if self.permutation_path is not None and self.permutation != "file":
             raise ValueError(f"permutation_path={self.permutation_path} needs permutation=file, not {self.permutation}")
         return self
+
+    def pinned(self) -> Self:
+        pinned = super().pinned()
+        if self.permutation != "file" or self.permutation_sha256 is not None:
+            return pinned
+        content = read_own_file("permutation_path", self.permutation_path, None, _PERMUTATION)
+        return pinned.model_copy(update={"permutation_sha256": hashlib.sha256(content).hexdigest()})
 
     def order(self) -> NDArray[np.int64]:
         """Return (784,) which pixel is seen at each step.
@@ -183,15 +197,14 @@ def _bit_reversal(pixels: int) -> NDArray[np.int64]:
 
 @lru_cache(maxsize=2)
 def _permutation_file(path: str | None, sha256: str | None, pixels: int) -> NDArray[np.int64]:
-    meaning = f"an .npy file of a permutation of {pixels} pixels"
-    content = read_own_file("permutation_path", path, sha256, meaning)
+    content = read_own_file("permutation_path", path, sha256, _PERMUTATION)
     # a file that numpy cannot read, or that would need pickle
     try:
         order: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"task.permutation_path={path}: must be {meaning}; numpy cannot read it") from error
+        raise UserError(f"task.permutation_path={path}: must be {_PERMUTATION}; numpy cannot read it") from error
     if not isinstance(order, np.ndarray) or order.dtype.kind not in "iu" or not _permutes(order, pixels):
-        raise UserError(f"task.permutation_path={path}: must be {meaning}: each of 0 … {pixels - 1} once")
+        raise UserError(f"task.permutation_path={path}: must be {_PERMUTATION}: each of 0 … {pixels - 1} once")
     return order.astype(np.int64)
 
 

@@ -105,7 +105,9 @@ def _parse(content: bytes, named: str) -> DatasetDict:
     for split in SPLITS:
         _check_chorales(splits[split], f"{named}, {split}")
     features = Features({"frames": List(List(Value("uint8")))})
-    return DatasetDict({split: Dataset.from_dict({"frames": splits[split]}, features=features) for split in SPLITS})
+    return DatasetDict(
+        {split: Dataset.from_dict({"frames": _whole(splits[split])}, features=features) for split in SPLITS}
+    )
 
 
 def _check_chorales(chorales: Any, named: str) -> None:
@@ -120,11 +122,20 @@ def _check_chorales(chorales: Any, named: str) -> None:
             if not isinstance(frame, list):
                 raise UserError(f"{where}: must be a list of notes, not {frame!r:.40}")
             for note in frame:
-                if type(note) is not int or not LOWEST_NOTE <= note < LOWEST_NOTE + NOTES:
+                if not _is_whole(note) or not LOWEST_NOTE <= note < LOWEST_NOTE + NOTES:
                     raise UserError(
                         f"{where}: note {note!r:.40} is not a MIDI note of a piano, "
                         f"{LOWEST_NOTE} to {LOWEST_NOTE + NOTES - 1}"
                     )
+
+
+def _is_whole(note: Any) -> bool:
+    # the file of sixteenths has one note in nine written 67.0
+    return type(note) is int or (type(note) is float and note.is_integer())
+
+
+def _whole(chorales: list[list[list[float]]]) -> list[list[list[int]]]:
+    return [[[int(note) for note in frame] for frame in chorale] for chorale in chorales]
 
 
 def _batch(rolls: list[NDArray[np.uint8]]) -> Batch:

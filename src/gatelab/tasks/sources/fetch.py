@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.errors import UserError
 from gatelab.reading import open_regular
+from gatelab.tasks.sources.usual_names import nearest_files
 
 # datasets takes seconds to import; tasks must be listed without it.
 if TYPE_CHECKING:
@@ -47,11 +48,15 @@ class PublicFile(NamedTuple):
     size: str
     """Roughly what is to be fetched, such as ``"0.4 MB"``."""
 
+    @property
+    def name(self) -> str:
+        """The name that the file has at its home."""
+        return self.url.rsplit("/", 1)[-1]
+
 
 class PublicDataset(NamedTuple):
     """A data set of Hugging Face, at the commit that every run reads."""
 
-    task: str
     identifier: str
     config: str
     revision: str
@@ -61,7 +66,8 @@ class PublicDataset(NamedTuple):
 def read_file(file: PublicFile, path: str | None, sha256: str) -> bytes:
     """Return the content of a local copy of a public file, or of the file itself, fetched into the cache of datasets.
 
-    Without a path the folder that GATELAB_DATA names is looked through for a file of its name, before it is fetched.
+    A path may be that of a folder, which is looked through for a file of its name. Without a path the folder that
+    GATELAB_DATA names is looked through, before it is fetched.
 
     Raises :class:`UserError` in one line if it is missing, cannot be read or fetched, or has another hash.
     """
@@ -70,9 +76,11 @@ def read_file(file: PublicFile, path: str | None, sha256: str) -> bytes:
         location, advice = at_hand or _fetch(file), "" if at_hand else "; delete the file to fetch it again"
         named = str(location)
     else:
-        location, advice, named = Path(path).expanduser(), "", f"task.path={path}"
+        given, advice, named = Path(path).expanduser(), "", f"task.path={path}"
+        location = next(iter(nearest_files(given, [file.name])), given) if given.is_dir() else given
         if not location.is_file():
-            raise UserError(f"{named}: no such file; null fetches it ({file.size}) from {file.url}")
+            missing = f"no {file.name} in this folder or below it" if given.is_dir() else "no such file"
+            raise UserError(f"{named}: {missing}; null fetches it ({file.size}) from {file.url}")
     content = _content(location, named)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
@@ -83,8 +91,8 @@ def read_file(file: PublicFile, path: str | None, sha256: str) -> bytes:
 def read_own_file(key: str, path: str | None, sha256: str | None, meaning: str) -> bytes:
     """Return the content of a file that only the user has.
 
-    ``key`` is the name of the field that holds the path, such as ``"path"``; ``meaning`` says what the file is to hold.
-    Raises :class:`UserError` in one line if the file is missing or cannot be read, or has another hash or none.
+    ``key`` is the name of the field that holds the path, such as ``"path"``; ``meaning`` says what it is to name.
+    Raises :class:`UserError` in one line if the file is missing or cannot be read, or has another hash than one given.
     """
     if path is None:
         raise UserError(f"task.{key}=null: must name {meaning}")
@@ -97,44 +105,45 @@ def read_own_file(key: str, path: str | None, sha256: str | None, meaning: str) 
 
 
 def check_content(key: str, path: str | None, sha256: str | None, found: str) -> None:
-    """Refuse local data whose hash is not the one that the configuration names.
+    """Refuse data whose hash is not the one that the configuration names.
 
-    Where data lie has no influence on the identity of a run, so that the configuration must say what is in them; the
-    line of the refusal names the hash to give. Public data (``path`` is null) are pinned by their commit.
+    Where data lie has no influence on the identity of a run, so that the configuration of a run always says what is in
+    them: ``Task.pinned`` computes the hash where nobody has given one. Public data (``path`` is null) are pinned by
+    their commit.
     """
     hash_key = f"task.{key.replace('path', 'sha256')}"
-    if sha256 is None and path is not None:
-        raise UserError(f"{hash_key}=null: what task.{key}={path} holds must be named; give {hash_key}={found}")
     if sha256 is not None and sha256 != found:
         named = "the public data" if path is None else f"task.{key}={path}"
         raise UserError(f"{named}: the sha256 of its content is {found}, but {hash_key}={sha256} is expected")
 
 
 def load_public(
-    public: PublicDataset, path: str | None, splits: Mapping[str, tuple[str, ...]]
+    public: PublicDataset, path: str | None, splits: Mapping[str, tuple[str, ...]], looked_for: str = ""
 ) -> dict[str, list[Dataset]]:
     """Return the columns of some splits, as ``{split: [column, …]}``, from Hugging Face or from a local folder.
 
     ``path`` is a folder that ``save_to_disk`` wrote, or one of files that ``datasets.load_dataset`` reads (parquet,
     json, text, …). ``splits`` names for each split its columns; ``"image|img"`` takes the first of these that there
-    is. Nothing that comes with the data is run. Raises :class:`UserError` in one line if the data are missing,
+    is. Nothing that comes with the data is run. ``looked_for`` ends errors of a local folder: what else it could have
+    had. Raises :class:`UserError` in one line if the data are missing,
     cannot be fetched, or have other splits or columns.
     """
+    end = f"; {looked_for}" if looked_for else ""
     with _quiet():
         if path is None:
             found, named = _cached(public) or _online(public), public.identifier
         else:
-            found, named = _from_folder(public, path), f"task.path={path}"
+            found, named = _from_folder(public, path, end), f"task.path={path}"
     chosen: dict[str, list[Dataset]] = {}
     for split, columns in splits.items():
         if split not in found:
-            raise UserError(f"{named}: no split '{split}'; it has {', '.join(found)}")
+            raise UserError(f"{named}: no split '{split}'; it has {', '.join(found)}{end}")
         table = found[split]
         chosen[split] = []
         for column in columns:
             present = [name for name in column.split("|") if name in table.column_names]
             if not present:
-                raise UserError(f"{named}, {split}: no column '{column}'; it has {', '.join(table.column_names)}")
+                raise UserError(f"{named}, {split}: no column '{column}'; it has {', '.join(table.column_names)}{end}")
             chosen[split].append(table[present[0]])
     return chosen
 
@@ -154,7 +163,7 @@ def _at_hand(file: PublicFile) -> Path | None:
         return None
     if not Path(folder).expanduser().is_dir():
         raise UserError(f"{DATA_VARIABLE}={folder}: no such folder; it must hold copies of public files, or be unset")
-    return min(Path(folder).expanduser().rglob(file.url.rsplit("/", 1)[-1]), default=None)
+    return next(iter(nearest_files(Path(folder).expanduser(), [file.name])), None)
 
 
 def _fetch(file: PublicFile) -> Path:
@@ -205,7 +214,7 @@ def _answer(request: urllib.request.Request) -> HTTPResponse:
     return answer
 
 
-def _from_folder(public: PublicDataset, path: str) -> Any:
+def _from_folder(public: PublicDataset, path: str, end: str) -> Any:
     import datasets
 
     folder = Path(path).expanduser()
@@ -218,7 +227,7 @@ def _from_folder(public: PublicDataset, path: str) -> Any:
     try:
         return datasets.load_from_disk(str(folder)) if saved else datasets.load_dataset(str(folder))
     except Exception as error:
-        raise UserError(f"task.path={path}: cannot be read as a data set: {_words(error)}") from error
+        raise UserError(f"task.path={path}: cannot be read as a data set: {_words(error)}{end}") from error
 
 
 def _cached(public: PublicDataset) -> Any:
@@ -244,7 +253,7 @@ def _online(public: PublicDataset) -> Any:
         return datasets.load_dataset(public.identifier, public.config, revision=public.revision)
     except Exception as error:
         raise UserError(
-            f"task={public.task}: cannot load {public.identifier} ({public.size}) from Hugging Face: {_words(error)}; "
+            f"task.path=null: cannot load {public.identifier} ({public.size}) from Hugging Face: {_words(error)}; "
             "fetch it elsewhere and give task.path=FOLDER"
         ) from error
 

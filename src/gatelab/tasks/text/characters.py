@@ -14,7 +14,7 @@ The loss is in nats, the score in bits per character, over all characters of a p
     text8              100 million letters and spaces: the first 90, the next 5 and the last 5 million. Chance,
                        guessing one of the 27, is 4.75. Source: Mahoney 2006; split of Mikolov et al. 2012, "Subword
                        Language Modeling with Neural Networks"
-    characters         any text file: the first 90 %, the next 5 % and the last 5 %
+    characters         any text file: the first 90 %, the next 5 % and the last 5 %; or the three files of a folder
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ import math
 import zipfile
 from abc import abstractmethod
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +36,10 @@ from pydantic import Field
 from gatelab.errors import UserError
 from gatelab.tasks.losses import Measure, cross_entropy
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits, cut
-from gatelab.tasks.sources.fetch import PublicFile, read_file, read_own_file
+from gatelab.tasks.sources.fetch import PublicFile, read_file
 from gatelab.tasks.task import Batch
-from gatelab.tasks.text.vocabulary import frequency_cost, ranked
+from gatelab.tasks.text.own_text import hash_of_text, read_text_parts
+from gatelab.tasks.text.vocabulary import frequency_cost, ranked, unknown_shares
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,6 +52,7 @@ _SHAKESPEARE = PublicFile(
     "data/tinyshakespeare/input.txt",
     "1.1 MB",
 )
+_CODE_POINTS = 0x110000  # of Unicode
 _TEXT8 = PublicFile("text8", "http://mattmahoney.net/dc/text8.zip", "31 MB")
 
 
@@ -133,7 +136,7 @@ class Text8(_CharacterTask):
 
 
 class Characters(_CharacterTask):
-    """The characters of any UTF-8 text file.
+    """The characters of any UTF-8 text file, or of a folder with a file for each part, which ``path`` names.
 
     Class 0 stands for every character that is not in the alphabet: the ``vocabulary - 1`` most frequent characters of
     training, of two as frequent the one with the lower code point. A file with fewer leaves some classes unused.
@@ -141,9 +144,9 @@ class Characters(_CharacterTask):
 
     name: Literal["characters"] = "characters"
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
-    """Hash of the file; the message that asks for it names it."""
-    vocabulary: int = Field(default=256, ge=2, le=256)
-    """Classes, the one for unknown characters included."""
+    """Hash of the file; null computes it."""
+    vocabulary: int = Field(default=256, ge=2, le=_CODE_POINTS)
+    """Classes, the one for unknown characters included. Inputs are one-hot: memory grows with it."""
 
     source: ClassVar[str] = "any text; form of Karpathy 2015, char-rnn"
 
@@ -162,8 +165,16 @@ class Characters(_CharacterTask):
     def chance_meaning(self) -> str:
         return "guessing a character" if self.path is None else TinyShakespeare.chance_meaning
 
+    def pinned(self) -> Self:
+        if self.path is None or self.sha256 is not None:
+            return self
+        return self.model_copy(update={"sha256": hash_of_text(self.path)})
+
+    def remarks(self) -> Iterator[str]:
+        yield from unknown_shares(self.splits(), self.vocabulary, "characters")
+
     def splits(self) -> Splits:
-        return _characters(self.path, self.sha256, self.vocabulary, self.length)
+        return _characters(self.path, self.pinned().sha256, self.vocabulary, self.length)
 
 
 @lru_cache(maxsize=2)
@@ -192,14 +203,14 @@ def _text8(path: str | None, sha256: str, sizes: tuple[int, int, int], length: i
 
 @lru_cache(maxsize=2)
 def _characters(path: str | None, sha256: str | None, vocabulary: int, length: int) -> Splits:
-    named = f"task.path={path}"
-    text = _decoded(read_own_file("path", path, sha256, "a text file"), named)
-    ends = _tenths(len(text))
-    alphabet = ranked(Counter(text[: ends[0]]), vocabulary - 1)
-    codes = _codes(text)
-    table = np.zeros(0x110000, np.uint8)  # every code point of Unicode, 1 MB
+    text, *others = read_text_parts(path, sha256)
+    training = text if others else text[: _tenths(len(text))[0]]
+    alphabet = ranked(Counter(training), vocabulary - 1)
+    table = np.zeros(_CODE_POINTS, np.min_scalar_type(vocabulary - 1))
     table[[ord(character) for character in alphabet]] = np.arange(1, len(alphabet) + 1)
-    return _splits(table[codes], ends, length, named)
+    codes = [_codes(part) for part in (text, *others)]
+    ends = np.cumsum([len(part) for part in codes[:-1]]).tolist() if others else _tenths(len(text))
+    return _splits(table[np.concatenate(codes)], ends, length, f"task.path={path}")
 
 
 def _decoded(content: bytes, named: str) -> str:
@@ -230,7 +241,7 @@ def _tenths(characters: int) -> list[int]:
     return [characters * 90 // 100, characters * 95 // 100]
 
 
-def _splits(classes: NDArray[np.uint8], ends: list[int], length: int, named: str) -> Splits:
+def _splits(classes: NDArray[np.unsignedinteger], ends: list[int], length: int, named: str) -> Splits:
     parts = np.split(classes, ends)
     if min(map(len, parts)) < 2:
         raise UserError(f"{named}: its {len(classes)} characters are too few; each part needs at least 2")

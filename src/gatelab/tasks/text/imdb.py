@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,12 @@ from gatelab.randomness import generator
 from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits, pad
 from gatelab.tasks.sources.fetch import PublicDataset, check_content, load_public
+from gatelab.tasks.sources.usual_names import FileState, state_of
 from gatelab.tasks.task import Batch
 
 __all__ = ["ImdbBytes"]
 
-_IMDB = PublicDataset(
-    "imdb_bytes", "stanfordnlp/imdb", "plain_text", "e6281661ce1c48d982bc483cf8a173c1bbeb5d31", "84 MB"
-)
+_IMDB = PublicDataset("stanfordnlp/imdb", "plain_text", "e6281661ce1c48d982bc483cf8a173c1bbeb5d31", "84 MB")
 
 
 class ImdbBytes(PackedTask):
@@ -47,7 +46,7 @@ class ImdbBytes(PackedTask):
     """A local folder with splits train and test; null takes the public reviews from the cache of Hugging Face datasets,
     after fetching them if need be."""
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
-    """Hash of all reviews and classes, which a local copy must have; null is enough for the public ones."""
+    """Hash of all reviews and classes; null is enough for the public ones, and is computed of a local copy."""
     length: int = Field(default=4096, ge=1)
     """Bytes of a review that are read at most."""
     data_seed: int = Field(default=0, ge=0)
@@ -67,18 +66,27 @@ class ImdbBytes(PackedTask):
     source: ClassVar[str] = "Maas et al. 2011; byte by byte: Tay et al. 2021, section 2.2.2"
 
     def splits(self) -> Splits:
-        return _splits(self.path, self.sha256, self.length, self.data_seed, self.validation_size)
+        return _splits(self.path, self.pinned().sha256, self.length, self.data_seed, self.validation_size)
+
+    def pinned(self) -> Self:
+        if self.path is None or self.sha256 is not None:
+            return self
+        return self.model_copy(update={"sha256": _loaded(self.path, state_of(self.path))[1]})
 
     def unpack(self, packed: Batch) -> Batch:
         return packed._replace(inputs=packed.inputs.astype(np.int64))
 
 
+_Part = tuple[list[bytes], NDArray[np.int64]]
+
+
 @lru_cache(maxsize=2)
-def _splits(path: str | None, sha256: str | None, length: int, data_seed: int, validation_size: int) -> Splits:
+def _loaded(path: str | None, state: FileState) -> tuple[list[_Part], str]:  # noqa: ARG001 - of the cache
+    """Return the reviews of training and test with their classes, and their hash."""
     named = _IMDB.identifier if path is None else f"task.path={path}"
     found = load_public(_IMDB, path, dict.fromkeys(("train", "test"), ("text", "label")))
     content = hashlib.sha256()
-    parts: list[tuple[list[NDArray[np.uint8]], NDArray[np.int64]]] = []
+    parts: list[_Part] = []
     for split, (texts, labels) in found.items():
         classes = np.asarray(labels[:])
         if not len(classes) or classes.dtype.kind not in "iu" or not np.isin(classes, (0, 1)).all():
@@ -86,11 +94,19 @@ def _splits(path: str | None, sha256: str | None, length: int, data_seed: int, v
         reviews = [text.encode() for text in texts]
         for review in (str(len(reviews)).encode(), *reviews, classes.astype(np.uint8).tobytes()):
             content.update(hashlib.sha256(review).digest())
-        # a review of nothing would have no last step to answer at: it is read as one byte 0, as padding is
-        rows = [np.frombuffer(review[:length] or b"\0", np.uint8) for review in reviews]
-        parts.append((rows, classes.astype(np.int64)))
-    check_content("path", path, sha256, content.hexdigest())
-    (rows, classes), (test_rows, test_classes) = parts
+        parts.append((reviews, classes.astype(np.int64)))
+    return parts, content.hexdigest()
+
+
+@lru_cache(maxsize=2)
+def _splits(path: str | None, sha256: str | None, length: int, data_seed: int, validation_size: int) -> Splits:
+    loaded, found = _loaded(path, state_of(path))
+    check_content("path", path, sha256, found)
+    # a review of nothing would have no last step to answer at: it is read as one byte 0, as padding is
+    (rows, classes), (test_rows, test_classes) = (
+        ([np.frombuffer(review[:length] or b"\0", np.uint8) for review in reviews], classes)
+        for reviews, classes in loaded
+    )
     if validation_size >= len(rows):
         raise UserError(f"task.validation_size={validation_size}: must be less than {len(rows)}, those for training")
     order = generator(data_seed, "split").permutation(len(rows))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 
 from gatelab.tasks.sources.byte_arrays import Splits
 
-__all__ = ["frequency_cost", "ranked"]
+__all__ = ["frequency_cost", "ranked", "unknown_shares"]
 
 
 def ranked(counts: Counter[str], most: int) -> list[str]:
@@ -27,3 +28,14 @@ def frequency_cost(splits: Splits, classes: int) -> float:
     )
     probabilities = (training + 0.5) / (training.sum() + 0.5 * classes)
     return float(-(test * np.log(probabilities)).sum() / test.sum())
+
+
+def unknown_shares(splits: Splits, vocabulary: int, symbols: str) -> Iterator[str]:
+    """Yield a line with the shares of class 0, of unknown symbols, among the targets of each part, if there are any."""
+    shares = [float((part.targets == 0)[part.score_weights.astype(bool)].mean()) for part in splits]
+    if any(shares):
+        training, validation, test = (f"{100 * share:.2g} %" for share in shares)
+        yield (
+            f"task.vocabulary={vocabulary}: unknown are {training} of the {symbols} of training, {validation} of "
+            f"validation and {test} of test; all of them are one class"
+        )
