@@ -26,7 +26,7 @@ from gatelab.configuration.unreadable import unreadable
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.keys import LauncherKeys, SweeperKeys, keys_of
 from gatelab.language.edits import FACTORS
-from gatelab.language.variant import ROLES
+from gatelab.language.word_table import ROLES
 from gatelab.locations import command_line, conf_directory
 from gatelab.reading import parse_yaml
 

@@ -11,7 +11,7 @@ from gatelab.errors import UserError
 from gatelab.tasks.sources.fetch import check_content, read_own_file
 from gatelab.tasks.sources.usual_names import FileState, nearest_file, state_of
 
-__all__ = ["Text", "hash_of_text", "read_text_parts"]
+__all__ = ["OwnText", "hash_of_text", "read_text_parts"]
 
 USUAL_NAMES = (
     ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"),
@@ -23,7 +23,7 @@ USUAL_NAMES = (
 _MEANING = "a text file, or a folder with " + " or ".join(", ".join(names) for names in USUAL_NAMES)
 
 
-class Text(NamedTuple):
+class OwnText(NamedTuple):
     """A text of the user."""
 
     parts: tuple[str, ...]
@@ -48,12 +48,12 @@ def hash_of_text(path: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def _read(path: str | None, state: FileState) -> Text:  # noqa: ARG001 - a file that changes is read anew
+def _read(path: str | None, state: FileState) -> OwnText:  # noqa: ARG001 - a file that changes is read anew
     files = [path] if path is None or not Path(path).expanduser().is_dir() else _in_folder(path)
     contents = [read_own_file("path", file, None, _MEANING) for file in files]
     hashes = [hashlib.sha256(content).hexdigest() for content in contents]
     whole = hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-    return Text(tuple(_decoded(*one) for one in zip(contents, files, strict=True)), whole)
+    return OwnText(tuple(_decoded(*one) for one in zip(contents, files, strict=True)), whole)
 
 
 def _in_folder(path: str) -> list[str | None]:
