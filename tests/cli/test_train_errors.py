@@ -332,3 +332,12 @@ def test_debug_shows_the_traceback(tmp_path):
     assert ended.stderr.startswith("Traceback (most recent call last):\n")
     assert f"UserError: unknown variant 'cfig' (did you mean 'cifg'?); {VARIANTS}\n" in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_point_of_a_sweep_knows_the_variants_of_the_user(refusal, tmp_path):
+    (tmp_path / "variant").mkdir()
+    (tmp_path / "variant" / "mine.yaml").write_text("name: mine\nstate: [h]\nequations: {h: tanh(linear(x))}")
+    assert refusal(f"--config-dir={tmp_path}", "-m", "variant=lstm,mine", "variant.equations.i=1") == (
+        "unknown key 'variant.equations.i'; allowed in variant.equations (mine): h; a further one is added by "
+        "+variant.equations.… (point 2 of 2: variant=mine)\n"
+    )

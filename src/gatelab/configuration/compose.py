@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gatelab.configuration.command_line import added_directories
-from gatelab.configuration.folders import Folders, using
+from gatelab.configuration.folders import Folders, added_folders, using
 from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
 from gatelab.configuration.outside_options import is_outside
 from gatelab.configuration.overrides import check_words, groups, quote_equations
@@ -190,7 +190,7 @@ def _group_and_name(path: str) -> tuple[str, str]:
 
 def _unknown_option(group: str, name: str, options: Sequence[str], overrides: Sequence[str]) -> str:
     files = (conf_directory() / group).rglob("*.yaml")
-    directories = added_directories(overrides)
+    directories = added_directories(overrides) or added_folders().directories  # of a point of a sweep
     added = Folders(directories).names(group) if group in groups() else []
     known = sorted({*options, *(file.stem for file in files), *added})
     # someone has written the path of a file
@@ -250,7 +250,7 @@ def _more(section: str) -> str:
 
 def _composed_with_choices(overrides: Sequence[str]) -> dict[str, Any]:
     """Return the default configuration with the options that were chosen, and what is known of Hydra's own part."""
-    directories = added_directories(overrides)
+    directories = added_directories(overrides) or added_folders().directories  # of a point of a sweep
     folders = Folders(directories)
     options = {group: {file.stem for file in (conf_directory() / group).rglob("*.yaml")} for group in groups()}
     split = {word: word.partition("=")[::2] for word in overrides}
