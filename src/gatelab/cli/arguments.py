@@ -1,7 +1,8 @@
 """The arguments of the commands that are not Hydra's: key=value, each key once, read into one typed model a command."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+import textwrap
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
@@ -9,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from gatelab.errors import UserError, suggest
 from gatelab.validation import check
 
-__all__ = ["Names", "Request", "Switch", "keyed", "requested", "whole"]
+__all__ = ["Help", "Names", "Request", "Switch", "keyed", "options_help", "requested", "whole"]
 
 
 class Request(BaseModel):
@@ -18,7 +19,42 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Help:
+    """What ``--help`` says of a field: ``Annotated[str, Help(FOLDER="where the runs lie (default {default})")]``.
+
+    Args:
+        values: what a value is called -> what it means; ``{default}`` stands for the default of the field.
+    """
+
+    def __init__(self, **values: str) -> None:
+        self.values = values
+
+
+_WIDTH = 120
 _Model = TypeVar("_Model", bound=Request)
+
+
+def options_help(model_class: type[Request], prefix: str = "") -> str:
+    """Return the lines of ``--help`` that list the keys of a command.
+
+    ``prefix`` is what stands before each key, as ``sweep.`` in sweep.count.
+    """
+    rows = list(_rows(model_class, prefix))
+    indent = 4 + 2 + max(len(option) for option, _ in rows)
+    lines = []
+    for option, text in rows:
+        first, *others = textwrap.wrap(text, _WIDTH - indent, break_on_hyphens=False)
+        lines += [f"    {option}".ljust(indent) + first, *(" " * indent + other for other in others)]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(model_class: type[Request], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, field in model_class.model_fields.items():
+        told = next((one for one in field.metadata if isinstance(one, Help)), Help())
+        for number, (value, text) in enumerate(told.values.items()):
+            before = f"{prefix}{key}="
+            shown = str(field.default).lower() if isinstance(field.default, bool) else field.default
+            yield (before if number == 0 else " " * len(before)) + value, text.format(default=shown)
 
 
 def requested(model_class: type[_Model], arguments: Sequence[str], where: str = "") -> _Model:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from gatelab.cli.arguments import Names, Request, requested, whole
+from gatelab.cli.arguments import Help, Names, Request, options_help, requested, whole
 from gatelab.cli.catalogue_pages import pages
 from gatelab.cli.keys_page import keys_page, train_file
 from gatelab.compiler import dependent_products, multiply_adds, parameter_count, program
@@ -26,25 +26,6 @@ from gatelab.tasks import task_family, task_from_mapping
 
 __all__ = ["catalogue"]
 
-HELP = f"""\
-List every variant, task and opening.
-
-    {command_line("catalogue")} format=markdown hidden_size=128 directories=mine/,theirs/
-    {command_line("catalogue")} family=minimal
-    {command_line("catalogue")} mutate=lstm seed=3 count=5
-
-    format=FORMAT           table, markdown or json (default table, where sources are shortened)
-    family=NAME             only the variants of one folder of conf/variant/, and no tasks and openings (default all)
-    input_size=NUMBER       of the layer whose parameters and multiply-adds are counted (default 32)
-    hidden_size=NUMBER      likewise (default 64)
-    directories=FOLDER,...  folders of your own, searched after conf/ (default none)
-    pages=FOLDER            write the catalogue's pages into a folder instead, as docs/ has them
-    keys=FILE               write the keys of conf/train.yaml anew instead
-    mutate=VARIANT          propose random edits of a variant instead, each as a command that trains it
-    seed=NUMBER             of the first edit (default 0)
-    count=NUMBER            edits proposed (default 1)
-"""
-
 FORMATS = ("table", "markdown", "json")
 
 _LONGEST_SENTENCE, _LONGEST_SOURCE = 62, 20  # so that a line of the table fits a terminal of 120 columns
@@ -57,16 +38,39 @@ paths: how it runs, beside the loop, which runs everything; scan runs all steps 
 
 
 class _Request(Request):
-    format: Literal["table", "markdown", "json"] = "table"
-    family: str = ""
-    input_size: Annotated[int, whole(1)] = 32
-    hidden_size: Annotated[int, whole(1)] = 64
-    directories: Names = ()
-    pages: str = ""
-    keys: str = ""
-    mutate: str = ""
-    seed: Annotated[int, whole(0)] = 0
-    count: Annotated[int, whole(1)] = 1
+    format: Annotated[
+        Literal["table", "markdown", "json"],
+        Help(FORMAT="table, markdown or json (default {default}, where sources are shortened)"),
+    ] = "table"
+    family: Annotated[
+        str, Help(NAME="only the variants of one folder of conf/variant/, and no tasks and openings (default all)")
+    ] = ""
+    input_size: Annotated[
+        int,
+        whole(1),
+        Help(NUMBER="of the layer whose parameters and multiply-adds are counted (default {default})"),
+    ] = 32
+    hidden_size: Annotated[int, whole(1), Help(NUMBER="likewise (default {default})")] = 64
+    directories: Annotated[
+        Names, Help(**{"FOLDER,...": "folders of your own, searched after conf/ (default none)"})
+    ] = ()
+    pages: Annotated[str, Help(FOLDER="write the catalogue's pages into a folder instead, as docs/ has them")] = ""
+    keys: Annotated[str, Help(FILE="write the keys of conf/train.yaml anew instead")] = ""
+    mutate: Annotated[
+        str, Help(VARIANT="propose random edits of a variant instead, each as a command that trains it")
+    ] = ""
+    seed: Annotated[int, whole(0), Help(NUMBER="of the first edit (default {default})")] = 0
+    count: Annotated[int, whole(1), Help(NUMBER="edits proposed (default {default})")] = 1
+
+
+HELP = f"""\
+List every variant, task and opening.
+
+    {command_line("catalogue")} format=markdown hidden_size=128 directories=mine/,theirs/
+    {command_line("catalogue")} family=minimal
+    {command_line("catalogue")} mutate=lstm seed=3 count=5
+
+{options_help(_Request)}"""
 
 
 def catalogue(arguments: list[str]) -> int:

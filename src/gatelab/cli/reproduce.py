@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from gatelab.cli.arguments import Request, Switch, requested, whole
+from gatelab.cli.arguments import Help, Request, Switch, options_help, requested, whole
 from gatelab.errors import UserError
 from gatelab.evidence.damage import damage_lines
 from gatelab.locations import command_line, experiments_directory, in_checkout
@@ -26,32 +26,31 @@ from gatelab.store import Store
 
 __all__ = ["reproduce"]
 
-HELP = f"""\
-Reproduce a paper: train what is missing, and print the paper's numbers and claims beside what our runs say.
-
-    {command_line("reproduce")} experiment=weiss_2018 profile=quick
-
-    experiment=NAME   an experiment, all those of a paper, or all; without it they are listed
-    profile=paper     the protocol as published (default)
-            quick     the same shape in minutes; some have further ones, which the list shows
-    runs=FOLDER       where the runs lie (default runs/); what is there is not trained again
-    train=false       train nothing, compare what is there (default true)
-    plan=true         print what would be trained and what it would cost, and nothing else (default false)
-    workers=NUMBER    processes that train (default as in a sweep)
-    write=true        write the results into the experiment's folder (default false)
-    check=true        end with status 1 if a verdict is not that of the results in the folder (default false)
-"""
-
 
 class _Request(Request):
-    experiment: str = ""
-    profile: str = "paper"
-    runs: str = "runs/"
-    train: Switch = True
-    plan: Switch = False
-    workers: Annotated[int | None, whole(1)] = None
-    write: Switch = False
-    check: Switch = False
+    experiment: Annotated[str, Help(NAME="an experiment, all those of a paper, or all; without it they are listed")] = (
+        ""
+    )
+    profile: Annotated[
+        str,
+        Help(
+            paper="the protocol as published (default)",
+            quick="the same shape in minutes; some have further ones, which the list shows",
+        ),
+    ] = "paper"
+    runs: Annotated[str, Help(FOLDER="where the runs lie (default {default}); what is there is not trained again")] = (
+        "runs/"
+    )
+    train: Annotated[Switch, Help(false="train nothing, compare what is there (default {default})")] = True
+    plan: Annotated[
+        Switch, Help(true="print what would be trained and what it would cost, and nothing else (default {default})")
+    ] = False
+    workers: Annotated[int | None, whole(1), Help(NUMBER="processes that train (default as in a sweep)")] = None
+    write: Annotated[Switch, Help(true="write the results into the experiment's folder (default {default})")] = False
+    check: Annotated[
+        Switch,
+        Help(true="end with status 1 if a verdict is not that of the results in the folder (default {default})"),
+    ] = False
 
     def notes(self) -> Iterator[str]:
         """Yield a line for each option without effect beside the others."""
@@ -61,6 +60,14 @@ class _Request(Request):
                     yield f"{name}=true has no effect: plan=true compares nothing"
         elif not self.train and self.workers:
             yield f"workers={self.workers} has no effect: train=false trains nothing"
+
+
+HELP = f"""\
+Reproduce a paper: train what is missing, and print the paper's numbers and claims beside what our runs say.
+
+    {command_line("reproduce")} experiment=weiss_2018 profile=quick
+
+{options_help(_Request)}"""
 
 
 def reproduce(arguments: list[str]) -> int:

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import model_validator
 
-from gatelab.cli.arguments import Request, Switch, requested
+from gatelab.cli.arguments import Help, Request, Switch, options_help, requested
 from gatelab.configuration import RunConfiguration, run_configuration
 from gatelab.errors import UserError, one_line
 from gatelab.locations import command_line
@@ -22,28 +22,33 @@ _LONGEST_COMMAND = 1000  # characters
 _LONGEST_NAME = 500  # of a file
 _SHOWN = 5  # entries of the cache, which may have hundreds of older versions
 
-HELP = f"""\
-Say what lies in a store, and mend it.
-
-    {command_line("store")} runs=runs/ check=true
-
-    runs=FOLDER       where the runs lie (default runs/)
-    check=true        read every byte: checkpoints, studies and the cache of compiled code too; status 1 if any is
-                      damaged (default false: results, configurations, histories and provenance)
-    free=IDENTITY     remove the claim on a run, so that it can be trained
-         all          every claim but those of processes of this machine that live, and what killed processes left
-    force=true        with free=: also the claims of processes that live; they write no more of these runs
-    retrain=IDENTITY  train a damaged run again, from the configuration it was frozen with
-            damaged   all that are damaged, after reading every byte
-"""
-
 
 class _Request(Request):
-    runs: str = "runs/"
-    check: Switch = False
-    free: str = ""
-    force: Switch = False
-    retrain: str = ""
+    runs: Annotated[str, Help(FOLDER="where the runs lie (default {default})")] = "runs/"
+    check: Annotated[
+        Switch,
+        Help(
+            true="read every byte: checkpoints, studies and the cache of compiled code too; status 1 if any is damaged "
+            "(default {default}: results, configurations, histories and provenance)"
+        ),
+    ] = False
+    free: Annotated[
+        str,
+        Help(
+            IDENTITY="remove the claim on a run, so that it can be trained",
+            all="every claim but those of processes of this machine that live, and what killed processes left",
+        ),
+    ] = ""
+    force: Annotated[
+        Switch, Help(true="with free=: also the claims of processes that live; they write no more of these runs")
+    ] = False
+    retrain: Annotated[
+        str,
+        Help(
+            IDENTITY="train a damaged run again, from the configuration it was frozen with",
+            damaged="all that are damaged, after reading every byte",
+        ),
+    ] = ""
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -52,6 +57,14 @@ class _Request(Request):
         if self.free and self.retrain:
             raise ValueError(f"free={self.free} retrain={self.retrain}: one after the other")
         return self
+
+
+HELP = f"""\
+Say what lies in a store, and mend it.
+
+    {command_line("store")} runs=runs/ check=true
+
+{options_help(_Request)}"""
 
 
 def store(arguments: list[str]) -> int:

@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from gatelab.cli.arguments import Request, requested, whole
+from gatelab.cli.arguments import Help, Request, options_help, requested, whole
 from gatelab.configuration import (
     RunConfiguration,
     added_directories,
@@ -29,6 +29,19 @@ from gatelab.sweeps.search import Parameter, Space, read_space
 
 __all__ = ["wandb_sweep"]
 
+_METRIC = "validation/best_score"  # in the summary of every run that is sent to W&B
+_PREFIX = "sweep."
+
+
+class _Request(Request):
+    method: Annotated[Literal["bayes", "random", "grid"], Help(NAME="{default} (default), random or grid")] = "bayes"
+    name: Annotated[str, Help(NAME="how W&B calls the sweep")] = ""
+    out: Annotated[str, Help(FILE="the file (default {default})")] = "sweep.yaml"
+    count: Annotated[
+        int | None, whole(1), Help(N="runs that an agent trains before it stops (default: until it is stopped)")
+    ] = None
+
+
 HELP = f"""\
 Write the file of a Weights & Biases sweep, and print the commands that start it.
 
@@ -36,21 +49,7 @@ Write the file of a Weights & Biases sweep, and print the commands that start it
 
 Overrides are those of `{command_line("train")}`; the ones with several values are what W&B chooses from.
 
-    sweep.method=NAME   bayes (default), random or grid
-    sweep.name=NAME     how W&B calls the sweep
-    sweep.out=FILE      the file (default sweep.yaml)
-    sweep.count=N       runs that an agent trains before it stops (default: until it is stopped)
-"""
-
-_METRIC = "validation/best_score"  # in the summary of every run that is sent to W&B
-_PREFIX = "sweep."
-
-
-class _Request(Request):
-    method: Literal["bayes", "random", "grid"] = "bayes"
-    name: str = ""
-    out: str = "sweep.yaml"
-    count: Annotated[int | None, whole(1)] = None
+{options_help(_Request, _PREFIX)}"""
 
 
 def wandb_sweep(arguments: list[str]) -> int:
