@@ -44,8 +44,11 @@ def test_fraction_solved_at_least(tmp_path, scores, fraction, word):
 @pytest.mark.parametrize(
     ("scores", "fraction", "word"),
     [
-        ([0.1, 0.2], 0.0, "reproduced"),
-        ([0.1, 1.0], 0.5, "reproduced"),
+        ([0.1] * 8, 0.0, "reproduced"),
+        # none of seven: with a share of 0.2 that comes about in 0.8^7 = 21 % of cases
+        ([0.1] * 7, 0.0, "not comparable"),
+        ([0.1, 1.0] * 20, 0.5, "reproduced"),
+        ([0.1, 1.0], 0.5, "not comparable"),
         ([0.1, 1.0], 0.0, "partly"),
         ([1.0, 1.0], 0.5, "not reproduced"),
         ([], 0.5, "not comparable"),
@@ -102,7 +105,12 @@ def test_a_difference_by_welch(tmp_path):
     near = [score - 0.003 for score in reversed(SPREAD)]
     trials = trials_of(tmp_path, {"lstm": SPREAD, "gru": near, "elman": [score - 0.3 for score in SPREAD]})
     arguments = {"than": "lstm", "test": "welch"}
-    assert verdict(trials, "not_significantly_different", variant="gru", **arguments).word == "reproduced"
+    # eight on each side find 1.5 standard deviations with a chance of 0.8, and not one
+    same = {"variant": "gru", **arguments}
+    assert verdict(trials, "not_significantly_different", **same, effect=1.6).word == "reproduced"
+    found = verdict(trials, "not_significantly_different", **same)
+    assert found.word == "not comparable"
+    assert found.why.endswith("and 1 would matter, which takes 17 runs of each")
     assert verdict(trials, "significantly_worse", variant="gru", **arguments).word == "partly"
     assert verdict(trials, "significantly_worse", variant="elman", **arguments).word == "reproduced"
 
@@ -136,7 +144,7 @@ def test_the_best_by_validation(tmp_path):
     chosen = trials.of(RunGroup("lstm", best=0.4))
     assert [trial.result.seed for trial in chosen] == [1, 3]
     found = verdict(trials, "fraction_solved_at_least", variant="lstm", fraction=0.5, best=0.4)
-    assert (found.word, found.why) == ("reproduced", "1 of 2 runs solved it")
+    assert (found.word, found.why) == ("reproduced", "1 of 2 runs solved it, 50 % [9, 91]")
 
 
 def test_settings_pick_out_runs(tmp_path):
@@ -212,7 +220,9 @@ def test_in_order(tmp_path, order, word):
 def test_the_measures(tmp_path):
     trials = trials_of(tmp_path, {"lstm": [1.0, 0.95, 0.25, None]}, solved=0.9, parameters=77)
     group = trials.of(RunGroup("lstm"))
-    assert measured("percent_solved", group).value == 50
+    solved = measured("percent_solved", group)
+    # Wilson's interval of 2 of 4
+    assert (solved.value, round(solved.low, 1), round(solved.high, 1)) == (50, 15.0, 85.0)
     # both had the score at step 20, of four sequences each
     assert (measured("sequences_to_solve", group).value, measured("sequences_to_solve", group).runs) == (80, 2)
     assert math.isclose(measured("mean_score", group).value, 2.2 / 3)
@@ -291,6 +301,9 @@ def test_importance_of_a_setting_that_decides_everything(tmp_path):
     assert found.why.startswith("fANOVA over 40 trials: optimizer.lr ")
     low = verdict(trials, "importance_between", variant="lstm", setting="training.input_noise", high=0.1)
     assert low.word == "reproduced"
+    # so little cannot be told from nothing
+    tiny = verdict(trials, "importance_between", variant="lstm", setting="training.input_noise", high=1e-6)
+    assert tiny.word == "not comparable"
     assert (
         verdict(trials, "importance_between", variant="lstm", setting="optimizer.lr", high=0.1).word == "not reproduced"
     )
@@ -331,3 +344,19 @@ def test_a_correlation_needs_trials_and_numbers(tmp_path):
         words = trials_of(tmp_path / "words", {"lstm": [float(seed)]}, settings={"opening.name": f"kind{seed}"})
     assert verdict(words, "does_not_help", variant="lstm", setting="opening.name").word == "not comparable"
     assert verdict(words, "does_not_help", variant="lstm", setting="optimizer.lr").word == "not comparable"
+
+
+def test_no_help_is_shown_only_by_trials_that_would_find_it(tmp_path):
+    trials = searched(tmp_path, lambda rate: -rate)
+    arguments = {"variant": "lstm", "setting": "optimizer.lr"}
+    assert verdict(trials, "does_not_help", **arguments, effect=0.3).word == "not comparable"
+    assert "would find a rho of 0.4" in verdict(trials, "does_not_help", **arguments).why
+
+
+def test_a_stranger_changes_no_test(tmp_path):
+    words = []
+    for folder, more in (("alone", {}), ("beside", {"elman": [-1e6, 0.5]})):
+        scores = {"lstm": SPREAD, "gru": [*[score - 0.01 for score in SPREAD[:7]], None], **more}
+        trials = trials_of(tmp_path / folder, scores)
+        words.append(verdict(trials, "significantly_worse", variant="gru", than="lstm").why)
+    assert words[0] == words[1]

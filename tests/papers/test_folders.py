@@ -1,5 +1,6 @@
 """Every folder of experiments/: its profiles compose, plan and train a batch, its files keep to their schema."""
 
+import csv
 import re
 import shlex
 from dataclasses import replace
@@ -14,8 +15,11 @@ from gatelab.cli.reproduce import reproduce
 from gatelab.cli.train import train
 from gatelab.keys import Key, TrainingSection
 from gatelab.papers import CHECKS, experiment_names, grid, load_experiment, overview_page
+from gatelab.papers.comparison import compare_with_paper
+from gatelab.report.tables import from_csv
 from gatelab.store import Store
 from gatelab.sweeps import missing, plan
+from tests.papers.stored import stored_trials
 from tests.tasks.local_data import music
 from tests.training.examples import chorales
 
@@ -137,6 +141,20 @@ def test_results_say_where_they_come_from(folder):
     name = folder.parents[1].relative_to(ROOT / "experiments").as_posix()
     identities = {run.identity for run in points(load_experiment(name).option(folder.name))}
     assert {row.split(",")[0] for row in rows} == identities, "the profile has changed since: measure it again"
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "experiments").glob("*/*/results/*")), ids=str)
+def test_stored_verdicts_are_those_of_the_stored_runs(folder):
+    """All but those that need the steps at which tasks were solved, which are in the histories alone."""
+    experiment = load_experiment(folder.parents[1].relative_to(ROOT / "experiments").as_posix())
+    trials = stored_trials(folder, experiment.claims.solved)
+    found = compare_with_paper(experiment, trials)
+    with (folder / "verdicts.csv").open(encoding="utf-8", newline="") as file:
+        stored = list(csv.DictReader(file))
+    for claim, row, (says, verdict) in zip(experiment.claims.claims, stored, found.verdicts, strict=True):
+        if getattr(claim.check, "measure", "") != "sequences_to_solve":
+            assert (from_csv(row["claim"]), row["verdict"]) == (says, verdict.word)
+            assert from_csv(row["because"]) == verdict.why
 
 
 class _Training(TrainingSection):

@@ -1,13 +1,15 @@
 """Searches: what mattered, where the best lies, the best tenth, and commands that train it again."""
 
+import math
 import shlex
 
+import numpy as np
 import pytest
 
 from gatelab.configuration import composed
 from gatelab.evidence.analysis import analyse
 from gatelab.evidence.collected import read_evidence
-from gatelab.evidence.importance import FEWEST_TRIALS, importances
+from gatelab.evidence.importance import FEWEST_FOR_TENTH, FEWEST_TRIALS, importances
 from gatelab.evidence.question import Question
 from gatelab.evidence.train_command import overrides, train_command
 from gatelab.report.drawing.styles import looks
@@ -23,7 +25,10 @@ def analysed(store, baseline="lstm"):
     return analyse(read_evidence(store, Question(baseline=baseline), store.results()))
 
 
-def grid(trials=40):
+UP = {"higher_is_better": True}
+
+
+def grid(trials=60):
     """Return trials whose score depends on one key alone."""
     values = [{"optimizer.lr": 10 ** (-number % 8 / 2 - 1), "task.noise": number % 5} for number in range(trials)]
     return values, [-abs(trial["optimizer.lr"] - 1e-3) for trial in values]
@@ -39,6 +44,30 @@ def test_what_decides_the_score_matters_most(higher_is_better):
     assert found[0].fanova > 0.9
     assert sum(each.fanova for each in found) == pytest.approx(1.0, abs=1e-6)
     assert found == importances(values, scores, higher_is_better=higher_is_better)
+
+
+def test_a_share_stands_beside_what_nothing_would_get():
+    values, scores = grid()
+    of_nothing = {(each.ped_anova_of_nothing, each.fanova_of_nothing) for each in importances(values, scores, **UP)}
+    ((ped, fanova),) = of_nothing
+    assert 0 < ped < 1
+    # one key decides everything, and the others cannot get much of the whole range
+    assert 0 <= fanova < 0.1
+
+
+def test_the_best_tenth_needs_five_trials():
+    values, scores = grid(FEWEST_FOR_TENTH - 1)
+    found = importances(values, scores, **UP)
+    assert {math.isnan(each.ped_anova) and math.isnan(each.ped_anova_of_nothing) for each in found} == {True}
+    assert found[0].key == "optimizer.lr"
+
+
+def test_four_settings_that_do_nothing_are_told_as_nothing():
+    rng = np.random.default_rng(0)
+    values = [{key: float(rng.random()) for key in "abcd"} for _ in range(50)]
+    found = importances(values, rng.random(50).tolist(), **UP)
+    # the largest of four is hardly ever far above the largest of eight copies
+    assert max(each.fanova for each in found) < 3 * found[0].fanova_of_nothing
 
 
 def test_importance_is_not_told_of_few_or_equal_trials():

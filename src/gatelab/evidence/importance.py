@@ -4,19 +4,27 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gatelab.randomness import generator
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-__all__ = ["FEWEST_TRIALS", "TENTH", "Importance", "importances", "logarithmic"]
+__all__ = ["FEWEST_FOR_TENTH", "FEWEST_TRIALS", "TENTH", "Importance", "importances", "logarithmic"]
 
 FEWEST_TRIALS = 20
-"""Below that the best tenth is a trial or two, and an importance is a matter of chance."""
+"""Below that an importance is a matter of chance."""
+
+FEWEST_FOR_TENTH = 50
+"""Below that the best tenth is less than five trials, and PED-ANOVA says nothing."""
 
 TENTH = 0.1
 """The share of a search whose settings a careful user would have ended with."""
+_SHUFFLES = 2
 _FEW = 5  # different values up to which numbers are taken as choices, as a grid has them
 
 
@@ -26,15 +34,19 @@ class Importance:
 
     key: str
     ped_anova: float
-    """For getting into the best tenth (Watanabe, Bansal & Hutter 2023); NaN where it cannot be said."""
+    """For getting into the best tenth (Watanabe, Bansal & Hutter 2023); NaN below ``FEWEST_FOR_TENTH`` trials."""
     fanova: float
     """For the score over the whole range, in which most trials may be bad (Hutter, Hoos & Leyton-Brown 2014)."""
+    ped_anova_of_nothing: float
+    """The most that a setting which does nothing got among as many trials: of shuffled copies of all settings, added
+    beside them (the shadows of Kursa & Rudnicki 2010, Feature Selection with the Boruta Package)."""
+    fanova_of_nothing: float
 
 
 def importances(
     values: Sequence[Mapping[str, Any]], scores: Sequence[float], *, higher_is_better: bool
 ) -> list[Importance]:
-    """Return the importance of every key that was varied, the most important for the best tenth first.
+    """Return the importance of every key that was varied, the most important first: for the best tenth, if told.
 
     ``values``: key -> value of each trial; ``scores``: (trials,), finite. Fewer than ``FEWEST_TRIALS`` or scores that
     are all equal give an empty list.
@@ -42,17 +54,48 @@ def importances(
     keys = [key for key in (values[0] if values else {}) if len({repr(trial[key]) for trial in values}) > 1]
     if len(values) < FEWEST_TRIALS or not keys or len(set(scores)) < 2:
         return []
+    trials = [{key: trial[key] for key in keys} for trial in values]
+    shares = _shares(trials, scores, higher_is_better=higher_is_better)
+    nothing = [0.0, 0.0]
+    for shuffle in range(_SHUFFLES):
+        shadows = _with_shadows(trials, generator(0, "importance of nothing", shuffle))
+        for place, each in enumerate(_shares(shadows, scores, higher_is_better=higher_is_better)):
+            nothing[place] = max(nothing[place], *(each.get(_shadow(key), math.nan) for key in keys))
+    ped, fanova = shares
+    found = [Importance(key, ped.get(key, math.nan), fanova.get(key, math.nan), *nothing) for key in keys]
+    if len(values) < FEWEST_FOR_TENTH:
+        found = [replace(each, ped_anova=math.nan, ped_anova_of_nothing=math.nan) for each in found]
+    return sorted(found, key=lambda each: (-_or_zero(each.ped_anova), -_or_zero(each.fanova), each.key))
+
+
+def _shadow(key: str) -> str:
+    return f"shuffled {key}"
+
+
+def _with_shadows(trials: Sequence[Mapping[str, Any]], rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Return the trials with a copy of each key beside it, whose values are those of the trials in another order."""
+    orders = {key: rng.permutation(len(trials)) for key in trials[0]}
+    return [
+        {**trial, **{_shadow(key): trials[order[place]][key] for key, order in orders.items()}}
+        for place, trial in enumerate(trials)
+    ]
+
+
+def _shares(
+    values: Sequence[Mapping[str, Any]], scores: Sequence[float], *, higher_is_better: bool
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return key -> share by PED-ANOVA, and by fANOVA."""
     # imported here: it takes a second, and most reports are of no search
     import optuna
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 
-    distributions = {key: _distribution([trial[key] for trial in values]) for key in keys}
+    distributions = {key: _distribution([trial[key] for trial in values]) for key in values[0]}
     with _quiet():
         study = optuna.create_study(direction="maximize" if higher_is_better else "minimize")
         study.add_trials(
             [
                 optuna.create_trial(
-                    params={key: _plain(trial[key], distributions[key]) for key in keys},
+                    params={key: _plain(trial[key], distributions[key]) for key in distributions},
                     distributions=distributions,
                     value=score,
                 )
@@ -61,8 +104,7 @@ def importances(
         )
         ped = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(target_quantile=TENTH))
         fanova = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
-    found = [Importance(key, ped.get(key, math.nan), fanova.get(key, math.nan)) for key in keys]
-    return sorted(found, key=lambda importance: (-_or_zero(importance.ped_anova), importance.key))
+    return ped, {key: float(share) for key, share in fanova.items()}
 
 
 def logarithmic(numbers: Sequence[float]) -> bool:

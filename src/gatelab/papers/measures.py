@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from gatelab.papers.trials import Trial
-from gatelab.statistics import student_interval, summarise
+from gatelab.statistics import student_interval, summarise, wilson_share
 
 __all__ = ["MEASURES", "MeasureName", "Measured", "measured"]
 
@@ -20,15 +20,15 @@ class Measured:
     value: float
     """NaN where nothing could be measured."""
     low: float
-    """The 95 % interval of a mean over runs (Student's); NaN where there is none."""
+    """The 95 % interval: Student's of a mean over runs, Wilson's of a share of runs; NaN where there is none."""
     high: float
     runs: int
     """How many runs the number is of."""
 
 
 def _percent_solved(trials: Sequence[Trial]) -> Measured:
-    solved = sum(trial.solved for trial in trials)
-    return Measured(100 * solved / len(trials), math.nan, math.nan, len(trials))
+    share = wilson_share(sum(trial.solved for trial in trials), len(trials))
+    return Measured(100 * share.estimate, 100 * share.low, 100 * share.high, len(trials))
 
 
 def _sequences_to_solve(trials: Sequence[Trial]) -> Measured:

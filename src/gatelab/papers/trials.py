@@ -69,10 +69,10 @@ class Trials:
             found = ranked[: max(1, math.ceil(group.best * len(ranked)))]
         return sorted(found, key=lambda trial: (trial.result.seed, trial.result.identity))
 
-    def stand_in(self, group: Sequence[Trial]) -> float | None:
-        """Return the score that stands for a diverged run: the worst of all runs of the task, or chance."""
-        result = group[0].result
-        scores = [trial.score for trial in self.trials if trial.result.task == result.task]
+    def stand_in(self, compared: Sequence[Trial]) -> float | None:
+        """Return the score that stands for a diverged run: the worst of the runs that are compared, or chance."""
+        result = compared[0].result
+        scores = [trial.score for trial in compared]
         return diverged_score("worst", scores, higher_is_better=result.higher_is_better, chance=result.chance)
 
 

@@ -14,10 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from gatelab.papers.trials import RunGroup, Trials
 from gatelab.papers.verdicts import Verdict
 
-__all__ = ["ALPHA", "Check", "OneVariantCheck", "TwoVariantsCheck", "absent", "between"]
+__all__ = ["ALPHA", "POWER", "Check", "OneVariantCheck", "TwoVariantsCheck", "absent", "between"]
 
 ALPHA = 0.05
-"""Tests of one page are corrected together (Holm) and held against this."""
+"""Tests of differences of one page are corrected together (Holm) and held against this."""
+
+POWER = 0.8
+"""The chance with which runs must find a difference that would matter: else finding none says nothing."""
 
 
 class Check(BaseModel, ABC):

@@ -1,20 +1,24 @@
 """Checks of how many runs solve a task."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from gatelab.papers.checks.check import Check, OneVariantCheck, absent
+from gatelab.papers.checks.check import POWER, Check, OneVariantCheck, absent
 from gatelab.papers.trials import RunGroup, Trial, Trials
 from gatelab.papers.verdicts import Verdict
+from gatelab.statistics import wilson_share
 
 __all__ = ["FractionSolvedAtLeast", "FractionSolvedAtMost", "SolvesAndOtherDoesNot"]
 
 
 def _solved(trials: list[Trial]) -> tuple[int, str]:
     solved = sum(trial.solved for trial in trials)
-    return solved, f"{solved} of {len(trials)} runs solved it"
+    share = wilson_share(solved, len(trials))
+    of_all = f"{100 * share.estimate:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
+    return solved, f"{solved} of {len(trials)} runs solved it, {of_all}"
 
 
 class _FractionSolved(OneVariantCheck):
@@ -32,10 +36,14 @@ class _FractionSolved(OneVariantCheck):
         solved, words = _solved(runs)
         limit = self.fraction * len(runs)
         if solved >= limit if self.at_least else solved <= limit:
-            return Verdict("reproduced", words)
+            return self.met(len(runs), words)
         words += f", claimed is {'' if self.at_least else 'at most '}{self.fraction:.0%}"
         points_its_way = solved > 0 if self.at_least else solved < len(runs)
         return Verdict("partly" if points_its_way else "not reproduced", words)
+
+    def met(self, runs: int, words: str) -> Verdict:
+        """Return the verdict on runs that are as the claim says."""
+        return Verdict("reproduced", words)
 
 
 class FractionSolvedAtLeast(_FractionSolved):
@@ -45,9 +53,24 @@ class FractionSolvedAtLeast(_FractionSolved):
 
 
 class FractionSolvedAtMost(_FractionSolved):
-    """At most this share of a variant's runs solve the task. *Partly*: more do, and not all."""
+    """At most this share of a variant's runs solve the task. *Partly*: more do, and not all.
+
+    *Not comparable* if so few runs would mostly show the same where a share larger by ``effect`` solves it.
+    """
 
     at_least = False
+    effect: float = Field(default=0.2, gt=0, le=1)
+    """How much larger a share would matter: with it, more than the claimed share is seen with a chance of 0.8."""
+
+    def met(self, runs: int, words: str) -> Verdict:
+        from scipy.special import bdtr  # takes half a second to import
+
+        share = min(1.0, self.fraction + self.effect)
+        # as many as still meet the claim
+        seen = 1 - float(bdtr(math.floor(self.fraction * runs), runs, share))
+        if seen >= POWER:
+            return Verdict("reproduced", words)
+        return Verdict("not comparable", f"{words}: too few runs to tell {self.fraction:.0%} from {share:.0%}")
 
 
 class SolvesAndOtherDoesNot(Check):

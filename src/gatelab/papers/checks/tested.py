@@ -3,18 +3,28 @@
 import math
 from typing import ClassVar, Literal
 
-from gatelab.papers.checks.check import ALPHA, TwoVariantsCheck, absent
+from pydantic import Field
+
+from gatelab.papers.checks.check import ALPHA, POWER, TwoVariantsCheck, absent
 from gatelab.papers.measures import measured
 from gatelab.papers.trials import Trials
 from gatelab.papers.verdicts import Verdict
 from gatelab.randomness import generator
-from gatelab.statistics import Significance, pair_by_seed, sample, sign_flip_test, welch_test
+from gatelab.statistics import (
+    Significance,
+    pair_by_seed,
+    sample,
+    seeds_needed,
+    sign_flip_test,
+    smallest_detectable_effect,
+    welch_test,
+)
 
 __all__ = ["NotSignificantlyDifferent", "SignificantlyBetter", "SignificantlyWorse", "Test"]
 
 
 class Test(TwoVariantsCheck):
-    """A test of two variants' scores; a diverged run scores like the worst run of the task, or chance."""
+    """A test of two variants' scores; a diverged run scores like the worst run of the two, or chance."""
 
     __test__: ClassVar[bool] = False  # no test of pytest's
 
@@ -28,7 +38,7 @@ class Test(TwoVariantsCheck):
         if absent(self, trials, least=2):
             return None
         ours, theirs = (trials.of(group) for group in self.groups)
-        higher, stand_in = ours[0].result.higher_is_better, trials.stand_in(ours)
+        higher, stand_in = ours[0].result.higher_is_better, trials.stand_in([*ours, *theirs])
         if self.test == "welch":
             sides = [sample([trial.score for trial in side], diverged_as=stand_in) for side in (ours, theirs)]
             return welch_test(*sides, higher_is_better=higher)
@@ -76,14 +86,32 @@ class SignificantlyBetter(Test):
 class NotSignificantlyDifferent(Test):
     """The test of the paper finds no difference. It is not corrected: correction would make the claim easier to meet.
 
-    Never *partly*. That nothing is found does not show that there is nothing: the reason tells the number of runs.
+    Never *partly*. That nothing is found shows something only if a difference would have been: *not comparable* if so
+    few runs would find one of ``effect`` with a chance of less than 0.8.
     """
+
+    effect: float = Field(default=1.0, gt=0)
+    """The difference that would matter, in standard deviations: of the scores, or of the paired differences."""
 
     def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
         found = self.significance(trials)
         if found is None or found.degenerate or found.smallest_p >= ALPHA:
             few = "so few runs, or runs so equal, that no test could tell them apart"
             return absent(self, trials, least=2) or Verdict("not comparable", few)
+        runs = [len(trials.of(group)) for group in self.groups]
         words = self.words(trials, found, found.p).replace("corrected p", "p")
-        counted = " and ".join(f"{len(trials.of(group))} runs" for group in self.groups)
-        return Verdict("not reproduced" if found.p < ALPHA else "reproduced", f"{words}, {counted}")
+        words += f", {' and '.join(f'{count} runs' for count in runs)}"
+        if found.p < ALPHA:
+            return Verdict("not reproduced", words)
+        paired = self.test == "paired"
+        # as many on each side as say the same together
+        n = found.n_used if paired else math.floor(2 / sum(1 / count for count in runs))
+        seen = smallest_detectable_effect(n, paired=paired, power=POWER, alpha=ALPHA)
+        if seen <= self.effect:
+            return Verdict("reproduced", f"{words}, which would find {self.effect:g} standard deviations")
+        needed = seeds_needed(self.effect, paired=paired, power=POWER, alpha=ALPHA)
+        return Verdict(
+            "not comparable",
+            f"{words}: they find differences from {seen:.2g} standard deviations on with a chance of {POWER:g}, and"
+            f" {self.effect:g} would matter, which takes {needed} runs of each",
+        )

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from gatelab.evidence.analysis import Analysis
-from gatelab.evidence.importance import FEWEST_TRIALS, Importance, importances, logarithmic
+from gatelab.evidence.importance import FEWEST_FOR_TENTH, FEWEST_TRIALS, Importance, importances, logarithmic
 from gatelab.evidence.train_command import train_command
 from gatelab.evidence.varied import shortened
 from gatelab.report.drawing.styles import Look
@@ -105,7 +105,9 @@ def _importance(analysis: Analysis, tasks: Sequence[str]) -> Block:
                     "variant": label,
                     "setting": shortened(each.key),
                     "ped_anova": each.ped_anova,
+                    "ped_anova_of_nothing": each.ped_anova_of_nothing,
                     "fanova": each.fanova,
+                    "fanova_of_nothing": each.fanova_of_nothing,
                     "trials": len(settings),
                 }
                 for each in found
@@ -120,15 +122,17 @@ def _importance(analysis: Analysis, tasks: Sequence[str]) -> Block:
         Column("variant", ("variant",)),
         Column("setting", ("setting",)),
         Column("PED-ANOVA, best tenth", ("ped_anova",), _share, "right"),
+        Column("of nothing, up to", ("ped_anova_of_nothing",), _share, "right"),
         Column("fANOVA, whole range", ("fanova",), _share, "right"),
+        Column("of nothing, up to", ("fanova_of_nothing",), _share, "right"),
         Column("settings tried", ("trials",), align="right"),
     ]
     caption = (
-        "How much each key mattered, as a share of all: for getting into the best tenth (PED-ANOVA), and for the score"
-        " over"
-        " the whole range (fANOVA), where many bad settings can hide what matters among the good. Settings with a"
-        " diverged"
-        " run count as the worst."
+        "How much each key mattered, as a share of all, by Optuna's two evaluators: for getting into the best tenth"
+        f" (PED-ANOVA, from {FEWEST_FOR_TENTH} settings on), and for the score over the whole range (fANOVA), where"
+        " many bad settings can hide what matters among the good. Beside each: the most that a setting which does"
+        " nothing gets of so many trials (a shuffled copy of each, added to the search); a share no larger than that"
+        " says nothing. Settings with a diverged run count as the worst."
     )
     return Tabular("importance", caption, Table(columns, rows))
 
