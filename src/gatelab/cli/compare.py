@@ -12,6 +12,7 @@ from gatelab.evidence.damage import damage_lines
 from gatelab.evidence.filters import Filters, filters_of, read_results
 from gatelab.evidence.question import Question, asked
 from gatelab.evidence.selection import Selection, select
+from gatelab.evidence.several_questions import several_questions
 from gatelab.locations import command_line
 from gatelab.report import Table, runs_table, variants_table
 from gatelab.store import Store
@@ -132,7 +133,7 @@ def compare(arguments: list[str]) -> int:
         raise
     evidence = read_evidence(store, question, results) if request.out else None
     selection = evidence.selection if evidence is not None else select(results, question)
-    for line in selection.versions:
+    for line in [*(each.line(request.command()) for each in several_questions(selection)), *selection.versions]:
         print(one_line(line, _LONGEST_LINE))
     runs, variants = runs_table(selection), variants_table(selection)
     print(runs.first(_MOST_ROWS).text())

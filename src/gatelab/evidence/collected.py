@@ -1,17 +1,17 @@
 """Everything that the comparison page is made of, read from a store once: results, histories, failures, provenance."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gatelab.errors import UserError
 from gatelab.evidence.choosing import Compared, settings_tried, to_compare
+from gatelab.evidence.origins import Conditions, Provenance, conditions_of, provenance_of, read_origins
 from gatelab.evidence.question import Question
 from gatelab.evidence.scores import scored
 from gatelab.evidence.selection import Selection, select
+from gatelab.evidence.varied import own_name
 from gatelab.evidence.versions import ToldApart, Version, told_apart
 from gatelab.probes.records import Gate, gates_of
 from gatelab.store import Damaged, DamagedRunError, Failure, Result, Store
@@ -20,7 +20,6 @@ __all__ = [
     "Curve",
     "EndedRun",
     "Evidence",
-    "Provenance",
     "Setting",
     "read_evidence",
 ]
@@ -87,19 +86,6 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Provenance:
-    """Where the results come from: value -> how many runs have it."""
-
-    newest: str
-    """The date of the newest run, ISO 8601; empty if no run says."""
-    commits: Mapping[str, int]
-    versions: Mapping[str, Mapping[str, int]]
-    """Package -> version -> runs."""
-    platforms: Mapping[str, int]
-    devices: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """What a store says, for one question. Tasks are in alphabetical order, variants too, after the baseline."""
 
@@ -121,6 +107,8 @@ class Evidence:
     """Identity -> frozen configuration, of the first run of each chosen setting."""
     versions: tuple[Version, ...] = ()
     """Of variants that have a label in common."""
+    conditions: Mapping[str, Conditions] = field(default_factory=dict)
+    """Identity -> what its times depend on beside the equations."""
 
     @property
     def question(self) -> Question:
@@ -184,6 +172,7 @@ def _read_evidence(store: Store, selection: Selection, versions: tuple[Version, 
     settings = _settings(runs, selection)
     failed, unfinished = _without_result(store, {result.task for result in selection.results})
     chosen = [of_variant[0].runs[0].result.identity for of_variant in settings.values()]
+    origins = read_origins(store, [run.result.identity for run in runs])
     return Evidence(
         selection=selection,
         runs=runs,
@@ -194,7 +183,8 @@ def _read_evidence(store: Store, selection: Selection, versions: tuple[Version, 
         unfinished=unfinished,
         damaged=tuple(store.damaged[identity] for identity in sorted(store.damaged)),
         place=str(store.runs_dir),
-        provenance=_provenance(store, [run.result.identity for run in runs]),
+        provenance=provenance_of(origins.values()),
+        conditions=conditions_of(store, [run.result for run in runs], origins),
         configurations=_configurations(store, chosen),
         versions=versions,
     )
@@ -238,36 +228,11 @@ def _settings(runs: Sequence[EndedRun], selection: Selection) -> dict[tuple[str,
 
 
 def _without_result(store: Store, tasks: set[str]) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
-    plain = {task.split(" ")[0] for task in tasks}
+    plain = set(map(own_name, tasks))
     told = {identity: failure for identity, failure in store.failures().items() if failure.task}
     failed = [failure for failure in told.values() if failure.task in plain]
     unfinished = [identity for identity in store.unfinished() if identity not in told]
     return tuple(sorted(failed, key=lambda run: (run.task, run.label, run.seed or 0, run.identity))), tuple(unfinished)
-
-
-def _provenance(store: Store, identities: Sequence[str]) -> Provenance:
-    newest = ""
-    commits: Counter[str] = Counter()
-    platforms: Counter[str] = Counter()
-    devices: Counter[str] = Counter()
-    versions: dict[str, Counter[str]] = {}
-    for identity in identities:
-        try:
-            content = store.provenance(identity)
-        except UserError:  # it is shown beside the results, never one itself
-            continue
-        newest = max(newest, str(content.get("date", "")))
-        git = content.get("git")
-        if isinstance(git, dict) and git.get("commit"):
-            commits[f"{git['commit']}{' with changes' if git.get('dirty') else ''}"] += 1
-        for counter, key in ((platforms, "platform"), (devices, "device")):
-            if content.get(key):
-                counter[str(content[key])] += 1
-        known = content.get("versions")
-        for package, version in known.items() if isinstance(known, dict) else ():
-            if version is not None:
-                versions.setdefault(package, Counter())[str(version)] += 1
-    return Provenance(newest, commits, versions, platforms, devices)
 
 
 def _configurations(store: Store, identities: Sequence[str]) -> dict[str, Mapping[str, Any]]:

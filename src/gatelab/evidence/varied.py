@@ -10,11 +10,17 @@ from gatelab.store import Result
 
 __all__ = [
     "belongs_to",
+    "own_name",
     "setting_text",
     "shortened",
     "value_text",
     "varied_keys",
 ]
+
+
+def own_name(task: str) -> str:
+    """Return the name of a task without the settings that tell its forms apart: ``adding`` of ``adding length=50``."""
+    return task.partition(" ")[0]
 
 
 def belongs_to(key: str, others: Collection[str]) -> bool:

@@ -105,7 +105,7 @@ def _variants(store: Store, results: Sequence[Result]) -> list[_Variant]:
         key: str = ""
         section: Mapping[str, Any] = {}
         with suppress(DamagedRunError):  # the store notes it
-            text = store.variant_text(result.identity)
+            text = store.section_text(result.identity, "variant")
             if text not in by_text:
                 by_text[text] = _science(store, result.identity)
             key, section = by_text[text]

@@ -132,8 +132,8 @@ class Store:
 
         return self._of_finished(identity, folder / "config.yaml", read)
 
-    def variant_text(self, identity: str) -> str:
-        """Return the lines of the variant in config.yaml as they were written: where they are equal, the variants are.
+    def section_text(self, identity: str, name: str) -> str:
+        """Return the lines of one section of config.yaml as they were written: where they are equal, its values are.
 
         Empty where there are none. This is much faster than to read the configuration.
 
@@ -144,7 +144,7 @@ class Store:
         if not path.exists():
             return ""
         lines = self._of_finished(identity, path, lambda: read_text(path)).splitlines()
-        inside = dropwhile(lambda line: line != "variant:", lines)
+        inside = dropwhile(lambda line: not line.startswith(f"{name}:"), lines)
         return "\n".join([*islice(inside, 1), *takewhile(lambda line: line.startswith(" "), inside)])
 
     def history(self, identity: str) -> list[dict[str, Any]]:

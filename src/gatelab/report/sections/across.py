@@ -1,12 +1,14 @@
 """Across tasks: performance profiles, who beats whom, and ranks where there are tasks enough."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from gatelab.evidence.analysis import Analysis, random
-from gatelab.evidence.scores import mean_by_seed
+from gatelab.evidence.scores import mean_by_seed, worse
+from gatelab.evidence.varied import own_name
 from gatelab.report.drawing.drawing import INK, add_legend, drawn, hook, left_margin, shortened_label
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Absent, Block, Figure, Figures, MethodNote, Section, Text
@@ -37,14 +39,18 @@ def across(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
     tasks = [task for task in evidence.tasks if all((task, label) in evidence.settings for label in labels)]
     if len(labels) < 2:
         return Absent(title, "there is only one variant")
-    if len(tasks) < 2:
-        return Absent(title, f"it needs two tasks that every variant has runs of; there is {len(tasks) or 'none'}")
+    forms = _forms(tasks)
+    if len(forms) < 2:
+        several = f", in {len(tasks)} forms" if len(tasks) > 1 else ""
+        return Absent(
+            title, f"it needs two tasks that every variant has runs of; there is {len(forms) or 'none'}{several}"
+        )
     blocks: list[Block] = [Figures(tuple(_figures(analysis, labels, tasks, looks)), _CAPTION)]
     methods = [_METHOD]
     ranks = rank_variants(
         labels,
-        [[_median(analysis, task, label) for task in tasks] for label in labels],
-        higher_is_better=[evidence.of_task(task).higher_is_better for task in tasks],
+        _ranked(analysis, labels, forms),
+        higher_is_better=[False] * len(forms),
         alpha=evidence.question.alpha,
     )
     if isinstance(ranks, Refusal):
@@ -53,6 +59,33 @@ def across(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
         blocks.append(Figures((_critical_difference(ranks, looks),), _ranks_words(ranks)))
         methods.append(_RANKS)
     return Section("across", title, tuple(blocks), tuple(methods))
+
+
+def _forms(tasks: Sequence[str]) -> dict[str, list[str]]:
+    """Return task -> its forms: lengths and other settings of one task are no tasks of their own."""
+    forms: dict[str, list[str]] = {}
+    for task in tasks:
+        forms.setdefault(own_name(task), []).append(task)
+    return forms
+
+
+def _ranked(analysis: Analysis, labels: list[str], forms: Mapping[str, list[str]]) -> list[list[float]]:
+    """Return the mean rank of each variant on each task, over the forms of the task: 1 is best, ties share a rank."""
+    places = []
+    for members in forms.values():
+        ranks = [_ranks_of(analysis, labels, task) for task in members]
+        places.append(np.mean(ranks, axis=0))
+    return np.array(places).T.tolist()
+
+
+def _ranks_of(analysis: Analysis, labels: list[str], task: str) -> list[float]:
+    higher = analysis.evidence.of_task(task).higher_is_better
+    # no median, such as of runs that all diverged, is the worst
+    medians = [worse(_median(analysis, task, label), higher_is_better=higher) for label in labels]
+    return [
+        sum(other < median for other in medians) + (1 + sum(other == median for other in medians)) / 2
+        for median in medians
+    ]
 
 
 _METHOD = MethodNote(
@@ -203,6 +236,7 @@ def _critical_difference(ranks: Ranks, looks: dict[str, Look]) -> Figure:
 
 def _ranks_words(ranks: Ranks) -> str:
     return (
-        f"Average rank of the median test score over {ranks.n} tasks. Friedman's test: p = {p_value(ranks.friedman_p)}."
+        f"Average rank of the median test score over {ranks.n} tasks; the forms of a task are one."
+        f" Friedman's test: p = {p_value(ranks.friedman_p)}."
         f" Variants joined by a bar are within Nemenyi's critical difference of {ranks.critical_difference:.2f} ranks."
     )

@@ -1,16 +1,17 @@
 """The headline table: every variant on every task at a glance."""
 
 import math
+from collections.abc import Mapping
 
 from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.failing import failures
 from gatelab.evidence.paired_comparison import PairedComparison
 from gatelab.evidence.scores import shown_name
+from gatelab.evidence.step_times import step_times
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Section, Tabular
 from gatelab.report.sections.wording import estimate, listed, p_value, rounded, signed_interval, span
 from gatelab.report.tables import Column, Table, significant
-from gatelab.statistics import locate
 
 __all__ = ["headline", "headline_table"]
 
@@ -29,7 +30,7 @@ def headline(analysis: Analysis, looks: dict[str, Look]) -> Section:  # noqa: AR
         "Test scores at the step and setting that validation chose. Brackets are 95 % intervals over seeds: Student's"
         " for means, which do not know of failures too rare for these runs; Wilson's for P(better). A failed run"
         " diverged or ended nearer to chance than to perfect."
-        f" IQM is the mean of the middle half.{compared} {_scores(analysis)}"
+        f" IQM is the mean of the middle half.{compared} {_scores(analysis)} {_times(analysis)}"
     )
     blocks = [Tabular("headline", caption, headline_table(analysis))]
     if analysis.comparisons:
@@ -105,7 +106,8 @@ def headline_table(analysis: Analysis) -> Table:
         Column("ms / step", ("step_milliseconds",), lambda value: significant(value, 3), "right"),
         Column("time, all runs", ("seconds",), span, "right"),
     ]
-    return Table(columns, [_row(analysis, task, label) for task, label in evidence.cells()])
+    times = {task: step_times(evidence, task).milliseconds for task in evidence.tasks}
+    return Table(columns, [_row(analysis, task, label, times[task]) for task, label in evidence.cells()])
 
 
 def _scores(analysis: Analysis) -> str:
@@ -118,11 +120,18 @@ def _scores(analysis: Analysis) -> str:
     return f"Scores: {'; '.join(f'{name} ({listed(members)})' for name, members in tasks.items())}."
 
 
+def _times(analysis: Analysis) -> str:
+    """Return of which runs the times of a step are, and where there are none, why."""
+    reasons = [step_times(analysis.evidence, task).reason for task in analysis.evidence.tasks]
+    alike = "ms / step is of runs trained alike: the same path, stack, threads, machine and batch size."
+    return " ".join([alike, *filter(None, reasons)])
+
+
 def _runs(runs: int, diverged: int) -> str:
     return f"{runs} ({diverged} diverged)" if diverged else str(runs)
 
 
-def _row(analysis: Analysis, task: str, label: str) -> dict[str, object]:
+def _row(analysis: Analysis, task: str, label: str, times: Mapping[str, float]) -> dict[str, object]:
     standing = analysis.standings[task, label]
     setting, interval = standing.setting, standing.interval
     everything = [run for each in analysis.evidence.settings[task, label] for run in each.runs]
@@ -144,10 +153,9 @@ def _row(analysis: Analysis, task: str, label: str) -> dict[str, object]:
     }
     if analysis.evidence.question.baseline is not None:
         row |= _compared(analysis.comparisons.get((task, label)))
-    steps = [1000 * run.result.seconds / run.result.steps for run in everything if run.result.steps]
     return row | {
         "parameters": result.parameters,
-        "step_milliseconds": locate(steps).mean,
+        "step_milliseconds": times.get(label),
         "seconds": math.fsum(run.result.seconds for run in everything),
         "runs_searched": len(everything),
     }

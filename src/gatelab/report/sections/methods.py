@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gatelab.evidence.analysis import Analysis
 from gatelab.report.sections.parts import Code, Section, Text
+from gatelab.report.sections.protocol import protocol
 from gatelab.report.sections.references import bibtex
 from gatelab.report.sections.wording import counted, listed, p_value
 from gatelab.statistics.significance import LARGEST
@@ -32,12 +33,13 @@ def _text(analysis: Analysis, sections: Sequence[Section]) -> tuple[list[str], l
         f" {number} each"
         f" ({counted(len(evidence.runs), 'run')})."
     ]
+    sentences += protocol(analysis)
     keys: list[str] = []
     if evidence.search:
         sentences.append(
-            "The hyperparameters of each variant were chosen on each task by the mean validation score, and the test"
-            " split"
-            " was not looked at for that."
+            "The hyperparameters of each variant were chosen on each task by the mean validation score over seeds,"
+            " among the settings with at least half as many seeds as the one with the most, and the test split was not"
+            " looked at for that."
         )
     sentences.append(
         "A run is judged by its test score at the step with the best validation score. We report means with"

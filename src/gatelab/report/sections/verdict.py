@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.failing import Failures
 from gatelab.evidence.paired_comparison import PairedComparison
+from gatelab.evidence.several_questions import several_questions
 from gatelab.report.sections.wording import counted, listed, signed
 from gatelab.statistics import exact_share
 
@@ -80,7 +81,7 @@ def verdict(analysis: Analysis, command: str) -> Head:
         tasks=evidence.tasks,
         tested=tuple(_tested(analysis)),
         notes=tuple(_notes(analysis)),
-        flags=tuple(_flags(analysis)),
+        flags=tuple(_flags(analysis, command)),
         provenance=tuple(_provenance(analysis, command)),
     )
 
@@ -231,14 +232,18 @@ def _choices(analysis: Analysis) -> list[str]:
     return notes
 
 
-def _flags(analysis: Analysis) -> list[str]:
-    """Return versions and caveats, then one sentence for each number of pairs that could not have decided anything."""
+def _flags(analysis: Analysis, command: str) -> list[str]:
+    """Return questions, versions, caveats, and a sentence for each number of pairs that could decide nothing."""
     undecidable: dict[tuple[int, int, int], list[PairedComparison]] = {}
     for comparison in analysis.comparisons.values():
         if comparison.too_few:
             key = (comparison.n, comparison.unequal, comparison.comparisons)
             undecidable.setdefault(key, []).append(comparison)
-    flags = [f"{line}." for line in analysis.evidence.selection.versions]
+    selection = analysis.evidence.selection
+    # where no filter helps, a caveat says the same of each comparison
+    lines = [each.line(command) for each in several_questions(selection) if each.common or not analysis.comparisons]
+    flags = [f"{line[0].upper()}{line[1:]}." for line in lines]
+    flags += [f"{line}." for line in selection.versions]
     flags += [caveat.sentence for comparison in analysis.comparisons.values() for caveat in comparison.caveats]
     return [*flags, *(_too_few(analysis, members) for _, members in sorted(undecidable.items()))]
 
