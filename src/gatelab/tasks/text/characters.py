@@ -36,7 +36,7 @@ from pydantic import Field
 from gatelab.errors import UserError
 from gatelab.tasks.losses import Measure, cross_entropy
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits, cut
-from gatelab.tasks.sources.fetch import PublicFile, read_file
+from gatelab.tasks.sources.fetch import PublicFile, Sha256, read_file
 from gatelab.tasks.task import Batch
 from gatelab.tasks.text.own_text import hash_of_text, read_text_parts
 from gatelab.tasks.text.vocabulary import frequency_cost, ranked, unknown_shares
@@ -95,9 +95,7 @@ class TinyShakespeare(_CharacterTask):
     """A million characters of Shakespeare's plays."""
 
     name: Literal["tiny_shakespeare"] = "tiny_shakespeare"
-    sha256: str = Field(
-        default="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed", pattern="^[0-9a-f]{64}$"
-    )
+    sha256: Sha256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
     """Hash of the file, checked before anything is read from it."""
 
     alphabet: ClassVar[str] = "\n !$&',-.3:;?" + ascii_uppercase + ascii_lowercase
@@ -115,9 +113,7 @@ class Text8(_CharacterTask):
     """A hundred million letters and spaces of the English Wikipedia."""
 
     name: Literal["text8"] = "text8"
-    sha256: str = Field(
-        default="a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232", pattern="^[0-9a-f]{64}$"
-    )
+    sha256: Sha256 = "a6640522afe85d1963ad56c05b0ede0a0c000dddc9671758a6cc09b7a38e5232"
     """Hash of text8.zip, or of the text alone if that is what ``path`` names."""
     training_size: int = Field(default=90_000_000, ge=2)
     validation_size: int = Field(default=5_000_000, ge=2)
@@ -143,7 +139,7 @@ class Characters(_CharacterTask):
     """
 
     name: Literal["characters"] = "characters"
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    sha256: Sha256 | None = None
     """Hash of the file; null computes it."""
     vocabulary: int = Field(default=256, ge=2, le=_CODE_POINTS)
     """Classes, the one for unknown characters included. Inputs are one-hot: memory grows with it."""

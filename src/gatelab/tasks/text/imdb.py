@@ -25,7 +25,7 @@ from gatelab.errors import UserError
 from gatelab.randomness import generator
 from gatelab.tasks.losses import Measure, accuracy, cross_entropy
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits, pad
-from gatelab.tasks.sources.fetch import PublicDataset, check_content, load_public
+from gatelab.tasks.sources.fetch import PublicDataset, Sha256, check_content, load_public
 from gatelab.tasks.sources.usual_names import FileState, state_of
 from gatelab.tasks.task import Batch
 
@@ -45,7 +45,7 @@ class ImdbBytes(PackedTask):
     path: str | None = None
     """A local folder with splits train and test; null takes the public reviews from the cache of Hugging Face datasets,
     after fetching them if need be."""
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    sha256: Sha256 | None = None
     """Hash of all reviews and classes; null is enough for the public ones, and is computed of a local copy."""
     length: int = Field(default=4096, ge=1)
     """Bytes of a review that are read at most."""

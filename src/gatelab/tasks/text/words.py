@@ -37,7 +37,7 @@ from pydantic import Field
 from gatelab.errors import UserError
 from gatelab.tasks.losses import Measure, cross_entropy
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits, cut
-from gatelab.tasks.sources.fetch import PublicDataset, check_content, load_public, read_own_file
+from gatelab.tasks.sources.fetch import PublicDataset, Sha256, check_content, load_public, read_own_file
 from gatelab.tasks.sources.usual_names import FileState, nearest_file, state_of
 from gatelab.tasks.task import Batch
 from gatelab.tasks.text.own_text import hash_of_text, read_text_parts
@@ -58,7 +58,7 @@ class _WordTask(PackedTask):
     """
 
     path: str | None = None
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    sha256: Sha256 | None = None
     """Hash of the text; null is enough for the public one, and is computed of a local copy."""
     length: int = Field(default=70, ge=1)
     """Words that are predicted in a piece."""
