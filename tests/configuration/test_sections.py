@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from gatelab.configuration import composed
-from gatelab.configuration.resolved import argument_defaults
+from gatelab.configuration.optimizer_arguments import argument_defaults
 from gatelab.errors import UserError
 from gatelab.keys import OptimizerSection, ScheduleSection
 

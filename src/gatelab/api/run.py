@@ -5,10 +5,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gatelab.api.stored_weights import checkpoint_with
 from gatelab.configuration import Reading, RunConfiguration
 from gatelab.errors import UserError, suggest
 from gatelab.language import Variant
-from gatelab.reading import read_bytes, read_json
+from gatelab.reading import read_json
 from gatelab.store import DamagedRunError, Result, Store
 from gatelab.store.failure import read_failure
 from gatelab.tasks import Batch, Task
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Run", "load_run"]
 
 SPLITS = ("validation", "test")
-WEIGHTS = ("best", "last")
 
 
 class Run:
@@ -154,7 +154,7 @@ class Run:
         """
         from gatelab.training.stored import stored_network  # torch takes seconds to import
 
-        path, checkpoint = self._checkpoint(weights)
+        path, checkpoint = checkpoint_with(self._store, self._identity, weights)
         try:
             return stored_network(self._resolved, checkpoint, last=path.name == "last.pt", best=weights == "best")
         except ValueError as error:
@@ -280,26 +280,6 @@ class Run:
 
     def _batch(self, split: str) -> Batch:
         return self.task.test() if split == "test" else self.task.validation()
-
-    def _checkpoint(self, weights: str) -> tuple[Path, bytes]:
-        """Return the checkpoint that holds some weights, and its bytes."""
-        if weights not in WEIGHTS:
-            raise UserError(f"weights={weights}: must be {' or '.join(WEIGHTS)}{suggest(str(weights), WEIGHTS)}")
-        damaged = self._store.damage(self._identity)  # which reads the checkpoints
-        if damaged is not None:
-            raise DamagedRunError(damaged)
-        result = self._store.finished(self._identity)
-        if result is not None and weights == "best" and result.best_step is None:
-            raise UserError(
-                f"run {self._identity} diverged at step {result.diverged_at}, before its first validation: it has no "
-                "best weights; weights='last' has those of its end"
-            )
-        # of a run that has not ended, last.pt alone is sure to be there, and holds the best weights as well
-        name = "best.pt" if weights == "best" and result is not None else "last.pt"
-        path = self.folder / "checkpoint" / name
-        if not path.exists():
-            raise UserError(f"run {self._identity} has no checkpoint yet: {path} is not there")
-        return path, read_bytes(path)
 
 
 def load_run(folder: str | Path) -> Run:

@@ -4,8 +4,9 @@ from gatelab.configuration.command_line import added_directories, arranged
 from gatelab.configuration.compose import check_single, composed, launcher_words, ours, plain, translated
 from gatelab.configuration.folders import Folders, added_folders, check_swept_experiments, using
 from gatelab.configuration.matched_width import embedding_size
+from gatelab.configuration.optimizer_arguments import check_optimizer
 from gatelab.configuration.overrides import quote_equations
-from gatelab.configuration.resolved import Reading, RunConfiguration, check_optimizer, run_configuration
+from gatelab.configuration.resolved import Reading, RunConfiguration, run_configuration
 from gatelab.configuration.stacking import shape_key
 
 __all__ = [
