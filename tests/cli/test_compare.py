@@ -41,6 +41,7 @@ def test_tables_are_printed_and_written(runs, capsys):
     assert "diverged at 40" in printed
     assert "4 runs: 3 finished, 1 diverged" in printed
     assert "gru: undecided: too few seeds on adding" in printed
+    assert "p, typical runs" in printed and "p, means" in printed and "p, signed ranks" in printed
     assert "not compared on copy." in printed
     assert "1 paired seed cannot reach p < 0.05" in printed
     assert "written: report/new/index.html" in printed

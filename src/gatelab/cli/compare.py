@@ -178,6 +178,8 @@ def _write(request: _Request, evidence: Evidence, runs: Table) -> None:
     from gatelab.report.report import build_report, write_report
 
     report = build_report(evidence, request.command(), runs)
+    if report.tests is not None:
+        print(report.tests.text())
     for line in report.summary:
         print(one_line(line, _LONGEST_LINE))
     folder = Path(request.out)

@@ -41,7 +41,9 @@ class Report:
     files: dict[str, bytes]
     """Path below its folder -> content."""
     summary: tuple[str, ...]
-    """The answer in words, a line for each variant, and what stands in its way."""
+    """The answer in words, a line for each variant, what stands in its way, and what was tested."""
+    tests: Table | None
+    """Of each comparison: gains, three tests of the same pairs, failures. None where nothing is compared."""
 
 
 SECTIONS: tuple[Callable[[Analysis, dict[str, Look]], Section | Absent], ...] = (
@@ -100,7 +102,8 @@ def build_report(evidence: Evidence, command: str, runs: Table | None = None) ->
         for figure in group.figures:
             written[f"figures/{figure.name}.svg"] = f'<?xml version="1.0" encoding="utf-8"?>\n{figure.svg}\n'.encode()
             written[f"figures/{figure.name}.pdf"] = figure.pdf
-    return Report(written, summary)
+    tested = next((block.table for block in tables if block.name == "tests"), None)
+    return Report(written, summary, tested)
 
 
 def write_report(report: Report, folder: Path) -> list[Path]:

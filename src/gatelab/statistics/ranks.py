@@ -38,7 +38,8 @@ class Ranks:
     """Nemenyi: two average ranks further apart than this differ, at ``alpha``."""
     alpha: float
     groups: tuple[tuple[str, ...], ...]
-    """Largest sets of variants within the critical difference, best first (the bars of the diagram); no singles."""
+    """Largest sets of variants within the critical difference, best first (the bars of the diagram); no singles. None
+    where Friedman's test finds no difference: Nemenyi's is made only after it."""
 
 
 def rank_variants(
@@ -70,6 +71,7 @@ def rank_variants(
     ranks = rankdata(np.where(finite, -signs * table, np.inf), axis=0)
     average = ranks.mean(axis=1)
     statistic = _friedman(ranks)
+    p = float(chdtrc(k - 1, statistic))
     difference = float(studentized_range.ppf(1 - alpha, k, np.inf)) * math.sqrt(k * (k + 1) / (12 * n))
     return Ranks(
         variants=tuple(variants),
@@ -77,10 +79,10 @@ def rank_variants(
         n=n,
         n_diverged=int((~finite).sum()),
         friedman_statistic=statistic,
-        friedman_p=float(chdtrc(k - 1, statistic)),
+        friedman_p=p,
         critical_difference=difference,
         alpha=alpha,
-        groups=_groups(variants, average.tolist(), difference),
+        groups=_groups(variants, average.tolist(), difference) if p < alpha else (),
     )
 
 

@@ -235,8 +235,11 @@ def _critical_difference(ranks: Ranks, looks: dict[str, Look]) -> Figure:
 
 
 def _ranks_words(ranks: Ranks) -> str:
-    return (
+    words = (
         f"Average rank of the median test score over {ranks.n} tasks; the forms of a task are one."
-        f" Friedman's test: p = {p_value(ranks.friedman_p)}."
-        f" Variants joined by a bar are within Nemenyi's critical difference of {ranks.critical_difference:.2f} ranks."
+        f" Friedman's test: p = {p_value(ranks.friedman_p)}"
     )
+    if ranks.friedman_p >= ranks.alpha:
+        return f"{words}, so that no two variants are told apart by their ranks."
+    distance = f"Nemenyi's critical difference of {ranks.critical_difference:.2f} ranks"
+    return f"{words}. Variants joined by a bar are within {distance}."
