@@ -38,7 +38,7 @@ def test_better_worse_and_neither(tmp_path):
     )
     assert "not of means" in told.tested[1]
     assert told.tested[2].endswith(
-        "8 runs without a failure cannot exclude failures in up to 37 % of runs (95 %), and no verdict is of these."
+        "8 runs without a failure cannot exclude that up to 37 % of runs fail (95 %); no verdict speaks of those."
     )
 
 

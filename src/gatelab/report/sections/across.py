@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from gatelab.evidence.analysis import Analysis, random
-from gatelab.evidence.scores import mean_by_seed, worse
+from gatelab.evidence.scores import by_seed, mean_by_seed, stand_in, worse
 from gatelab.evidence.varied import own_name
 from gatelab.report.drawing.drawing import INK, add_legend, drawn, hook, left_margin, shortened_label
 from gatelab.report.drawing.styles import Look
@@ -167,14 +167,12 @@ def _profile_panel(profiles: dict[str, Profile], looks: dict[str, Look]) -> Figu
 def _matrix(analysis: Analysis, labels: list[str], tasks: list[str]) -> Figure:
     evidence = analysis.evidence
     higher = [evidence.of_task(task).higher_is_better for task in tasks]
-    samples = {label: [analysis.standings[task, label].sample for task in tasks] for label in labels}
     chances = np.full((len(labels), len(labels)), np.nan)
     for row, one in enumerate(labels):
         for column, other in enumerate(labels):
             if row < column:
                 found = probability_of_improvement(
-                    samples[one],
-                    samples[other],
+                    *_two(analysis, one, other, tasks),
                     higher_is_better=higher,
                     generator=random("matrix", row, column),
                     resamples=_RESAMPLES,
@@ -210,6 +208,17 @@ def _matrix(analysis: Analysis, labels: list[str], tasks: list[str]) -> Figure:
     return drawn(
         "wins", "P(row beats column)", draw, height=max(2.2, height), left=left_margin(labels), bottom=bottom + 0.1
     )
+
+
+def _two(analysis: Analysis, one: str, other: str, tasks: list[str]) -> tuple[list[Sample], list[Sample]]:
+    """Return the scores of two variants on some tasks, where only these two say what a diverged run is worth."""
+    sides: tuple[list[Sample], list[Sample]] = ([], [])
+    for task in tasks:
+        results = [analysis.evidence.chosen(task, label).results for label in (one, other)]
+        stand_for_diverged = stand_in([*results[0], *results[1]], analysis.evidence.question.diverged)
+        for side, found in zip(sides, results, strict=True):
+            side.append(by_seed(found, stand_for_diverged))
+    return sides
 
 
 def _critical_difference(ranks: Ranks, looks: dict[str, Look]) -> Figure:

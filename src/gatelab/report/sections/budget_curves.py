@@ -51,14 +51,13 @@ def budget_curves(analysis: Analysis, task: str) -> dict[str, BudgetCurve]:
         for label in evidence.labels
         if len(evidence.settings.get((task, label), ())) >= FEWEST_TRIALS
     }
-    stand_in = diverged_score(
-        evidence.question.diverged,
-        [score for scores in trials.values() for score in scores],
-        higher_is_better=result.higher_is_better,
-        chance=result.chance,
-    )
+    higher, policy = result.higher_is_better, evidence.question.diverged
     return {
-        label: expected_best(scores, higher_is_better=result.higher_is_better, diverged_as=stand_in)
+        label: expected_best(
+            scores,
+            higher_is_better=higher,
+            diverged_as=diverged_score(policy, scores, higher_is_better=higher, chance=result.chance),
+        )
         for label, scores in trials.items()
     }
 

@@ -189,7 +189,7 @@ def _failures(analysis: Analysis, tested: Sequence[PairedComparison]) -> str:
     fewest = min(one.runs for each in accounts.values() for one in each)
     limit = 100 * exact_share(0, fewest).high
     none = f"{counted(fewest, 'run')} without a failure"
-    return f"{words}. {none} cannot exclude failures in up to {limit:.0f} % of runs (95 %), and no verdict is of these."
+    return f"{words}. {none} cannot exclude that up to {limit:.0f} % of runs fail (95 %); no verdict speaks of those."
 
 
 def _notes(analysis: Analysis) -> list[str]:
