@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from gatelab.errors import UserError
 from gatelab.language import Variant, load_variant
@@ -16,7 +16,8 @@ from gatelab.language.bounds import gates
 from gatelab.layers.foreign import layer_of
 from gatelab.layers.layer import RecurrentLayer
 from gatelab.layers.openings import Opening, as_opening
-from gatelab.layers.rnn_inputs import backwards, check_count, check_inputs, check_masks
+from gatelab.layers.rnn_forms import as_given, time_major
+from gatelab.layers.rnn_inputs import backwards, check_count, check_masks
 from gatelab.layers.rnn_states import pack_states, unpack_states
 from gatelab.layers.rnn_text import description
 from gatelab.layers.settings import switch, whole
@@ -202,14 +203,12 @@ class RNN(nn.Module):
             UserError: shapes, dtypes or devices that do not belong together, as torch.nn.LSTM refuses them; lengths
                 that are no whole numbers from 0 to the steps; ``path="native"`` where it cannot run.
         """
+        output, final, _, lengths = self._run(inputs, state, lengths)
         if isinstance(inputs, PackedSequence):
-            padded, states, lengths = self._unpacked(inputs, state, lengths)
-            output, final, _ = self.run(padded, states, lengths)
             packed = pack_padded_sequence(output, lengths, enforce_sorted=inputs.sorted_indices is None)
             return packed, pack_states(final, self.variant, self._alike)
-        output, final, _ = self._run(inputs, state, lengths)
         packed_state = pack_states(final, self.variant, self._alike, batched=inputs.dim() == 3)
-        return self._as_given(output, inputs), packed_state
+        return as_given(output, inputs, batch_first=self.batch_first), packed_state
 
     def gates(self, inputs: Tensor | PackedSequence, state: Any = None, *, lengths: Any = None) -> dict[str, Tensor]:
         """Return the value of every gate at every step.
@@ -235,52 +234,25 @@ class RNN(nn.Module):
             gates: :func:`gatelab.language.bounds.gates`.
         """
         names = gates(self.variant)
-        if isinstance(inputs, PackedSequence):
-            padded, states, lengths = self._unpacked(inputs, state, lengths)
-            _, _, records = self.run(padded, states, lengths, record=names)
-        else:
-            _, _, records = self._run(inputs, state, lengths, names)
+        _, _, records, _ = self._run(inputs, state, lengths, names)
         directions = 2 if self.bidirectional else 1
         places = [f"{index // directions}.{index % directions}." for index in range(len(records))]
         return {
-            (place if len(records) > 1 else "") + name: self._as_given(record[name], inputs)
+            (place if len(records) > 1 else "") + name: as_given(record[name], inputs, batch_first=self.batch_first)
             for place, record in zip(places, records, strict=True)
             for name in names
         }
 
     def _run(
-        self, inputs: Tensor, state: Any, lengths: Any, record: Sequence[str] = ()
-    ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]]]:
-        """Run all layers over inputs in the form of a call; what comes back is time-major and has a batch."""
-        check_inputs(inputs, self.input_size, batch_first=self.batch_first)
-        batched = inputs.dim() == 3
-        batch = (inputs.shape[0 if self.batch_first else 1],) if batched else ()
-        if lengths is not None and not batched:
-            raise UserError("lengths= of a single sequence: must be left out; a shorter sequence is a slice of it")
+        self, inputs: Tensor | PackedSequence, state: Any, lengths: Any, record: Sequence[str] = ()
+    ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]], Any]:
+        """Run all layers over inputs in the form of a call; what comes back is time-major and has a batch.
+
+        Returns what :meth:`run` does, and the lengths, which packed sequences bring with them.
+        """
+        padded, batch, lengths = time_major(inputs, lengths, self.input_size, batch_first=self.batch_first)
         states = unpack_states(state, self.variant, batch, self._sizes)
-        if not batched:
-            inputs = inputs.unsqueeze(1)
-        elif self.batch_first:
-            inputs = inputs.transpose(0, 1)
-        return self.run(inputs, states, lengths, record=record)
-
-    def _unpacked(
-        self, inputs: PackedSequence, state: Any, lengths: Any
-    ) -> tuple[Tensor, list[dict[str, Tensor]] | None, Tensor]:
-        """Return padded inputs, the states before the first step and the lengths of packed sequences."""
-        if lengths is not None:
-            raise UserError("lengths= is known of a PackedSequence: must be left out")
-        padded, lengths = pad_packed_sequence(inputs)
-        check_inputs(padded, self.input_size, batch_first=self.batch_first)
-        return padded, unpack_states(state, self.variant, (padded.shape[1],), self._sizes), lengths
-
-    def _as_given(self, values: Tensor, inputs: Tensor | PackedSequence) -> Tensor:
-        """Return (time, batch, size) in the form of the inputs; of packed ones as it is."""
-        if isinstance(inputs, PackedSequence):
-            return values
-        if inputs.dim() < 3:
-            return values.squeeze(1)
-        return values.transpose(0, 1) if self.batch_first else values
+        return *self.run(padded, states, lengths, record=record), lengths
 
     def run(
         self,
