@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 import gatelab
 from gatelab.cli.catalogue import catalogue
 from gatelab.cli.compare import compare
 from gatelab.cli.train import train
+from gatelab.configuration import using
+from gatelab.configuration.hydra_loader import hydra_loader
+from gatelab.configuration.sweep_size import values
 from gatelab.errors import UserError
 from gatelab.language import variant_from_file
+from gatelab.statistics import plan_comparison
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -95,6 +100,17 @@ def test_the_python_runs(folder, capsys, monkeypatch):
 def test_make_knows_the_two_commands():
     for target in ("demo", "test"):
         subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_the_demo_has_seeds_enough_to_decide():
+    text = (ROOT / "Makefile").read_text()
+    words = shlex.split(re.search(r"^DEMO := ((?:.*\\\n)*.*)", text, re.MULTILINE)[1].replace("\\\n", " "))
+    with using(), hydra_loader() as loader:
+        overrides = {one.key_or_group: one for one in OverridesParser.create(loader).parse_overrides(words[1:])}
+    variants, seeds = values(overrides["variant"]), values(overrides["seed"])
+    assert plan_comparison(seeds, variants - 1).decides
+    assert not plan_comparison(6, variants - 1).decides  # what three seeds and six could not
+    assert f"{variants} variants" in README.replace("four", "4") and f"{seeds} seeds" in README.replace("ten", "10")
 
 
 def test_the_links_lead_somewhere():

@@ -45,6 +45,10 @@ def test_tables_are_printed_and_written(runs, capsys):
     assert "not compared on copy." in printed
     assert "1 paired seed cannot reach p < 0.05" in printed
     assert "written: report/new/index.html" in printed
+    # the verdict stands at the end, and where the page is
+    *_, last = printed.splitlines()
+    assert last == f"the page, for a browser: {Path('report/new/index.html').resolve()}"
+    assert printed.index("written:") < printed.index("gru: undecided")
     assert sorted(os.listdir("report/new")) == WRITTEN
     variants = list(csv.DictReader(io.StringIO(Path("report/new/table.csv").read_text())))
     assert [(row["task"], row["variant"], row["gain"]) for row in variants] == [

@@ -180,14 +180,16 @@ def _write(request: _Request, evidence: Evidence, runs: Table) -> None:
     report = build_report(evidence, request.command(), runs)
     if report.tests is not None:
         print(report.tests.text())
-    for line in report.summary:
-        print(one_line(line, _LONGEST_LINE))
     folder = Path(request.out)
     write_report(report, folder)
     for name in report.files:
         if "/" not in name:
             print(f"written: {folder / name}")
-    print(f"written: {folder / 'tables'} and {folder / 'figures'}, each in every format")
+    print(f"written: {folder / 'tables'} and {folder / 'figures'}, each in every format\n")
+    # what one came for, where the eye is
+    for line in report.summary:
+        print(one_line(line, _LONGEST_LINE))
+    print(f"the page, for a browser: {(folder / 'index.html').resolve()}")
     if request.wandb:
         from gatelab.cli.wandb_report import log_report
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from gatelab.configuration.interpolations import check_interpolations
-from gatelab.configuration.outside_options import PARENTS
+from gatelab.configuration.outside_options import PARENTS, plain_defaults
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.keys import MODELS, LoggerSection, OptimizerSection
 from gatelab.language.edits import FACTORS
@@ -53,7 +53,13 @@ def read_option(group: str, name: str, file: Path, where: str) -> tuple[str, dic
         raise UserError(
             f"{where}: name={one_line(content.get('name'))} must be '{Path(name).name}', as the file is called"
         )
-    return group, content
+    kind = _KINDS.get(group, {}).get(content["name"]) if group in _KINDS else None
+    # keys that the file leaves out can be given on the command line, and are named in errors
+    return group, content if kind is None else {**content, **_left_out(kind, content)}
+
+
+def _left_out(kind: type[Named], content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in plain_defaults(kind).items() if key not in content}
 
 
 def read_mapping(file: Path, where: str, places: Collection[str]) -> tuple[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from gatelab.layers.openings import Opening
 from gatelab.outside import Named, entry_point_names, outside_class
 from gatelab.tasks import Task
 
-__all__ = ["PARENTS", "is_outside", "outside_option"]
+__all__ = ["PARENTS", "is_outside", "outside_option", "plain_defaults"]
 
 PARENTS: dict[str, type[Named]] = {"task": Task, "opening": Opening}
 """Groups that classes from outside may join, and what these have to be derived from."""
@@ -31,12 +31,17 @@ def outside_option(group: str, name: str) -> dict[str, Any] | None:
     kind = outside_class(name, group, PARENTS[group], group) if is_outside(group, name) else None
     if kind is None:
         return None
-    fields = {key: field for key, field in kind.model_fields.items() if key != "name"}
-    values = {
-        key: MISSING if field.is_required() else _plain(field.get_default(call_default_factory=True))
-        for key, field in fields.items()
+    required = {key: MISSING for key, field in kind.model_fields.items() if field.is_required() and key != "name"}
+    return {"name": name, **required, **plain_defaults(kind)}
+
+
+def plain_defaults(kind: type[Named]) -> dict[str, Any]:
+    """Return the defaults of the fields of a task or an opening, but its name, as a file would have them."""
+    return {
+        key: _plain(field.get_default(call_default_factory=True))
+        for key, field in kind.model_fields.items()
+        if key != "name" and not field.is_required()
     }
-    return {"name": name, **values}
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,119 @@
+"""Every command and every file that docs/ shows works: bash reads it, and what bash hands over is carried out."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gatelab.cli.catalogue import catalogue
+from gatelab.cli.compare import compare
+from gatelab.cli.reproduce import reproduce
+from gatelab.cli.store import store
+from gatelab.cli.train import train
+from gatelab.cli.wandb_sweep import wandb_sweep
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"(?:^    .*\n|^\n(?=    ))+", re.MULTILINE)
+# commands begin with one of these
+COMMAND = re.compile(r"(?:python|make|source|wandb|gatelab|pip|export) ")
+
+NOT_RUN = {
+    "hydra.launcher.executor=submitit": "needs a SLURM cluster",
+    "hydra.launcher.executor=ray": "needs a Ray cluster",
+    "logger.wandb.mode=online": "needs an account of W&B",
+    "wandb=gates": "needs an account of W&B",
+    "wandb sync": "needs an account of W&B",
+    "free=IDENTITY": "stands for the identity of a run",
+    "make ": "is a target of the Makefile, which tests/test_readme.py looks for",
+    "reproduce.py experiment=": "takes minutes to hours; tests/papers has the command",
+    "allow_import=": "needs the package that the page writes; tests/outside/test_page.py has it",
+}
+"""Commands that hold one of these are not carried out, with the reason; bash reads them all the same."""
+
+SHORT = {
+    "training.max_steps": "2", "training.validate_every": "1", "training.batch_size": "2", "model.hidden_size": "2",
+    "logger": "none", "progress": "false", "path": "loop", "hydra.launcher.executor": "inline",
+}  # fmt: skip
+"""What a command does not say itself is said so, for a test that takes seconds."""
+SMALL = ["task.validation_size=2", "task.test_size=2"]
+GENERATED = ("task=adding", "task=copying", "task=short")
+
+
+def blocks(page: Path) -> list[str]:
+    """Return the code of a page."""
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return ["\n".join(line[4:] for line in block.strip("\n").splitlines()) for block in found]
+
+
+COMMANDS = [(page.name, line) for page in PAGES for block in blocks(page) for line in block.splitlines()
+            if COMMAND.match(line)]  # fmt: skip
+FILES = [(page.name, block) for page in PAGES for block in blocks(page) if re.match(r"# \S+\.yaml, used as:", block)]
+
+
+def words(command: str, folder: Path) -> list[str]:
+    """Return the words that bash hands over to ``python``."""
+    shim = folder / "python"
+    shim.write_text("#!/bin/sh\nfor word; do printf '%s\\n' \"$word\"; done\n")
+    shim.chmod(0o755)
+    ended = subprocess.run(
+        ["bash", "-c", f"PATH={folder}:$PATH; {command}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ended.stderr == ""
+    return ended.stdout.splitlines()
+
+
+def shortened(given: list[str]) -> list[str]:
+    keys = {word.partition("=")[0].lstrip("+") for word in given}
+    more = [f"{key}={value}" for key, value in SHORT.items() if key not in keys]
+    sweeping = "-m" in given
+    more = [word for word in more if sweeping or not word.startswith("hydra.")]
+    return [*given, *more, *(SMALL if any(word in GENERATED for word in given) else [])]
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_bash_reads_it(page, command):
+    ended = subprocess.run(["bash", "-n"], input=command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, ""), page
+
+
+RUN = [(page, command) for page, command in COMMANDS if page != "README.md" and command.startswith("python ")
+       and not any(part in command for part in NOT_RUN)]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "command"), RUN)
+def test_what_bash_hands_over_is_carried_out(page, command, tmp_path, monkeypatch, capsys):
+    script, *given = words(command, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    if script in ("scripts/compare.py", "scripts/store.py"):
+        assert train(shortened(["variant=lstm", "task=adding"])) == 0
+    called = {"train": train, "compare": compare, "store": store, "catalogue": catalogue, "reproduce": reproduce,
+              "wandb_sweep": wandb_sweep}[Path(script).stem]  # fmt: skip
+    assert called(shortened(given) if called is train else given) == 0
+    assert capsys.readouterr().out
+
+
+def test_what_is_not_carried_out_is_in_the_pages():
+    assert [part for part in NOT_RUN if not any(part in command for _, command in COMMANDS)] == []
+
+
+@pytest.mark.parametrize(("page", "block"), FILES)
+def test_a_file_works_as_it_is_used(page, block, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path, used = re.match(r"# (\S+\.yaml), used as: +(.*)", block).groups()
+    file = tmp_path / path
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{block}\n")
+    given = words(f"python {used}", tmp_path)
+    few = ["hydra.sweeper.n_trials=2", "task=adding"] if "-m" in given else []
+    assert train(shortened([*given, *few])) == 0, page
+    assert capsys.readouterr().out
+
+
+def test_the_pages_show_commands_and_files():
+    assert len(RUN) > 15
+    assert sorted(re.match(r"# (\S+),", block)[1] for _, block in FILES) == [
+        "mine/experiment/rates.yaml", "mine/task/short.yaml"
+    ]  # fmt: skip
