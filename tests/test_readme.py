@@ -104,7 +104,10 @@ def test_make_knows_the_two_commands():
 
 def test_the_demo_has_seeds_enough_to_decide():
     text = (ROOT / "Makefile").read_text()
-    words = shlex.split(re.search(r"^DEMO := ((?:.*\\\n)*.*)", text, re.MULTILINE)[1].replace("\\\n", " "))
+    found = re.findall(r"^DEMO := ((?:.*\\
+)*.*)", text, re.MULTILINE)
+    words = shlex.split(found[0].replace("\\
+", " "))
     with using(), hydra_loader() as loader:
         overrides = {one.key_or_group: one for one in OverridesParser.create(loader).parse_overrides(words[1:])}
     variants, seeds = values(overrides["variant"]), values(overrides["seed"])
