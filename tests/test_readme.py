@@ -104,10 +104,8 @@ def test_make_knows_the_two_commands():
 
 def test_the_demo_has_seeds_enough_to_decide():
     text = (ROOT / "Makefile").read_text()
-    found = re.findall(r"^DEMO := ((?:.*\\
-)*.*)", text, re.MULTILINE)
-    words = shlex.split(found[0].replace("\\
-", " "))
+    found = re.findall(r"^DEMO := ((?:.*\\\n)*.*)", text, re.MULTILINE)
+    words = shlex.split(found[0].replace("\\\n", " "))
     with using(), hydra_loader() as loader:
         overrides = {one.key_or_group: one for one in OverridesParser.create(loader).parse_overrides(words[1:])}
     variants, seeds = values(overrides["variant"]), values(overrides["seed"])
