@@ -1,6 +1,7 @@
 """Sweeps from the command line: planned, refused, trained, told, and at once when there is nothing to do."""
 
 import errno
+import io
 import json
 import os
 import re
@@ -8,7 +9,6 @@ import subprocess
 import sys
 
 import pytest
-from omegaconf import OmegaConf
 
 from gatelab.cli.train import train
 from gatelab.errors import UserError
@@ -44,12 +44,30 @@ def test_what_failed_is_in_a_table_of_its_own_and_in_the_exit_status(sweep, monk
     assert (status, "failed because" in printed.out) == (0, False)
 
 
+class Refusing(io.StringIO):
+    """A file that opens and takes nothing; the error does not name it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def write(self, text: str) -> int:
+        raise OSError(self.number, os.strerror(self.number))
+
+
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EIO, errno.ENOSPC])
-def test_a_disk_that_takes_no_configuration_of_the_sweep_is_one_line(sweep, tmp_path, monkeypatch, number):
-    def save(config, file):
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_disk_that_takes_no_configuration_of_the_sweep_is_one_line(sweep, tmp_path, monkeypatch, number, opens):
+    whole = io.open
+
+    def refusing(file, *arguments, **options):
+        if not str(file).endswith("multirun.yaml"):
+            return whole(file, *arguments, **options)
+        if opens:
+            return Refusing(number)
         raise OSError(number, os.strerror(number), str(file))
 
-    monkeypatch.setattr(OmegaConf, "save", save)
+    monkeypatch.setattr(io, "open", refusing)  # as OmegaConf opens files
     with pytest.raises(UserError, match=rf"multirun.yaml: cannot be written: .*{os.strerror(number)}"):
         sweep("seed=range(3)")
     assert list(tmp_path.rglob("*.json")) == []

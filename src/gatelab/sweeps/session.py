@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from hydra._internal.callbacks import Callbacks
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gatelab.configuration import (
     Reading,
@@ -218,10 +219,13 @@ def _hydra_writing(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        file = Path(str(error.filename))
-        if file.parent.absolute() != Path(folder).absolute():
+        # a write that fails, unlike an open, does not name its file
+        saving = any(
+            frame.f_globals.get("__name__") == OmegaConf.__module__ for frame, _ in walk_tb(error.__traceback__)
+        )
+        if not saving and Path(str(error.filename)).absolute() != Path(folder).absolute():
             raise
-        raise UserError(f"{file}: cannot be written: {because(error)}") from error
+        raise UserError(f"{Path(folder) / 'multirun.yaml'}: cannot be written: {because(error)}") from error
 
 
 def begin_sweep(folder: Path, runs_dir: str) -> None:
