@@ -157,6 +157,8 @@ def test_runs_of_python_are_told_apart(edited):
     assert sorted(set(runs.frame()["label"])) == ["leaky (1)", "leaky (2)", "lstm"]
     with pytest.raises(UserError, match=r"no runs of label 'leaky' \(did you mean 'leaky \(.\)'\?\)"):
         runs.where(label="leaky")
+    few = gatelab.compare(runs, baseline="lstm", variant=["lstm", "leaky (1)"], where={"training.max_steps": 100})
+    assert list(few) == [("adding", "leaky (1)")]
     comparison = gatelab.compare(runs, baseline="leaky (1)")
     assert comparison["adding", "leaky (2)"].gain == pytest.approx(0.2, abs=1e-12)
 

@@ -68,18 +68,27 @@ def test_a_key_that_both_searched_alike_is_chosen_by_validation(tmp_path):
     assert rows["other settings"] == (True, "chosen by validation: optimizer.lr")
 
 
-def test_different_ranges_are_no_common_search(tmp_path):
+@pytest.mark.parametrize(
+    "key, ours, theirs, favours, word",
+    [
+        ("optimizer.lr", (0.1, 0.01), (0.01, 0.001), "neither", "better than lstm in typical runs"),
+        ("training.max_steps", (100, 200), (1000, 2000), "either", "undecided: unequal settings"),
+        ("model.hidden_size", (8, 16), (16, 32), "either", "undecided: unequal settings"),
+    ],
+)
+def test_different_ranges_are_no_common_search(tmp_path, key, ours, theirs, favours, word):
     store = Store(tmp_path)
-    for label, rates in (("lstm", (0.1, 0.01)), ("gru", (0.01, 0.001))):
-        for rate in rates:
-            seeds(store, label, {"optimizer.lr": rate}, 0.5 + (0.2 if rate in (0.1, 0.001) else 0))
+    for label, values, height in (("lstm", ours, 0.4), ("gru", theirs, 0.6)):
+        for value in values:
+            seeds(store, label, {key: value}, height + (0.2 if value in (ours[0], theirs[1]) else 0))
     analysis = analysed(store)
-    rows = {row["check"]: (row["held"], row["detail"]) for row in fairness_table(analysis).rows}
-    assert rows["other settings"] == (
-        False,
-        "optimizer.lr: lstm 0.1 of 0.01 and 0.1, gru 0.001 of 0.001 and 0.01",
-    )
-    assert [caveat.kind for caveat in analysis.comparisons["adding", "gru"].caveats] == ["unequal settings"]
+    (row,) = [row for row in fairness_table(analysis).rows if f"{key}: lstm " in row["detail"]]
+    low, high = (" and ".join(map(str, sorted(values))) for values in (ours, theirs))
+    assert not row["held"]
+    assert row["detail"] == f"{key}: lstm {ours[0]} of {low}, gru {theirs[1]} of {high}"
+    (caveat,) = analysis.comparisons["adding", "gru"].caveats
+    assert (caveat.kind, caveat.favours) == ("unequal settings", favours)
+    assert answer(analysis) == f"{word} on adding."
 
 
 def test_draws_from_one_range_are_a_common_search(tmp_path):

@@ -1,7 +1,7 @@
 """Variants compared with a baseline, seed by seed, as the comparison page does it."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -12,8 +12,9 @@ from gatelab.api.runs import Runs
 from gatelab.errors import UserError, suggest
 from gatelab.evidence.analysis import Analysis, analyse
 from gatelab.evidence.collected import read_evidence
-from gatelab.evidence.filters import Filters, read_results
+from gatelab.evidence.filters import Filters, filters_of, read_results
 from gatelab.evidence.question import Question, asked
+from gatelab.evidence.varied import value_text
 from gatelab.report.report import Report, build_report, write_report
 from gatelab.report.runs_table import runs_table
 from gatelab.report.tables import Table
@@ -175,6 +176,10 @@ def compare(
     baseline: str | None = None,
     *,
     task: str | Collection[str] = (),
+    variant: str | Collection[str] = (),
+    where: Mapping[str, Any] | None = None,
+    since: str = "",
+    sweep: str = "",
     by: str | Collection[str] = ("task",),
     apart: str | Collection[str] = (),
     small: float = 0.01,
@@ -195,6 +200,10 @@ def compare(
         runs: a folder, or the runs to compare, all of one folder.
         baseline: the variant that the others are compared with, seed by seed; None tests nothing.
         task: only these tasks; () for all.
+        variant: only these variants, as tables call them; () for all.
+        where: only runs with these settings: dotted key -> value.
+        since: only runs that ended at this date or later, such as "2026-11-29".
+        sweep: only runs trained by a command that contains these words.
         by: what makes a comparison of its own: the task, and settings such as ``model.hidden_size``. Other settings
             that were varied count as searched: the one that validation chose is reported.
         apart: settings that make a variant of its own: with ``opening.name`` it is called "lstm opening=chrono".
@@ -208,9 +217,12 @@ def compare(
     """
     question = asked(baseline, _names(by), _names(apart), small, diverged, family)
     store, chosen = _chosen(runs)
-    results = read_results(store, Filters(tasks=_names(task)), chosen)
-    evidence = read_evidence(store, question, results)
-    return Comparison(analyse(evidence), store, _call(store, question, _names(task)))
+    conditions = filters_of(
+        "", "", [f"{key}={value_text(value)}" for key, value in (where or {}).items()], since, sweep
+    )
+    filters = replace(conditions, tasks=_names(task), variants=_names(variant))
+    evidence = read_evidence(store, question, read_results(store, filters, chosen))
+    return Comparison(analyse(evidence), store, _call(store, question, filters))
 
 
 def _chosen(runs: str | Path | Runs) -> tuple[Store, frozenset[str] | None]:
@@ -228,11 +240,13 @@ def _names(names: str | Collection[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _call(store: Store, question: Question, tasks: Collection[str]) -> str:
+def _call(store: Store, question: Question, filters: Filters) -> str:
     """Return the call that asks the same, as the page tells it."""
     usual = Question()
     given = {name: getattr(question, name) for name in ("by", "apart", "small", "diverged", "family")}
     words = [repr(str(store.runs_dir)), f"baseline={question.baseline!r}"]
-    words += [f"task={list(tasks)!r}"] if tasks else []
+    names = {"task": list(filters.tasks), "variant": list(filters.variants), "where": dict(filters.where)}
+    wanted = {**names, "since": filters.since, "sweep": filters.sweep}
+    words += [f"{name}={value!r}" for name, value in wanted.items() if value]
     words += [f"{name}={value!r}" for name, value in given.items() if value != getattr(usual, name)]
     return f"gatelab.compare({', '.join(words)})"

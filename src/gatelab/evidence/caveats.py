@@ -7,7 +7,7 @@ from typing import Literal
 from gatelab.evidence.choosing import FEWEST_FRESH
 from gatelab.evidence.collected import Evidence
 from gatelab.evidence.held_equal import KeyUse, key_uses
-from gatelab.evidence.varied import shortened
+from gatelab.evidence.varied import is_budget, shortened
 
 __all__ = ["Caveat", "caveats"]
 
@@ -30,10 +30,17 @@ def caveats(evidence: Evidence, task: str, label: str, baseline: str) -> tuple[C
 
 def _unequal_settings(evidence: Evidence, task: str, label: str, baseline: str) -> Iterator[Caveat]:
     unequal = [use for use in key_uses(evidence, task, [label, baseline]) if use.differs and not use.alike]
-    if unequal:
-        told = "; ".join(_values(use, label, baseline) for use in unequal)
+    # who searches a learning rate over another range still tunes it; another range of budgets is another budget
+    tuned = [use for use in unequal if use.searched_by_all and not is_budget(use.key)]
+    given = [use for use in unequal if use not in tuned]
+    if given:
+        told = "; ".join(_values(use, label, baseline) for use in given)
         sentence = f"{label} and {baseline} on {task} differ in more than their equations, and not by a common search: "
         yield Caveat("unequal settings", f"{sentence}{told}.", "either")
+    if tuned:
+        told = "; ".join(_values(use, label, baseline) for use in tuned)
+        sentence = f"{label} and {baseline} on {task} were both searched, over different values: "
+        yield Caveat("unequal settings", f"{sentence}{told}.", "neither")
 
 
 def _values(use: KeyUse, label: str, baseline: str) -> str:

@@ -40,6 +40,11 @@ class KeyUse:
         return any(len(values) > 1 for values in self.tried.values())
 
     @property
+    def searched_by_all(self) -> bool:
+        """Whether every variant had more than one value to choose from."""
+        return all(len(values) > 1 for values in self.tried.values())
+
+    @property
     def alike(self) -> bool:
         """Whether all variants tried the same values, or drew many numbers from about the same range."""
         sets = [{value_text(value) for value in values} for values in self.tried.values()]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from gatelab.evidence.choosing import Tried, settings_tried
 from gatelab.evidence.selection import Selection
-from gatelab.evidence.varied import own_name, value_text
-from gatelab.keys import TOLD, kind_of
+from gatelab.evidence.varied import is_budget, own_name, value_text
 
 __all__ = ["SeveralQuestions", "several_questions"]
 
@@ -76,8 +75,7 @@ def _budgets(selection: Selection) -> list[SeveralQuestions]:
             common = set.intersection(*map(set, tried))
             enough = common if enough is None else enough & common
             alike = alike and all(set(values) == set(tried[0]) for values in tried)
-        budget = kind_of(key) is not None or (key in TOLD and key.startswith("model."))
-        if budget and len(runs) > 1 and (not alike or len(runs) <= _FEW):
+        if is_budget(key) and len(runs) > 1 and (not alike or len(runs) <= _FEW):
             found.append(SeveralQuestions(key, runs, sorted(enough or ())))
     return found
 
@@ -92,7 +90,7 @@ def _values(settings: Sequence[Tried], key: str) -> Counter[str]:
 
 def _filtered(command: str, key: str, value: str) -> str:
     if command.startswith("gatelab.compare("):
-        return f"compare(runs.where({{{key!r}: {value}}}), …)"
+        return f"{command.removesuffix(')')}, where={{{key!r}: {value!r}}})"
     return f"{command} where={key}={value}"
 
 

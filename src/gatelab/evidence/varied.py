@@ -5,11 +5,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from gatelab.keys import value_of
+from gatelab.keys import TOLD, kind_of, value_of
 from gatelab.store import Result
 
 __all__ = [
     "belongs_to",
+    "is_budget",
     "own_name",
     "setting_text",
     "shortened",
@@ -28,6 +29,11 @@ def belongs_to(key: str, others: Collection[str]) -> bool:
     return key in others or any(
         other.endswith(".name") and key.startswith(other.removesuffix("name")) for other in others
     )
+
+
+def is_budget(key: str) -> bool:
+    """Whether a key says how much a network may cost or see: data, stopping rule, and the size of the model."""
+    return kind_of(key) is not None or (key in TOLD and key.startswith("model."))
 
 
 def varied_keys(results: Sequence[Result]) -> dict[str, tuple[str, ...]]:
