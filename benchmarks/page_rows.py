@@ -105,10 +105,10 @@ class Shelf:
         """Return no run."""
         return []
 
-    def variant_text(self, identity: str) -> str:
-        """Return the variant of a run as text."""
+    def section_text(self, identity: str, name: str) -> str:
+        """Return the variant of a run as text, and nothing of other sections."""
         label, equations, _ = self._equations[identity]
-        return f"{label} {equations}"
+        return f"variant: {label} {equations}" if name == "variant" else ""
 
     def configuration(self, identity: str) -> dict[str, Any]:
         """Return the variant of a run."""
