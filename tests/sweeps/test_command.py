@@ -14,8 +14,10 @@ from gatelab.cli.train import train
 from gatelab.errors import UserError
 from gatelab.store import Store
 from gatelab.store.faults import VARIABLE
+from gatelab.sweeps import session
 from gatelab.sweeps.estimate import Estimate
 from hydra_plugins.gatelab_stacked_launcher import _size
+from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
 from tests.faults.sweeping import SMALL
 
 TINY = [*SMALL, "hydra.launcher.executor=inline", "training.max_steps=4", "training.validate_every=2", "progress=false"]
@@ -71,6 +73,24 @@ def test_a_disk_that_takes_no_configuration_of_the_sweep_is_one_line(sweep, tmp_
     with pytest.raises(UserError, match=rf"multirun.yaml: cannot be written: .*{os.strerror(number)}"):
         sweep("seed=range(3)")
     assert list(tmp_path.rglob("*.json")) == []
+
+
+def test_many_points_are_counted_before_any_is_composed(sweep, monkeypatch, capsys):
+    composed = []
+
+    def point(self, words):
+        composed.append(words)
+        raise UserError("enough")
+
+    monkeypatch.setattr(QuickComposition, "point", point)
+    monkeypatch.setattr(session, "_MANY", 5)
+    with pytest.raises(UserError, match="enough"):
+        sweep("seed=range(4)")
+    assert capsys.readouterr().err == ""
+    with pytest.raises(UserError, match="enough"):
+        sweep("seed=range(5)")
+    assert re.fullmatch(r"\d\d:\d\d 0 of 5 points composed\n", capsys.readouterr().err)
+    assert len(composed) == 2
 
 
 def test_the_plan_trains_nothing(sweep, tmp_path):

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from gatelab.cli.outcome import cost_line, cost_total, failures_table, of_untried, plan_table, plan_total, result_tables
 from gatelab.configuration import RunConfiguration, added_directories, arranged, translated, using
 from gatelab.locations import command_line, conf_directory
+from gatelab.progress import Minutes
 from gatelab.statistics import plan_comparison
 from gatelab.store import Result, Stopped
 from gatelab.sweeps import ExecutorOptions, Failure, Interrupted, missing, plan
@@ -84,6 +85,13 @@ class _Terminal(Listener):
         print(f"note: {line}", file=sys.stderr)
 
     finished_already = note
+
+    def __init__(self) -> None:
+        self._minutes: dict[str, Minutes] = {}
+
+    def prepares(self, done: int, points: int, what: str) -> None:
+        """Say how many points there are before any is composed, and once a minute how far that is."""
+        self._minutes.setdefault(what, Minutes()).tell(lambda: f"{done:,} of {points:,} points {what}")
 
     def begins(self, points: Sequence[RunConfiguration]) -> None:
         """Say that a comparison of variants has too few seeds for any outcome to count."""

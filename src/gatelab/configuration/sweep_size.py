@@ -16,12 +16,18 @@ MOST_POINTS = 100_000
 minutes."""
 
 
-def check_size(overrides: Sequence[Override], most: int = MOST_POINTS, advice: str = "sweep fewer values") -> None:
-    """Raise a UserError for a sweep of more points than ``most``, or of none; ``advice`` ends the sentence."""
+def check_size(overrides: Sequence[Override], most: int = MOST_POINTS, advice: str = "sweep fewer values") -> int:
+    """Return how many points a sweep has.
+
+    Raises:
+        UserError: more than ``most``, or none; ``advice`` ends the sentence.
+    """
     for override in overrides:
         if override.is_sweep_override() and values(override) == 0:
             raise UserError(f"{override.input_line}: has no values{_why_none(override.value())}")
-    check_count(points(overrides), most, advice)
+    count = points(overrides)
+    check_count(count, most, advice)
+    return count
 
 
 def check_count(count: int, most: int, advice: str, parts: str = "") -> None:

@@ -69,6 +69,9 @@ class Listener:
     def finished_already(self, line: str) -> None:
         """Hear of runs that are finished, and are not trained again."""
 
+    def prepares(self, done: int, points: int, what: str) -> None:
+        """Hear, now and then, how many of many points have been composed, or checked, before anything is trained."""
+
     def begins(self, points: Sequence[RunConfiguration]) -> None:
         """Hear of the checked points of a sweep, before anything is trained."""
 

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import walk_tb
-from typing import Any
+from typing import Any, TypeVar
 
 from hydra._internal.callbacks import Callbacks
 from hydra.core.config_loader import ConfigLoader
@@ -49,7 +49,12 @@ from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.listener import Listener, PlannedWork, PlanOnly, RunError, Trained
 from gatelab.sweeps.notes import of_launcher, of_loggers, of_runs, of_single
 
-__all__ = ["Session", "begin_sweep", "carry_out", "named_point", "train_points", "train_resolved"]
+__all__ = ["Session", "begin_sweep", "carry_out", "named_point", "prepared", "train_points", "train_resolved"]
+
+_MANY = 10_000  # points, whose composition takes seconds
+_STEP = 1000  # of them are prepared between two looks at the clock
+
+Made = TypeVar("Made")
 
 
 @dataclass
@@ -228,12 +233,28 @@ def _hydra_writing(folder: str) -> Iterator[None]:
         raise UserError(f"{Path(folder) / 'multirun.yaml'}: cannot be written: {because(error)}") from error
 
 
-def begin_sweep(folder: Path, runs_dir: str) -> None:
+def prepared(things: Sequence[Made], what: str) -> Iterator[tuple[int, Made]]:
+    """Number the points of a sweep, or the words of each, and tell the listener how far it is if they are many."""
+    listener = _current().listener
+    for position, thing in enumerate(things):
+        if len(things) >= _MANY and position % _STEP == 0:
+            listener.prepares(position, len(things), what)
+        yield position, thing
+
+
+def begin_sweep(folder: Path, runs_dir: str, points: int = 0) -> None:
     """Note the folder into which Hydra will write the configuration of a sweep, even of one that is refused.
+
+    Args:
+        folder: of the sweep.
+        runs_dir: the store.
+        points: how many there will be, said before they are written out; 0 where a search asks for them as it goes.
 
     Raises:
         UserError: it cannot be written into.
     """
+    if points >= _MANY:
+        _current().listener.prepares(0, points, "composed")
     below = folder.absolute().is_relative_to(Path(runs_dir).absolute())
     if below:
         check_place(Path(runs_dir), f"runs_dir={runs_dir}")
@@ -306,7 +327,7 @@ def _checked(
 ) -> list[RunConfiguration]:
     reading = Reading(directories, frozen=frozen)
     checked = []
-    for position, point in enumerate(points):
+    for position, point in prepared(points, "checked"):
         with named_point(position, names):
             if "label" in point and not frozen:
                 raise UserError("label: follows from the variant and its equations; must be left out")

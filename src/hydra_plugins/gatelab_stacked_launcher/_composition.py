@@ -236,13 +236,14 @@ class UncheckedPoints:
 
     def __init__(self, loader: ConfigLoader) -> None:
         self._loader = loader
+        self._nothing = OmegaConf.create({}, flags={"struct": True})
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
         """Return a configuration without a key; to ask it for any is an error."""
-        return OmegaConf.create({}, flags={"struct": True})
+        return self._nothing
 
 
 def _is_leaf(value: Any) -> bool:

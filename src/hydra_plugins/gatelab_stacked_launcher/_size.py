@@ -22,13 +22,17 @@ def most_points(config: DictConfig) -> int:
     return most
 
 
-def check_sweep(config: DictConfig, loader: ConfigLoader) -> None:
-    """Raise a UserError for a sweep of more points than it may have, or of none."""
+def check_sweep(config: DictConfig, loader: ConfigLoader) -> int:
+    """Return how many points a sweep has, 0 where nobody knows yet.
+
+    Raises:
+        UserError: it has more points than it may, or none.
+    """
     most = most_points(config)
     sweeper = config.hydra.sweeper
     if not str(sweeper._target_).endswith(_BASIC):
-        return
+        return 0
     params: Any = OmegaConf.to_container(sweeper.params, resolve=True) if sweeper.params else {}
     words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(words)
-    check_size(overrides, most, "sweep fewer values, or raise hydra.launcher.most_points")
+    return check_size(overrides, most, "sweep fewer values, or raise hydra.launcher.most_points")

@@ -48,13 +48,13 @@ class StackedLauncher(Launcher):
         from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition, UncheckedPoints
         from hydra_plugins.gatelab_stacked_launcher._size import check_sweep, most_points
 
-        check_sweep(config, hydra_context.config_loader)
+        count = check_sweep(config, hydra_context.config_loader)
         self.most = most_points(config)
         self.composition = QuickComposition(hydra_context.config_loader, config)
         # the sweeper has the same context
         hydra_context.config_loader = UncheckedPoints(hydra_context.config_loader)  # type: ignore[assignment]
         self.config = config
-        begin_sweep(Path(config.hydra.sweep.dir), str(config.runs_dir))
+        begin_sweep(Path(config.hydra.sweep.dir), str(config.runs_dir), count)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Compose and check every point, train what the store lacks, print the tables.
@@ -64,7 +64,7 @@ class StackedLauncher(Launcher):
         """
         from gatelab.configuration import added_folders, translated
         from gatelab.configuration.sweep_size import check_count
-        from gatelab.sweeps.session import named_point, train_points
+        from gatelab.sweeps.session import named_point, prepared, train_points
 
         assert self.config is not None and self.composition is not None
         advice = "raise hydra.launcher.most_points for a sweeper that asks for more"
@@ -76,7 +76,7 @@ class StackedLauncher(Launcher):
         sweep = Path(self.config.hydra.sweep.dir).name
         places = dict(enumerate(names)) if len(names) > 1 else {}
         points = []
-        for position, overrides in enumerate(job_overrides):
+        for position, overrides in prepared(job_overrides, "composed"):
             with named_point(position, places), translated(overrides):
                 points.append(self.composition.point(overrides))
         directories = added_folders().directories
