@@ -72,6 +72,18 @@ def test_the_last_weights_are_those_after_the_last_step(tmp_path, monkeypatch):
     assert run.score("validation") == pytest.approx(rows[0]["score"], rel=2e-6)
 
 
+def test_the_initial_weights_are_those_before_the_first_step(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    opened = ["opening=one", "model.num_layers=2", "model.dropout=0.1"]
+    still = gatelab.train(*SMALL, *CASES["lstm"], *opened, "optimizer.lr=1e-12")
+    initial, last = still.network("initial"), still.network("last")
+    for name, weight in initial.state_dict().items():
+        assert torch.allclose(weight, last.state_dict()[name], atol=1e-9)
+    assert initial.rnn.layers[1].get_parameter("f_bias").tolist() == [1.0] * 4
+    assert not initial.training
+    assert still.score("validation", weights="initial") == pytest.approx(still.score("validation"), rel=1e-6)
+
+
 def test_the_network_goes_on_learning_with_its_dropout(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     network = gatelab.train(*SMALL, *CASES["dropout"]).network()

@@ -60,7 +60,7 @@ def test_the_variant_is_its_name_and_the_label_has_its_edits(tmp_path, monkeypat
         (lambda runs: runs.one(variant="gru", seed=0), "2 runs fit, must be one; they differ in optimizer.lr"),
         (lambda runs: runs.one(seed=7), "none of 8 runs fits, must be one"),
         (lambda runs: runs[0].score("tst"), "split=tst: must be validation or test (did you mean 'test'?)"),
-        (lambda runs: runs[0].network("lst"), "weights=lst: must be best or last (did you mean 'last'?)"),
+        (lambda runs: runs[0].network("lst"), "weights=lst: must be best, last or initial (did you mean 'last'?)"),
     ],
 )
 def test_what_is_not_there_is_said(stored, ask, message):

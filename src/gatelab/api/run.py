@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from gatelab.api.stored_weights import checkpoint_with
+from gatelab.api.stored_weights import UNTRAINED, checkpoint_with
 from gatelab.configuration import Reading, RunConfiguration
 from gatelab.errors import UserError, suggest
 from gatelab.language import Variant
@@ -133,7 +133,7 @@ class Run:
         """
         return self._store.history(self._identity)
 
-    def network(self, weights: Literal["best", "last"] = "best") -> "Network":
+    def network(self, weights: Literal["best", "last", "initial"] = "best") -> "Network":
         """Return the trained network, a ``torch.nn.Module`` on the CPU in evaluation mode.
 
             >>> run = gatelab.train("variant=gru", "task=adding", *tiny)
@@ -147,20 +147,27 @@ class Run:
         ``network.rnn`` is its :class:`RNN`, ``network.readout`` the linear map of its outputs.
 
         Args:
-            weights: "best", those that validation chose, or "last", those after the last step.
+            weights: "best", those that validation chose; "last", those after the last step; or "initial", those before
+                the first, drawn again: the untrained network to look at beside the trained one.
 
         Raises:
             UserError: there are none, or their file is damaged.
         """
-        from gatelab.training.stored import stored_network  # torch takes seconds to import
+        from gatelab.training.stored import stored_network, untrained_network  # torch takes seconds to import
 
+        if weights == UNTRAINED:
+            return untrained_network(self._resolved)
         path, checkpoint = checkpoint_with(self._store, self._identity, weights)
         try:
             return stored_network(self._resolved, checkpoint, last=path.name == "last.pt", best=weights == "best")
         except ValueError as error:
             raise UserError(f"{path}: damaged checkpoint: {error}") from error
 
-    def score(self, split: Literal["test", "validation"] = "test", weights: Literal["best", "last"] = "best") -> float:
+    def score(
+        self,
+        split: Literal["test", "validation"] = "test",
+        weights: Literal["best", "last", "initial"] = "best",
+    ) -> float:
         """Return the score of the network on a split, measured now, on all of its sequences.
 
             >>> run = gatelab.train("variant=gru", "task=adding", *tiny)
@@ -180,7 +187,7 @@ class Run:
         return measure(network, task, self._batch(split)).score
 
     def gates(
-        self, inputs: Any = None, lengths: Any = None, weights: Literal["best", "last"] = "best"
+        self, inputs: Any = None, lengths: Any = None, weights: Literal["best", "last", "initial"] = "best"
     ) -> "dict[str, Tensor]":
         """Return the value of every gate of the trained network at every step.
 

@@ -6,9 +6,11 @@ from gatelab.errors import UserError, suggest
 from gatelab.reading import read_bytes
 from gatelab.store import DamagedRunError, Store
 
-__all__ = ["checkpoint_with"]
+__all__ = ["UNTRAINED", "checkpoint_with"]
 
 WEIGHTS = ("best", "last")
+UNTRAINED = "initial"
+"""The weights that stand in no checkpoint: they are drawn again."""
 
 
 def checkpoint_with(store: Store, identity: str, weights: str) -> tuple[Path, bytes]:
@@ -18,7 +20,8 @@ def checkpoint_with(store: Store, identity: str, weights: str) -> tuple[Path, by
         UserError: an unknown name of weights; there are none, or the run is damaged.
     """
     if weights not in WEIGHTS:
-        raise UserError(f"weights={weights}: must be {' or '.join(WEIGHTS)}{suggest(str(weights), WEIGHTS)}")
+        hint = suggest(str(weights), (*WEIGHTS, UNTRAINED))
+        raise UserError(f"weights={weights}: must be {', '.join(WEIGHTS)} or {UNTRAINED}{hint}")
     damaged = store.damage(identity)  # which reads the checkpoints
     if damaged is not None:
         raise DamagedRunError(damaged)

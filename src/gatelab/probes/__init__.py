@@ -9,10 +9,43 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gatelab.compiler.gate_algebra import step_jacobian
     from gatelab.probes.credit import credit
+    from gatelab.probes.dynamics import dynamics
+    from gatelab.probes.effective_memory import effective_memory
+    from gatelab.probes.gate_traces import gate_traces
+    from gatelab.probes.interventions import interventions
+    from gatelab.probes.retention_matrix import retention_matrix
+    from gatelab.probes.saturation import saturation
+    from gatelab.probes.time_scales import time_scales
+    from gatelab.probes.toggle_space import toggle_space
+    from gatelab.probes.twins import untrained_twin
 
-__all__ = ["credit", "step_jacobian"]
+__all__ = [
+    "credit",
+    "dynamics",
+    "effective_memory",
+    "gate_traces",
+    "interventions",
+    "retention_matrix",
+    "saturation",
+    "step_jacobian",
+    "time_scales",
+    "toggle_space",
+    "untrained_twin",
+]
 
-_HOMES = {"credit": "probes.credit", "step_jacobian": "compiler.gate_algebra"}
+_HOMES = {
+    "credit": "probes.credit",
+    "dynamics": "probes.dynamics",
+    "effective_memory": "probes.effective_memory",
+    "gate_traces": "probes.gate_traces",
+    "interventions": "probes.interventions",
+    "retention_matrix": "probes.retention_matrix",
+    "saturation": "probes.saturation",
+    "step_jacobian": "compiler.gate_algebra",
+    "time_scales": "probes.time_scales",
+    "toggle_space": "probes.toggle_space",
+    "untrained_twin": "probes.twins",
+}
 """Public name -> the module that has it."""
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.func import jvp, vjp
+from torch.func import vjp
 
 from gatelab.compiler.linearised import KEPT, Edge, Matrix, PathName, RowSlope, edges, followed, gate_names
 from gatelab.probes.equation_values import element_wise, evaluated
@@ -141,7 +141,9 @@ class _Row:
         return pulled
 
     def ahead(self, tangent: Tensor, step: _Place) -> Tensor:
-        pushed: Tensor = jvp(self.function, (_at(self.arguments, step).expand(tangent.shape),), (tangent,))[1]
+        # what goes back is linear in the adjoint, and its transpose goes ahead
+        back = vjp(self.function, _at(self.arguments, step).expand(tangent.shape))[1]
+        pushed: Tensor = vjp(lambda adjoint: back(adjoint)[0], torch.zeros_like(tangent))[1](tangent)[0]
         return pushed
 
 

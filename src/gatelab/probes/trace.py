@@ -16,7 +16,7 @@ from gatelab.layers.structured_weights import whole_weights
 from gatelab.paths.lengths import as_lengths
 from gatelab.probes.equation_values import Surroundings, stepped
 
-__all__ = ["Model", "Shown", "Trace", "shown", "trace"]
+__all__ = ["Model", "Shown", "Trace", "placed", "shown", "trace"]
 
 Model = Network | RNN
 """What a diagnostic looks at: a network, trained or not, or the recurrent layers alone."""
@@ -97,6 +97,27 @@ class Trace:
         hidden = [value.shape[-1] for name, value in self.previous.items() if self.variant.sizes[name] == "hidden"]
         return hidden[0] if hidden else self.inputs.shape[-1]
 
+    def at_rest(self) -> "Trace":
+        """Return one step of one sequence from inputs and states of zero: what the biases alone say."""
+        inputs = self.inputs.new_zeros(1, 1, self.inputs.shape[-1])
+        previous = {name: value.new_zeros(1, 1, value.shape[-1]) for name, value in self.previous.items()}
+        now = stepped(self.variant, self.weights, inputs, previous)
+        return replace(self, inputs=inputs, previous=previous, now=now, lengths=self.lengths.new_ones(1))
+
+    def at(self, places: Tensor) -> "Trace":
+        """Return some (step, sequence) of it, (places, 2), as one step of as many sequences."""
+
+        def picked(values: Tensor) -> Tensor:
+            return values[places[:, 0], places[:, 1]][None] if values.dim() == 3 else values
+
+        return replace(
+            self,
+            inputs=picked(self.inputs),
+            previous={name: picked(value) for name, value in self.previous.items()},
+            now={name: picked(value) for name, value in self.now.items()},
+            lengths=self.lengths.new_ones(len(places)),
+        )
+
     def from_the_end(self, steps: int) -> "Trace":
         """Return the last so many steps, the last valid step of each sequence first.
 
@@ -148,6 +169,19 @@ def shown(model: Model, batch: Any, sequences: int | None = None) -> Shown:
     return Shown(rnn, inputs[:, :sequences].detach(), valid[:sequences])
 
 
+def placed(rnn: RNN, layer: int, direction: int) -> int:
+    """Return the place of a layer and direction in ``rnn.layers``.
+
+    Raises:
+        UserError: it is not there.
+    """
+    directions = 2 if rnn.bidirectional else 1
+    for name, number, count in (("layer", layer, rnn.num_layers), ("direction", direction, directions)):
+        if not isinstance(number, int) or not 0 <= number < count:
+            raise UserError(f"{name}={number}: must be from 0 to {count - 1}")
+    return layer * directions + direction
+
+
 @torch.no_grad()
 def trace(
     model: Model, batch: Any, purpose: str, layer: int = 0, direction: int = 0, sequences: int | None = None
@@ -165,22 +199,19 @@ def trace(
     given = shown(model, batch, sequences)
     rnn = given.rnn
     rnn.variant.check_equations(purpose)
-    directions = 2 if rnn.bidirectional else 1
-    for name, number, count in (("layer", layer, rnn.num_layers), ("direction", direction, directions)):
-        if not isinstance(number, int) or not 0 <= number < count:
-            raise UserError(f"{name}={number}: must be from 0 to {count - 1}")
+    place, directions = placed(rnn, layer, direction), 2 if rnn.bidirectional else 1
     variant = rnn.variant
     recorded = dict.fromkeys((*variant.states, variant.output))
     _, _, records = rnn.run(given.inputs, None, given.lengths, given.masks(), recorded)
     below = records[(layer - 1) * directions : layer * directions] if layer else []
     inputs = torch.cat([record[variant.output] for record in below], -1) if below else given.inputs
     inputs = torch.where(given.valid[..., None], inputs, 0.0)
-    states = {name: records[layer * directions + direction][name] for name in variant.states}
+    states = {name: records[place][name] for name in variant.states}
     if direction:
         inputs = backwards(inputs, given.lengths)
         states = {name: backwards(value, given.lengths) for name, value in states.items()}
     first = {name: value.new_zeros(1, *value.shape[1:]) for name, value in states.items()}
     previous = {name: torch.cat([first[name], value[:-1]]) for name, value in states.items()}
-    own = rnn.layers[layer * directions + direction].learned()
+    own = rnn.layers[place].learned()
     weights = whole_weights(variant, {name: weight.detach() for name, weight in own.items()})
     return Trace(variant, weights, inputs, previous, stepped(variant, weights, inputs, previous), given.lengths)

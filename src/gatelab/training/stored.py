@@ -11,11 +11,11 @@ from gatelab.layers.network import Network
 from gatelab.store import Performance
 from gatelab.tasks import Batch, Task
 from gatelab.training.checkpoint import read_best, read_state
-from gatelab.training.stack import network
+from gatelab.training.stack import initial_weights, network
 from gatelab.training.stack_batches import EvaluationBatches
 from gatelab.training.weighted import totals
 
-__all__ = ["measure", "stored_network"]
+__all__ = ["measure", "stored_network", "untrained_network"]
 
 
 def stored_network(configuration: RunConfiguration, checkpoint: bytes, *, last: bool, best: bool) -> Network:
@@ -38,6 +38,15 @@ def stored_network(configuration: RunConfiguration, checkpoint: bytes, *, last: 
     if {name: tuple(weight.shape) for name, weight in weights.items()} != shapes:
         raise ValueError("it is a checkpoint of another network")
     found.load_state_dict(weights)
+    found.rnn.dropout = configuration.model.dropout
+    return found.eval()
+
+
+def untrained_network(configuration: RunConfiguration) -> Network:
+    """Return the network of one run as it was before its first step; the rest as :func:`stored_network`."""
+    found = network(replace(configuration, path="auto"))
+    weights = initial_weights([configuration], network(configuration))
+    found.load_state_dict({name: weight[0] for name, weight in weights.items()})
     found.rnn.dropout = configuration.model.dropout
     return found.eval()
 
