@@ -63,7 +63,7 @@ def test_what_was_told_apart_stays_so(edited):
 def test_a_baseline_with_several_versions_is_the_newest_and_told(edited):
     evidence = read(edited, baseline="leaky")
     assert (evidence.question.baseline, evidence.labels[0]) == ("leaky (2)", "leaky (2)")
-    assert evidence.selection.versions[-1] == "baseline=leaky is the newest of its versions, leaky (2)"
+    assert evidence.selection.versions[-1] == "baseline=leaky is the newest of its versions here, leaky (2)"
     assert read(edited, baseline="leaky (1)").question.baseline == "leaky (1)"
     with pytest.raises(UserError, match=r"unknown baseline 'leaky \(3\)'.*known are leaky \(1\), leaky \(2\), lstm"):
         read(edited, baseline="leaky (3)")
@@ -169,7 +169,7 @@ def test_terminal_and_page_tell_versions(edited, tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr().out
     first, second, *_ = printed.splitlines()
     assert first == "leaky (2) differs from leaky (1): h = 0.5*h + 0.5*z, before 0.9*h + 0.1*z"
-    assert second == "baseline=leaky is the newest of its versions, leaky (2)"
+    assert second == "baseline=leaky is the newest of its versions here, leaky (2)"
     page = (tmp_path / "report" / "index.html").read_text()
     assert "leaky (2) differs from leaky (1)" in page
     rows = list(csv.DictReader(io.StringIO((tmp_path / "report" / "runs.csv").read_text())))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from gatelab.store import provenance
-from gatelab.store.provenance import git_state
+from gatelab.store.provenance import COMMAND, git_state
 
 
 def git(folder, *words):
@@ -56,3 +56,9 @@ def test_runs_statistics_and_reports_do_not_import_torch():
     code = "import sys, gatelab.report, gatelab.store; gatelab.store.provenance(); print('torch' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert answer.stdout == "False\n"
+
+
+def test_a_worker_tells_the_command_that_it_works_for(monkeypatch):
+    words = ["scripts/train.py", "-m", "seed=range(3)"]
+    monkeypatch.setenv(COMMAND, json.dumps(words))
+    assert provenance()["command"] == words

@@ -77,7 +77,7 @@ def _meant(question: Question, told: ToldApart, labels: Sequence[str]) -> tuple[
     if question.baseline is not None:
         meant = told.named(question.baseline, labels)
         if meant != question.baseline:
-            lines.append(f"baseline={question.baseline} is the newest of its versions, {meant}")
+            lines.append(f"baseline={question.baseline} is the newest of its versions here, {meant}")
             question = replace(question, baseline=meant)
     _check_baseline(question, labels)
     return question, tuple(lines)
