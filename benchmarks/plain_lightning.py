@@ -1,4 +1,4 @@
-"""What the sweep is compared with: torch.nn.LSTM in a plain LightningModule, one run a Hydra job."""
+"""The reference of the sweep benchmark: torch.nn.LSTM in a plain LightningModule, one run per Hydra job."""
 
 import sys
 from typing import Any
@@ -43,7 +43,7 @@ class Steps(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 class Plain(LightningModule):
-    """An LSTM with a linear readout after the last step, as one writes it."""
+    """An LSTM with a linear readout after the last step."""
 
     def __init__(self, configuration: DictConfig) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def _tensors(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
 
 @hydra.main(version_base="1.3", config_path=None, config_name="plain")
 def main(configuration: DictConfig) -> float:
-    """Train one run with everything switched off that can be, and return its last validation score."""
+    """Train one run with all optional features off, and return its last validation score."""
     torch.set_num_threads(configuration.threads)
     torch.manual_seed(configuration.seed)
     task = Adding(length=configuration.length)

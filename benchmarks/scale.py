@@ -1,4 +1,4 @@
-"""How long a sweep of many points takes to plan, and what it takes in memory: `python benchmarks/scale.py`.
+"""Time and memory to plan a sweep of many points: `python benchmarks/scale.py`.
 
 Each grid is planned by scripts/train.py with ``plan_only=true``, and stopped as soon as the plan is printed, before any
 stack is tried. Seconds are those of the processor, so that other programs of the machine count less.
@@ -28,7 +28,7 @@ GRIDS = {
 
 
 def planned(words: list[str]) -> tuple[str, float, float, int]:
-    """Return the last line of a plan, wall and processor seconds until it stood there, and the peak in bytes."""
+    """Return the last line of a plan, wall and processor seconds until it was printed, and the peak in bytes."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(ROOT / "scripts" / "train.py"), "-m", "plan_only=true", "logger=none", *words]
         begun = time.monotonic()
@@ -43,7 +43,7 @@ def planned(words: list[str]) -> tuple[str, float, float, int]:
             assert process.stdout is not None
             line = next(line for line in process.stdout if "to be trained" in line or " points: " in line)
             wall = time.monotonic() - begun
-            if "to be trained" not in line:  # refused: it ends by itself
+            if "to be trained" not in line:  # refused: the process ends
                 _, _, used = os.wait4(process.pid, 0)
                 process.returncode = 0
                 return line.strip(), wall, used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss

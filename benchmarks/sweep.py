@@ -1,4 +1,4 @@
-"""Measures a sweep against what one would do without gatelab; `python benchmarks/sweep.py --help` says how."""
+"""Measures a sweep against the usual way without gatelab; see `python benchmarks/sweep.py --help`."""
 
 import importlib.util
 import json
@@ -23,14 +23,14 @@ from gatelab.store import Store
 
 HELP = """\
 Measure the 64-run sweep (lstm, hidden 64, adding with T = 100, batch 32, 8 seeds x 8 learning rates) and the costs
-around it. Needs a machine with nothing else to do; every measurement is made `repeats` times, its median is shown.
+around it. Needs an idle machine; every measurement is made `repeats` times, its median is shown.
 
     python benchmarks/sweep.py                                   all of it, with 500 steps: hours on two cores
     python benchmarks/sweep.py steps=5 repeats=1 runs=4          to see that it works
     python benchmarks/sweep.py only=fixed,memory,store
 
     steps=N      optimisation steps of a run (default 500)
-    runs=N       seeds, and learning rates, are at most so many each (default 8)
+    runs=N       most seeds, and most learning rates (default 8)
     repeats=N    measurements of each kind (default 3)
     only=NAME,…  of peak, basic, joblib, stacked, fixed, memory, store (default all; joblib needs
                  `pip install hydra-joblib-launcher==1.2.0`)
@@ -64,7 +64,7 @@ class Request:
 
 
 def benchmark(arguments: list[str]) -> int:
-    """Measure, and print each number as soon as it is there."""
+    """Measure, and print each number as soon as it is known."""
     if {"-h", "--help"} & set(arguments):
         print(HELP, end="")
         return 0
@@ -158,7 +158,7 @@ def fixed(request: Request) -> dict[str, float]:
 
 
 def memory(request: Request) -> dict[str, float]:
-    """Resident megabytes of the launcher over a sweep of trivial runs, by the share of runs that are through."""
+    """Resident megabytes of the launcher over a sweep of trivial runs, by the share of finished runs."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # small stacks, so that there are many of them
@@ -208,7 +208,7 @@ def _gatelab(words: list[str], folder: Path, *, sweep: bool = True) -> list[str]
 
 
 def _script(name: str) -> list[str]:
-    # Lightning's and torch's warnings are not what is measured
+    # hide the warnings of Lightning and torch
     return [sys.executable, "-W", "ignore", str(Path(__file__).with_name(name))]
 
 

@@ -25,19 +25,19 @@ METHODS = {
     "RNN": ("forward", "gates", "from_torch", "to_torch", "reset_parameters"),
     "Network": ("forward", "gates"),
 }
-"""The methods that are promised, of the classes that have others; of the rest all are."""
+"""The public methods of classes that also have internal ones; of all other classes every method is public."""
 
 HEAD = """\
-# The Python surface
+# The Python API
 
 <!-- written by scripts/api_page.py from the docstrings -->
 
-What the commands do, from Python and from a notebook: the same words, the same stores, the same errors.
-`import gatelab` has every name, and imports what a name needs when it is first used.
+The functions of the commands, for Python and notebooks: the same arguments, the same stores, the same errors.
+`import gatelab` has every name, and imports its module on first use.
 
-Nothing is printed, unless `progress=True` asks for a progress bar. No call ends the process. Whatever a call changes
-for the caller is as before when it returns: signal handlers, threads and random numbers of torch, an application of
-Hydra. Settings without effect are warnings. All examples run as tests. In them, `tiny` makes a run small:
+Nothing is printed, except a progress bar with `progress=True`. No call ends the process. When a call returns, the
+caller's signal handlers, threads and random numbers of torch, and Hydra application are restored. Settings without
+effect are warnings. All examples run as tests. In them, `tiny` makes a run small:
 
 {tiny}
 
@@ -45,13 +45,13 @@ Hydra. Settings without effect are warnings. All examples run as tests. In them,
 
 gatelab follows [semantic versioning](https://semver.org). These are public:
 
-- the names below (`gatelab.__all__`), with the methods and arguments that are shown here;
+- the names below (`gatelab.__all__`), with the methods and arguments shown here;
 - the keys and the files of `conf/`;
 - the files of a run's folder and their contents ([architecture.md](architecture.md)).
 
 A release that breaks one of these for a caller gets a new first number (before 1.0.0: a new second number), and the
 changelog says what to do. Additions break nothing: mappings may get new keys, results new fields. Everything else is
-internal, whatever its name, and may change in any release. A store of an earlier release can be read, or is refused
+internal and may change in any release. A store of an earlier release can be read, or is refused
 in one line.
 
 `gatelab.__version__` is the version, and so is `gatelab --version`.
@@ -68,11 +68,11 @@ TINY = (
     "logger=none",
 )
 MADE = ("RNN", "Network")
-"""The classes that a user makes by their names; functions make the others."""
+"""The classes that a user constructs; functions return the others."""
 
 
 def members(name: str) -> Iterator[tuple[str, Any]]:
-    """Yield the methods and properties of a public class that are promised, by name."""
+    """Yield the public methods and properties of a public class, by name."""
     kind = getattr(gatelab, name)
     wanted = METHODS.get(name)
     for member, content in vars(kind).items() if inspect.isclass(kind) else ():
@@ -82,7 +82,7 @@ def members(name: str) -> Iterator[tuple[str, Any]]:
 
 
 def documented(value: Any) -> Any:
-    """Return what has the docstring: of a package that can be called, the call."""
+    """Return the object with the docstring: of a callable package, its call."""
     return type(value).__call__ if isinstance(value, ModuleType) else value
 
 
@@ -110,7 +110,7 @@ def _entry(name: str, content: Any, level: str) -> str:
 
 
 def _signature(name: str, content: Any) -> str:
-    """Return the arguments as the source has them."""
+    """Return the arguments as in the source."""
     called = content.__func__ if isinstance(content, staticmethod) else content
     if inspect.isclass(called) and name.removeprefix("gatelab.") in MADE:
         called = called.__init__
@@ -129,7 +129,7 @@ def _signature(name: str, content: Any) -> str:
 
 
 def _fields(kind: Any) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a dataclass that says of each, on the line below it, what it is."""
+    """Yield the fields of a dataclass with the docstrings below them."""
     if not (dataclasses.is_dataclass(kind) and inspect.isclass(kind)) or "Attributes:" in (kind.__doc__ or ""):
         return
     (body,) = ast.parse(dedent(inspect.getsource(kind))).body
@@ -142,9 +142,9 @@ def _fields(kind: Any) -> Iterator[tuple[str, str]]:
 
 
 def _markdown(text: str) -> str:
-    """Return a docstring as Markdown: names as code, lists of arguments as they are, in a block."""
+    """Return a docstring as Markdown: names as code, lists of arguments unchanged, in a block."""
     text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text).replace("``", "`")
-    # where nothing but the example follows the first line
+    # if only the example follows the first line
     text = re.sub(r"(?<=\n\n)>>>.*?(?=\n\n|\Z)", lambda found: indent(found[0], "    "), text, flags=re.DOTALL)
     lines, listed = [], False
     for line in text.splitlines():

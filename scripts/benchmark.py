@@ -1,4 +1,4 @@
-"""Time every path beside torch.nn.LSTM and GRU: `python scripts/benchmark.py --help` says how."""
+"""Time every path beside torch.nn.LSTM and GRU: see `python scripts/benchmark.py --help`."""
 
 import sys
 from pathlib import Path

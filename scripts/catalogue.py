@@ -1,4 +1,4 @@
-"""List every variant, task and opening: `python scripts/catalogue.py --help` says how."""
+"""List every variant, task and opening: see `python scripts/catalogue.py --help`."""
 
 import sys
 

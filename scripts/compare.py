@@ -1,4 +1,4 @@
-"""Compare stored runs: `python scripts/compare.py --help` says how."""
+"""Compare stored runs: see `python scripts/compare.py --help`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Reproduce a paper's ablation: `python scripts/reproduce.py --help` says how."""
+"""Reproduce a paper's ablation: see `python scripts/reproduce.py --help`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What lies in a store, and mending it: `python scripts/store.py --help` says how."""
+"""Show and repair a store: see `python scripts/store.py --help`."""
 
 import sys
 

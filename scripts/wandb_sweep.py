@@ -1,4 +1,4 @@
-"""Write a Weights & Biases sweep: `python scripts/wandb_sweep.py --help` says how."""
+"""Write a Weights & Biases sweep: see `python scripts/wandb_sweep.py --help`."""
 
 import sys
 

@@ -83,7 +83,7 @@ def benchmark(arguments: list[str]) -> int:
 
 
 def _compiled() -> list[str]:
-    """Return the variants that the native path knows how to run."""
+    """Return the variants that the native path can run."""
     variants = map(load_variant, variant_files())
     return [each.name for each in variants if each.foreign is None and not program(each).row_functions]
 

@@ -1,4 +1,4 @@
-"""How many operations a core can do at most, measured: multiply-adds on registers alone."""
+"""The measured peak of a core: multiply-adds on registers only."""
 
 import ctypes
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Times of one layer, forward and forward + backward: everything once a round, so that noise hits all alike."""
+"""Times of one layer, forward and forward + backward: everything once per round, so that noise affects all equally."""
 
 import importlib.util
 import statistics
@@ -19,7 +19,7 @@ from gatelab.paths import PATHS, able
 __all__ = ["REFERENCES", "Shape", "timed"]
 
 REFERENCES: dict[str, Callable[[int, int], nn.Module]] = {"torch.nn.LSTM": nn.LSTM, "torch.nn.GRU": nn.GRU}
-"""What every time is divided by."""
+"""The references, by which every time is divided."""
 
 # the cells of the torchrecurrent library that are variants of ours, where it is installed
 _TORCHRECURRENT = {"peephole": "PeepholeLSTM", "mgu": "MGU", "janet": "JANET"}
@@ -53,7 +53,7 @@ def timed(
 
     Returns:
         A row for each (variant, path): median milliseconds, medians over the rounds of the ratio to each reference in
-        the same round, the share of the peak, and the memory kept for the way back, in bytes and in bytes a step.
+        the same round, the share of the peak, and the memory kept for the backward pass, in bytes and in bytes a step.
     """
     torch.set_num_threads(threads)
     x = torch.randn(shape.time, shape.batch, shape.inputs)
@@ -112,10 +112,10 @@ def _seconds(module: nn.Module, x: Tensor, *, backward: bool) -> float:
 
 
 def _share(name: str, path: str, shape: Shape, milliseconds: float, peak: float) -> float | None:
-    """Return the products' share of the peak: what they would take there, over what everything takes."""
+    """Return the products' share of the peak: their time at the peak over the total time."""
     if path not in [one.name for one in PATHS]:
         return None
-    # on the way back a product of the same size for the weights, and one without x for the states' adjoints
+    # in the backward pass a product of the same size for the weights, and one without x for the states' adjoints
     variant = load_variant(name)
     forwards = multiply_adds(variant, shape.inputs, shape.hidden)
     of_each_input = multiply_adds(variant, 2, shape.hidden) - multiply_adds(variant, 1, shape.hidden)
@@ -124,7 +124,7 @@ def _share(name: str, path: str, shape: Shape, milliseconds: float, peak: float)
 
 
 def _kept(module: nn.Module, x: Tensor) -> int:
-    """Return the bytes that a forward pass keeps for the way back, weights and input left out."""
+    """Return the bytes that a forward pass keeps for the backward pass, without weights and input."""
     ours = {tensor.untyped_storage().data_ptr() for tensor in (x, *module.parameters())}
     storages: dict[int, int] = {}
 

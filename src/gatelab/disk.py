@@ -1,7 +1,7 @@
-"""Writing files so that whoever reads them sees the old content or the new, never a part.
+"""Writing files so that a reader sees the old content or the new, never a part.
 
-What is promised is on the disk: the bytes before their name, the name before anybody is told. A write that cannot be
-whole raises; a full disk is never silent.
+Writes are durable: the bytes are flushed before the rename, and the rename before the call returns. An incomplete
+write raises; a full disk is never ignored.
 """
 
 import errno
@@ -33,9 +33,9 @@ FULL = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file would be larger than is allowed here",
 }
-"""Errors that say that there is no room -> in plain words."""
+"""Error numbers of a full disk -> message."""
 
-_PROBE = 2**16  # bytes that a folder must take
+_PROBE = 2**16  # bytes written to test a folder
 
 
 def because(error: OSError) -> str:
@@ -46,7 +46,7 @@ def because(error: OSError) -> str:
 
 @contextmanager
 def writing(what: object) -> Iterator[None]:
-    """Turn an OSError of the block into a UserError that says what cannot be written, and why."""
+    """Turn an OSError of the block into a UserError with the file and the reason."""
     try:
         yield
     except OSError as error:
@@ -70,15 +70,15 @@ def write_atomically(
     temporary file behind, a kill may leave one whose name starts with a dot and ends with ``.tmp``.
 
     Args:
-        durable: False leaves it to the system when the bytes reach the disk; for what nothing relies on.
-        names: False leaves out the names in the folder, where another file is written into it right after.
-        guard: called right before the new content takes its place; what it raises leaves the old content there.
-        aside: where the previous content is put, if there is any, in the same folder. A kill in between leaves it
-            there and nothing at ``path``.
-        mode: of the file, less what the user's mask takes away.
-        passing: told each moment at which a process may die, such as ``after fsync``.
+        durable: False does not flush to the disk; for files that nothing relies on.
+        names: False does not flush the folder; if another file is written into it right after.
+        guard: called right before the rename; if it raises, the old content stays.
+        aside: a path in the same folder to which previous content is moved. A kill in between leaves it there and
+            nothing at ``path``.
+        mode: of the file, reduced by the user's umask.
+        passing: called at each point at which a process may die, such as ``after fsync``.
     """
-    # The name is unique so that two writers never share a temporary file; it lies in the same folder because a
+    # The name is unique so that two writers never share a temporary file; it is in the same folder because a
     # rename is atomic only within one file system. os.open and not tempfile: the file gets the user's usual mode.
     temporary = temporary_path(path)
     passing("before write")
@@ -90,7 +90,7 @@ def write_atomically(
             if durable:
                 os.fsync(descriptor)
         finally:
-            # a network file system may say only now that there is no room
+            # a network file system may report a full disk only now
             os.close(descriptor)
         passing("after fsync")
         if guard is not None:
@@ -109,7 +109,7 @@ def write_atomically(
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Make a file with its content, on the disk. FileExistsError if it is there; an OSError leaves none behind."""
+    """Make a file with its content, on the disk. FileExistsError if it exists; after an OSError there is no file."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         try:
@@ -125,8 +125,8 @@ def write_new(path: Path, data: bytes) -> None:
 def append_whole(descriptor: int, data: bytes) -> None:
     """Append to a file that is open for appending: all of ``data``, or nothing and an OSError.
 
-    What a failed write has left is cut off again. Where that fails too, the error has a note, and the file ends with a
-    part of ``data``.
+    The part of a failed write is cut off again. If that fails too, the error has a note, and the file ends with a part
+    of ``data``.
     """
     before = os.fstat(descriptor).st_size
     try:
@@ -140,7 +140,7 @@ def append_whole(descriptor: int, data: bytes) -> None:
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    """Write all of it. The system may take a part and say nothing: only the next attempt says why."""
+    """Write all of it. The system may write only a part without an error: only the next attempt raises it."""
     rest = memoryview(data)
     while rest:
         written = os.write(descriptor, rest)
@@ -150,18 +150,18 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def temporary_path(path: Path) -> Path:
-    """Return a name beside ``path`` that nobody else uses."""
+    """Return a unique name beside ``path``."""
     return path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex}.tmp")
 
 
 def remove_leftovers(folder: Path, name: str = "*") -> None:
-    """Remove the temporary files in a folder, or those of one name; nobody else may be writing them."""
+    """Remove the temporary files in a folder, or those of one name; no other process may be writing them."""
     for path in folder.glob(f".{name}.*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:
-    """Make a folder, durably, with those above it, unless it is there. Raises UserError if it cannot be made."""
+    """Make a folder, durably, with its parents, unless it exists. Raises UserError if it cannot be made."""
     try:
         new = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(mode, parents=True, exist_ok=True)
@@ -172,11 +172,11 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
 
 
 def check_place(folder: Path, named: str) -> None:
-    """Refuse a folder that cannot be made or written into; nothing is left in it.
+    """Refuse a folder that cannot be made or written into; leaves no file in it.
 
     Args:
-        folder: need not be there.
-        named: what the user called it, such as ``runs_dir=runs/``.
+        folder: may not exist yet.
+        named: the user's name for it, such as ``runs_dir=runs/``.
 
     Raises:
         UserError: it is a file, or the system refuses a small file in it.
@@ -197,14 +197,14 @@ def check_place(folder: Path, named: str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: a rename is not on the disk before that."""
+    """Flush the names in a folder: only then is a rename on the disk."""
     if os.name != "posix":  # elsewhere a folder cannot be opened
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that cannot do that for folders
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system without fsync for folders
             raise
     finally:
         os.close(descriptor)

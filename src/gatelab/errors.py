@@ -1,4 +1,4 @@
-"""The one kind of error that a user can cause, the nearest known name to suggest, and text made fit for a line."""
+"""The error class for users, suggestions of the nearest known name, and text shortened to one line."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -11,7 +11,7 @@ _COMPARED = 5  # names that share many letters with one
 
 
 class UserError(Exception):
-    """Something the user wrote is wrong.
+    """An error that the user can correct.
 
         >>> try:
         ...     gatelab.variant("cfig")
@@ -22,8 +22,8 @@ class UserError(Exception):
     The message is one line that names the thing, its value and what is allowed. (An error in an equation adds
     the equation and a caret below that line.) Commands print it on stderr and exit with status 2.
 
-    What a file or a name holds ends up in messages: a message has no control characters, and its lines are cut in
-    the middle where they are longer than 600 characters.
+    Messages quote files and names: control characters are escaped, and lines longer than 600 characters are cut in
+    the middle.
     """
 
     def __init__(self, message: object) -> None:
@@ -33,7 +33,7 @@ class UserError(Exception):
 
 
 class SharedError(UserError):
-    """A UserError that every run of a stack has alike, such as a path that none of them can take."""
+    """A UserError of all runs of a stack, such as a path that cannot run them."""
 
 
 def one_line(text: object, longest: int = 80) -> str:
@@ -49,7 +49,7 @@ def one_line(text: object, longest: int = 80) -> str:
 
 
 def kind_and_words(error: BaseException) -> str:
-    """Return an error of somebody else's code on one line: ``ValueError: what it says``."""
+    """Return an error of other code on one line: ``ValueError: message``."""
     words = " ".join(str(error).split())
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 

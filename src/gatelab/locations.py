@@ -1,4 +1,4 @@
-"""Where conf/ and experiments/ lie, and how a command is called: in a checkout, and installed from a wheel."""
+"""The paths of conf/ and experiments/, and how a command is called: in a checkout or from a wheel."""
 
 import shlex
 from pathlib import Path

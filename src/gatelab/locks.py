@@ -1,8 +1,8 @@
-"""Locks on files, between processes of one machine; the system takes them from a process that ends, however it ends.
+"""Locks on files, between processes of one machine; the system releases them when a process ends, also after a kill.
 
-The claim on a run is something else (``store/lease``). Machines that share a disk share a store, and there such locks
-cannot be relied on. A claim ends when its owner, perhaps on another machine, no longer renews it; and its number keeps
-a process that lost it from writing.
+The claim on a run is different (``store/lease``): several machines can share a store, and these locks are unreliable on
+a shared disk. A claim ends when its owner, perhaps on another machine, no longer renews it; its number prevents a
+process that lost it from writing.
 """
 
 import fcntl
@@ -15,7 +15,7 @@ _POLL = 0.05  # seconds between two tries
 
 
 def take_lock(file: int | IO[Any], seconds: float = 0.0) -> bool:
-    """Lock an open file until it is closed; wait so many seconds for another process. Return whether it is locked.
+    """Lock an open file until it is closed; wait this many seconds for another process. Return whether it is locked.
 
     Raises:
         OSError: a file system without locks.

@@ -1,13 +1,13 @@
-"""Classes from outside gatelab, such as a task of your own: imported only where the user has asked for it.
+"""Classes from outside gatelab, such as your own task: imported only with the user's permission.
 
 A file names a class as ``my_package.module:MyTask``. Files are data: a name in a store, in an experiment or in a folder
-of ``--config-dir`` imports nothing by itself. The permission is given in one of three ways:
+of ``--config-dir`` alone imports nothing. The permission is given in one of three ways:
 
 - on the command line: ``allow_import=my_package``, for the package and everything below it;
 - in Python: :func:`gatelab.permission.allow`;
 - by installing a distribution with an entry point in the group ``gatelab.tasks`` or ``gatelab.openings``.
 
-No file can give it.
+A file cannot give it.
 """
 
 import hashlib
@@ -44,11 +44,11 @@ class NotAllowedError(UserError):
 
 
 class Named(BaseModel):
-    """A section of a configuration whose ``name`` says its class; the class may come from outside gatelab.
+    """A section of a configuration whose ``name`` is its class; the class may come from outside gatelab.
 
-    A class from outside has ``code`` in its mapping, beside its fields, so that the identity of a run tells versions of
-    it apart: a hash of the source of the modules in which the class and its bases outside gatelab are defined, or, if
-    the class has it, its attribute ``version``. What these modules import is not covered.
+    A class from outside has ``code`` in its mapping, beside its fields, so that the identity of a run
+    distinguishes its versions: a hash of the source of the modules in which the class and its bases outside gatelab are
+    defined, or, if the class has it, its attribute ``version``. What these modules import is not covered.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -57,7 +57,7 @@ class Named(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
-        """Give a class from outside a name of its own, also where it builds on a class of ours, whose name is fixed."""
+        """Give a class from outside its own name, also if it builds on one of our classes, whose name is fixed."""
         super().__pydantic_init_subclass__(**options)
         field = cls.model_fields["name"]
         if not _is_ours(cls) and field.annotation is not str:
@@ -67,7 +67,7 @@ class Named(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _of_this_code(cls, data: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
-        """Fill in the name of a class from outside, and refuse a mapping that was written by another version of it."""
+        """Fill in the name of a class from outside, and refuse a mapping written by another version of it."""
         if _is_ours(cls) or not isinstance(data, Mapping):
             return handler(data)
         fields = {"name": f"{cls.__module__}:{cls.__qualname__}", **data}
@@ -83,17 +83,17 @@ class Named(BaseModel):
 
 
 def outside_class(name: str, noun: str, parent: type, key: str) -> Any | None:
-    """Return the class from outside gatelab that a name stands for; None if it is no such name.
+    """Return the class from outside gatelab with a name; None if it is no such name.
 
     Args:
         name: ``my_package.module:MyTask``, or that of an entry point.
         noun: "task" or "opening".
         parent: what the class must be derived from.
-        key: what errors call the place of the name: ``task.name``.
+        key: the place of the name in errors: ``task.name``.
 
     Raises:
         NotAllowedError: the user has not allowed it.
-        UserError: the module or the class is not there, fails, or is of another kind.
+        UserError: the module or the class is missing, fails, or is of another kind.
     """
     points = _entry_points(f"gatelab.{noun}s", key)
     reference = points.get(name, name)
@@ -106,7 +106,7 @@ def outside_class(name: str, noun: str, parent: type, key: str) -> Any | None:
     module = parts["module"]
     top = module.partition(".")[0]
     if top == _OURS or top == "__main__":
-        raise UserError(f"{where}: must be a class of a package of your own, not of {top}")
+        raise UserError(f"{where}: must be a class of your own package, not of {top}")
     if reference not in points.values() and not is_allowed(module):
         raise NotAllowedError(f"{where}: a file alone imports nothing; to allow it, add {KEY}={top} to the command")
     return _checked(_imported(module, parts["name"], where), parent, noun, where)
@@ -150,7 +150,7 @@ def _told(error: BaseException) -> str:
 
 
 def _checked(found: object, parent: type, noun: str, where: str) -> type[Named]:
-    """Refuse what is no class of the kind, what lacks parts, and what would take fields that nobody has declared."""
+    """Refuse other objects, classes that lack parts, and classes that would accept undeclared fields."""
     base = f"{parent.__module__.rpartition('.')[0]}.{parent.__name__}"
     if not isinstance(found, type) or not issubclass(found, Named) or not issubclass(found, parent):
         raise UserError(f"{where}: is no {noun}; must be a class derived from {base}")
@@ -166,7 +166,7 @@ def _checked(found: object, parent: type, noun: str, where: str) -> type[Named]:
 
 @lru_cache(maxsize=256)
 def code(kind: type[Named]) -> str:
-    """Return what tells versions of a class from outside apart: its ``version``, or a hash of its source.
+    """Return the code version of a class from outside: its ``version``, or a hash of its source.
 
     Raises:
         UserError: it has neither.
@@ -183,7 +183,7 @@ def code(kind: type[Named]) -> str:
         except (OSError, TypeError, KeyError):
             raise UserError(
                 f"{kind.__module__}:{kind.__qualname__}: the source of {module} cannot be read; the class needs an "
-                "attribute `version`, which tells its versions apart"
+                "attribute `version`"
             ) from None
     return digest.hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""The packages whose classes files may name: the user says so on the command line or in Python, never in a file."""
+"""The packages whose classes files may name: permitted on the command line or in Python, never in a file."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ from gatelab.errors import UserError, one_line
 __all__ = ["KEY", "allow", "allowed", "allowing", "allowing_words", "is_allowed", "permitted"]
 
 KEY = "allow_import"
-"""The word of the command line: ``allow_import=my_package``, or several with commas."""
+"""The argument of the command line: ``allow_import=my_package``, or several with commas."""
 
 _PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _OURS = "gatelab"
@@ -20,14 +20,14 @@ def allow(*packages: str) -> None:
     """Allow classes of some packages to be imported, in this process from now on.
 
     Raises:
-        UserError: what is no name of a package, or gatelab itself.
+        UserError: an invalid name of a package, or gatelab itself.
     """
     global _allowed
     for package in packages:
         if not _PACKAGE.fullmatch(package):
             raise UserError(f"{KEY}={one_line(package)}: must be the name of a package, such as my_package")
         if package.partition(".")[0] == _OURS:
-            raise UserError(f"{KEY}={package}: gatelab itself needs no permission; must be a package of your own")
+            raise UserError(f"{KEY}={package}: gatelab itself needs no permission; must be your own package")
     _allowed = tuple(dict.fromkeys((*_allowed, *packages)))
 
 
@@ -42,13 +42,13 @@ def allowing_words() -> list[str]:
 
 
 def is_allowed(module: str) -> bool:
-    """Say whether a module is one of the allowed packages, or lies in one."""
+    """Return whether a module is one of the allowed packages, or in one."""
     return any(module == one or module.startswith(f"{one}.") for one in _allowed)
 
 
 @contextmanager
 def allowing(packages: Iterable[str]) -> Iterator[None]:
-    """Allow classes of some packages to be imported, as long as the context lasts. Raises as :func:`allow`."""
+    """Allow classes of some packages to be imported, during the context. Raises as :func:`allow`."""
     global _allowed
     before = _allowed
     try:
@@ -60,9 +60,9 @@ def allowing(packages: Iterable[str]) -> Iterator[None]:
 
 @contextmanager
 def permitted(words: Sequence[str]) -> Iterator[list[str]]:
-    """Take ``allow_import=…`` out of the words of a command, and let it hold as long as the context lasts.
+    """Remove ``allow_import=…`` from the arguments of a command, and apply it during the context.
 
-    Gives the other words. Raises as :func:`allow`.
+    Yields the other arguments. Raises as :func:`allow`.
     """
     packages = [word.removeprefix(f"{KEY}=") for word in words if word.startswith(f"{KEY}=")]
     with allowing(package for several in packages for package in several.strip("[]").split(",")):

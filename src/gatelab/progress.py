@@ -1,4 +1,4 @@
-"""How training shows that it goes on: bars on a terminal; in a log file one line at the start, then one a minute."""
+"""The display of progress: bars on a terminal; in a log file one line at the start, then one a minute."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ _EVERY = 60.0  # seconds
 
 
 class Minutes:
-    """Prints a line on stderr now and then, after the time of day: ``12:03 412 of 10,000 runs finished``.
+    """Prints a line with the time of day on stderr, once a minute: ``12:03 412 of 10,000 runs finished``.
 
     Args:
         clock: seconds since the epoch.
@@ -27,7 +27,7 @@ class Minutes:
         self._next: float | None = None
 
     def tell(self, sentence: Callable[[], str], *, last: bool = False) -> None:
-        """Print what the sentence says if a line is due: the first, the ``last``, and one a minute."""
+        """Print the sentence if a line is due: the first, the ``last``, and one a minute."""
         now = self.clock()
         if not last and self._next is not None and now < self._next:
             return
@@ -37,7 +37,7 @@ class Minutes:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as a person says it: ``40 s``, ``12 min``, ``3.5 h``."""
+    """Return a time for people: ``40 s``, ``12 min``, ``3.5 h``."""
     if seconds < 100:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,8 +1,8 @@
-"""Signals that ask for an end: Ctrl-C, SIGTERM, a terminal that has been closed. Each is answered within a second.
+"""Signals that request an end: Ctrl-C, SIGTERM, a closed terminal (SIGHUP). Each gets a response within a second.
 
-Python calls a handler between two of its own instructions, so that a signal which arrives in a long step of compiled
-code is heard at the step's end. The C handler underneath writes the signal's number into a pipe at once, though, and a
-thread that reads the pipe says that it was heard.
+Python calls a handler between two of its instructions, so a signal during a long call of compiled code is handled only
+after the call. But the C handler below it writes the signal's number into a pipe at once, and a thread that reads the
+pipe prints a line.
 """
 
 import os
@@ -17,13 +17,13 @@ from types import FrameType
 
 __all__ = ["Ended", "answer", "ending", "heard", "watched"]
 
-_GRACE = 0.4  # seconds in which whoever is interrupted may answer by itself
-_LOST = 3.0  # seconds after which a signal that has not ended anything is raised once more
-_LAST_GRACE = 2.0  # seconds from the second Ctrl-C to the end of a process that does not hear it
+_GRACE = 0.4  # seconds for the interrupted code to respond itself
+_LOST = 3.0  # seconds after which a signal without effect is raised again
+_LAST_GRACE = 2.0  # seconds from the second Ctrl-C to the end of a process that does not respond
 
 
 class Ended(KeyboardInterrupt):
-    """A signal has asked for an end; so has Ctrl-C, as whose kind it is treated.
+    """A signal has requested an end; handled like Ctrl-C.
 
     Args:
         number: of the signal.
@@ -35,7 +35,7 @@ class Ended(KeyboardInterrupt):
 
 
 def ending() -> tuple[int, ...]:
-    """Return the signals that ask for an end, without SIGHUP where it is ignored, as under nohup."""
+    """Return the signals that request an end, without SIGHUP if it is ignored, as under nohup."""
     numbers = [signal.SIGINT, signal.SIGTERM]
     hangup = getattr(signal, "SIGHUP", None)
     if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
@@ -44,7 +44,7 @@ def ending() -> tuple[int, ...]:
 
 
 def heard(number: int) -> None:
-    """Note that a signal has come to a handler. A terminal that has gone is not written to any more."""
+    """Note that a handler has received a signal. A closed terminal is no longer written to."""
     if number == getattr(signal, "SIGHUP", None):
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in _watch.terminals:
@@ -53,20 +53,19 @@ def heard(number: int) -> None:
 
 
 def answer(sentence: str) -> None:
-    """Print a line on stderr from within a handler, which may have interrupted a print."""
+    """Print a line on stderr from a handler, which may have interrupted a print."""
     _watch.answered = True
-    if _watch.said:  # in other words, while the signal had to wait
+    if _watch.said:  # a similar line was printed while the signal had to wait
         return
-    with suppress(OSError):  # the terminal may have gone
+    with suppress(OSError):  # the terminal may be closed
         os.write(2, f"\n{sentence}\n".encode())
 
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """For the time of a block, raise Ended for SIGTERM and SIGHUP, and say so where a signal has to wait.
+    """During a block, raise Ended for SIGTERM and SIGHUP, and print a line if a signal has to wait.
 
-    A second Ctrl-C ends the process even if it never comes back from compiled code. In a thread other than the main one
-    nothing is changed.
+    A second Ctrl-C ends the process even if compiled code never returns. Has no effect outside the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -89,7 +88,7 @@ def watched() -> Iterator[None]:
         listener.join()
         os.close(reader)
         for number, handler in before.items():
-            if handler is not None:  # None: not set from Python, and it cannot be given back
+            if handler is not None:  # None: not set from Python, and cannot be restored
                 signal.signal(number, handler)
 
 
@@ -102,14 +101,14 @@ class _Watch:
 _watch = _Watch()
 
 
-def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signature of a handler
     heard(number)
     _watch.answered = True
     raise Ended(number)
 
 
 def _listen(reader: int, numbers: set[int]) -> None:
-    """Read the numbers of signals until the pipe is closed, and do what is due some time after each."""
+    """Read the numbers of signals until the pipe is closed, and run the delayed actions of each."""
     due: list[tuple[float, Callable[[], None]]] = []
     asked = again = 0
 
@@ -120,7 +119,7 @@ def _listen(reader: int, numbers: set[int]) -> None:
 
     def ask_again(number: int) -> None:
         nonlocal again
-        # an exception that is raised between any two instructions is lost where it meets a finaliser or a callback
+        # an exception raised between two instructions is lost if it occurs in a finaliser or a callback
         if signal.getsignal(number) is _raise:
             again += 1
             signal.pthread_kill(threading.main_thread().ident or 0, number)

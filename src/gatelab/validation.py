@@ -1,4 +1,4 @@
-"""A mapping checked against a pydantic model; what is wrong with it, in one line that names the key."""
+"""Checks a mapping against a pydantic model; errors are one line that names the key."""
 
 from collections.abc import Callable, Mapping
 from types import UnionType
@@ -43,7 +43,7 @@ _RULES: dict[str, Callable[[Mapping[str, Any]], str]] = {
 def check(model_class: type[Model], mapping: Mapping[str, object], where: str) -> Model:
     """Return the instance of a model that a mapping describes.
 
-    ``where`` is the path of the mapping in the user's configuration, such as ``"task"``; an empty string stands for
+    ``where`` is the path of the mapping in the user's configuration, such as ``"task"``; an empty string means
     its top. Raises :class:`UserError` with one line that names each wrong key with its value and what is allowed:
     ``task.length=-3: must be at least 2``.
     """
@@ -57,7 +57,7 @@ def check(model_class: type[Model], mapping: Mapping[str, object], where: str) -
 
 
 def _sentence(model_class: type[BaseModel], detail: ErrorDetails, where: str) -> str:
-    """Say what one of pydantic's errors means for the person who wrote the key."""
+    """Turn an error of pydantic into a message for the user."""
     location, kind = detail["loc"], detail["type"]
     limits = detail.get("ctx", {})
     key = _join(where, location)
@@ -74,7 +74,7 @@ def _sentence(model_class: type[BaseModel], detail: ErrorDetails, where: str) ->
         rule = _RULES[kind](limits)
     else:
         rule = detail["msg"].replace("\n", " ")
-    # A rule on several fields names them itself; the whole mapping would only repeat what the user wrote.
+    # A rule on several fields names them; the whole mapping would only repeat the user's input.
     if isinstance(detail["input"], Mapping | BaseModel) and kind == "value_error":
         return f"{key}: {rule}" if key else rule
     return f"{key}={_shown(detail['input'])}: {rule}"

@@ -165,7 +165,7 @@ def test_a_damaged_run_says_which_file(stored):
     with (run.folder / "metrics.jsonl").open("a") as file:
         file.write("\n")
     found = gatelab.runs("runs/")[0]
-    wrong = f"{run.folder / 'metrics.jsonl'}: damaged: not what was written when the run finished"
+    wrong = f"{run.folder / 'metrics.jsonl'}: damaged: changed since the run finished"
     assert found.status == "damaged"
     for ask in (lambda: found.result, found.history, found.network, lambda: found.provenance, found.score):
         with pytest.raises(gatelab.UserError) as refused:
@@ -185,7 +185,7 @@ def test_a_damaged_checkpoint_is_not_loaded(stored):
     path.write_bytes(data)
     with pytest.raises(gatelab.UserError) as refused:
         run.network()
-    assert str(refused.value) == f"{path}: damaged: not what was written when the run finished"
+    assert str(refused.value) == f"{path}: damaged: changed since the run finished"
 
 
 def test_a_damaged_run_is_trained_again(stored):

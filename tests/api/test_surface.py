@@ -27,7 +27,7 @@ def asked(program: str) -> object:
 
 
 def test_the_public_names_are_these():
-    # whoever changes this list changes a promise: CONTRIBUTING.md says what that takes
+    # this list is public: CONTRIBUTING.md explains how to change it
     assert gatelab.__all__ == PUBLIC
     assert dir(gatelab) == sorted(PUBLIC)
 

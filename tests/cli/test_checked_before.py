@@ -134,7 +134,7 @@ def test_a_stack_that_is_larger_than_the_memory_names_its_runs(refused, monkeypa
 def test_a_sequence_that_is_larger_than_the_memory(refused):
     # numbered in floats of 4 bytes, two inputs a step: 8 TB, which no allocation is given
     line = refused("task.length=1000000000000")
-    assert line.startswith("task=adding: one sequence of it is larger than the memory there is: ")
+    assert line.startswith("task=adding: one sequence of it is larger than the free memory: ")
 
 
 def test_the_limit_on_memory_is_gone_after_the_look(refused):
@@ -165,7 +165,7 @@ def test_the_largest_runs_are_looked_at_first_and_the_rest_is_told(tmp_path, mon
     feasibility.check_feasible(runs, ExecutorOptions(executor="inline"))
     assert set(asked) == {8}
     assert capsys.readouterr().err == (
-        "note: not looked at, for it takes too long: the memory for 2 of 3 kinds of runs, the smaller ones\n"
+        "note: not checked, because it takes too long: the memory for 2 of 3 kinds of runs, the smaller ones\n"
     )
 
 

@@ -30,7 +30,7 @@ def test_a_single_run(notes, tmp_path):
     assert notes(*ONE) == [finished]
     assert notes(*ONE, "logger=csv", "path=native", "threads=2", "stack.size=1") == [
         f"{finished}, and nothing was done for path=native (it took loop), threads=2, stack.size=1, logger=csv; "
-        "another runs_dir trains anew"
+        "another runs_dir trains again"
     ]
     # what was taken is what was asked for, or any would do
     assert notes(*ONE, "path=auto", "logger.wandb.mode=disabled", "logger=wandb") == [finished]
@@ -43,11 +43,11 @@ def test_a_sweep_is_told_once_with_counts(notes):
     assert notes(*SWEEP, "seed=1,2,3") == []
     assert notes(*SWEEP, "seed=range(1,6)", "logger=csv") == [
         "3 of 5 runs are finished and were not trained again, and nothing was done for logger=csv (3 runs); another "
-        "runs_dir trains anew"
+        "runs_dir trains again"
     ]
     assert notes(*SWEEP, "seed=range(1,6)", "logger=csv") == [
         "all 5 runs are finished: nothing was trained, and nothing was done for logger=csv (3 runs); another runs_dir "
-        "trains anew"
+        "trains again"
     ]
 
 
@@ -55,4 +55,4 @@ def test_options_of_a_logger_that_it_had(notes):
     wandb = [*ONE, "logger=wandb"]
     notes(*wandb)
     (line,) = notes(*wandb, "logger.wandb.project=other")
-    assert line.endswith("nothing was done for logger.wandb.project=other; another runs_dir trains anew")
+    assert line.endswith("nothing was done for logger.wandb.project=other; another runs_dir trains again")

@@ -60,14 +60,14 @@ def test_a_store_in_which_everything_has_happened(runs, capsys):
         printed
         == f"""\
 {runs[0].runs_dir}: 5 runs
-  finished        3  1 of them without a seal, from before there were seals
-  unfinished      1  the command that began them goes on
+  finished        3  1 of them without a seal, older than seals
+  unfinished      1  the command that began them continues them
   claimed         1
     {runs[4].identity}  process 17 on elsewhere since 2026-11-28T18:05:00+00:00
   failed          1  failed.json says why
     {runs[4].identity}
   damaged         1  retrain=damaged trains it again
-    {first}: damaged: not what was written when the run finished
+    {first}: damaged: changed since the run finished
   leftovers       2  free=all removes them
     {folder(runs[3])}/checkpoint/.last.pt.1.2.tmp
     {folder(runs[3])}/claim-000003.json
@@ -76,9 +76,9 @@ def test_a_store_in_which_everything_has_happened(runs, capsys):
     status, printed = said(capsys, runs[0], "check=true")
     assert status == 1
     assert "  damaged         2  retrain=damaged trains them again\n" in printed
-    assert f"    {folder(runs[1])}/checkpoint/best.pt: damaged: not what was written when the run finished\n" in printed
+    assert f"    {folder(runs[1])}/checkpoint/best.pt: damaged: changed since the run finished\n" in printed
     assert "studies: 0 whole, 0 damaged (those in a database are not checked)\n" in printed
-    assert printed.endswith("compiled code: none is kept\n")
+    assert printed.endswith("compiled code: none\n")
 
 
 def test_a_whole_store_is_checked(runs, capsys):
@@ -128,7 +128,10 @@ def test_claims_are_freed(runs, capsys):
     take_claim(folder(runs[4]), owner=ELSEWHERE)
     line = f"{runs[4].identity}: was claimed by process 17 on elsewhere since 2026-11-28T18:05:00+00:00; it is free\n"
     assert said(capsys, runs[4], f"free={runs[4].identity}") == (0, line)
-    assert said(capsys, runs[4], f"free={runs[4].identity}") == (0, f"{runs[4].identity}: nobody had it; it is free\n")
+    assert said(capsys, runs[4], f"free={runs[4].identity}") == (
+        0,
+        f"{runs[4].identity}: there was no claim; it is free\n",
+    )
     take_claim(folder(runs[4]), owner=ELSEWHERE)
     (folder(runs[3]) / "claim-000003.json").write_text("")
     assert said(capsys, runs[4], "free=all") == (0, f"{line}1 claims freed, 0 kept, 1 leftovers removed\n")
@@ -213,7 +216,7 @@ def test_nobody_waits_for_a_pipe_in_the_place_of_provenance_or_a_study(runs, cap
     (folder(runs[0]) / "provenance.json").unlink()
     os.mkfifo(folder(runs[0]) / "provenance.json")
     assert store([f"runs={runs[0].runs_dir}", f"retrain={runs[0].identity}"]) == 1
-    assert "it was begun by: a command that nobody knows any more\n" in capsys.readouterr().err
+    assert "it was begun by: an unknown command\n" in capsys.readouterr().err
     studies = Store(runs[0].runs_dir).runs_dir / "studies"
     studies.mkdir()
     os.mkfifo(studies / "rates.journal")

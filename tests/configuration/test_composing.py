@@ -1,4 +1,4 @@
-"""conf/ composed: its defaults, every file of every group, and what becomes of it when it is fed back."""
+"""conf/ composed: its defaults, every file of every group, and composing a stored configuration again."""
 
 import pytest
 

@@ -82,7 +82,7 @@ def test_experiments_without_a_sweep_can_be_swept(points):
     assert points("-m", "+experiment=plain,bare") == [(1e-3, 0, 3)] * 2
 
 
-SEVERAL = "brings a sweep of its own, which counts only where it is the one experiment of a command"
+SEVERAL = "has its own sweep, which counts only if it is the only experiment of a command"
 REFUSED = {
     "+experiment=rates": "optimizer.lr=1e-2,1e-3 seed=range(3): the experiment brings a sweep, which needs -m",
     "+experiment=above": "the experiment brings a sweep, which needs -m",

@@ -1,4 +1,4 @@
-"""Whatever a user's file says changes its own section or is refused in one line. GATELAB_FUZZED=10000 tries more."""
+"""Any content of a user file changes only its own section or is refused. GATELAB_FUZZED=10000: more tries."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""A variant is found by its name, whatever folder it lies in; factors need no plus sign."""
+"""A variant is found by its name, in any folder; factors need no plus sign."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Settings that cannot work are refused, and those without effect are told, once for a sweep."""
+"""Settings that cannot work are refused, and those without effect are reported, once per sweep."""
 
 from functools import cache
 
@@ -26,7 +26,7 @@ REFUSED = {
     "optimizer=adamw optimizer.lr=0.1 optimizer.weight_decay=10": "optimizer.weight_decay=10: must be below 10, one "
     "over optimizer.lr; every step would take all of each weight away, or more",
     "schedule.warmup_steps=11 training.max_steps=10": "schedule.warmup_steps=11: must be at most "
-    "training.max_steps=10; the learning rate would never come to optimizer.lr",
+    "training.max_steps=10; the learning rate would never reach optimizer.lr",
     "task=digits training.stop_at=2": "training.stop_at=2: must be at most 1, the best accuracy that task 'digits' "
     "has; none is above it",
     "task=adding training.stop_at=-1": "training.stop_at=-1: must be at least 0, the best mean squared error that task "

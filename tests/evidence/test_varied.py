@@ -1,4 +1,4 @@
-"""Runs that differ in more than variant and seed are told apart."""
+"""Runs that differ in more than variant and seed are distinguished."""
 
 from dataclasses import replace
 

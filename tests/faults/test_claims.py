@@ -1,4 +1,4 @@
-"""Of all the processes that want a run, one trains it; one that was paused for too long writes no more."""
+"""Only one process trains a run; one that was paused for too long stops writing."""
 
 import json
 import os
@@ -297,7 +297,7 @@ def test_a_claim_of_a_clock_that_was_ahead_is_watched_for_a_lease(folder, monkey
     assert take_claim(folder, clock=clock) is None
     watch.now += 61
     assert lease.standing_owner(folder, clock) is None
-    # nobody else has to watch as long
+    # no other process has to observe it as long
     monkeypatch.setattr(lease, "_watched", {})
     assert take_claim(folder, clock=clock).token == 2
 
@@ -419,7 +419,7 @@ def test_a_run_that_is_taken_over_in_the_middle_is_dropped_in_one_line(tmp_path,
 
     def overtaken(record, step, split, numbers):
         if record.identity == runs[0].identity and step == 6 and not taken:
-            # by a clock that is ahead, the lease of whoever trains is over
+            # by a clock that is ahead, the lease of the training process is over
             taken.append(store.claim(record.identity, clock=lambda: 1e12))
         append(record, step, split, numbers)
 

@@ -1,4 +1,4 @@
-"""One bad run of twelve: the eleven others finish, whatever it does to its process, and whoever trains it."""
+"""One bad run of twelve: the other eleven finish, for every kind of failure and every executor."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""A folder, a pipe, a socket or a link to nothing where a file of a run belongs: told by name; the other runs go on."""
+"""A folder, a pipe, a socket or a broken link in place of a run's file: reported by name; the other runs continue."""
 
 import os
 import shutil
@@ -78,7 +78,7 @@ def test_what_is_no_file_is_named_and_the_other_runs_go_on(trained, tmp_path, na
     put(folder / name, kind)
     first, second = execute(runs)
     assert isinstance(second, Result)
-    if finished and name not in (RESULT, *SEALED[:3]):  # which nobody has looked at
+    if finished and name not in (RESULT, *SEALED[:3]):  # which was not checked
         assert isinstance(first, Result)
         return
     assert isinstance(first, Failure)

@@ -58,7 +58,7 @@ def test_a_task_of_whoever_may_not_have_a_key_that_the_store_takes_for_science()
         path: Annotated[str, keys.Key(science=False)] = ""
         cache: Annotated[str, keys.Key(science=False)] = ""
 
-    with pytest.raises(TypeError, match=r"^Mine\.cache: a key that is no science must be one of path, source, notes$"):
+    with pytest.raises(TypeError, match=r"^Mine\.cache: a key that is not science must be one of path, source, notes$"):
         keys.check_remarks(Mine)
 
 

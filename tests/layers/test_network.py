@@ -149,7 +149,7 @@ def test_dropout_masks_keep_the_mean_and_follow_the_generator():
 def test_masks_act_between_layers():
     built = network(num_layers=2)
     close(built(inputs(), None, [torch.ones(TIME, BATCH, HIDDEN)]), built(inputs()))
-    # with everything dropped the second layer sees zeros, whatever the input
+    # with everything dropped the second layer sees zeros for any input
     nothing = [torch.zeros(TIME, BATCH, HIDDEN)]
     close(built(inputs(), None, nothing), built(torch.zeros(TIME, BATCH, INPUT), None, nothing))
     assert not torch.allclose(built(inputs(), None, nothing), built(inputs()))

@@ -1,4 +1,4 @@
-"""Whatever stands in the padding of a whole RNN changes no bit: layers, directions, dropout, gates and final states."""
+"""The content of an RNN's padding changes no bit: layers, directions, dropout, gates and final states."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Weights of a form, made whole: by their definitions, alike in a stack and alone, and the same on both paths."""
+"""Structured weights as full matrices: as defined, the same in a stack and alone, and on both paths."""
 
 import numpy as np
 import pytest

@@ -489,7 +489,7 @@ def test_pruned_and_normalised_weights_are_used():
 @pytest.mark.parametrize("path", ["native", "loop"])
 @pytest.mark.parametrize("name", ["lstm", "gru", "peephole"])
 def test_autocast_treats_every_variant_alike(name, path):
-    """The recurrence is of its weights' dtype, whatever dtype arrives: the same numbers as without autocast."""
+    """The recurrence computes in its weights' dtype, for inputs of any dtype: the same numbers as without autocast."""
     rnn = rnn_of(name, path)
     rounded = X.bfloat16()
     expected, _ = rnn(rounded.float())

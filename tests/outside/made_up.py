@@ -13,7 +13,7 @@ HOSTILE = (
     "gatelab.tasks.memory.adding:Adding", "gatelab:variant", "canary", "canary.module", "a" * 5000 + ":B",
     "canary:Boom\x1b[31m",
 )  # fmt: skip
-"""Names of a task or an opening in a file that nobody has allowed, and that must import nothing."""
+"""Names of a task or an opening in a file without permission, which must import nothing."""
 
 
 def write_package(folder: Path, name: str = "my_package", module: str = TASK) -> Path:

@@ -93,7 +93,7 @@ def test_a_whole_task_passes():
         (Doubles, r"training: inputs are float64 \(25, 3, 1\); must be float32 \(time, batch, input_size=1\)"),
         (NoWeight, "training: score_weights must be 0 or more, and not all 0"),
         (Loud, "training: inputs after the end of a sequence must be 0"),
-        (Unseeded, r"training_batch\(seed, step, batch_size\) must give the same batch each time it is asked"),
+        (Unseeded, r"training_batch\(seed, step, batch_size\) must give the same batch at every call"),
         (Constant, "training_batch gives the same batch for every seed and step"),
         (Ragged, "all training batches must have the same shapes, whatever the seed and step"),
         (Shared, "validation and test have 16 sequences in common; must have none"),

@@ -1,4 +1,4 @@
-"""The identity of a run tells versions of a task of one's own apart."""
+"""The identity of a run distinguishes versions of a user's task."""
 
 from typing import ClassVar
 

@@ -14,7 +14,7 @@ from tests.packaging.ranges import PROJECT, ROOT, lowest, requirements
 
 OURS = {"gatelab", "hydra_plugins"}
 
-# Imported by Lightning, Optuna, datasets and the Python surface, at our request.
+# Imported by Lightning, Optuna, datasets and the Python API, at our request.
 ON_BEHALF = {"pandas", "pillow", "scikit-learn", "tensorboard", "mlflow", "cmaes"}
 
 # Commands, and stubs that mypy reads.

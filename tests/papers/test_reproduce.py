@@ -64,7 +64,7 @@ def someone(tmp_path, monkeypatch):
     contents = {"experiment.yaml": EXPERIMENT, "quick.yaml": QUICK, "published.csv": PUBLISHED, "claims.yaml": CLAIMS}
     for name, text in contents.items():
         (folder / name).write_text(text)
-    Plugins.instance()  # Hydra loads the plugins anew when it first looks for them
+    Plugins.instance()  # Hydra loads the plugins again when it first looks for them
     for module in (papers_folder, overview, plugin):
         monkeypatch.setattr(module, "experiments_directory", lambda: root)
     monkeypatch.chdir(tmp_path)
@@ -111,7 +111,7 @@ def test_it_trains_what_is_missing_compares_and_writes(someone, capsys):
     times = {file: file.stat().st_mtime_ns for file in sorted((someone.parents[1] / "runs").glob("*/result.json"))}
     assert reproduce(["experiment=someone_2026", "check=true"]) == 0
     assert {file: file.stat().st_mtime_ns for file in times} == times
-    assert "every verdict is that of the results in the folder" in capsys.readouterr().out
+    assert "every verdict agrees with the results in the folder" in capsys.readouterr().out
     text = (results / "verdicts.csv").read_text()
     (results / "verdicts.csv").write_text(text.replace("not reproduced", "reproduced"))
     assert reproduce(["experiment=someone_2026", "check=true", "train=false"]) == 1

@@ -1,7 +1,7 @@
 """Random variants for hypothesis: equations that stay bounded, so that two paths can be compared to rounding.
 
-Among them are values that come to nothing (0*u, u**0, u - u), that are infinite or no number whatever u is, states that
-never change and outputs that are a number, a learned vector or x itself.
+Among them are constant values (0*u, u**0, u - u), values that are infinite or NaN for every u, states that never
+change, and outputs that are a number, a learned vector or x itself.
 """
 
 from hypothesis import strategies as st

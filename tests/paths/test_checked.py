@@ -1,4 +1,4 @@
-"""What reaches a recurrence is checked: nothing reads foreign memory, and what is wrong is told by name."""
+"""Inputs of a recurrence are checked: nothing reads foreign memory, and errors name the tensor."""
 
 import numpy as np
 import pytest

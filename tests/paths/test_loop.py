@@ -1,4 +1,4 @@
-"""The loop computes what the equations say, whatever is hoisted out of time and joined into one product."""
+"""The loop computes the equations, also with hoisted and joined products."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""What is infinite or no number comes out of every path alike, as value and as gradient, of every function."""
+"""Infinities and NaN are equal on every path, in values and gradients, for every function."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Whatever stands behind the end of a sequence changes no bit, on any path, of outputs, states, gates and gradients."""
+"""Values after the end of a sequence change no bit of outputs, states, gates and gradients, on any path."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The compiled path beside other threads and in forked children: the same bits, and nobody waits for ever."""
+"""The compiled path beside other threads and in forked children: the same bits, and no deadlock."""
 
 import multiprocessing
 import threading

@@ -1,4 +1,4 @@
-"""Only regular files of a bounded size are read, and what is no text, JSON or CSV is told in one line."""
+"""Only regular files of a limited size are read, and invalid text, JSON or CSV gives an error of one line."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""YAML is read as data: what YAML's core means, within bounds, and everything else is told in one line."""
+"""YAML is read as data: values of the core schema, within limits; everything else gives an error of one line."""
 
 import math
 

@@ -122,7 +122,7 @@ def test_who_searched_more_does_not_win_cleanly(tmp_path):
     assert caveat.favours == "variant"
     assert answer(analysis) == "undecided: unequal search on adding."
     assert any("20 settings of gru and 1 of lstm were tried" in flag for flag in verdict(analysis, "").flags)
-    # the same against who searched more: lstm as what is compared loses, and its loss may come from the search too
+    # the same against the larger search: here lstm is compared and loses, perhaps because of the search
     other = analysed(store, baseline="gru").comparisons["adding", "lstm"]
     assert (other.found, other.decided) == (True, False)
 

@@ -80,7 +80,7 @@ def test_importance_is_not_told_of_few_or_equal_trials():
 
 
 def searched(folder, best):
-    """Write a search over learning rates where validation is best at ``best``, and test tells the opposite."""
+    """Write a search over learning rates where validation is best at ``best``, and test shows the opposite."""
     store = Store(folder)
     rates = [10 ** (-4 + number / 10) for number in range(31)]
     for label in ("lstm", "gru"):

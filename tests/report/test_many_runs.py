@@ -1,4 +1,4 @@
-"""Stores of more runs than anybody can tell apart: what is drawn, shown and kept of them."""
+"""Stores of too many runs to distinguish: which of them are drawn, shown and kept."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Diverged runs are counted, whatever they are made to score."""
+"""Diverged runs are counted, for every rule of their scores."""
 
 import math
 

@@ -100,9 +100,7 @@ def test_a_result_that_was_written_by_other_hands_is_damaged(store):
     mapping["test"]["score"] = 0.99
     path.write_text(json.dumps(mapping, indent=2) + "\n")
     assert [result.seed for result in store.results()] == [4]
-    assert (
-        store.damaged[NAME].reason == "damaged result: its bytes are not those that were written, or its seal is broken"
-    )
+    assert store.damaged[NAME].reason == "damaged result: its content has changed, or its seal is broken"
 
 
 @pytest.mark.parametrize("seal", [None, 1, {}, {"files": {"../../secret": "0"}, "sha256": "0"}, {"files": []}])
@@ -193,7 +191,7 @@ def test_what_is_not_what_this_process_has_written_is_not_finished(tmp_path):
         record.write_checkpoint("last.pt", b"weights")
         record.write_provenance({"device": "cpu"})
         (record.folder / name).write_bytes(b"?")
-        with pytest.raises(UserError, match=rf"{name}: not what was written; not finished$"):
+        with pytest.raises(UserError, match=rf"{name}: changed since it was written; not finished$"):
             record.finish(example(identity=NAME))
         assert not (record.folder / "result.json").exists()
 
@@ -209,7 +207,7 @@ def test_a_configuration_that_was_damaged_in_the_middle_is_written_anew(tmp_path
     assert again.configuration(NAME) == CONFIGURATION
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"warning: {tmp_path / NAME / 'config.yaml'}: damaged configuration: ")
-    assert line.endswith("; written anew")
+    assert line.endswith("; rewritten")
 
 
 @pytest.mark.parametrize("name", READ)

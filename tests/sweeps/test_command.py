@@ -1,4 +1,4 @@
-"""Sweeps from the command line: planned, refused, trained, told, and at once when there is nothing to do."""
+"""Sweeps from the command line: planned, refused, trained, reported, and fast when there is nothing to do."""
 
 import errno
 import io

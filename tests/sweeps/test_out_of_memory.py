@@ -1,4 +1,4 @@
-"""What has no memory left is told in one line with what it was expected to take, and a smaller stack is tried."""
+"""A stack without memory gives one line with its estimate, and a smaller stack is tried."""
 
 import pytest
 import torch

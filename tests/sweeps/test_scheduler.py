@@ -1,4 +1,4 @@
-"""What becomes of stacks that fail, hang, are stopped or are trained elsewhere; with an executor that only pretends."""
+"""Outcomes of stacks that fail, hang, are stopped or are trained elsewhere; with a stub as executor."""
 
 import signal
 import time

@@ -1,4 +1,4 @@
-"""What a log file tells of a sweep: a line at the start, one a minute, one at the end."""
+"""The lines of a sweep in a log file: one at the start, one a minute, one at the end."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Adding and copying: what is drawn is the paper's, who solves it scores perfect, who forgets scores chance."""
+"""Adding and copying: drawn as in the paper; a solution scores perfect, a guess scores chance."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The file of chorales: every way in which it can be wrong or out of reach is told in one line, at once."""
+"""The file of chorales: every way in which it can be wrong or unreachable gives one line, at once."""
 
 import contextlib
 import hashlib

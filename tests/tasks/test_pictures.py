@@ -308,7 +308,7 @@ def empty_cache(monkeypatch, tmp_path):
 @pytest.mark.parametrize("offline", [True, False])
 def test_without_network_it_is_told_at_once_what_to_fetch(monkeypatch, empty_cache, offline):
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", offline)
-    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", "http://127.0.0.1:9")  # without a server
     monkeypatch.setattr(fetch, "SILENT_SECONDS", 0.2)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)

@@ -123,7 +123,7 @@ def test_the_default_is_the_smallest_of_the_paper():
 def test_places_of_queries_follow_the_power_law(power):
     task = Mqar(length=10, vocabulary=8, pairs=2, power=power, random_tokens=False)
     batch = task.training_batch(0, 0, 20_000)
-    # the key of a sequence that was told first is the one whose place was drawn first
+    # the first key of a sequence is the one whose place was drawn first
     first, second = ((batch.inputs[4:] == batch.inputs[place]).argmax(0) // 2 for place in (0, 2))
     chances = np.arange(1, 4) ** (power - 1)
     chances /= chances.sum()
@@ -154,7 +154,7 @@ def test_updates_change_the_values_of_different_keys():
         asked = batch.targets[:, sequence] > 0
         answers = dict(zip(batch.inputs[asked, sequence], batch.targets[asked, sequence], strict=True))
         assert answers == {**first, **updates}
-    # which of the pairs told is updated does not depend on its place
+    # which pair is updated does not depend on its place
     updated = (told[::2, None] == again[::2]).any(1)
     assert (np.abs(updated.mean(1) - 3 / 4) < STANDARD_ERRORS * np.sqrt(3 / 4 * 1 / 4 / 400)).all()
 

@@ -1,4 +1,4 @@
-"""Tasks by name: conf/task/ and TASKS name the same things, and what a user mistypes is told in one line."""
+"""Tasks by name: conf/task/ and TASKS name the same things, and a typo of a user gives one line."""
 
 import subprocess
 import sys

@@ -35,7 +35,7 @@ def test_the_pictures_of_the_docstring():
     np.testing.assert_array_equal(of_measured, of_generated)
     expected = np.array([-1, -1, -1, 0, -1, -1, -1, 1, -1, -1, -1, 1])
     assert (measured.targets[:, of_measured, 0] == expected[:, None]).all()
-    # the next delay is told after the last spike, beyond the end
+    # the next delay is given after the last spike, beyond the end
     told = np.array([0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0])
     assert (generated.inputs[:, of_generated, 0] == told[:, None]).all()
 

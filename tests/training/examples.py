@@ -43,7 +43,7 @@ def optimizer(name: str, lr: float, weight_decay: float) -> dict[str, Any]:
 def configuration(
     runs_dir: Path, variant: str = "lstm", task: dict[str, Any] = ADDING, seed: int = 0, **sections: Any
 ) -> RunConfiguration:
-    """A run of eight steps of the adding problem, some of whose sections are given anew or, in part, changed."""
+    """A run of eight steps of the adding problem, with some sections replaced or changed in part."""
     whole: dict[str, Any] = {
         "variant": variant_file(variant),
         "opening": {"name": "default"},

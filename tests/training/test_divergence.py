@@ -1,4 +1,4 @@
-"""A run that diverges is frozen and counted, and disturbs nobody."""
+"""A run that diverges is frozen and counted, and does not affect the others."""
 
 import dataclasses
 import json

@@ -118,7 +118,7 @@ def test_a_logger_that_takes_no_row_is_waited_for_once_a_stack(faulty):
 
     first, second = faulty(start, SHORT)
     assert first.endswith(f"TimeoutError: no end after {SHORT:g} s")
-    assert second.endswith("TimeoutError: that of another run of its stack does not answer")
+    assert second.endswith("TimeoutError: the logger of another run of its stack does not answer")
     assert [run.called.count("log") for run in opened] == [1, 0]
 
 

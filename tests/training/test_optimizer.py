@@ -119,7 +119,7 @@ def test_a_run_that_is_not_active_stays_where_it_is(name):
 
 
 def test_an_epsilon_of_zero_does_not_make_a_run_diverge():
-    """Rows are filled up with zeros, where 0/0 is nobody's number."""
+    """Rows are padded with zeros, where 0/0 belongs to no weight."""
     weights = drawn(2)
     section = OptimizerSection(_target_="torch.optim.RMSprop", lr=1.0, eps=0.0)
     stack = StackOptimizer(weights, section, [0.1, 0.1], [0.0, 0.0], [None, 1.0])

@@ -1,4 +1,4 @@
-"""Whatever a task leaves in the padding changes no bit of training: noise, dropout, layers, directions, a stack."""
+"""The content of a task's padding changes no bit of training: noise, dropout, layers, directions, a stack."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every variable that wandb knows is obeyed or told; an option counts before a variable, that before the default."""
+"""Every variable of wandb is used or reported; an option has priority over a variable, a variable over the default."""
 
 import os
 import re
@@ -101,7 +101,7 @@ def test_no_other_variable_can_be_read(monkeypatch):
 
 @pytest.fixture
 def begun(monkeypatch, tmp_path):
-    """Begin the logger of a run; return what W&B was told."""
+    """Start the logger of a run; return the data sent to W&B."""
 
     class Run:
         resumed, summary = False, {}
@@ -183,7 +183,7 @@ def test_values_that_wandb_refuses(name, value, line):
 
 @pytest.fixture
 def nobody(monkeypatch, tmp_path):
-    """A home in which nobody is logged in."""
+    """A home without a login."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("NETRC", raising=False)
     wandb.teardown()
@@ -193,7 +193,7 @@ def nobody(monkeypatch, tmp_path):
 
 def test_online_needs_a_key(nobody, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"^logger\.wandb\.mode=online: nobody is logged in to https://\S+; "):
+    with pytest.raises(UserError, match=r"^logger\.wandb\.mode=online: no login for https://\S+; "):
         train([*SMALL, "logger=wandb", "logger.wandb.mode=online", "seed=1,2", "hydra.launcher.executor=inline"])
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().err == ""

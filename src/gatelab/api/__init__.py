@@ -1,1 +1,1 @@
-"""The Python surface: what the commands do, from Python and from a notebook. The package gatelab has every name."""
+"""The public Python API: the functions of the commands, for scripts and notebooks. ``gatelab`` has every name."""

@@ -1,4 +1,4 @@
-"""Variants compared with a baseline, seed by seed, as the comparison page does it."""
+"""Variants compared with a baseline, seed by seed, as on the comparison page."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ __all__ = ["Comparison", "Gain", "compare"]
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What a variant gains over the baseline on one task; positive is better, whatever the direction of the score.
+    """The gain of a variant over the baseline on one task; positive is better, for either direction of the score.
 
     >>> runs = gatelab.sweep("variant=lstm,gru", "task=adding", "seed=range(3)", *tiny, workers=0)
     >>> gru = gatelab.compare(runs, baseline="lstm")["adding", "gru"]
@@ -53,11 +53,11 @@ class Gain:
     failed: tuple[int, int]
     """Runs of the variant and of the baseline that diverged or ended nearer to chance than to perfect."""
     caveats: tuple[str, ...]
-    """A sentence for whatever was not held equal: settings that differ, searches of unequal size."""
+    """A sentence for each unequal condition: settings that differ, searches of unequal size."""
 
 
 class Comparison(Mapping[tuple[str, str], Gain]):
-    """A mapping from (task, variant) to what the variant gains over the baseline there. Made by :func:`compare`.
+    """A mapping from (task, variant) to the gain of the variant over the baseline. Made by :func:`compare`.
 
         >>> runs = gatelab.sweep("variant=lstm,gru", "task=adding", "seed=range(3)", *tiny, workers=0)
         >>> comparison = gatelab.compare(runs, baseline="lstm")
@@ -119,7 +119,7 @@ class Comparison(Mapping[tuple[str, str], Gain]):
 
     @property
     def summary(self) -> tuple[str, ...]:
-        """The answer in words: a sentence for each variant, and what stands in its way.
+        """The answer in words: a sentence for each variant, with its caveats.
 
         >>> runs = gatelab.sweep("variant=lstm,gru", "task=adding", "seed=range(3)", *tiny, workers=0)
         >>> any(line.startswith("gru: ") for line in gatelab.compare(runs, baseline="lstm").summary)
@@ -160,7 +160,7 @@ class Comparison(Mapping[tuple[str, str], Gain]):
     def _absent(self, place: Any) -> str:
         known = list(self._analysis.comparisons)
         if not known:
-            return "nothing is compared: compare(…, baseline=…) must name a variant that others can be compared with"
+            return "nothing is compared: compare(…, baseline=…) must name a variant with which others can be compared"
         if not isinstance(place, tuple) or len(place) != 2:
             return f"comparison[{place!r}]: must be a task and a variant, such as comparison{list(known[0])}"
         for position, noun in enumerate(("task", "variant")):
@@ -213,7 +213,7 @@ def compare(
         family: which tests are corrected together: all of the "page", or those of each "task".
 
     Raises:
-        UserError: what the command refuses, with the same line.
+        UserError: as the command, with the same line.
     """
     question = asked(baseline, _names(by), _names(apart), small, diverged, family)
     store, chosen = _chosen(runs)

@@ -1,4 +1,4 @@
-"""What there is, by name, and a variant to change."""
+"""The names of variants and openings, and loading a variant."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ __all__ = ["openings", "variant", "variants"]
 
 
 def variant(name: str | Path | Variant) -> Variant:
-    """Return a variant, to be read, edited, trained or run.
+    """Return a variant, to read, edit, train or run it.
 
         >>> coupled = gatelab.variant("peephole").edit(i="1 - f")
         >>> coupled.equations["i"]
@@ -20,8 +20,8 @@ def variant(name: str | Path | Variant) -> Variant:
         gatelab.errors.UserError: unknown variant 'cfig' (did you mean 'cifg'?); ...
 
     Args:
-        name: of a file of conf/variant/ (``"cifg"``), the path of a file of your own that ends in ``.yaml``, or a
-            :class:`Variant`, which is returned as it is.
+        name: of a file of conf/variant/ (``"cifg"``), the path of your own file, ending in ``.yaml``, or a
+            :class:`Variant`, which is returned unchanged.
 
     Raises:
         UserError: there is no such variant, or its file is wrong.

@@ -1,4 +1,4 @@
-"""What Python hands over (words as on the command line, mappings, variants) as words for the command line."""
+"""Turns Python arguments (command-line words, mappings, variants) into words of the command line."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,21 +14,21 @@ __all__ = ["OverrideWords", "folders", "is_resolved"]
 
 
 def is_resolved(mapping: Mapping[str, Any]) -> bool:
-    """Say whether a mapping is the whole configuration of a run, as ``Run.configuration`` has it."""
+    """Return whether a mapping is the whole configuration of a run, as in ``Run.configuration``."""
     return "label" in mapping and isinstance(mapping.get("variant"), Mapping)
 
 
 def folders(config_dir: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
-    """Return the folders that ``config_dir`` names, one or several."""
+    """Return the folders of ``config_dir``, one or several."""
     return tuple(map(Path, [config_dir] if isinstance(config_dir, str | Path) else config_dir))
 
 
 @dataclass
 class OverrideWords:
-    """Overrides as the command line has them, and the variants that stand in no file.
+    """Overrides of the command line, and the variants without a file.
 
     Args:
-        several: whether a list is a choice of several values, as in a sweep; otherwise it is a value itself.
+        several: whether a list means several values, as in a sweep; otherwise it is a value itself.
     """
 
     several: bool
@@ -58,7 +58,7 @@ class OverrideWords:
                 yield f"{key}={self._values(key, value)}"
 
     def _section(self, key: str, section: Mapping[str, Any]) -> Iterator[str]:
-        """Yield the words of a section; the name in one of a group of conf/ chooses the option."""
+        """Yield the words of a section; in a group of conf/, its name chooses the option."""
         named = key in groups() and "name" in section
         if named:
             yield f"{key}={self._values(key, section['name'])}"
@@ -85,7 +85,7 @@ class OverrideWords:
         return override_value(value)
 
     def _given(self, variant: Variant) -> str:
-        """Return a name of its own for a variant that stands in no file."""
+        """Return a unique name for a variant without a file."""
         known = next((name for name, other in self.variants.items() if other == variant), None)
         name = known or f"{variant.name}-given-{len(self.variants) + 1}"
         self.variants[name] = variant

@@ -1,4 +1,4 @@
-"""One stored run, read when it is asked for."""
+"""One stored run, read on access."""
 
 from functools import cached_property
 from html import escape
@@ -33,8 +33,8 @@ class Run:
         >>> run.status, run.label, run.seed
         ('finished', 'gru', 0)
 
-    Files are read when they are asked for. A finished run is read only if its files are those that were written:
-    whatever is wrong raises a UserError that names the file.
+    Files are read on access. A finished run is read only if its files are unchanged; a damaged file raises a UserError
+    with its name.
     """
 
     def __init__(self, store: Store, identity: str) -> None:
@@ -43,20 +43,20 @@ class Run:
 
     @property
     def identity(self) -> str:
-        """16 hex digits, the name of the run's folder: runs of the same identity are the same run."""
+        """16 hex digits, the name of the run's folder. Equal identities mean the same run."""
         return self._identity
 
     @property
     def folder(self) -> Path:
-        """Where the files of the run lie: config.yaml, metrics.jsonl, result.json, provenance.json, checkpoint/."""
+        """The folder of the run, with config.yaml, metrics.jsonl, result.json, provenance.json, checkpoint/."""
         return self._store.folder(self._identity)
 
     @property
     def status(self) -> Literal["finished", "diverged", "failed", "training", "unfinished", "damaged"]:
-        """How the run stands.
+        """The state of the run.
 
-        Finished and diverged runs have a result. A failed one has a reason, which ``run.result`` raises. One that is
-        unfinished goes on where it was when it is trained again, and so does one that is damaged.
+        Finished and diverged runs have a result. A failed run has a reason, which ``run.result`` raises. An unfinished
+        or damaged run resumes from its last checkpoint when it is trained again.
 
             >>> gatelab.train("variant=gru", "task=adding", *tiny).status
             'finished'
@@ -72,14 +72,14 @@ class Run:
 
     @property
     def result(self) -> Result:
-        """What the run found.
+        """The result of the run.
 
             >>> result = gatelab.train("variant=gru", "task=adding", *tiny).result
             >>> result.steps, result.score_name, result.higher_is_better
             (4, 'mean squared error', False)
 
         Raises:
-            UserError: the run has not come to its end, has failed (with the reason), or is damaged.
+            UserError: the run has not ended, has failed (with the reason), or is damaged.
         """
         result = self._finished
         if result is not None:
@@ -110,19 +110,19 @@ class Run:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where the result comes from: commit, versions, machine, date, path, stack.
+        """The origin of the result: commit, versions, machine, date, path, stack.
 
             >>> sorted(gatelab.train("variant=gru", "task=adding", *tiny).provenance["versions"])
             ['gatelab', 'hydra-core', 'numpy', 'python', 'pytorch-lightning', 'torch']
 
         Raises:
-            UserError: the run has not come to its end.
+            UserError: the run has not ended.
         """
         _ = self.result
         return dict(read_json(self.folder / "provenance.json"))
 
     def history(self) -> list[dict[str, Any]]:
-        """Return what was noted while the run was trained, in order: mappings with step, split and numbers.
+        """Return the history of the run, in order: mappings with step, split and numbers.
 
             >>> history = gatelab.train("variant=gru", "task=adding", *tiny).history()
             >>> [(row["step"], row["split"]) for row in history]
@@ -143,7 +143,7 @@ class Run:
             >>> gatelab.variant("gru") == network.rnn.variant
             True
 
-        It takes the inputs of one run, (time, batch, input) or (time, batch) of tokens, and ``lengths``, (batch,).
+        Its inputs are those of one run, (time, batch, input) or (time, batch) of tokens, and ``lengths``, (batch,).
         ``network.rnn`` is its :class:`RNN`, ``network.readout`` the linear map of its outputs.
 
         Args:
@@ -196,8 +196,8 @@ class Run:
             {'r': (10, 5, 4), 'u': (10, 5, 4)}
 
         Args:
-            inputs: (time, batch, input), or (time, batch) of tokens, an array or a tensor; None for the sequences of
-                validation.
+            inputs: (time, batch, input), or (time, batch) of tokens, an array or a tensor; None for the
+                validation sequences.
             lengths: (batch,) valid steps; None if all are.
             weights: as for :meth:`network`.
 
@@ -224,7 +224,7 @@ class Run:
 
     @property
     def task(self) -> Task:
-        """The task: ``validation()`` and ``test()`` are its sequences, ``score_name`` what it is judged by.
+        """The task: ``validation()`` and ``test()`` are its sequences, ``score_name`` the name of its score.
 
         >>> gatelab.train("variant=gru", "task=adding", *tiny).task.test().inputs.shape
         (8, 10, 2)
@@ -233,7 +233,7 @@ class Run:
 
     @property
     def label(self) -> str:
-        """What tables call the variant: its name and its edits."""
+        """The variant's name in tables: its name and its edits."""
         result = self._finished
         return self._resolved.label if result is None else result.label
 

@@ -1,4 +1,4 @@
-"""Many stored runs: chosen, counted, put into a table."""
+"""Many stored runs: selected, counted, put into a table."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ _SHOWN = 20  # runs that a notebook shows
 
 @dataclass(frozen=True)
 class _Facts:
-    """What runs are chosen by; None of what a damaged run does not say."""
+    """The properties for selection; None if a damaged run lacks them."""
 
     status: str
     label: str | None = None
@@ -40,7 +40,7 @@ class Runs(Sequence[Run]):
         >>> runs
         <Runs: 4 runs of 2 variants on 1 task: 4 finished>
 
-    Made by :func:`runs` and :func:`sweep`. A run's files are read when something is asked of it.
+    Made by :func:`runs` and :func:`sweep`. A run's files are read on access.
     """
 
     def __init__(self, runs: Iterable[Run], labels: Mapping[Run, str] | None = None) -> None:
@@ -58,7 +58,7 @@ class Runs(Sequence[Run]):
         seed: int | Collection[int] | None = None,
         status: str | Collection[str] | None = None,
     ) -> "Runs":
-        """Return the runs for which all of this holds; a list, range or set of values means one of them.
+        """Return the runs that match all arguments; a list, range or set of values means one of them.
 
             >>> runs = gatelab.sweep("variant=lstm,gru", "task=adding", "optimizer.lr=0.01,0.1", *tiny, workers=0)
             >>> len(runs.where(variant="gru", task="adding"))
@@ -97,7 +97,7 @@ class Runs(Sequence[Run]):
         seed: int | Collection[int] | None = None,
         status: str | Collection[str] | None = None,
     ) -> Run:
-        """Return the only run for which all of this holds; the arguments are those of :meth:`where`.
+        """Return the only run that matches all arguments, which are those of :meth:`where`.
 
             >>> runs = gatelab.sweep("variant=lstm,gru", "task=adding", "seed=range(2)", *tiny, workers=0)
             >>> runs.one(variant="gru", seed=1).label
@@ -107,7 +107,7 @@ class Runs(Sequence[Run]):
             gatelab.errors.UserError: 2 runs fit, must be one; they differ in seed
 
         Raises:
-            UserError: none or several; the message says in what these differ.
+            UserError: none or several; the message shows in which settings these differ.
         """
         found = self.where(settings, variant=variant, label=label, task=task, seed=seed, status=status)
         if len(found) == 1:
@@ -117,7 +117,7 @@ class Runs(Sequence[Run]):
         raise UserError(f"{len(found)} runs fit, must be one; they differ in {', '.join(found._differences())}")
 
     def frame(self) -> "DataFrame":
-        """Return a row for each run: what it is, what it found, and its settings by their dotted keys.
+        """Return a row for each run: its properties, its result, and its settings by dotted keys.
 
             >>> frame = gatelab.sweep("variant=lstm,gru", "task=adding", *tiny, workers=0).frame()
             >>> list(frame.columns[:6])

@@ -28,7 +28,7 @@ __all__ = ["sweep", "train"]
 def train(
     *words: str | Mapping[str, Any], config_dir: str | Path | Iterable[str | Path] = (), progress: bool = False
 ) -> Run:
-    """Train a run, unless the store has it already, and return it.
+    """Train a run, unless it is already in the store, and return it.
 
         >>> run = gatelab.train("variant=lstm", "task=adding", "seed=3", *tiny)
         >>> run.result.status
@@ -38,15 +38,15 @@ def train(
         'peephole i=1 - f'
 
     The words are those of ``gatelab train``: any key of conf/train.yaml, such as ``training.max_steps=500``. The run is
-    written to ``runs_dir`` (runs/), where a run of the same configuration is found again and not trained twice. What
-    the command would say of settings without effect comes as a warning. Works in a notebook, in a thread, and inside a
-    Hydra application; Ctrl-C stops at a checkpoint and raises KeyboardInterrupt, and the same call goes on from there.
+    written to ``runs_dir`` (runs/), where a run of the same configuration is found and not trained twice. Notes of
+    the command on settings without effect are warnings here. Works in a notebook, in a thread, and inside a
+    Hydra application; Ctrl-C stops at a checkpoint and raises KeyboardInterrupt, and the same call resumes from there.
 
     Args:
         words: ``"key=value"``, or mappings from keys to values: ``{"optimizer.lr": 1e-3}``,
             ``{"optimizer": {"lr": 1e-3}}``. The value of ``variant`` may be a :class:`Variant`. The whole configuration
-            of a run (``{**run.configuration, "seed": 5}``) is taken as it is, and stands alone.
-        config_dir: folders of your own that add variants and other files to conf/.
+            of a run (``{**run.configuration, "seed": 5}``) is used unchanged, as the only argument.
+        config_dir: your own folders that add variants and other files to conf/.
         progress: whether to show a progress bar on stderr.
 
     Raises:
@@ -54,7 +54,7 @@ def train(
     """
     resolved = [word for word in words if isinstance(word, Mapping) and is_resolved(word)]
     if resolved and len(words) > 1:
-        raise UserError("a whole configuration stands alone: must be the only argument; change its keys in the mapping")
+        raise UserError("a whole configuration must be the only argument; change its keys in the mapping")
     with _interruptible():
         if resolved:
             session = train_resolved({**resolved[0], "progress": progress}, _Warnings(), folders(config_dir))
@@ -79,19 +79,19 @@ def sweep(
         >>> len(gatelab.sweep({"variant": ["lstm", "gru"], "seed": range(4)}, "task=adding", *tiny, workers=0))
         8
 
-    As ``gatelab train -m``: runs of equal shapes train together, those that the store has are not trained again, and a
-    sweep that was stopped goes on where it was. Workers are processes of their own. With the word
+    Like ``gatelab train -m``: runs of equal shapes train together, runs in the store are not trained again, and a
+    stopped sweep resumes. Workers are separate processes. With the word
     ``hydra/sweeper=optuna_search`` it is a search, and the runs are its trials.
 
     Args:
         words: as for :func:`train`; ``"key=a,b"``, ``"seed=range(10)"`` and, in a mapping, lists and ranges are several
-            values. (A value that is a list itself stands in a list: ``{"optimizer.betas": [[0.9, 0.99]]}``.)
+            values. (A value that is itself a list is put into a list: ``{"optimizer.betas": [[0.9, 0.99]]}``.)
         workers: processes, each of which trains one stack at a time; None for as many as there are cores; 0 trains in
             this process, one stack after the other.
         config_dir, progress: as for :func:`train`.
 
     Returns:
-        All runs. One that failed has the status "failed", and a warning says so.
+        All runs. A failed run has the status "failed", and a warning is given.
 
     Raises:
         UserError: what the command refuses, with the same line; before anything is trained.
@@ -154,7 +154,7 @@ class _Warnings(Listener):
 
 
 def _outside() -> int:
-    """Return how many calls above the one that warns the caller's own code stands."""
+    """Return how many calls the caller's code is above the one that warns."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _WITHIN:
         level, frame = level + 1, frame.f_back
@@ -166,7 +166,7 @@ _WITHIN = ("gatelab", "hydra", "hydra_plugins", "contextlib")
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt where Ctrl-C has stopped it, and hand any other signal on to the caller's handler."""
+    """Raise KeyboardInterrupt if Ctrl-C has stopped it, and pass any other signal to the caller's handler."""
     try:
         yield
     except (Stopped, Interrupted) as stop:

@@ -14,7 +14,7 @@ __all__ = ["Help", "Names", "Request", "Switch", "keyed", "options_help", "reque
 
 
 class Request(BaseModel):
-    """What a command is asked for; each field is a key. A subclass gives names, types and defaults."""
+    """The arguments of a command; each field is a key. A subclass gives names, types and defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,7 +58,7 @@ def _rows(model_class: type[Request], prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def requested(model_class: type[_Model], arguments: Sequence[str], where: str = "") -> _Model:
-    """Return what ``key=value`` arguments ask for; ``where`` is what stands before a key, as ``sweep`` in sweep.count.
+    """Return the values of ``key=value`` arguments; ``where`` is the prefix of a key, such as ``sweep`` in sweep.count.
 
     Raises:
         UserError: an argument of another form, an unknown key, a key given twice, a value that is not allowed.
@@ -99,7 +99,7 @@ def whole(least: int) -> BeforeValidator:
 
 
 def _switch(text: str) -> bool:
-    # pydantic alone would take yes, on and 1 as well
+    # pydantic would also accept yes, on and 1
     if text not in ("true", "false"):
         raise ValueError(f"must be true or false{suggest(text, ['true', 'false'])}")
     return text == "true"

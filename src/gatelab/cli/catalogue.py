@@ -1,4 +1,4 @@
-"""List what there is: every variant with its cost, every task and every opening, with their sources."""
+"""List every variant with its cost, every task and every opening, with their sources."""
 
 import json
 import re
@@ -31,9 +31,9 @@ FORMATS = ("table", "markdown", "json")
 _LONGEST_SENTENCE, _LONGEST_SOURCE = 62, 20  # so that a line of the table fits a terminal of 120 columns
 
 NOTE = """
-multiply-adds: of matrices and diagonals, for each time step and sequence
-products: matrix products of one step that wait for each other; 0 means that none waits for the step before
-paths: how it runs, beside the loop, which runs everything; scan runs all steps at once
+multiply-adds: of matrices and diagonals, per time step and sequence
+products: sequential matrix products of one step; 0 means that none depends on the previous step
+paths: implementations beside the loop, which runs everything; scan runs all steps in parallel
 """
 
 
@@ -161,12 +161,12 @@ def _write_pages(folder: Path, listing: Mapping[str, Any], variants: Mapping[str
 
 
 def _family(file: Path) -> str:
-    """Return the folder below variant/ that a file lies in; nothing for one of the user's."""
+    """Return the folder of a file below variant/; nothing for a user's file."""
     return file.parent.name if file.is_relative_to(conf_directory()) else ""
 
 
 def _paths(variant: Variant) -> str:
-    """Return the paths that can run a variant beside the reference; that one where there are none."""
+    """Return the paths that can run a variant beside the reference; the reference if there are none."""
     if not variant.trees:
         return f"{reference().name} (foreign)"
     last = reference()
@@ -175,18 +175,18 @@ def _paths(variant: Variant) -> str:
 
 
 def _counts(variant: Variant, request: _Request) -> tuple[int | None, int | None]:
-    """Return parameters and multiply-adds, or None for both where the layer's sizes are impossible for a variant."""
+    """Return parameters and multiply-adds, or None for both if the variant cannot have the layer's sizes."""
     if variant.needs_equal_sizes and request.input_size != request.hidden_size:
         return None, None
     sizes = (variant, request.input_size, request.hidden_size)
     try:
         return parameter_count(*sizes), multiply_adds(*sizes)
     except UserError:
-        return None, None  # a number of blocks that does not divide them, say
+        return None, None  # such as a number of blocks that does not divide them
 
 
 def _of_variant(variant: Variant, name: str, family: str, request: _Request) -> dict[str, Any]:
-    """Return what is said of a variant."""
+    """Return the entry of a variant."""
     parameters, products = _counts(variant, request)
     return {
         "name": name,
@@ -206,7 +206,7 @@ def _of_variant(variant: Variant, name: str, family: str, request: _Request) -> 
 
 
 def _of_tasks(directories: Iterable[str]) -> list[dict[str, Any]]:
-    """Return what is said of each task; one from outside that nobody has allowed is named on stderr instead."""
+    """Return the entry of each task; one from outside without permission is named on stderr instead."""
     found = []
     for file in _files("task", directories):
         try:
@@ -257,7 +257,7 @@ def _files(noun: str, directories: Iterable[str]) -> list[Path]:
 
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:
-    """Return the content of a file and what its first line, a comment, says it is."""
+    """Return the content of a file and the description in its first line, a comment."""
     text = read_text(file)
     try:
         content = parse_yaml(text, str(file))
@@ -297,7 +297,7 @@ def _named_table(noun: str, rows: Sequence[Mapping[str, Any]], *, short: bool) -
 
 
 def _reads(reads: Mapping[str, Sequence[str]]) -> str:
-    """Write equations that read the same vectors together: ``i f o: x h c; z: x h``."""
+    """Group equations that read the same vectors: ``i f o: x h c; z: x h``."""
     together: dict[str, list[str]] = {}
     for equation, sources in reads.items():
         together.setdefault(" ".join(source.replace(" ", "") for source in sources), []).append(equation)
@@ -313,14 +313,14 @@ def _short_states(states: Sequence[str]) -> str:
 
 
 def _short_source(source: str) -> str:
-    """Return the first author and the year, or what fits."""
+    """Return the first author and the year, or a part that fits."""
     found = re.match(r"(?:([^,&]+?)(, .*?| & .*?| et al\.)?) ((?:19|20)\d\d)\b", source)
     short = f"{found[1]}{' et al.' if found[2] else ''} {found[3]}" if found else source
     return _cut(short, _LONGEST_SOURCE)
 
 
 def _first_sentence(text: str) -> str:
-    """Return the first sentence, or what stands before its colon, or what fits."""
+    """Return the first sentence, or its part before a colon, or a part that fits."""
     sentence, period, _ = text.partition(". ")
     whole = sentence + period.strip()
     return whole if len(whole) <= _LONGEST_SENTENCE else _cut(sentence.partition(": ")[0], _LONGEST_SENTENCE)

@@ -29,7 +29,7 @@ conf/variant/, {tasks} tasks, each a file of conf/task/, and {openings} openings
 [What is not here](not_carried.md), and why.
 
 Counted for a layer with {input_size} inputs and {hidden_size} units; a dash where a variant cannot have these sizes.
-*Products* are matrix products of one step that wait for each other; *paths* are how it can run besides the loop in
+*Products* are the sequential matrix products of one step; *paths* are the implementations besides the loop in
 PyTorch: `native` compiled, `scan` in parallel over time.
 """
 
@@ -38,7 +38,7 @@ Written by `python scripts/catalogue.py pages=docs`; do not edit.
 
 x_t is the input, W a learned matrix, p the diagonal of one, b a bias, v a learned vector, s a learned scalar, ⊙ the
 element-wise product. In the drawings a thick arrow is a matrix, a dotted one a diagonal, a thin one acts element by
-element; rounded nodes are what a step begins with, the output has a double frame.
+element; rounded nodes are the inputs of a step, the output has a double frame.
 """
 
 
@@ -84,10 +84,10 @@ def _section(row: Mapping[str, Any], variant: Variant) -> str:
         f"states {', '.join(variant.states) or 'none'}",
         cost,
         f"paths: {row['paths']}",
-        *([f"weights of a form: {forms}"] if (forms := _forms(variant)) else []),
+        *([f"structured weights: {forms}"] if (forms := _forms(variant)) else []),
         *([f"roles: {roles}"] if roles else []),
     ]
-    # the text of a file is data: nothing in it may be markup
+    # the text of a file is data: markup in it is escaped
     texts = [_plain(text) for text in (variant.source, variant.notes) if text]
     drawn = f"\n```mermaid\n{wiring(variant)}\n```\n" if variant.trees else ""
     return (
@@ -96,7 +96,7 @@ def _section(row: Mapping[str, Any], variant: Variant) -> str:
 
 
 def _forms(variant: Variant) -> str:
-    """Return what the equations do not show: ``i: blocks=2``."""
+    """Return the details that equations do not show: ``i: blocks=2``."""
     found: dict[str, None] = {}
     for parameter in variant.parameters:
         form = parameter.form

@@ -19,14 +19,14 @@ from gatelab.store import Store
 
 __all__ = ["compare"]
 
-_LONGEST_LINE = 1000  # characters of a note, which may name what a store holds
+_LONGEST_LINE = 1000  # characters of a note, which may quote a store
 
 HELP = f"""\
 Compare stored runs.
 
     {command_line("compare")} runs=runs/ baseline=lstm out=report/ task=adding,copying
 
-    runs=FOLDER       where the runs lie (default runs/)
+    runs=FOLDER       the store (default runs/)
     baseline=LABEL    the variant that the others are compared with, seed by seed (default none: nothing is tested)
     task=NAME,...     only these tasks (default all)
     variant=LABEL,... only these variants (default all)
@@ -43,9 +43,9 @@ Compare stored runs.
              separate diverged runs are left out of every number but the counts
     family=page       which tests are corrected together: all of the page (default)
            task       those of each task
-    out=FOLDER        where the report is written (default report/): index.html, which needs nothing beside it,
+    out=FOLDER        the folder of the report (default report/): index.html, which needs no other file,
                       table.md, table.tex, table.csv, runs.csv, and every table and figure; out= writes nothing
-    wandb=PROJECT     or ENTITY/PROJECT: the table and the page go there as well (default none)
+    wandb=PROJECT     or ENTITY/PROJECT: log the table and the page there too (default none)
 """
 
 
@@ -71,7 +71,7 @@ class _Request:
     wandb: str = ""
 
     def question(self) -> Question:
-        """Return what is asked, checked.
+        """Return the question, checked.
 
         Raises:
             UserError: a value that is not allowed.
@@ -90,7 +90,7 @@ class _Request:
         return asked(self.baseline, self.by.split(","), apart, self.small, self.diverged, self.family)
 
     def command(self) -> str:
-        """Return the command that asks the same, without the places that the answer was written to."""
+        """Return the command of the same question, without the places of its output."""
         standard = _Request()
         names = [name for name in self.__dataclass_fields__ if name not in ("out", "wandb")]
         given = [name for name in names if getattr(self, name) != getattr(standard, name)]
@@ -122,7 +122,7 @@ def compare(arguments: list[str]) -> int:
     question, filters = request.question(), request.filters()
     if request.family != "page" and not request.baseline:
         print(f"note: family={request.family} has no effect: without baseline= nothing is tested", file=sys.stderr)
-    if request.out:  # before the seconds that a report takes
+    if request.out:  # before the report, which takes seconds
         check_place(Path(request.out), f"out={request.out}")
     store = Store(request.runs)
     try:
@@ -162,7 +162,7 @@ _DIVERGED = {
 
 
 def _notes(selection: Selection, store: Store) -> list[str]:
-    """Return what the tables alone would hide."""
+    """Return the facts that the tables do not show."""
     runs = len(selection.results)
     finished = sum(result.status == "finished" for result in selection.results)
     meaning = f" ({_DIVERGED[selection.question.diverged]})" if finished < runs else ""
@@ -174,7 +174,7 @@ def _notes(selection: Selection, store: Store) -> list[str]:
 
 
 def _write(request: _Request, evidence: Evidence, runs: Table) -> None:
-    # imported here: matplotlib and optuna take seconds, and tables have no need of them
+    # imported here: matplotlib and optuna take seconds, and tables do not need them
     from gatelab.report.report import build_report, write_report
 
     report = build_report(evidence, request.command(), runs)

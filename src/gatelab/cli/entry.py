@@ -1,4 +1,4 @@
-"""How a command meets the terminal: exit status, errors of one line, and a quiet end when interrupted."""
+"""The frame of every command: exit status, errors of one line, and a quiet end when interrupted."""
 
 import atexit
 import contextlib
@@ -25,8 +25,8 @@ def run(function: Callable[[list[str]], int], arguments: Sequence[str]) -> NoRet
     """Call a command with its arguments and leave the process with the status it returns.
 
     A UserError is printed on stderr and the status is 2; ``debug=true`` among the arguments (which the command does
-    not get to see) lets it through with its traceback; ``allow_import=my_package``, which it does not see either, lets
-    files name classes of a package (:mod:`gatelab.outside`).
+    not get) shows its traceback; ``allow_import=my_package``, which it does not get either, permits
+    files to name classes of a package (:mod:`gatelab.outside`).
 
     Ctrl-C ends with one line and status 130, SIGTERM with 143, a terminal that closes with 129. A reader that closes
     the pipe early, such as ``head``, is not reported; a full disk is an error of one line.
@@ -45,7 +45,7 @@ def run(function: Callable[[list[str]], int], arguments: Sequence[str]) -> NoRet
         status = _USER_ERROR
     except KeyboardInterrupt as end:
         status = _SIGNALLED + (end.number if isinstance(end, signals.Ended) else signal.SIGINT)
-        with contextlib.suppress(OSError):  # the terminal may have gone
+        with contextlib.suppress(OSError):  # the terminal may be closed
             print("interrupted", file=sys.stderr, flush=True)
     except BrokenPipeError:
         _say_no_more()
@@ -56,24 +56,24 @@ def run(function: Callable[[list[str]], int], arguments: Sequence[str]) -> NoRet
         print(f"{error.filename or 'output'}: cannot be written: {because(error)}", file=sys.stderr)
         _say_no_more()
         status = _USER_ERROR
-    # the last that is registered is the first that is called
+    # the last registered is called first
     atexit.register(_end_at_once)
     sys.exit(status)
 
 
 def _end_at_once() -> None:
-    # All is done and said. Libraries clear up now, for seconds perhaps, and Ctrl-C would be a traceback of theirs.
+    # Everything is done. Libraries now clean up, perhaps for seconds, and Ctrl-C would show their traceback.
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _say_no_more() -> None:
-    # What is still buffered would raise once more when the interpreter closes stdout.
+    # Buffered output would raise again when the interpreter closes stdout.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_anything() -> None:
-    # A terminal that cannot show ± or ↑ gets a question mark instead of a traceback.
+    # On a terminal without ± or ↑, a question mark is printed instead.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -1,4 +1,4 @@
-"""docs/keys.md and the keys in conf/train.yaml, both written from the fields of ``gatelab.keys``."""
+"""docs/keys.md and the keys in conf/train.yaml, both generated from the fields of ``gatelab.keys``."""
 
 import json
 import re
@@ -37,14 +37,14 @@ _INTRODUCTION = """\
 Written by `python scripts/catalogue.py pages=docs` from the fields of `src/gatelab/keys`; do not edit.
 
 Runs that differ in a key with *stack* may train as one stack. A key with *identity* can change the numbers of a run,
-and its value is part of the identity. (At its neutral value, if it has one, a key counts as not there.) The *kind* is
-the check of the fairness table that a difference belongs to. A dash means no.
+and its value is part of the identity. (At its neutral value, if it has one, a key counts as absent.) The *kind* is
+the check of the fairness table for a difference. A dash means no.
 """
 _TASKS = """\
 ## `task`
 
-Each task is a file of conf/task/ with these keys. All of them are part of the identity but `path`, the place of a data
-file. Runs of a stack have the same task.
+Each task is a file of conf/task/ with these keys. All of them are part of the identity except `path`, the path of a
+data file. Runs of a stack have the same task.
 """
 _LONGEST = 20  # of a text that is a default; hashes are longer
 _OPENINGS = """\
@@ -68,10 +68,10 @@ def keys_page() -> str:
 
 
 def train_file(text: str) -> str:
-    """Return the text of conf/train.yaml with its keys written anew.
+    """Return the text of conf/train.yaml with updated keys.
 
     Raises:
-        UserError: the lines between which they stand are missing.
+        UserError: the lines around them are missing.
     """
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
@@ -151,7 +151,7 @@ def _line(assignment: str, says: str) -> str:
 
 
 def _spelled(value: Any) -> str:
-    """Return a value as YAML has it."""
+    """Return a value as YAML."""
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w/.-]*", value):
         return value
     return json.dumps(value)

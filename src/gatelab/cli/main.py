@@ -13,8 +13,8 @@ __all__ = ["COMMANDS", "command", "main"]
 COMMANDS = {
     "train": "train a run, or with -m a sweep",
     "compare": "tables of stored runs",
-    "reproduce": "a paper's numbers and claims beside our runs",
-    "store": "what lies in a store; damaged runs trained again, claims freed",
+    "reproduce": "numbers and claims of a paper, compared with our runs",
+    "store": "state of a store; train damaged runs again, free claims",
     "catalogue": "every variant, task and opening",
     "wandb-sweep": "a W&B sweep file and its agent's command",
 }
@@ -23,7 +23,7 @@ COMMANDS = {
 def command(name: str) -> Callable[[list[str]], int]:
     """Return what a command does, a function of its arguments.
 
-    It is imported when it is called, within ``entry.run``: imports may take seconds, and Ctrl-C is answered.
+    It is imported when it is called, within ``entry.run``: imports may take seconds, and Ctrl-C works during them.
     """
     function = name.replace("-", "_")
 

@@ -1,4 +1,4 @@
-"""What a command prints of a sweep: its plan, and what became of its runs."""
+"""The output of a command for a sweep: its plan, and the outcomes of its runs."""
 
 from collections.abc import Sequence
 
@@ -48,7 +48,7 @@ def failures_table(failures: Sequence[Failure]) -> Table:
 
 
 def plan_table(kinds: Sequence[StackKind]) -> Table:
-    """Return a row for each kind of stacks that are to be trained."""
+    """Return a row for each kind of stacks to be trained."""
     settings = _settings([kind.runs[0] for kind in kinds])
     columns = [
         Column("stacks", ("stacks",), align="right"),
@@ -73,7 +73,7 @@ def plan_table(kinds: Sequence[StackKind]) -> Table:
 
 
 def _settings(runs: Sequence[RunConfiguration]) -> list[str]:
-    """Return in which settings runs of the same task differ whose stacks have other shapes."""
+    """Return the settings in which runs of the same task differ between stacks of different shapes."""
     flat = [settings(run.mapping()) for run in runs]
     spelt: dict[tuple[str, str], set[str]] = {}
     for run, own in zip(runs, flat, strict=True):
@@ -101,7 +101,7 @@ def plan_total(work: Plan, slots: int) -> str:
 
 
 def cost_line(kind: StackKind, told: str, cost: Estimate) -> str:
-    """Return in one line what each stack of a kind costs; ``told`` are the settings that tell it from others."""
+    """Return the cost of each stack of a kind in one line; ``told`` are the settings that distinguish it."""
     first, runs = kind.runs[0], len(kind.runs)
     times = f"{kind.stacks:,} × " if kind.stacks > 1 else ""
     together = f", {runs} runs together" if runs > 1 else ""
@@ -112,7 +112,7 @@ def cost_line(kind: StackKind, told: str, cost: Estimate) -> str:
 
 
 def of_untried(count: int) -> str:
-    """Return what is to be said of kinds of stacks that were not tried; nothing if all were."""
+    """Return the note on kinds of stacks that were not tried; nothing if all were."""
     if not count:
         return ""
     several = "1 kind was" if count == 1 else f"{count:,} kinds were"
@@ -121,7 +121,7 @@ def of_untried(count: int) -> str:
 
 def cost_total(costs: Sequence[tuple[StackKind, Estimate]], slots: int) -> str:
     """Return the wall time of a whole plan."""
-    # stacks are handed out as they come, each to who is free first
+    # stacks are assigned in order, each to the first free worker
     busy = [0.0] * slots
     for kind, cost in costs:
         for _ in range(kind.stacks):

@@ -1,4 +1,4 @@
-"""Reproduce a paper's ablation: train what is missing, and print the paper's numbers beside ours."""
+"""Reproduce a paper's ablation: train the missing runs, and print the paper's numbers beside ours."""
 
 import sys
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ class _Request(Request):
     ] = False
 
     def notes(self) -> Iterator[str]:
-        """Yield a line for each option without effect beside the others."""
+        """Yield a line for each option that has no effect with the others."""
         if self.plan:
             for name in ("write", "check"):
                 if getattr(self, name):
@@ -71,7 +71,7 @@ Reproduce a paper: train what is missing, and print the paper's numbers and clai
 
 
 def reproduce(arguments: list[str]) -> int:
-    """Do what ``--help`` explains, and return the exit status.
+    """Run the command (see ``--help``), and return the exit status.
 
     Returns:
         0; 1 if a run failed or, with ``check=true``, a verdict has changed; 130 or 143 if a signal has stopped it.
@@ -92,7 +92,7 @@ def reproduce(arguments: list[str]) -> int:
         raise UserError(f"write=true: needs a checkout of the repository; these experiments are installed in {home}")
     for note in request.notes():
         print(f"note: {note}", file=sys.stderr)
-    # what is wrong with the last folder shows before the first one trains for hours
+    # errors in the last folder are shown before the first one trains for hours
     for experiment in experiments:
         experiment.option(request.profile)
         _ = experiment.claims, experiment.published
@@ -108,7 +108,7 @@ def reproduce(arguments: list[str]) -> int:
 def _reproduce(experiment: Experiment, request: _Request) -> int:
     option = experiment.option(request.profile)
     planned = grid(option)
-    # nobody knows beforehand what a search asks for: all runs of a folder of its own are the search's
+    # the points of a search are unknown beforehand: all runs of its own folder belong to it
     runs_dir = Path(request.runs) if planned is not None else Path(request.runs) / option.replace("/", "_")
     print(f"{experiment.name}, profile {request.profile}")
     status = 0
@@ -141,13 +141,13 @@ def _reproduce(experiment: Experiment, request: _Request) -> int:
             for says, verdict in comparison.verdicts
             if stored.verdicts.get(says) != verdict.word
         ]
-        print("\n".join(changed) or "every verdict is that of the results in the folder")
+        print("\n".join(changed) or "every verdict agrees with the results in the folder")
         status = max(status, bool(changed))
     return status
 
 
 def _train(option: str, runs_dir: Path, request: _Request) -> int:
-    # imported here: a comparison of what is there has no need of it
+    # imported here: comparing existing runs does not need it
     from gatelab.cli.train import train
 
     words = ["-m", f"+experiment={option}", f"runs_dir={runs_dir}", "logger=none"]

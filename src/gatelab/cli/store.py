@@ -68,13 +68,13 @@ Say what lies in a store, and mend it.
 
 
 def store(arguments: list[str]) -> int:
-    """Do what ``--help`` explains, and return the exit status.
+    """Run the command (see ``--help``), and return the exit status.
 
     Returns:
         0; 1 if a check has found damage or a run could not be trained again; 130 or 143 if a signal has stopped it.
 
     Raises:
-        UserError: an unknown key, a value that is not allowed, an unknown run, a claim that is not to be freed.
+        UserError: an unknown key, a value that is not allowed, an unknown run, a claim that must not be freed.
     """
     if {"--help", "-h"} & set(arguments):
         print(HELP, end="")
@@ -99,10 +99,10 @@ def _lines(runs: str, found: Inventory) -> list[str]:
     def row(name: str, count: int, words: str = "") -> str:
         return f"  {name:<11}{count:>6}  {words}".rstrip()
 
-    old = f"{len(found.unsealed)} of them without a seal, from before there were seals" if found.unsealed else ""
+    old = f"{len(found.unsealed)} of them without a seal, older than seals" if found.unsealed else ""
     lines = [f"{runs}: {found.runs} run{'' if found.runs == 1 else 's'}", row("finished", len(found.finished), old)]
     lines.append(
-        row("unfinished", len(found.unfinished), "the command that began them goes on" * bool(found.unfinished))
+        row("unfinished", len(found.unfinished), "the command that began them continues them" * bool(found.unfinished))
     )
     lines.append(row("claimed", len(found.claimed)))
     lines += [f"    {identity}  {owner}" for identity, owner in found.claimed.items()]
@@ -138,28 +138,28 @@ def _check_studies(folder: Path) -> list[str]:
 
 
 def _check_compiled() -> list[str]:
-    # torch comes with it, which takes seconds
+    # it imports torch, which takes seconds
     from gatelab.paths.native.build import cache_directory, check_cache
 
     folder = cache_directory()
     if folder is None or not folder.is_dir():
-        print("compiled code: none is kept")
+        print("compiled code: none")
         return []
     whole, damaged = check_cache(folder)
-    words = " (never loaded; what is needed is compiled anew)" if damaged else ""
+    words = " (never loaded; compiled again when needed)" if damaged else ""
     print(f"compiled code: {whole} whole, {len(damaged)} damaged or of an older version{words} in {folder}")
     for path, reason in damaged[:_SHOWN]:
         print(f"    {one_line(path, _LONGEST_NAME)}: {one_line(reason)}")
     if len(damaged) > _SHOWN:
         print(f"    and {len(damaged) - _SHOWN} more")
-    # it costs nothing but the time to compile
+    # it costs only the time to compile
     return []
 
 
 def _free(place: Store, which: str, *, force: bool) -> None:
     if which != "all":
         owner = place.free(which, force=force)
-        print(f"{which}: {'nobody had it' if owner is None else f'was claimed by {owner}'}; it is free")
+        print(f"{which}: {'there was no claim' if owner is None else f'was claimed by {owner}'}; it is free")
         return
     found = inventory(place)
     kept = 0
@@ -196,14 +196,14 @@ def _retrain(place: Store, which: str) -> int:
 
 
 def _configurations(place: Store, identities: Sequence[str]) -> tuple[list[RunConfiguration], list[str]]:
-    """Return the configurations of runs, to be trained in this store, and a line for each that is lost."""
+    """Return the configurations of runs, to be trained in this store, and a line for each that cannot be trained."""
     runs, lost = [], []
     for identity in identities:
         try:
             mapping = place.frozen_configuration(identity)
             run = run_configuration({**mapping, "runs_dir": str(place.runs_dir)}, frozen=True)
             if run.identity != identity:
-                raise UserError("it means another run to this version of gatelab")
+                raise UserError("in this version of gatelab it is another run")
             runs.append(run)
         except UserError as error:
             began = _began(place, identity)
@@ -212,16 +212,16 @@ def _configurations(place: Store, identities: Sequence[str]) -> tuple[list[RunCo
 
 
 def _began(place: Store, identity: str) -> str:
-    """Return the command that provenance.json says has trained a run."""
+    """Return the command in a run's provenance.json."""
     try:
         words = place.provenance(identity)["command"]
         return one_line(shlex.join(["python", *map(str, words)]), _LONGEST_COMMAND)
     except (UserError, KeyError, TypeError):
-        return "a command that nobody knows any more"
+        return "an unknown command"
 
 
 def _trained(runs: Sequence[RunConfiguration]) -> int:
-    # imported here: tables of what lies there have no need of it
+    # imported here: the state of a store does not need it
     from gatelab.cli.outcome import failures_table
     from gatelab.evidence.selection import select
     from gatelab.report import runs_table

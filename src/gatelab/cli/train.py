@@ -1,4 +1,4 @@
-"""Train a run, or with --multirun a sweep: what `gatelab train` does."""
+"""Train a run, or with --multirun a sweep: the command `gatelab train`."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ __all__ = ["train"]
 
 
 _MOST_ROWS = 50  # of a table on the terminal
-_OF_A_RUN = ("-m", "--multirun", "-r", "--run")  # flags beside which something is trained
+_OF_A_RUN = ("-m", "--multirun", "-r", "--run")  # flags with which something is trained
 
 
 def train(arguments: list[str]) -> int:
@@ -52,12 +52,12 @@ def train(arguments: list[str]) -> int:
 
 
 def _show(arguments: list[str]) -> None:
-    """Let Hydra show what it was asked for: help, or a configuration."""
+    """Let Hydra show help or a configuration."""
 
     def nothing(configuration: DictConfig) -> None:
-        """Stand in for an application."""
+        """A placeholder for Hydra's application."""
 
-    # the folders of a user are read as data, and Hydra gets to know nothing of them
+    # the folders of a user are read as data, and Hydra does not see them
     words = [word for word in arguments if not word.startswith("--config-dir=")]
     with _as_hydra_wants_it(["train.py", *words]), using(added_directories(arguments)), translated(arguments):
         hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name="train")(nothing)()
@@ -65,7 +65,7 @@ def _show(arguments: list[str]) -> None:
 
 @contextmanager
 def _as_hydra_wants_it(command: list[str]) -> Iterator[None]:
-    """Give Hydra its arguments in sys.argv, and let errors through: it would make several lines of them."""
+    """Give Hydra its arguments in sys.argv, and raise errors, which Hydra would print on several lines."""
     saved, variable = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
     sys.argv, os.environ["HYDRA_FULL_ERROR"] = command, "1"
     try:
@@ -94,7 +94,7 @@ class _Terminal(Listener):
         self._minutes.setdefault(what, Minutes()).tell(lambda: f"{done:,} of {points:,} points {what}")
 
     def begins(self, points: Sequence[RunConfiguration]) -> None:
-        """Say that a comparison of variants has too few seeds for any outcome to count."""
+        """Print a note if a comparison has too few seeds for any outcome to be significant."""
         seeds: dict[str, set[int]] = {}
         for point in points:
             seeds.setdefault(point.label, set()).add(point.seed)
@@ -115,7 +115,7 @@ class _Terminal(Listener):
 
 
 def _print_plan(asked: PlannedWork) -> None:
-    """Print points and stacks at once, and then what each kind of stack costs, as it becomes known."""
+    """Print points and stacks at once, and then the cost of each kind of stack, as it is measured."""
     first, pending = asked.points[0], missing(asked.points)
     if not pending:
         print(plan_total(plan(asked.points), 1))
@@ -170,7 +170,7 @@ def _print_outcomes(trained: Trained) -> None:
     if trained.tables:
         print(f"runs: {Path(first.runs_dir).resolve()}")
     if sweep is not None and trained.new and tables:
-        # torch and Lightning take seconds to import, and a sweep that was finished has logged its tables
+        # torch and Lightning take seconds to import, and a sweep that was already finished has logged its tables
         from gatelab.training.loggers.loggers import log_comparison
 
         log_comparison(first, sweep, {name: table.cells() for name, table in tables.items()})

@@ -21,16 +21,16 @@ _FILES = (_PAGE, _TABLE, "table.md", "table.tex", "runs.csv")
 def log_report(folder: Path, place: str, directory: Path) -> None:
     """Log the table and the page in a folder to one run of job type "report"; print where it went.
 
-    The mode is that of the environment variable WANDB_MODE, and offline without it. Where W&B fails or does not come to
-    an end, that is a line on stderr: the report is written.
+    The mode is that of the environment variable WANDB_MODE, and offline without it. If W&B fails or does not end, a
+    line is printed on stderr: the report is already written.
 
     Args:
         folder: where `gatelab compare` has written index.html and table.csv.
         place: PROJECT or ENTITY/PROJECT.
-        directory: where W&B makes its folder, as for the runs that are compared: the folder of the runs.
+        directory: the parent of W&B's folder, as for the compared runs: the store.
 
     Raises:
-        UserError: a place or a mode that W&B does not have, or a folder without page or table.
+        UserError: an invalid place or mode of W&B, or a folder without page or table.
     """
     section = _section(place)
     for name in (_PAGE, _TABLE):
@@ -38,7 +38,7 @@ def log_report(folder: Path, place: str, directory: Path) -> None:
             raise UserError(f"wandb={place}: {folder / name} is missing; needed are {_PAGE} and {_TABLE}")
     try:
         path = _logged(folder, section, directory)
-    except Exception as error:  # W&B may raise anything, and none of it makes the report worse
+    except Exception as error:  # W&B may raise anything; the report is already complete
         print(f"warning: the report is not in W&B: {kind_and_words(error)}", file=sys.stderr)
         return
     if path is not None:
@@ -53,7 +53,7 @@ def _section(place: str) -> WandbSection:
 
 def _logged(folder: Path, section: WandbSection, directory: Path) -> Path | None:
     """Log the report; return the folder to sync, None if it is on the server or nowhere."""
-    # here, for they import torch, which takes seconds
+    # here, because they import torch, which takes seconds
     import wandb
 
     from gatelab.training.loggers.wandb_process import start_run
@@ -63,7 +63,7 @@ def _logged(folder: Path, section: WandbSection, directory: Path) -> Path | None
     run = start_run(section, directory, name=f"report {folder.resolve().name}", job_type="report", tags=["report"])
 
     def log() -> None:
-        # a column may hold numbers and, where there is none, words
+        # a column may hold numbers and, for missing ones, text
         run.log({"comparison": wandb.Table(columns=list(columns), data=rows, allow_mixed_types=True)})
         artifact = wandb.Artifact("comparison", type="report")
         for name in _FILES:
@@ -77,7 +77,7 @@ def _logged(folder: Path, section: WandbSection, directory: Path) -> Path | None
 
 
 def _read(path: Path) -> tuple[list[str], list[list[Any]]]:
-    """Return columns and rows of a CSV; what is a finite number becomes one, what is empty or NaN becomes None."""
+    """Return columns and rows of a CSV; finite numbers become floats, empty cells and NaN become None."""
     columns, *rows = csv.reader(read_text(path).splitlines(keepends=True))
     return columns, [[_value(cell) for cell in row] for row in rows]
 

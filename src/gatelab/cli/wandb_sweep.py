@@ -1,4 +1,4 @@
-"""Write a sweep of Weights & Biases from the overrides that a search takes, and say how its agents are started."""
+"""Write a sweep of Weights & Biases from the overrides of a search, and print the command of its agents."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,7 +47,7 @@ Write the file of a Weights & Biases sweep, and print the commands that start it
 
     {command_line("wandb-sweep")} task=adding 'optimizer.lr=tag(log,interval(1e-4,1e-1))' sweep.count=20
 
-Overrides are those of `{command_line("train")}`; the ones with several values are what W&B chooses from.
+Overrides are those of `{command_line("train")}`; W&B chooses from those with several values.
 
 {options_help(_Request, _PREFIX)}"""
 
@@ -102,7 +102,7 @@ def _composed(overrides: Sequence[str], directories: Sequence[Path]) -> tuple[Sp
         space = read_space(parser.parse_overrides(list(overrides)))
         composed = [loader.load_configuration(CONFIG, space.words(values), RunMode.RUN) for values in space.ends()]
         for one in composed:
-            check_single(one.hydra, overrides, "which W&B's sweep does not have: give its keys on the command line")
+            check_single(one.hydra, overrides, "which a sweep of W&B cannot have: give its keys on the command line")
         contents = [plain(one) for one in composed]
     return space, [run_configuration(content, directories) for content in contents]
 
@@ -120,7 +120,7 @@ def _check(space: Space, runs: Sequence[RunConfiguration], request: _Request) ->
 
 def _content(request: _Request, space: Space, run: RunConfiguration, flags: Sequence[str]) -> dict[str, Any]:
     fixed = [word for word in space.fixed if not word.lstrip("+").startswith("logger.wandb.mode=")]
-    # in a checkout the agent's own python is the one that has gatelab
+    # in a checkout the agent's python has gatelab
     program, command = (
         ("scripts/train.py", ["python", "${program}"]) if in_checkout() else ("gatelab", ["gatelab", "train"])
     )
@@ -133,7 +133,7 @@ def _content(request: _Request, space: Space, run: RunConfiguration, flags: Sequ
         parameter.key: {"values": _values(parameter)} if grid else _described(parameter)
         for parameter in space.parameters
     }
-    # an agent hands its parameters over as key=value, which is an override
+    # an agent passes its parameters as key=value, which is an override
     words = [*flags, *fixed, "logger.wandb.mode=online"]
     content["command"] = ["${env}", *command, *words, "${args_no_hyphens}"]
     return content
@@ -146,7 +146,7 @@ def _described(parameter: Parameter) -> dict[str, Any]:
     elif isinstance(distribution, FloatDistribution) and not parameter.steps:
         kind = {"distribution": "log_uniform_values" if distribution.log else "uniform"}
     else:
-        # W&B rounds to multiples of a step, from 0 on and not from the lower end
+        # W&B rounds to multiples of a step, counted from 0 and not from the lower end
         return {"values": _values(parameter)}
     return {**kind, "min": distribution.low, "max": distribution.high}
 

@@ -1,4 +1,4 @@
-"""conf/ composed, checked and turned into the configuration of a run."""
+"""Composes and checks conf/, and turns it into the configuration of a run."""
 
 from gatelab.configuration.command_line import added_directories, arranged
 from gatelab.configuration.compose import check_single, composed, launcher_words, ours, plain, translated

@@ -1,4 +1,4 @@
-"""The words on the command line, checked and put into the order and the spelling that Hydra reads."""
+"""The arguments of the command line, checked and rewritten for Hydra."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +13,8 @@ from gatelab.locations import conf_directory
 
 __all__ = ["added_directories", "arranged"]
 
-# Hydra's own flags, all but --experimental-rerun, which loads a pickle, and --config-name and --config-path, which put
-# other files in the place of conf/train.yaml.
+# Hydra's own flags, all but --experimental-rerun, which loads a pickle, and --config-name and --config-path, which
+# replace conf/train.yaml.
 _SWITCHES = (
     "-m", "--multirun", "-r", "--run", "-h", "--help", "--hydra-help", "--version", "--resolve", "-sc",
     "--shell-completion",
@@ -30,7 +30,7 @@ _ALLOWED = "-m, --cfg job, --info defaults, --config-dir FOLDER, --help"
 
 
 def arranged(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with the flags first, since Hydra takes none after an override, and equations quoted.
+    """Return the arguments with the flags first, because Hydra accepts none after an override, and equations quoted.
 
     Raises:
         UserError: an unknown flag, a flag without its value, a word that is neither flag nor ``key=value``, or as
@@ -53,16 +53,16 @@ def arranged(arguments: Sequence[str]) -> list[str]:
 
 
 def _with_their_choice(overrides: Sequence[str]) -> list[str]:
-    """Make ``task.length=10`` wait for the task of each point, where ``task=adding,copying`` is swept.
+    """Apply ``task.length=10`` after the task of each point, if ``task=adding,copying`` is swept.
 
-    Hydra puts what is not swept into a configuration without the choices that are, and finds no such key there. As a
-    choice of one it goes where the choices go.
+    Hydra applies fixed overrides to a configuration without the swept choices, and finds no such key there. As a
+    choice of one value it is applied with the other choices.
     """
     parser = OverridesParser.create()
     try:
         parsed = [parser.parse_override(override) for override in overrides]
     except HydraException:
-        return list(overrides)  # Hydra says it better
+        return list(overrides)  # Hydra's error is better
     swept = {
         one.key_or_group for one in parsed if one.is_sweep_override() and (conf_directory() / one.key_or_group).is_dir()
     }
@@ -99,7 +99,7 @@ def _checked(override: str) -> str:
 
 
 def _valued(flag: str, waiting: list[str]) -> str:
-    """Return ``--flag=value``; the value may be the next of the waiting words, and is then taken from them."""
+    """Return ``--flag=value``; the value may be the next of the remaining words, and is then removed from them."""
     written, given, value = flag.partition("=")
     name = _SHORT.get(written, written)
     if name not in _SHORT.values():

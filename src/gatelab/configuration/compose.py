@@ -1,4 +1,4 @@
-"""conf/ composed by Hydra, and what Hydra objects to put into one line."""
+"""Compose ``conf/`` with Hydra, and turn Hydra's errors into one-line messages."""
 
 import difflib
 import re
@@ -55,11 +55,11 @@ def composed(overrides: Sequence[str] = ()) -> RunConfiguration:
 def check_single(
     hydra: Any, words: Sequence[str], advice: str = "which needs -m, or one value for each of its keys"
 ) -> None:
-    """Raise a UserError for a sweep of Hydra's that would be dropped, because what was asked for is something else.
+    """Raise a UserError for a sweep that Hydra would drop, because the command is no sweep or has another one.
 
     Args:
-        hydra: Hydra's own part of what was composed.
-        words: the overrides; what they say of a key wins over the sweep.
+        hydra: Hydra's part of the composed configuration.
+        words: the overrides; their keys have priority over the sweep.
         advice: the end of the sentence.
     """
     if not str(hydra.sweeper._target_).endswith("BasicSweeper"):
@@ -71,11 +71,11 @@ def check_single(
 
 
 def launcher_words(hydra: Any, words: Sequence[str]) -> list[str]:
-    """Return what an experiment says of the launcher of a sweep, each as an override.
+    """Return an experiment's keys of the launcher, each as an override.
 
     Args:
-        hydra: Hydra's own part of what was composed.
-        words: the overrides; what they say themselves is left out.
+        hydra: Hydra's part of the composed configuration.
+        words: the overrides; keys that they set are left out.
     """
     chosen = ConfigStore.instance().load(f"hydra/launcher/{hydra.runtime.choices['hydra/launcher']}.yaml").node
     usual = dict(_leaves(OmegaConf.to_container(chosen), "hydra.launcher"))
@@ -99,7 +99,7 @@ def plain(configuration: DictConfig) -> dict[str, Any]:
 
 
 def ours(configuration: DictConfig) -> DictConfig:
-    """Return a configuration without Hydra's own part, which has values that only its launchers fill in."""
+    """Return a configuration without Hydra's part, which has values that only its launchers fill in."""
     keys = [str(key) for key in configuration]
     return (
         OmegaConf.masked_copy(configuration, [key for key in keys if key != "hydra"])
@@ -110,7 +110,7 @@ def ours(configuration: DictConfig) -> DictConfig:
 
 @contextmanager
 def translated(overrides: Sequence[str] = ()) -> Iterator[None]:
-    """Turn what Hydra and OmegaConf raise about a user's overrides and files into a UserError of one line."""
+    """Turn errors of Hydra and OmegaConf about a user's overrides and files into a UserError of one line."""
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
@@ -120,7 +120,7 @@ def translated(overrides: Sequence[str] = ()) -> Iterator[None]:
     except yaml.MarkedYAMLError as error:
         raise UserError(_not_yaml(error)) from error
     except ValueError as error:
-        # Hydra raises a bare ValueError for variant=3; one that comes from elsewhere is ours and a bug
+        # Hydra raises a bare ValueError for variant=3; a ValueError from elsewhere is a bug of ours
         *_, innermost = traceback.walk_tb(error.__traceback__)
         if not innermost[0].f_globals.get("__name__", "").startswith("hydra."):
             raise
@@ -128,7 +128,7 @@ def translated(overrides: Sequence[str] = ()) -> Iterator[None]:
 
 
 def _of_ours(error: BaseException | None) -> UserError | None:
-    """Return the UserError of a resolver of ours, which OmegaConf has put into one of its own."""
+    """Return the UserError of one of our resolvers, which OmegaConf has wrapped into its own error."""
     while error is not None and not isinstance(error, UserError):
         error = error.__cause__ or error.__context__
     return error
@@ -172,7 +172,7 @@ def _not_yaml(error: yaml.MarkedYAMLError) -> str:
 
 
 def _not_a_name(overrides: Sequence[str]) -> str | None:
-    """Name the first override that gives a group of conf/ a number or null in place of a name."""
+    """Return the first override that gives a group of conf/ a number or null instead of a name."""
     for override in overrides:
         group, _, values = override.partition("=")
         for value in values.split(",") if (conf_directory() / group).is_dir() else ():
@@ -275,7 +275,7 @@ def _keys_of(content: Mapping[str, Any], above: str = "") -> list[str]:
 
 
 def _nearest_leaf(leaf: str, known: Sequence[str]) -> str:
-    """Suggest the full key whose last part is nearest: someone wrote ``hiden_size`` for ``model.hidden_size``."""
+    """Suggest the full key whose last part is nearest: ``model.hidden_size`` for ``hiden_size``."""
     leaves = {name.rpartition(".")[2]: name for name in known}
     nearest = difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.75)
     return f" (did you mean '{leaves[nearest[0]]}'?)" if nearest else ""

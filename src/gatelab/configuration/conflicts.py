@@ -1,4 +1,4 @@
-"""Settings that are each allowed, and together cannot work: refused before a run has an identity."""
+"""Settings that are allowed one by one but cannot work together: refused before a run has an identity."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ __all__ = ["check_possible"]
 
 
 def check_possible(run: "RunConfiguration") -> None:
-    """Refuse what can never do what it says, whatever the machine and the data.
+    """Refuse settings that cannot work on any machine and with any data.
 
     Raises:
         UserError: one line that names the setting, its value and what is allowed.
@@ -44,7 +44,7 @@ _LARGEST = 3.4e38  # of the numbers of training, which are float32
 def _check_optimizer(optimizer: OptimizerSection) -> None:
     for name, value in optimizer.arguments.items():
         if not isinstance(value, int | float) or isinstance(value, bool):
-            continue  # what kind it has to be is told by who asks torch
+            continue  # the check with torch reports the kind it must have
         known = ARGUMENTS.get(name)
         if known is None:
             continue
@@ -67,7 +67,7 @@ def _check_schedule(schedule: ScheduleSection, training: TrainingSection) -> Non
     if schedule.warmup_steps > training.max_steps:
         raise UserError(
             f"schedule.warmup_steps={schedule.warmup_steps}: must be at most training.max_steps={training.max_steps}; "
-            "the learning rate would never come to optimizer.lr"
+            "the learning rate would never reach optimizer.lr"
         )
 
 

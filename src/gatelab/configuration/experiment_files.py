@@ -1,10 +1,10 @@
-"""An experiment's file: groups that it chooses, keys that it sets, and a sweep that it may bring.
+"""An experiment's file: the groups that it chooses, the keys that it sets, and an optional sweep.
 
     defaults: [override /task: adding, override /hydra/sweeper: optuna_search, /experiment/other, _self_]
     model: {hidden_size: 4}
     hydra: {sweeper: {params: {variant: "lstm,gru"}}}
 
-Of Hydra's own section it may set what a sweep is made of, and nothing that names code, places or a cluster's commands.
+Of Hydra's section it may set only the keys of a sweep, and nothing that names code, paths or a cluster's commands.
 """
 
 import re
@@ -30,7 +30,7 @@ _ENGINES = {"hydra/sweeper": "optuna_search", "hydra/launcher": "stacked"}
 _NOT_IN_A_FILE = tuple(
     name for section in (SubmititKeys, RayKeys) for name, key in keys_of(section).items() if not key.in_files
 )
-"""What a cluster is told, which can be any command, and where it is: on the command line alone."""
+"""Parameters (which can be any command) and address of a cluster: only on the command line."""
 _PARAMS = "params"
 _ANOTHER = "/experiment/"
 _NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
@@ -38,10 +38,10 @@ _WORD = re.compile(r"[\w .:/,=+-]*")
 
 
 def read_experiment(file: Path, where: str) -> dict[str, Any]:
-    """Return what an experiment's file holds, checked.
+    """Return the content of an experiment's file, checked.
 
     Raises:
-        UserError: in one line that names the file and what is wrong in it.
+        UserError: in one line that names the file and the problem.
     """
     _, content = read_mapping(file, where, [GLOBAL])
     keys = [key for key in KEYS if key not in GIVEN_BY_COMMAND]
@@ -56,13 +56,13 @@ def read_experiment(file: Path, where: str) -> dict[str, Any]:
 
 
 def sweeps(content: Mapping[str, Any]) -> bool:
-    """Say whether an experiment brings a sweep, or anything else that only Hydra's own section holds."""
+    """Return whether an experiment has a sweep, or any other key of Hydra's section."""
     chosen = (key for entry in content.get("defaults") or [] if isinstance(entry, Mapping) for key in entry)
     return bool(content.get("hydra")) or any("/hydra/" in key for key in chosen)
 
 
 def others(content: Mapping[str, Any]) -> list[str]:
-    """Return the experiments that an experiment is made from."""
+    """Return the experiments on which an experiment builds."""
     entries = (entry for entry in content.get("defaults") or [] if isinstance(entry, str))
     return [entry.removeprefix(_ANOTHER) for entry in entries if entry.startswith(_ANOTHER)]
 
@@ -74,7 +74,7 @@ def _list(value: Any, where: str) -> list[Any]:
 
 
 def _check_entry(entry: Any, where: str) -> None:
-    """Allow groups of ours with names, other experiments, and the two engines."""
+    """Allow our groups with names, other experiments, and the two engines."""
     if isinstance(entry, str):
         if entry == "_self_" or (entry.startswith(_ANOTHER) and _is_name(entry.removeprefix(_ANOTHER))):
             return
@@ -117,7 +117,7 @@ def _check_hydra(content: Any, where: str) -> None:
     _check_below(content, allowed, where, "hydra.")
     sweeper, launcher = content.get("sweeper") or {}, content.get("launcher") or {}
     for key, value in _leaves(launcher, "hydra.launcher."):
-        # they end up in a cluster's script, one in a line
+        # they are written into a cluster's script, one per line
         if not isinstance(value, int | float | None) and not (isinstance(value, str) and _WORD.fullmatch(value)):
             raise UserError(f"{where}: {key}={one_line(value)} must be a number or a plain word")
     params = sweeper.get(_PARAMS)
@@ -161,7 +161,7 @@ def _check_below(content: Any, allowed: Mapping[str, Any], where: str, above: st
     known: Collection[str] = allowed
     for key in content if isinstance(content, Mapping) else ():
         if key in _NOT_IN_A_FILE and key not in known:
-            raise UserError(f"{where}: {above}{key} is for the command line alone")
+            raise UserError(f"{where}: {above}{key} is for the command line only")
     check_keys(content, known, where, above)
     for key, value in content.items():
         inner = allowed[key]
@@ -170,7 +170,7 @@ def _check_below(content: Any, allowed: Mapping[str, Any], where: str, above: st
 
 
 def _hydra_keys() -> dict[str, Any]:
-    """Return the keys of a sweep, nested, as the plugins declare them; an empty mapping for what is one value."""
+    """Return the keys of a sweep, nested, as the plugins declare them; an empty mapping for a single value."""
     Plugins.instance()  # loads those that are installed
     store = ConfigStore.instance()
     found = {}

@@ -1,4 +1,4 @@
-"""The folders that a user adds to conf/, while a command or a composition runs: which options they have, read once."""
+"""The folders that a user adds to conf/ during a command or a composition: their options, read once."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,21 +27,20 @@ __all__ = ["Folders", "added_folders", "check_swept_experiments", "using"]
 _EXPERIMENT = "experiment"
 _FILE = "experiment.yaml"
 _MOST_OTHERS = 100
-"""Experiments that one may be made from, each as often as it comes: Hydra reads them all, and calls itself for each."""
+"""Most experiments on which one may build, repeats counted: Hydra reads them all, recursively."""
 
 
 class Folders:
-    """conf/'s variants and experiments/, and beside them what the folders of a user have.
+    """The variants of conf/, experiments/, and the files of a user's folders.
 
-    Files are listed when they are first asked for and read when they are first chosen: a sweep of many points reads
-    each of them once.
+    Files are listed on first use and read when first chosen: a sweep of many points reads each of them once.
 
     Args:
         directories: of the user; each may have a folder for each group.
-        variants: name -> variant, of those that stand in no file.
+        variants: name -> variant, for variants without a file.
 
     Attributes:
-        experiments: where experiments/ lies.
+        experiments: the path of experiments/.
     """
 
     def __init__(
@@ -52,13 +51,13 @@ class Folders:
         self.experiments = experiments_directory()
         self._options: dict[tuple[str, Path], dict[str, Path]] = {}
         self._read: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
-        self._counts: dict[Path, int] = {}  # experiment -> how many it is made from
+        self._counts: dict[Path, int] = {}  # experiment -> how many it builds on
 
     def options(self, group: str) -> dict[str, Path]:
-        """Return name -> file of a group: all variants, all experiments, and of another group those of the user.
+        """Return name -> file of a group: all variants, all experiments, or the user's files of another group.
 
         Raises:
-            UserError: a file of the user has the name of one of conf/, which would stand in its place.
+            UserError: a file of the user has the name of a file of conf/, and would replace it.
         """
         key = group, self.experiments
         if key not in self._options:
@@ -66,7 +65,7 @@ class Folders:
         return self._options[key]
 
     def option(self, group: str, name: str) -> tuple[str, dict[str, Any]] | None:
-        """Return where an option lands and what its file holds, checked; None if there is none of the name.
+        """Return the place of an option and the content of its file, checked; None if there is none of the name.
 
         Raises:
             UserError: as :func:`gatelab.configuration.option_files.read_option`.
@@ -79,7 +78,7 @@ class Folders:
         return found
 
     def _content(self, group: str, name: str) -> tuple[str, dict[str, Any]] | None:
-        """Return what :meth:`option` does; of an experiment, without a look at those that it is made from."""
+        """Do the same as :meth:`option`; for an experiment, without checking those on which it builds."""
         file = self.file(group, name)
         if file is None:
             found = outside_option(group, name)
@@ -97,16 +96,16 @@ class Folders:
         return self._read[group, name]
 
     def _count_others(self, name: str, above: tuple[Path, ...]) -> int:
-        """Return how many experiments one is made from; ``above`` are those that are made from it.
+        """Return on how many experiments one builds; ``above`` are those that build on it.
 
         Raises:
-            UserError: it is made from itself, in however many steps, or from too many.
+            UserError: it builds on itself, directly or indirectly, or on too many.
         """
         file, found = self.file(_EXPERIMENT, name), self._content(_EXPERIMENT, name)
         if file is None or found is None:
-            return 0  # Hydra says that there is none
+            return 0  # Hydra reports a missing one
         if file in above:
-            raise UserError(f"{shown_file(file)}: the experiment builds on itself; must build on others alone")
+            raise UserError(f"{shown_file(file)}: the experiment builds on itself; must build only on others")
         if file not in self._counts:
             below = (*above, file)
             each = (1 + self._count_others(other, below) for other in others(found[1]))
@@ -141,7 +140,7 @@ class Folders:
         return next((file for path, file in paths if path == file), None)
 
     def sweeping(self, experiments: Iterable[str]) -> str | None:
-        """Return the first experiment that brings a sweep, itself or through one that it is made from."""
+        """Return the first experiment that has a sweep, itself or in one on which it builds."""
         for experiment in experiments:
             seen: set[str] = set()
             waiting = [experiment]
@@ -156,14 +155,14 @@ class Folders:
         return None
 
     def replaced(self) -> Iterator[str]:
-        """Yield a line for each variant of conf/ in whose place one of the user stands."""
+        """Yield a line for each variant of conf/ that one of the user replaces."""
         ours = variant_files() if self.directories else {}
         for name, file in self.options("variant").items() if ours else ():
             if name in ours and read_bytes(ours[name]) != read_bytes(file):
                 yield f"variant={name} is that of {shown_file(file)}, in place of {shown_file(ours[name])}"
 
     def unread(self) -> Iterator[str]:
-        """Yield a line for each thing in a user's folder that looks like a part of conf/ and is not looked at."""
+        """Yield a line for each entry of a user's folder that looks like a part of conf/ and is not used."""
         known = [*groups(), "hydra", "train.yaml", "config.yaml"]
         for directory in self.directories:
             for path in sorted(directory.iterdir()):
@@ -200,9 +199,9 @@ _FOLDERS: ContextVar[Folders | None] = ContextVar("folders", default=None)
 def using(
     directories: Iterable[Path | str] = (), variants: Mapping[str, Variant] = MappingProxyType({})
 ) -> Iterator[Folders]:
-    """Let Hydra find what some folders add to conf/, and some variants without a file, as long as the context lasts."""
+    """Let Hydra find the files of some folders, and some variants without a file, during the context."""
     folders = Folders(directories, variants)
-    if folders.directories:  # whose names must not be those of conf/, whether or not they are asked for
+    if folders.directories:  # names of conf/ are refused even if the file is not used
         for group in groups():
             folders.options(group)
     token = _FOLDERS.set(folders)
@@ -213,12 +212,12 @@ def using(
 
 
 def added_folders() -> Folders:
-    """Return those of the context; without one there is no user's folder."""
+    """Return the current folders; without a context there is no user's folder."""
     return _FOLDERS.get() or Folders()
 
 
 def check_swept_experiments(words: Sequence[str], folders: Folders) -> None:
-    """Raise a UserError for an experiment that brings a sweep and is itself swept: nothing would be done of its own."""
+    """Raise a UserError for an experiment that has a sweep and is itself swept: its sweep would be ignored."""
     for override in parsed_words(words):
         if override.key_or_group != _EXPERIMENT or not override.is_sweep_override():
             continue
@@ -226,8 +225,8 @@ def check_swept_experiments(words: Sequence[str], folders: Folders) -> None:
         names = value.filter(list(folders.options(_EXPERIMENT))) if isinstance(value, Glob) else list(texts(value))
         if found := folders.sweeping(names):
             raise UserError(
-                f"{one_line(override.input_line)}: experiment '{one_line(found)}' brings a sweep of its own, which "
-                "counts only where it is the one experiment of a command"
+                f"{one_line(override.input_line)}: experiment '{one_line(found)}' has its own sweep, which "
+                "counts only if it is the only experiment of a command"
             )
 
 

@@ -1,4 +1,4 @@
-"""Hydra's loader of conf/, without an application around it: whatever Hydra does for the caller stays as it is."""
+"""Hydra's loader of conf/, without an application around it: the caller's use of Hydra is not changed."""
 
 import threading
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from gatelab.locations import conf_directory
 __all__ = ["CONFIG", "hydra_loader", "hydra_rules"]
 
 CONFIG = "train"
-"""The file of conf/ with which every composition begins."""
+"""The file of conf/ at the start of every composition."""
 
 _VERSION = "1.3"
 
 
 class _Rules:
-    """Which version's rules Hydra follows: ours while anybody composes, afterwards the caller's again."""
+    """The version whose rules Hydra follows: ours during a composition, afterwards the caller's again."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -44,15 +44,15 @@ class _Rules:
 
 
 hydra_rules = _Rules()
-"""To be entered by whoever has Hydra read words outside :func:`hydra_loader`: without rules, Hydra chooses old ones."""
+"""To be entered when Hydra parses words outside :func:`hydra_loader`: otherwise Hydra uses old rules."""
 _making = threading.Lock()
 
 
 @contextmanager
 def hydra_loader() -> Iterator[ConfigLoader]:
-    """Return the loader for the time of a block. Neither GlobalHydra nor HydraConfig is looked at, or changed."""
+    """Return the loader during a block. Neither GlobalHydra nor HydraConfig is used or changed."""
     with hydra_rules:
-        with _making:  # plugins are found once, and their list is Hydra's own
+        with _making:  # plugins are found once; Hydra keeps their list
             setup_globals()
             loader = ConfigLoaderImpl(create_config_search_path(str(conf_directory())))
         yield loader

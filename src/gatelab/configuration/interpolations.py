@@ -1,8 +1,7 @@
-"""Interpolations that may stand in what a user gives: ``${key}`` and the resolvers of ours, nothing else.
+"""Interpolations allowed in a user's values: only ``${key}`` and our resolvers.
 
-OmegaConf and Hydra bring resolvers that read the environment, or make configuration out of text. What is resolved is
-stored with a run, so that neither a file nor a word on the command line may use them. What conf/ itself says is not
-looked at here.
+OmegaConf and Hydra have resolvers that read the environment, or create configuration from text. Resolved values are
+stored with a run, so neither a file nor the command line may use these. The files of conf/ itself are not checked here.
 """
 
 import re
@@ -24,7 +23,7 @@ def check_interpolations(value: Any, where: str) -> None:
     """Raise a UserError for an interpolation, anywhere in nested plain values, that is not ours.
 
     Args:
-        where: what errors call the place: a file with the key, or a key alone.
+        where: the place in errors: a file with the key, or only a key.
     """
     for text in texts(value):
         for opening in _OPENS.finditer(text):

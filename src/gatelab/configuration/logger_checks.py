@@ -1,4 +1,4 @@
-"""What can be known of the loggers of a run before anything is logged."""
+"""Checks of the loggers of a run before anything is logged."""
 
 import importlib.util
 import re
@@ -13,7 +13,7 @@ _ADDRESS = re.compile(r"(https?://[^/\s]+.*|file:.+|sqlite:///.+|(postgresql|mys
 
 
 def check_loggers(section: LoggerSection) -> None:
-    """Refuse a logger whose package is not installed, or whose address is none.
+    """Refuse a logger whose package is not installed, or whose address is invalid.
 
     Raises:
         UserError: one line that names the logger and what is needed.

@@ -13,7 +13,7 @@ __all__ = ["embedding_size", "matched", "network_cost"]
 
 
 def embedding_size(model: ModelSection, task: Task) -> int | None:
-    """Return the features of the embedding, or None where there is none."""
+    """Return the features of the embedding, or None without one."""
     if model.embedding == "hidden" or (model.embedding is None and task.reads_tokens):
         return model.hidden_size
     return model.embedding if isinstance(model.embedding, int) else None
@@ -22,8 +22,8 @@ def embedding_size(model: ModelSection, task: Task) -> int | None:
 def network_cost(variant: Variant, task: Task, model: ModelSection, what: str) -> int:
     """Return the learned numbers of a network, or its multiply-adds for each time step of each sequence.
 
-    Counted are the embedding (whose rows a token looks up and multiplies with nothing), all layers in all directions
-    and the readout, as if it read every step.
+    The count covers the embedding (for tokens a lookup without multiplications), all layers in all directions and the
+    readout, as if it read every step.
 
     Raises:
         UserError: sizes that the variant cannot have.
@@ -44,7 +44,7 @@ def network_cost(variant: Variant, task: Task, model: ModelSection, what: str) -
 
 
 def matched(variant: Variant, task: Task, model: ModelSection, directories: Iterable[str | Path] = ()) -> ModelSection:
-    """Return the model with the hidden size that ``match`` asks for, the nearest from below or above.
+    """Return the model with the hidden size for ``match``, the nearest from below or above.
 
     Raises:
         UserError: ``match_to`` is no variant, or no width of the variant is possible.
@@ -64,7 +64,7 @@ def matched(variant: Variant, task: Task, model: ModelSection, directories: Iter
         if cost > target:
             break
     if best is None:
-        raise UserError(f"model.match={model.match}: variant '{variant.name}' has no width that is possible here")
+        raise UserError(f"model.match={model.match}: variant '{variant.name}' has no possible width here")
     return model.model_copy(update={"hidden_size": best[1], "match_size": size})
 
 
@@ -72,4 +72,4 @@ def _cost(variant: Variant, task: Task, model: ModelSection, what: str) -> int |
     try:
         return network_cost(variant, task, model, what)
     except UserError:
-        return None  # a width that the form of a weight does not divide, say
+        return None  # such as a width that is not divisible by a number of blocks

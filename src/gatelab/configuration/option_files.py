@@ -1,7 +1,7 @@
-"""A file of a group (variant, task, opening, …) read as data: where it lands is fixed, and its keys are those of there.
+"""A file of a group (variant, task, opening, …) read as data: its place is fixed, and its keys are checked.
 
-Nothing that such a file says is left to Hydra but values: no header that places it elsewhere, no defaults list (unless
-it is an experiment), no interpolation but ours, no key that its section does not have.
+Hydra gets only values from such a file: no header that moves it elsewhere, no defaults list (except in an experiment),
+only our interpolations, only keys of its section.
 """
 
 import re
@@ -29,19 +29,19 @@ __all__ = ["SECTIONS", "check_keys", "check_section", "read_mapping", "read_opti
 _HEADER = re.compile(r"#\s*@\s*(\S*)\s*(.*)")
 _KINDS: dict[str, Mapping[str, type[Named]]] = {"task": TASKS, "opening": OPENINGS}
 SECTIONS = ("variant", *_KINDS, *MODELS)
-"""Those of a configuration that are mappings."""
+"""The sections of a configuration that are mappings."""
 
 
 def read_option(group: str, name: str, file: Path, where: str) -> tuple[str, dict[str, Any]]:
-    """Return where the file of an option lands, and what it holds, checked.
+    """Return the place of an option's file in the configuration, and its content, checked.
 
     Args:
         group: a folder of conf/.
         name: of the option.
-        where: what errors call the file.
+        where: the name of the file in errors.
 
     Raises:
-        UserError: in one line that names the file and what is wrong in it.
+        UserError: in one line that names the file and the problem.
     """
     places = [group, "_group_", *(f"logger.{kind}" for kind in LoggerSection.model_fields if group == "logger")]
     place, content = read_mapping(file, where, places)
@@ -63,7 +63,7 @@ def _left_out(kind: type[Named], content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_mapping(file: Path, where: str, places: Collection[str]) -> tuple[str, dict[str, Any]]:
-    """Return what the header of a file says of its place, which must be one of some, and what the file holds.
+    """Return the place in the header of a file, which must be an allowed one, and the content of the file.
 
     Without a header it is the first of the places.
     """
@@ -80,10 +80,10 @@ def read_mapping(file: Path, where: str, places: Collection[str]) -> tuple[str, 
 
 
 def check_section(section: str, content: Any, where: str, above: str = "") -> None:
-    """Raise a UserError for a key that a section of a configuration does not have; values are checked later, composed.
+    """Raise a UserError for a key that a section of a configuration lacks; values are checked after composition.
 
     Args:
-        above: what stands before the key in errors: ``"task."``.
+        above: the prefix of the key in errors: ``"task."``.
     """
     if not isinstance(content, Mapping):
         raise UserError(f"{where}: {above.rstrip('.') or section}={one_line(content)} must be a mapping")
@@ -121,7 +121,7 @@ def _keys(section: str, content: Mapping[str, Any], where: str, above: str) -> I
     name = content.get("name")
     if name is None and above:  # an experiment adds to the section of the task that it chooses
         fields = dict.fromkeys(field for kind in kinds.values() for field in kind.model_fields)
-        # a class from outside may be the one that is chosen; its fields are checked with the values
+        # a class from outside may be chosen; its fields are checked with the values
         return {**fields, **dict.fromkeys(content)} if allowed() else fields
     if isinstance(name, str) and name not in kinds:
         found = outside_class(name, section, PARENTS[section], f"{where}: {above}name")
@@ -138,7 +138,7 @@ def _keys(section: str, content: Mapping[str, Any], where: str, above: str) -> I
 
 
 def _check_optimizer(content: Mapping[str, Any], where: str, above: str) -> None:
-    """Refuse what can be no argument; which ones its class takes is looked up there, later."""
+    """Refuse values that cannot be arguments; the names are checked later, against the class."""
     target = next(field.alias for field in OptimizerSection.model_fields.values() if field.alias)
     for key, value in content.items():
         if key != target and (not key.isidentifier() or key.startswith("_")):
@@ -158,7 +158,7 @@ def _fields_of_logger(kind: str) -> Iterable[str]:
 
 
 def _place(text: str, where: str, places: Collection[str]) -> str:
-    """Read the header: the comments above the first line that is none."""
+    """Read the header: the comments above the first other line."""
     found = next(iter(places))
     for line in text.splitlines():
         if line.strip() and not line.lstrip().startswith("#"):

@@ -1,4 +1,4 @@
-"""Overrides as Hydra parses them, checked: what they may name and choose, and equations quoted for its grammar."""
+"""Overrides as Hydra parses them, checked: allowed keys and options, and equations quoted for its grammar."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ from gatelab.locations import conf_directory
 __all__ = ["GLOBAL", "check_word", "check_words", "groups", "parsed_words", "quote_equations"]
 
 GLOBAL = "_global_"
-"""Hydra's word for the top of a configuration, where experiments land."""
+"""Hydra's name of the top of a configuration, the place of experiments."""
 _EXPERIMENT = "experiment"
 _NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
 _CLASS = re.compile(r"\w+(\.\w+)*:\w+")  # of another package
@@ -25,18 +25,18 @@ _CLASS = re.compile(r"\w+(\.\w+)*:\w+")  # of another package
 
 @cache
 def groups() -> tuple[str, ...]:
-    """Return the groups of which a user can have files: the folders of conf/, and experiment."""
+    """Return the groups that a user's folder may extend: the folders of conf/, and experiment."""
     return (*sorted(path.name for path in conf_directory().iterdir() if path.is_dir()), _EXPERIMENT)
 
 
 def check_words(words: Iterable[str]) -> None:
-    """Raise a UserError for overrides of which one is not allowed; those that Hydra cannot read are left to it."""
+    """Raise a UserError if an override is not allowed; Hydra refuses those that it cannot read."""
     for override in parsed_words(words):
         check_word(override)
 
 
 def parsed_words(words: Iterable[str]) -> list[Override]:
-    """Return overrides as Hydra reads them, without those that it cannot read and will refuse."""
+    """Return overrides as parsed by Hydra, without those that it cannot read and will refuse."""
     parser = OverridesParser.create()
     found = []
     for word in words:
@@ -46,7 +46,7 @@ def parsed_words(words: Iterable[str]) -> list[Override]:
 
 
 def check_word(override: Override) -> None:
-    """Raise a UserError for an override that leads to files elsewhere or has an interpolation that is not ours."""
+    """Raise a UserError for an override that loads files from elsewhere or has an interpolation that is not ours."""
     key, word = override.key_or_group, one_line(override.input_line)
     if override.package is not None:
         raise UserError(f"{word}: a {one_line(key)} has its place in a configuration; no @ can give it another")
@@ -62,15 +62,15 @@ def check_word(override: Override) -> None:
 
 
 def quote_equations(overrides: Sequence[str]) -> list[str]:
-    """Quote the right-hand sides among overrides, which Hydra's grammar would otherwise take for its own functions.
+    """Quote the right-hand sides in overrides, which Hydra's grammar would otherwise parse as its own functions.
 
     ``variant.equations.f=sigmoid(linear(x, h)),1`` becomes ``variant.equations.f="sigmoid(linear(x, h))","1"``: commas
-    outside parentheses still separate the points of a sweep. What is quoted already stays. The factors of a variant
-    (``variant.reads.f=[x]``), which stand in no file, are added.
+    outside parentheses still separate the points of a sweep. Quoted values are not changed. The factors of a variant
+    (``variant.reads.f=[x]``), which are in no file, get a plus.
     """
     quoted = []
     for override in overrides:
-        # keys that no file has: what a gate sees, what squashes it, and so on
+        # keys that no file has: inputs of a gate, its activation, and so on
         if re.match(rf"variant\.({'|'.join(FACTORS)})\b", override):
             override = f"++{override}"
         match = re.fullmatch(r"(\+{0,2}variant\.equations\.\w+)=(.*)", override, re.DOTALL)

@@ -1,4 +1,4 @@
-"""A run's configuration: every key checked, every default filled in, with the identity that follows from it."""
+"""A run's configuration: every key checked, every default filled in, and its identity."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,10 +49,10 @@ _DEVICES = get_args(get_type_hints(RunKeys)["device"])
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfiguration(RunKeys):
-    """Everything that says what a run is, and how it is computed; what each key means stands at its field.
+    """Everything that defines a run and how it is computed; the meaning of each key is at its field.
 
     Attributes:
-        label: what tables call the variant: its name, and the equations that differ from the file of that name.
+        label: the variant's name in tables: its name, and the equations that differ from the file of that name.
     """
 
     variant: Variant
@@ -65,7 +65,7 @@ class RunConfiguration(RunKeys):
 
     @property
     def science(self) -> dict[str, Any]:
-        """The part of :meth:`mapping` that decides the numbers."""
+        """The part of :meth:`mapping` that determines the numbers."""
         return {name: science_of(name, getattr(self, name)) for name in self._hashed}
 
     @cached_property
@@ -79,10 +79,10 @@ class RunConfiguration(RunKeys):
 
 
 def science_of(name: str, section: Any) -> Any:
-    """Return the part of one section that decides the numbers, as plain values."""
+    """Return the part of one section that determines the numbers, as plain values."""
     if isinstance(section, Variant):
-        # the order of a mapping is no part of its meaning, but that of equations is: what a state's name means follows
-        # from it, and so does the order in which weights are drawn
+        # the order of a mapping has no meaning, except for equations: it determines the meaning of a state's name and
+        # the order in which weights are drawn
         return {**scientific_section(name, section.mapping()), "order": list(section.equations)}
     if isinstance(section, Opening | Task):
         check_remarks(type(section))
@@ -115,9 +115,9 @@ def run_configuration(
     Args:
         mapping: nested plain values, as conf/train.yaml and its groups compose them.
         directories: folders beside conf/ that hold variants.
-        frozen: the mapping is that of :meth:`RunConfiguration.mapping`; no file of a variant is read, which may have
-            changed since.
-        with_torch: False leaves out :func:`check_optimizer`, the one check that imports torch, which takes seconds.
+        frozen: the mapping is that of :meth:`RunConfiguration.mapping`; no file of a variant is read, because it may
+            have changed.
+        with_torch: False omits :func:`check_optimizer`, the only check that imports torch, which takes seconds.
 
     Raises:
         UserError: one line that names the first wrong thing, its value and what is allowed.
@@ -128,7 +128,7 @@ def run_configuration(
 class Reading:
     """Checks many configurations, as :func:`run_configuration` does one.
 
-    What several have in common, a whole section or more, is checked once, and is one object in all their runs.
+    A section shared by several configurations is checked once, and is one object in all their runs.
 
     Args:
         directories: as for :func:`run_configuration`, and so is ``frozen``.
@@ -179,7 +179,7 @@ class Reading:
         _choice(mapping["plan_only"], "plan_only", (True, False))
         parts = (variant, configuration.opening, task, model, configuration.training)
         self._of(parts, _check_together, configuration)
-        if not self._frozen:  # what is stored has been possible
+        if not self._frozen:  # stored settings were valid
             shared = (variant, task, model, optimizer, configuration.schedule, configuration.training)
             place = ("possible", configuration.path, configuration.device, *map(Same, shared))
             self._remembered(place, lambda: check_possible(configuration))
@@ -221,12 +221,12 @@ class Reading:
         return self._once(name, mapping[name], lambda content: check(section, content, name))
 
     def _once(self, name: str, content: Any, make: Callable[[Any], Made]) -> Made:
-        """Make something of plain values, or return what was made of such values before."""
+        """Make an object from plain values, or return the one made from equal values before."""
         # repr tells 1 from 1.0 and from true
         return self._remembered((name, repr(content)), lambda: make(content))
 
     def _of(self, parts: Sequence[Any], make: Callable[..., Made], *arguments: Any) -> Made:
-        """Make something of parts that were made before, and are the same objects each time."""
+        """Make an object from parts that are cached objects themselves."""
         return self._remembered((make.__qualname__, *map(Same, parts)), lambda: make(*arguments))
 
     def _remembered(self, key: tuple[Any, ...], make: Callable[[], Made]) -> Made:
@@ -237,7 +237,7 @@ class Reading:
 
 
 def _check_together(configuration: RunConfiguration) -> None:
-    """Refuse what only the combination of sections makes impossible."""
+    """Refuse combinations of sections that are impossible."""
     variant, model, task = configuration.variant, configuration.model, configuration.task
     embedding = embedding_size(model, task)
     if variant.needs_equal_sizes and (embedding or task.input_size) != model.hidden_size:
@@ -262,7 +262,7 @@ def _check_together(configuration: RunConfiguration) -> None:
 
 
 def _check_forms(variant: Variant, input_size: int, hidden_size: int) -> None:
-    """Refuse sizes that a weight's form cannot have."""
+    """Refuse sizes that a structured weight cannot have."""
     try:
         parameter_shapes(variant, input_size, hidden_size)
     except UserError as error:
@@ -309,7 +309,7 @@ def _choice(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:
 
 
 def _loggers(value: Any) -> LoggerSection:
-    """Read ``{wandb: {...}, csv: {}}``; without any the history in runs_dir is all there is."""
+    """Read ``{wandb: {...}, csv: {}}``; without loggers there is only the history in runs_dir."""
     if not isinstance(value, Mapping | None):
         raise UserError(f"logger={one_line(value)}: must be of {', '.join(LoggerSection.model_fields)}")
     return check(LoggerSection, value or {}, "logger")

@@ -1,13 +1,13 @@
-"""Settings that follow from others: drawn at random for each seed, or looked up for each variant.
+"""Settings derived from others: drawn at random for each seed, or looked up for each variant.
 
 ``optimizer.lr=${draw:log_uniform,1e-6,1e-2}`` is a function of the run's seed and the setting's key. So a random search
-is a sweep over seeds: its points are known beforehand, and at each seed every variant meets the same settings, which
+is a sweep over seeds: its points are known beforehand, and at each seed every variant gets the same settings, which
 pairs the trials of a comparison.
 
-``model.hidden_size=${by_variant:lstm,36,gru,46}`` gives each variant of a sweep a value of its own, and
-``opening.max_time=${by_opening:chrono,750}`` one to an opening that has such a number, and null to the others.
+``model.hidden_size=${by_variant:lstm,36,gru,46}`` gives each variant of a sweep its own value.
+``opening.max_time=${by_opening:chrono,750}`` sets the value for opening ``chrono`` only, and null for the others.
 
-``${wandb:project,gatelab}`` is what the environment says of Weights & Biases, or gatelab.
+``${wandb:project,gatelab}`` is the project in the environment of Weights & Biases, or gatelab.
 """
 
 import re
@@ -40,7 +40,7 @@ def _integer(random: np.random.Generator, low: int, high: int) -> int:
 
 
 def _log_integer(random: np.random.Generator, low: int, high: int) -> int:
-    # every integer has the share of the scale that lies between it and the next
+    # every integer gets the part of the scale between it and the next
     return min(high, int(np.exp(random.uniform(np.log(low), np.log(high + 1)))))
 
 
@@ -138,14 +138,14 @@ RESOLVERS: dict[str, Callable[..., Any]] = {
     "by_variant": _by_variant,
     "by_opening": _by_opening,
 }
-"""Name -> function of ``${name:…}``, as anybody may write it."""
+"""Name -> function of ``${name:…}``, allowed everywhere."""
 
 
 def register() -> None:
-    """Make the resolvers known to OmegaConf."""
+    """Register the resolvers with OmegaConf."""
     for name, function in RESOLVERS.items():
         OmegaConf.register_new_resolver(name, function, replace=True)
-    # of conf/logger/wandb.yaml alone: no file of a user may look into the environment
+    # only for conf/logger/wandb.yaml: no file of a user may read the environment
     OmegaConf.register_new_resolver("wandb", _wandb, replace=True)
     # of the help in conf/train.yaml
     OmegaConf.register_new_resolver("command", command_line, replace=True)

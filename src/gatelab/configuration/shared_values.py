@@ -1,4 +1,4 @@
-"""Values that the runs of a sweep have in common, as keys of a cache: by the object and not by its content."""
+"""Values shared by the runs of a sweep, as keys of a cache: compared by object, not by content."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ __all__ = ["Same"]
 
 
 class Same:
-    """Equals another for the very same value, which it keeps alive.
+    """Equal only for the same object, which it keeps alive.
 
-    The sections of a configuration are frozen and made once for all the runs that have them, so that what follows from
-    one need not be found for each run; comparing their contents would take longer than finding it.
+    The sections of a configuration are frozen and made once for all runs that share them, so values derived from a
+    section are computed once; comparing contents would take longer than computing them.
     """
 
     __slots__ = ("value",)

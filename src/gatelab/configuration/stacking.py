@@ -1,4 +1,4 @@
-"""Which runs can be trained together; without torch, so that a sweep is planned in little time and memory."""
+"""Which runs can be trained together; without torch, so that planning a sweep takes little time and memory."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def shape_key(configuration: RunConfiguration) -> str:
 
 @lru_cache(maxsize=4096)
 def _shared(name: str, section: Same) -> str | None:
-    """Return what of a section the runs of a stack have in common, as text."""
+    """Return the part of a section that is equal for all runs of a stack, as text."""
     if name in STACKABLE:
         return None
     content = science_of(name, section.value)

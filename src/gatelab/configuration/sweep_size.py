@@ -1,4 +1,4 @@
-"""How many points a sweep has, found without writing them out: ``range(1000000000)`` is counted at once."""
+"""The number of points of a sweep, without listing them: ``range(1000000000)`` is counted at once."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,8 +12,7 @@ from gatelab.errors import UserError
 __all__ = ["MOST_POINTS", "check_count", "check_size", "points", "values"]
 
 MOST_POINTS = 100_000
-"""Points that a sweep may have if nothing else is said. More than that is nearly always a slip, and planning them takes
-minutes."""
+"""Default limit on the points of a sweep. More is nearly always a mistake, and planning them takes minutes."""
 
 
 def check_size(overrides: Sequence[Override], most: int = MOST_POINTS, advice: str = "sweep fewer values") -> int:
@@ -31,7 +30,7 @@ def check_size(overrides: Sequence[Override], most: int = MOST_POINTS, advice: s
 
 
 def check_count(count: int, most: int, advice: str, parts: str = "") -> None:
-    """Raise a UserError if a sweep has more points than it may; ``parts`` says what they are made up of."""
+    """Raise a UserError if a sweep has too many points; ``parts`` lists their factors."""
     if count > most:
         raise UserError(f"{count:,} points{parts}: more than {most:,}, the most that a sweep may have; {advice}")
 
@@ -52,7 +51,7 @@ def values(override: Override) -> int:
         return _steps(value, str(override.input_line))
     if isinstance(value, ChoiceSweep):
         return len(value.list)
-    if override.is_discrete_sweep():  # a glob: as many as the options that it fits
+    if override.is_discrete_sweep():  # a glob: as many as the options that it matches
         return sum(1 for _ in override.sweep_iterator())
     return 1
 
@@ -67,7 +66,7 @@ def _why_none(value: object) -> str:
 
 def _steps(sweep: RangeSweep, where: str) -> int:
     ends = (sweep.start, sweep.stop, sweep.step)
-    # the very numbers that Hydra steps through
+    # exactly the numbers of Hydra's steps
     start, stop, step = (Decimal(end if end is not None else 0) for end in ends)
     if not (start.is_finite() and stop.is_finite() and step.is_finite()):
         raise UserError(f"{where}: both ends and the step must be finite numbers")

@@ -1,6 +1,6 @@
-"""The environment variables of Weights & Biases: what gatelab obeys, what wandb obeys by itself, and what is told.
+"""The environment variables of Weights & Biases: used by gatelab, used by wandb, or without effect.
 
-An option on the command line counts before a variable, and a variable before what conf/logger/wandb.yaml says.
+An option on the command line has priority over a variable, and a variable over conf/logger/wandb.yaml.
 """
 
 import os
@@ -48,12 +48,12 @@ TOLD: dict[str, str] = {
     "WANDB_SHOW_RUN": "wandb 0.31 does not read it",
     "WANDB_START_METHOD": "wandb 0.31 does not read it",
 }
-"""Variable -> why it has no effect; wandb does not get to see it."""
+"""Variable -> why it has no effect; it is hidden from wandb."""
 
 DEFAULTS = ("mode", "project", "entity")
 """Options of logger.wandb that a variable may give."""
 
-_AGREED = {"WANDB_SILENT": ("true", "1", "yes", "on"), "WANDB_CONSOLE": ("off",)}  # values that are done anyway
+_AGREED = {"WANDB_SILENT": ("true", "1", "yes", "on"), "WANDB_CONSOLE": ("off",)}  # values that match our behaviour
 _SECRET = ("WANDB_API_KEY",)
 
 _LEFT = (
@@ -76,19 +76,19 @@ _LEFT = (
     "X_EXECUTABLE",
 )  # fmt: skip
 LEFT = frozenset(f"{_PREFIX}{name}" for name in _LEFT)
-"""What wandb reads by itself. (Its internals, ``WANDB_X_…`` and ``WANDB__…``, are left to it as well.)"""
+"""Variables that wandb itself reads. (Its internals, ``WANDB_X_…`` and ``WANDB__…``, are left to it as well.)"""
 
 _NAMES = [name.removeprefix(_PREFIX) for name in sorted(LEFT | OBEYED.keys())]
 
 
 def default(name: str, otherwise: str | None = None, environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return what the environment says of ``mode``, ``project`` or ``entity``; an empty variable says nothing."""
+    """Return ``mode``, ``project`` or ``entity`` of the environment; an empty variable counts as unset."""
     value = environ.get(f"{_PREFIX}{name.upper()}") or otherwise
     if name != "mode":
         return value
     if _is_true(environ.get("WANDB_DISABLED", "")):
         return "disabled"
-    return {"dryrun": "offline", "run": "online"}.get(str(value), value)  # wandb's own names of before
+    return {"dryrun": "offline", "run": "online"}.get(str(value), value)  # wandb's older names
 
 
 def told(environ: Mapping[str, str], *, sweep: bool) -> Iterator[str]:
@@ -106,7 +106,7 @@ def told(environ: Mapping[str, str], *, sweep: bool) -> Iterator[str]:
 
 
 def _misspelt(name: str) -> str | None:
-    """Return the variable that an unknown name is very like; what is like none may belong to another program."""
+    """Return the variable that an unknown name resembles; a name unlike all may belong to another program."""
     if name in LEFT | OBEYED.keys() | TOLD.keys() or name.startswith(("WANDB_X_", "WANDB__")):
         return None
     near = get_close_matches(name.removeprefix(_PREFIX), _NAMES, n=1, cutoff=0.75)
@@ -114,7 +114,7 @@ def _misspelt(name: str) -> str | None:
 
 
 def check_variables(section: WandbSection, environ: Mapping[str, str]) -> None:
-    """Refuse values that wandb refuses, a folder that takes no file, and mode online where nobody is logged in.
+    """Refuse values that wandb refuses, a folder that cannot be written, and mode online without a login.
 
     Raises:
         UserError: one line that names the variable.
@@ -150,11 +150,11 @@ def _check_login() -> None:
     except (Error, ValueError) as error:
         raise UserError(f"logger.wandb.mode=online: {_reason(error)}; {advice}") from None
     if found is None:
-        raise UserError(f"logger.wandb.mode=online: nobody is logged in to {address}; {advice}")
+        raise UserError(f"logger.wandb.mode=online: no login for {address}; {advice}")
 
 
 def forget_told(environ: Any = os.environ) -> None:
-    """Take from the environment what wandb is not to obey, and empty variables, which it would refuse."""
+    """Remove from the environment the variables that wandb must ignore, and empty ones, which it would refuse."""
     inside = environ.get("WANDB_SWEEP_ID")
     for name in [name for name in environ if name.startswith(_PREFIX)]:
         if not environ[name] or (name in TOLD and not (name == "WANDB_RUN_ID" and inside)):

@@ -1,4 +1,4 @@
-"""Settings that have no effect beside the others: possible, and most often not what was meant."""
+"""Settings that have no effect beside the others: allowed, but usually a mistake."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from gatelab.tasks.images.pictures import PermutedMnist
 
 __all__ = ["Idle", "check_swept", "doubts", "idle", "notes"]
 
-_ABSURD = 1e4  # a learning rate, or a weight decay, beyond all that is published
+_ABSURD = 1e4  # a learning rate, or a weight decay, above all published ones
 _SHOWN = 3  # values of a setting that a note lists
 
 
@@ -25,7 +25,7 @@ class Idle:
     Attributes:
         key: dotted.
         value: what it is set to.
-        usual: its default, which is no news.
+        usual: its default, which is not reported.
         because: the settings that leave it without effect, and why.
     """
 
@@ -36,11 +36,11 @@ class Idle:
 
 
 def idle(run: RunConfiguration, given: Mapping[str, Any]) -> list[Idle]:
-    """Return the settings of a run whose value makes no difference, whatever it is.
+    """Return the settings of a run whose value makes no difference.
 
     Args:
         run: checked.
-        given: the mapping that it was read from, which still has the width that ``model.match`` replaces.
+        given: the mapping from which it was read, with the width that ``model.match`` replaces.
     """
     return [*_of_model(run, given), *_of_training(run), *_of_optimizer(run), *_of_opening(run), *_of_task(run)]
 
@@ -94,7 +94,7 @@ def _of_optimizer(run: RunConfiguration) -> Iterator[Idle]:
         decoupled = own.get("decoupled_weight_decay", False)
         yield Idle("optimizer.decoupled_weight_decay", decoupled, False, "optimizer.weight_decay=0")
     if not optimizer.lr:
-        # every other setting of training is idle too; one line says it
+        # every other setting of training is idle too; one line is enough
         yield from _frozen(optimizer)
 
 
@@ -132,7 +132,7 @@ def _plain(value: Any) -> Any:
 
 
 def idle_of_all(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> list[list[Idle]]:
-    """Return what :func:`idle` says of each run; what runs have in common is looked at once."""
+    """Return :func:`idle` of each run; shared sections are checked once."""
     known: dict[tuple[object, ...], list[Idle]] = {}
     found = []
     for run, mapping in zip(runs, given, strict=True):
@@ -153,7 +153,7 @@ def check_swept(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, A
     found = idle_of_all(runs, given)
     shared = set.intersection(*({one.key for one in each} for each in {id(each): each for each in found}.values()))
     for key in sorted(shared):
-        # a setting that others leave idle in every point, and that has several values
+        # a setting without effect in every point, with several values
         settings = {_text(one): one for each in found for one in each if one.key == key}
         if len(settings) > 1:
             reasons = {one.because for one in settings.values()}
@@ -162,7 +162,7 @@ def check_swept(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, A
 
 
 def notes(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return one line for each setting that was set and has no effect, with how many points of a sweep have it."""
+    """Return one line for each setting without effect that was set, with the number of points that have it."""
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for each in idle_of_all(runs, given):
         for one in each:
@@ -178,7 +178,7 @@ def notes(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) 
 
 
 def doubts(runs: Sequence[RunConfiguration]) -> list[str]:
-    """Return one line for each setting that has an effect which is hardly the one that was meant."""
+    """Return one line for each setting whose effect is probably not intended."""
     lines: dict[str, int] = {}
     seen: dict[tuple[Same, ...], list[str]] = {}
     for run in runs:

@@ -1,6 +1,6 @@
-"""Every key that a user may set: its type, its limits, its default, and what is known of it; no torch, and no files.
+"""Every key that a user may set: its type, limits, default and other properties; no torch, and no files.
 
-This room lies below all that read keys: the store asks it what is science, the reports what a difference means.
+This room is below all that use keys: the store needs to know which keys are science, the reports the kind of a key.
 """
 
 from gatelab.keys.key import HASHED, Key, defaults_of, keys_of, without_neutral

@@ -1,4 +1,4 @@
-"""What is known of a key of a configuration, written at its field; everything else about keys is derived from this."""
+"""The properties of a key of a configuration, written at its field; everything else about keys is derived from them."""
 
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from functools import cache
@@ -9,23 +9,23 @@ from pydantic import BaseModel
 __all__ = ["HASHED", "Key", "defaults_of", "is_neutral", "keys_of", "without_neutral"]
 
 HASHED: Any = object()
-"""No neutral value: a key with it is part of the identity at every value."""
+"""Marks a key without neutral value: it is part of the identity at every value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is known of a key beside its type, its limits and its default: ``Annotated[float, Key("…", stack=True)]``.
+    """The properties of a key beside its type, limits and default: ``Annotated[float, Key("…", stack=True)]``.
 
     Attributes:
-        says: what the key means, in one line: the comment in conf/train.yaml and the text in docs/keys.md.
+        says: the meaning of the key, in one line: the comment in conf/train.yaml and the text in docs/keys.md.
         stack: whether runs that differ in it may train as one stack.
-        science: whether it can change the numbers of a run, and so is part of the identity.
-        neutral: the value at which the key is left out of the identity and of what is stored, as if it did not exist.
+        science: whether it can change the numbers of a run, and is therefore part of the identity.
+        neutral: the value with which the key is left out of the identity and of stored files, as if it did not exist.
             A new key needs one, so that stored runs keep their identity. It must be the default of the field.
-        kind: which check of the fairness table a difference in it belongs to: ``"data"``, ``"stopping"`` or nothing.
+        kind: the check of the fairness table for a difference in it: ``"data"``, ``"stopping"`` or none.
         told: whether the page shows it for every run, even where all runs have the same value.
-        in_files: whether a file of a user may set it; otherwise only the command line may.
-        given: False for what is found out, and set by no user.
+        in_files: whether a user's file may set it; otherwise only the command line may.
+        given: False for a derived value, which no user sets.
     """
 
     says: str = ""
@@ -39,10 +39,10 @@ class Key:
 
     def __post_init__(self) -> None:
         if not self.science and self.neutral is not HASHED:
-            raise TypeError("a key that is no science is never hashed, and has no neutral value")
+            raise TypeError("a key that is not science is never hashed, and has no neutral value")
 
     def inherited(self, section: "Key") -> "Key":
-        """Return what is known of this key below a section: what holds for the section holds for it."""
+        """Return the properties of this key below a section, which inherits those of the section."""
         return replace(
             self,
             stack=self.stack or section.stack,
@@ -54,7 +54,7 @@ class Key:
 
 @cache
 def keys_of(section: type) -> dict[str, Key]:
-    """Return what is known of each key of a pydantic model or a dataclass, by the name that users write.
+    """Return the properties of each key of a pydantic model or a dataclass, by its name in configurations.
 
     Raises:
         TypeError: a neutral value is not the default, so that a missing key would mean something else.
@@ -74,7 +74,7 @@ def keys_of(section: type) -> dict[str, Key]:
 
 @cache
 def defaults_of(section: type) -> dict[str, Any]:
-    """Return the default of each key that has one, by the name that users write."""
+    """Return the default of each key that has one, by its name in configurations."""
     if is_dataclass(section):
         made = {field.name: (field.default, field.default_factory) for field in fields(section)}
         return {
@@ -97,7 +97,7 @@ def without_neutral(section: type, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_neutral(key: Key, value: Any) -> bool:
-    """Say whether a value is the neutral one of a key; 0 and 0.0 are the same, 0 and false are not."""
+    """Return whether a value is the neutral one of a key; 0 and 0.0 are the same, 0 and false are not."""
     return bool(value == key.neutral) and isinstance(value, bool) == isinstance(key.neutral, bool)
 
 

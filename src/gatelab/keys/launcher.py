@@ -1,4 +1,4 @@
-"""The keys below ``hydra.launcher``: who trains the stacks of a sweep. Hydra's plugin has the same, made of these."""
+"""The keys below ``hydra.launcher``: how the stacks of a sweep are trained. Hydra's plugin is derived from these."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,10 +14,10 @@ class _Options(BaseModel):
 
 
 class SubmititKeys(_Options):
-    """What submitit is asked for."""
+    """Options of submitit."""
 
     cluster: Annotated[
-        Literal["slurm", "local", "debug"] | None, Key("slurm, local or debug; null for what is there")
+        Literal["slurm", "local", "debug"] | None, Key("slurm, local or debug; null for slurm if available, else local")
     ] = None
     timeout_min: Annotated[float, Key("minutes that a job may take")] = Field(default=24 * 60, gt=0)
     cpus_per_task: Annotated[int, Key("cores of a job")] = Field(default=1, ge=1)
@@ -34,33 +34,33 @@ class SubmititKeys(_Options):
 
 
 class RayKeys(_Options):
-    """Where the Ray cluster is, and what of it a stack takes."""
+    """The Ray cluster, and the resources of a stack in it."""
 
-    address: Annotated[str | None, Key("of the cluster; null for one on this machine", in_files=False)] = None
+    address: Annotated[str | None, Key("address of the cluster; null for one on this machine", in_files=False)] = None
     num_cpus: Annotated[float, Key("cores of a stack")] = Field(default=1, gt=0)
     num_gpus: Annotated[float, Key("GPUs of a stack")] = Field(default=0, ge=0)
 
 
 class LauncherKeys(_Options):
-    """Who trains the stacks, how many at once, and when one is given up."""
+    """How the stacks are trained, how many at once, and when one is given up."""
 
     executor: Annotated[
         Literal["inline", "processes", "submitit", "ray"], Key("inline, processes, submitit or ray")
     ] = "processes"
     workers: Annotated[
         int | None,
-        Key("stacks trained at once; null for one on each GPU, or on as many cores as there are for threads each"),
+        Key("stacks trained at once; null for one per GPU, or per as many cores as threads"),
     ] = Field(default=None, ge=1)
-    limit_minutes: Annotated[float | None, Key("the longest that one stack may take, from the moment it runs")] = Field(
+    limit_minutes: Annotated[float | None, Key("most minutes that one stack may take, from its start")] = Field(
         default=None, gt=0
     )
     silent_minutes: Annotated[
-        float | None, Key("the longest that one stack may go without a step; with processes alone")
+        float | None, Key("most minutes that one stack may go without a step; only for executor=processes")
     ] = Field(default=30.0, gt=0)
-    retries: Annotated[int, Key("how often a run that failed alone is tried again in the same launch")] = Field(
+    retries: Annotated[int, Key("how often a run that failed alone is tried again in this launch")] = Field(
         default=0, ge=0
     )
-    most_points: Annotated[int, Key("a sweep of more points is refused before any of them is composed")] = Field(
+    most_points: Annotated[int, Key("a sweep of more points is refused before composition")] = Field(
         default=100_000, ge=1
     )
     submitit: Annotated[SubmititKeys, Key("for executor=submitit")] = SubmititKeys()

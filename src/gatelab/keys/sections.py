@@ -1,4 +1,4 @@
-"""The sections of a configuration that belong to no other room: model, optimizer, schedule, training, stack, logger."""
+"""The sections of a configuration without a room of their own: model, optimizer, schedule, training, stack, logger."""
 
 import math
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class _Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _whole(cls, value: Any) -> Any:
-        """Take 1e4 for the integer that it is; ``strict`` refuses true for 1."""
+        """Accept 1e4 as an integer; ``strict`` refuses true for 1."""
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -41,10 +41,10 @@ class ModelSection(_Section):
     dropout: Annotated[float, Key("share of a layer's outputs that the next one reads as zero", stack=True)] = Field(
         default=0.0, ge=0, lt=1
     )
-    bidirectional: Annotated[bool, Key("whether a second network reads each sequence from its end")] = False
+    bidirectional: Annotated[bool, Key("whether a second network reads each sequence backwards")] = False
     embedding: Annotated[
         int | Literal["hidden"] | None,
-        Key("features of a learned linear map below the first layer; hidden: hidden_size of them"),
+        Key("features of a learned linear map below the first layer; hidden: as many as hidden_size"),
     ] = None
     """Tokens always have one, of hidden_size features where null."""
     match: Annotated[
@@ -57,11 +57,14 @@ class ModelSection(_Section):
     )
     initial: Annotated[
         Literal["default", "uniform", "normal"],
-        Key("how weights start: as torch's do, uniform in ±initial_scale, or normal with it as deviation", stack=True),
+        Key(
+            "initial weights: as in torch, uniform in ±initial_scale, or normal with this deviation",
+            stack=True,
+        ),
     ] = "default"
     """For weights, biases and the readout; the default is uniform in ±1/√(features read). Values given by an equation
     or an opening overwrite these."""
-    initial_scale: Annotated[float | None, Key("null where initial is default", stack=True)] = Field(default=None, gt=0)
+    initial_scale: Annotated[float | None, Key("null if initial is default", stack=True)] = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _has_a_scale(self) -> "ModelSection":
@@ -81,9 +84,9 @@ class ModelSection(_Section):
 
 
 def told_model(model: Mapping[str, Any], science: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the science of a model section as tables show it.
+    """Return the science of a model section in the form for tables.
 
-    Where widths were matched, each variant has one of its own, and what they have in common is what was made equal.
+    If widths were matched, each variant has its own, and the shared setting is the matched quantity.
     """
     told = dict(science)
     if model.get("match"):
@@ -94,13 +97,13 @@ def told_model(model: Mapping[str, Any], science: Mapping[str, Any]) -> dict[str
 
 
 class TrainingSection(_Section):
-    """How a run is fitted."""
+    """How a run is trained."""
 
     max_steps: Annotated[int, Key("steps of the optimizer at most", kind="stopping")] = Field(
         default=1000, ge=1, le=2**40
     )
     batch_size: Annotated[int, Key("sequences in a step", kind="data", told=True)] = Field(default=32, ge=1, le=2**20)
-    clip_norm: Annotated[float | None, Key("longest gradient; null for no clipping", stack=True)] = Field(
+    clip_norm: Annotated[float | None, Key("largest norm of the gradient; null for no clipping", stack=True)] = Field(
         default=1.0, gt=0
     )
     validate_every: Annotated[int, Key("steps between validations", kind="stopping")] = Field(default=100, ge=1)
@@ -124,14 +127,14 @@ class TrainingSection(_Section):
 
 
 class ScheduleSection(_Section):
-    """How the learning rate goes over the steps."""
+    """The learning rate over the steps."""
 
     name: Annotated[Literal["constant", "linear", "cosine"], Key("the curve: constant, linear or cosine")]
     warmup_steps: Annotated[int, Key("steps over which the learning rate first rises from 0")] = Field(default=0, ge=0)
     final: Annotated[float, Key("factor on the learning rate at the last step")] = Field(default=1.0, ge=0)
 
     def factor(self, step: int, max_steps: int) -> float:
-        """Return what the learning rate is multiplied with at a step, counted from 0."""
+        """Return the factor on the learning rate at a step, counted from 0."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         done = (step - self.warmup_steps) / max(1, max_steps - 1 - self.warmup_steps)
@@ -144,8 +147,8 @@ class ScheduleSection(_Section):
                 return self.final + (1 - self.final) * (1 + math.cos(math.pi * done)) / 2
 
 
-# The update of these follows from gradients and weight decay alone, so that one call can step every run of a stack,
-# each with a learning rate and a weight decay of its own. (LBFGS needs a closure; ASGD and Adafactor look at the
+# The update of these depends only on gradients and weight decay, so that one call can step every run of a stack,
+# each with its own learning rate and weight decay. (LBFGS needs a closure; ASGD and Adafactor look at the
 # weights.)
 _OPTIMIZERS = (
     "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD",
@@ -154,11 +157,11 @@ _OPTIMIZERS = (
 
 @dataclass(frozen=True)
 class Argument:
-    """What is known of an argument of an optimiser's class, which is a key of its section.
+    """The properties of an argument of an optimiser's class, which is a key of its section.
 
     Attributes:
-        share: it is the share of the past that an average keeps. torch refuses some values that make no average, and
-            takes 1 (nothing new ever counts) and more (the past grows).
+        share: it is the share of the past in an average. torch refuses some values that make no average, but
+            accepts 1 (nothing new ever counts) and more (the past grows).
         above_zero: at 0, a gradient of 0 would make a weight NaN.
     """
 
@@ -173,9 +176,9 @@ ARGUMENTS: Mapping[str, Argument] = {
     "dampening": Argument(Key("share of the gradient that does not enter the momentum"), share=True),
     "alpha": Argument(Key("share of the past in the average of squares", stack=True), share=True),
     "rho": Argument(Key("share of the past in the averages of Adadelta", stack=True), share=True),
-    "eps": Argument(Key("added to what the step is divided by", stack=True), above_zero=True),
+    "eps": Argument(Key("added to the denominator of the step", stack=True), above_zero=True),
 }
-"""The arguments of which something is known; every other one that torch's class takes is allowed too."""
+"""The arguments with properties; all others of torch's class are allowed too."""
 
 
 class OptimizerSection(_Section):
@@ -187,9 +190,9 @@ class OptimizerSection(_Section):
     lr: Annotated[float, Key("learning rate", stack=True, told=True)] = Field(ge=0)
     weight_decay: Annotated[float, Key("weight decay", stack=True)] = Field(default=0.0, ge=0)
     normalize_momentum: Annotated[
-        bool, Key("whether steps are multiplied by 1 - momentum; of SGD alone", stack=True)
+        bool, Key("whether steps are multiplied by 1 - momentum; only for SGD", stack=True)
     ] = False
-    """lr then says how far a constant gradient leads, whatever the momentum."""
+    """Then lr is the step for a constant gradient, for every momentum."""
 
     @field_validator("target")
     @classmethod
@@ -205,7 +208,7 @@ class OptimizerSection(_Section):
 
     @property
     def rate(self) -> float:
-        """What the bare update is multiplied with: lr, normalised if so asked for."""
+        """The factor on the update: lr, normalised if ``normalize_momentum`` is set."""
         return self.lr * (1 - float(self.arguments.get("momentum", 0.0))) if self.normalize_momentum else self.lr
 
     @model_validator(mode="after")
@@ -221,9 +224,9 @@ class OptimizerSection(_Section):
 
 
 class StackSection(_Section):
-    """How runs share a fit."""
+    """How many runs train together."""
 
-    size: Annotated[Literal["auto"] | int, Key("how many runs at most train together")] = "auto"
+    size: Annotated[Literal["auto"] | int, Key("most runs that train together")] = "auto"
 
     @field_validator("size", mode="before")
     @classmethod
@@ -234,7 +237,7 @@ class StackSection(_Section):
 
 
 class WandbSection(_Section):
-    """Where Weights & Biases keeps a run, and what beside its numbers."""
+    """The place of a run in Weights & Biases, and what is kept beside its numbers."""
 
     project: Annotated[str, Key("WANDB_PROJECT, if it is set")] = "gatelab"
     entity: Annotated[str | None, Key("WANDB_ENTITY, if it is set")] = None
@@ -242,10 +245,11 @@ class WandbSection(_Section):
         Literal["offline", "online", "disabled"], Key("offline, online or disabled; WANDB_MODE, if it is set")
     ] = "offline"
     checkpoints: Annotated[
-        Literal["none", "best", "last"], Key("which checkpoint of a finished run is an artifact: none, best or last")
+        Literal["none", "best", "last"],
+        Key("checkpoint kept as an artifact: none, best or last"),
     ] = "none"
     patience: Annotated[
-        float, Key("seconds that W&B may take to begin, to take a row and to end; then the run goes on without it")
+        float, Key("most seconds for W&B to start, to log a row and to end; then the run continues without it")
     ] = Field(default=30.0, ge=0.1, le=86400)
 
     @field_validator("project")
@@ -262,12 +266,12 @@ class _EmptySection(_Section):
 
 
 class _MlflowSection(_Section):
-    experiment: Annotated[str, Key("the experiment that runs are added to")] = Field(default="gatelab", min_length=1)
-    tracking_uri: Annotated[str | None, Key("where MLflow keeps them; null for a folder beside the runs")] = None
+    experiment: Annotated[str, Key("the experiment of MLflow")] = Field(default="gatelab", min_length=1)
+    tracking_uri: Annotated[str | None, Key("storage of MLflow; null for a folder beside the runs")] = None
 
 
 class LoggerSection(_Section):
-    """Loggers that show the history, each with its own options; absent ones are null."""
+    """Loggers of the history, each with its own options; absent ones are null."""
 
     wandb: Annotated[WandbSection | None, Key("Weights & Biases")] = None
     csv: Annotated[_EmptySection | None, Key("Lightning's CSVLogger")] = None

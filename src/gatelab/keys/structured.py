@@ -1,4 +1,4 @@
-"""A section of options as the dataclass that Hydra's plugins have to declare: the same keys and defaults."""
+"""A section of options as a dataclass for Hydra's plugins: the same keys and defaults."""
 
 from collections.abc import Mapping
 from dataclasses import field, make_dataclass
@@ -14,8 +14,8 @@ __all__ = ["config_of"]
 def config_of(section: type[BaseModel], **further: Any) -> type:
     """Return a dataclass with the defaults of a section and some further fields, for Hydra's ConfigStore.
 
-    Every value may be of any kind: the section itself checks it, in words of ours. Sections below it become dataclasses
-    too, so that Hydra knows their keys; a mapping without keys takes any.
+    Every value may be of any kind: the section itself checks it, with our messages. Sections below it become
+    dataclasses too, so that Hydra knows their keys; a mapping without keys accepts any.
     """
     return _declared(f"{section.__name__}Config", {**defaults_of(section), **further})
 

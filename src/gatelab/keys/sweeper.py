@@ -1,4 +1,4 @@
-"""The keys below ``hydra.sweeper`` of a search. Hydra's plugin has the same, made of these."""
+"""The keys below ``hydra.sweeper`` of a search. Hydra's plugin is derived from these."""
 
 import re
 from collections.abc import Mapping
@@ -35,31 +35,32 @@ SAMPLERS: Mapping[str, Mapping[str, type]] = {
 
 
 class SweeperKeys(BaseModel):
-    """What ``hydra.sweeper`` says beside the space."""
+    """The keys of ``hydra.sweeper`` beside the space."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     sampler: Annotated[str, Key(f"{', '.join(list(SAMPLERS)[:-1])} or {list(SAMPLERS)[-1]}")] = "tpe"
     options: Annotated[
-        dict[str, Any], Key("the sampler's own, such as n_startup_trials, multivariate, population_size")
+        dict[str, Any], Key("options of the sampler, such as n_startup_trials, multivariate, population_size")
     ] = Field(default_factory=dict)
-    sampler_seed: Annotated[int, Key("what the sampler draws from")] = Field(default=0, ge=0)
+    sampler_seed: Annotated[int, Key("seed of the sampler")] = Field(default=0, ge=0)
     n_trials: Annotated[
-        int | None, Key("trials of the study, with those that are there; null for all of a grid, and otherwise 20")
+        int | None, Key("trials of the study, including existing ones; null for all of a grid, and otherwise 20")
     ] = Field(default=None, ge=1)
     batch_size: Annotated[
-        int, Key("trials that are asked for at once, and so stacked; smaller learns faster, larger trains faster")
+        int,
+        Key("trials proposed and trained at once; smaller batches learn faster, larger ones train faster"),
     ] = Field(default=8, ge=1)
     seeds: Annotated[
         int, Key("runs of a trial, at seed, seed + 1, …; the value of a trial is the mean of their scores")
     ] = Field(default=1, ge=1)
     direction: Annotated[
-        Literal["minimize", "maximize"] | None, Key("minimize or maximize; null for that of the task's score")
+        Literal["minimize", "maximize"] | None, Key("minimize or maximize; null for the direction of the task's score")
     ] = None
     storage: Annotated[
         str | None, Key("FILE.journal or sqlite:///FILE; null for studies/<study_name>.journal in runs_dir")
     ] = None
-    study_name: Annotated[str | None, Key("a name resumes the study that has it; null for the time")] = None
+    study_name: Annotated[str | None, Key("the name of a study resumes it; null for the current time")] = None
 
     @field_validator("study_name", mode="before")
     @classmethod
@@ -67,7 +68,7 @@ class SweeperKeys(BaseModel):
         # a name such as 3 or 2026 comes as a number
         name = str(name) if isinstance(name, int) else name
         if name is not None and not (isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]*", name)):
-            raise ValueError("must be letters, digits, '-', '_' and '.', for it names a file")
+            raise ValueError("must be letters, digits, '-', '_' and '.', because it names a file")
         return name
 
     @field_validator("storage")

@@ -1,4 +1,4 @@
-"""What follows from the keys of all sections: which are science, which may differ in a stack, what tables make of them.
+"""Lists derived from the keys of all sections: which are science, which may differ in a stack, how tables show them.
 
 A dotted key is one such as ``training.patience``, or ``seed``.
 """
@@ -42,24 +42,24 @@ MODELS: Mapping[str, type[BaseModel]] = {
 }
 """The sections whose keys are known here: all but variant, opening and task."""
 REMARKS = ("path", "source", "notes")
-"""In a variant, an opening and a task, whoever wrote it: where it lies and where it comes from, which is no science."""
+"""Keys of a variant, an opening or a task, also from outside, that are not science: place, origin and notes."""
 _REMARKED = ("variant", "opening", "task")
 
 
 @cache
 def check_remarks(section: type) -> None:
-    """Raise a TypeError for a key of a task or an opening that is no science and has another name than ``REMARKS``.
+    """Raise a TypeError for a key of a task or an opening that is not science and has a name outside ``REMARKS``.
 
-    The store goes by the name alone, for it does not know the class.
+    The store decides by the name, because it does not know the class.
     """
     for name, key in keys_of(section).items():
         if not key.science and name not in REMARKS:
-            raise TypeError(f"{section.__name__}.{name}: a key that is no science must be one of {', '.join(REMARKS)}")
+            raise TypeError(f"{section.__name__}.{name}: a key that is not science must be one of {', '.join(REMARKS)}")
 
 
 @cache
 def known_keys() -> Mapping[str, Key]:
-    """Return every dotted key of the sections, and what is known of it, in the order of the sections."""
+    """Return every dotted key of the sections with its properties, in the order of the sections."""
     found: dict[str, Key] = {}
     for name, top in TOP.items():
         if name not in MODELS:
@@ -73,7 +73,7 @@ def known_keys() -> Mapping[str, Key]:
 
 
 def _names(wanted: str, *, value: bool) -> tuple[str, ...]:
-    """Return the keys of which something holds; a section of which it holds stands for all its keys."""
+    """Return the keys with a property; a section that has the property stands for all its keys."""
     whole = tuple(name for name, key in TOP.items() if getattr(key, wanted) is value)
     single = (name for name, key in known_keys().items() if getattr(key, wanted) is value)
     return (*whole, *(name for name in single if name.partition(".")[0] not in whole))
@@ -85,23 +85,23 @@ NOT_SCIENCE = (
     *_names("science", value=False),
     *(f"{section}.{remark}" for section in _REMARKED for remark in REMARKS),
     "hydra",
-    "sweep",  # of a version that stored how its runs were planned
+    "sweep",  # of a version that stored the plan of its runs
 )
 """Keys that are left out of the identity, each with everything below it. All other keys are science."""
 SCIENCE = tuple(name for name, key in keys_of(RunKeys).items() if key.science)
-"""The sections, and single keys, that have science in them."""
+"""The sections, and single keys, that contain science."""
 SHARED = tuple(name for name, key in keys_of(RunKeys).items() if not key.science and key.given)
-"""No science, and yet the same for all runs of a stack: they are computed together."""
+"""Not science, but the same for all runs of a stack, which are computed together."""
 GIVEN_BY_COMMAND = tuple(name for name, key in TOP.items() if not key.in_files)
-"""Keys that no file of a user may set: where runs go, who sees them and what is printed."""
+"""Keys that no file of a user may set: the store, the loggers and the output."""
 TOLD = tuple(sorted(f"{name}.name" if name in _REMARKED else name for name, key in known_keys().items() if key.told))
 """Settings that the page shows for every run, in alphabetical order."""
 REQUIRED = tuple(name for name, key in keys_of(RunKeys).items() if key.science and key.neutral is HASHED)
-"""Keys that every stored configuration has; one that lacks another key is older than it, and means its default."""
+"""Keys that every stored configuration has; a configuration without another key is older, and means its default."""
 
 
 def kind_of(dotted: str) -> str | None:
-    """Return the kind of a setting, such as ``"stopping"``; everything of a task is of the kind ``"data"``."""
+    """Return the kind of a setting, such as ``"stopping"``; all keys of a task are of the kind ``"data"``."""
     key = known_keys().get(dotted) or TOP.get(dotted.partition(".")[0])
     return None if key is None else key.kind
 
@@ -115,7 +115,7 @@ def default_of(dotted: str) -> Any:
 
 
 def has_default(dotted: str, value: Any) -> bool:
-    """Say whether a key of the sections has its default, which it would have if it were not given."""
+    """Return whether a key of the sections has its default."""
     section, _, name = dotted.partition(".")
     defaults = defaults_of(MODELS[section]) if section in MODELS else {}
     return (
@@ -126,7 +126,7 @@ def has_default(dotted: str, value: Any) -> bool:
 
 
 def value_of(settings: Mapping[str, Any], dotted: str) -> Any:
-    """Return the value that a run has for a key; where none is stored, the key's neutral value, or null."""
+    """Return a run's value for a key; if none is stored, the key's neutral value, or null."""
     if dotted in settings:
         return settings[dotted]
     key = known_keys().get(dotted)

@@ -1,1 +1,1 @@
-"""Networks: recurrent layers of a variant, openings, the readout; they know nothing of tasks, training or stores."""
+"""Networks: recurrent layers of a variant, openings, the readout; independent of tasks, training and stores."""

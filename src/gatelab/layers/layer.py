@@ -40,27 +40,27 @@ class Runner(Protocol):
     ) -> Outputs:
         """Return outputs, final states and recorded values, as :meth:`RecurrentLayer.forward`.
 
-        ``keep="nothing"`` keeps no activations for the backward pass, which computes them again.
+        ``keep="nothing"`` keeps no activations; the backward pass recomputes them (activation checkpointing).
         """
 
 
 class RecurrentLayer(nn.Module, ABC):
-    """What the layers of all variants have in common, be they equations or foreign.
+    """The base of the layers of all variants, equations or foreign.
 
     Weights, diagonals and biases start uniform in ±1/√hidden, as in ``torch.nn.LSTM``. Openings (where gates start) are
     applied afterwards by the model.
 
     Args:
-        variant: what the layer computes.
+        variant: the equations of the layer.
         input_size: features of x_t.
         hidden_size: units.
-        path: how it runs: "auto", or the name of one of :data:`gatelab.paths.PATHS`.
+        path: "auto", or the name of one of :data:`gatelab.paths.PATHS`.
         recompute: steps of a segment. Only the states between segments are kept for the backward pass, which runs each
-            segment forwards again: the tape of one segment instead of all. None keeps everything.
+            segment forward again: the tape of one segment instead of all. None keeps everything.
 
     Raises:
         UserError: a size below 1, unequal sizes where the equations mix x_t with hidden vectors element by element, or
-            sizes that the form of a weight cannot have.
+            sizes that a structured weight cannot have.
     """
 
     def __init__(
@@ -106,14 +106,14 @@ class RecurrentLayer(nn.Module, ABC):
 
     @abstractmethod
     def runner(self, learned: Mapping[str, Tensor]) -> Runner:
-        """Return what runs the layer with what is learned as it is now."""
+        """Return a function that runs the layer with its current weights."""
 
     @abstractmethod
     def choice(self, inputs: Tensor) -> Choice:
         """Return the path that runs the layer on inputs like these, and why.
 
         Raises:
-            UserError: the path asked for cannot run.
+            UserError: the requested path cannot run.
         """
 
     @torch.no_grad()
@@ -151,16 +151,16 @@ class RecurrentLayer(nn.Module, ABC):
             states: state -> (batch, size) before the first step; zeros if None.
             lengths: (batch,) valid steps of each sequence, in any form that :meth:`gatelab.RNN.forward` takes; None if
                 all are valid.
-            record: equations (gates, of a foreign variant) whose values are wanted too.
+            record: equations (of a foreign variant: gates) whose values are returned too.
 
-        Under autocast the layer computes in the dtype of its weights, like all of PyTorch's operations that lose too
-        much in half precision: inputs and states are cast to it, outputs have it.
+        Under autocast the layer computes in the dtype of its weights, like PyTorch's operations that lose too much
+        precision in half: inputs and states are cast to it, outputs have it.
 
         Returns:
             outputs (time, batch, hidden), final states, recorded values (time, batch, size); zeros after the end.
 
         Raises:
-            UserError: tensors of another dtype, device or shape than the weights ask for; lengths that are no whole
+            UserError: tensors whose dtype, device or shape does not fit the weights; lengths that are no whole
                 numbers from 0 to the steps; an unknown name in record.
         """
         check_input(inputs, self.input_size)
@@ -198,7 +198,7 @@ class RecurrentLayer(nn.Module, ABC):
         """Return names of what can be recorded.
 
         Raises:
-            UserError: one is unknown, or they are none.
+            UserError: an unknown name, or no names.
         """
         known = self.variant.equations if self.variant.foreign is None else FOREIGN[self.variant.foreign].gates
         some = not isinstance(names, str | bytes) and isinstance(names, Iterable)
@@ -212,7 +212,7 @@ class RecurrentLayer(nn.Module, ABC):
         return given
 
     def learned(self) -> dict[str, Tensor]:
-        """Return parameter name -> tensor, as they are now: with a run axis in a stack."""
+        """Return parameter name -> current tensor: with a run axis in a stack."""
         own = self._parameters
         # a parametrised or pruned weight is an attribute that is made of others
         return {name: getattr(self, name) if (weight := own.get(name)) is None else weight for name in self._shapes}
@@ -221,8 +221,8 @@ class RecurrentLayer(nn.Module, ABC):
 class Layer(RecurrentLayer):
     """A variant of equations over a sequence, in one direction.
 
-    The learned parts of a weight start as :func:`gatelab.layers.structured_weights.start_bound` says, learned
-    vectors and scalars where the equation says.
+    The factors of a structured weight start as in :func:`gatelab.layers.structured_weights.start_bound`, learned
+    vectors and scalars at the value in the equation.
     """
 
     def state_sizes(self) -> dict[str, int]:
@@ -251,7 +251,7 @@ class Layer(RecurrentLayer):
         return run
 
     def choice(self, inputs: Tensor) -> Choice:
-        # taking a step may compile, and a compiler that fails changes the choice
+        # running a step may compile, and a failing compiler changes the choice
         self.forward(inputs)
         batch = (*inputs.shape[:-3], inputs.shape[-2])
         states = {state: inputs.new_zeros(*batch, size) for state, size in self.state_sizes().items()}

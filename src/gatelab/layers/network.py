@@ -1,4 +1,4 @@
-"""A network: perhaps an embedding, the recurrent layers, and the linear readout that a task asks for."""
+"""A network: an optional embedding, the recurrent layers, and the linear readout that a task needs."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -24,13 +24,13 @@ __all__ = ["Network"]
 
 
 class Network(nn.Module):
-    """An RNN and a linear readout of its outputs; an embedding below, if one is asked for.
+    """An RNN and a linear readout of its outputs; with an optional embedding below.
 
         >>> network = gatelab.Network(gatelab.variant("gru"), 10, 2, hidden_size=64)
         >>> network(torch.randn(20, 8, 10)).shape
         torch.Size([8, 2])
 
-    ``Run.network()`` returns the one that a run has trained. ``network.rnn`` is its :class:`gatelab.RNN`,
+    ``Run.network()`` returns the trained network of a run. ``network.rnn`` is its :class:`gatelab.RNN`,
     ``network.readout`` the linear map.
 
     Args:
@@ -39,8 +39,8 @@ class Network(nn.Module):
         hidden_size, num_layers, bidirectional: of the RNN.
         path: how the recurrence runs.
         readout: "last", one prediction from the last valid step (backwards, from the first), or "every".
-        embedding: features of a learned linear map of the inputs, without bias, which the first layer then reads
-            instead of them. None for no such map.
+        embedding: features of a learned linear map of the inputs, without bias, which the first layer reads instead
+            of the inputs. None for no such map.
         tokens: whether inputs are integers below input_size, each of which has a row of the embedding.
     """
 
@@ -75,8 +75,8 @@ class Network(nn.Module):
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw all initial weights, layer by layer, the readout last: uniform in ±1/√(features read).
 
-        An embedding comes after these, so that the other weights are those of a network without: of tokens standard
-        normal as in ``torch.nn.Embedding``, of vectors uniform like the readout.
+        An embedding is drawn last, so that the other weights equal those of a network without one: for tokens standard
+        normal as in ``torch.nn.Embedding``, for vectors uniform like the readout.
         """
         self.rnn.reset_parameters(generator)
         bound = 1 / self.rnn.output_size**0.5
@@ -91,10 +91,10 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def spread_parameters(self, generator: torch.Generator, kind: Literal["uniform", "normal"], scale: float) -> None:
-        """Draw all initial weights anew from one distribution, biases and readout as well.
+        """Draw all initial weights again from one distribution, biases and readout too.
 
-        Uniform in ±scale, or normal with that standard deviation. What an equation says of its learned vectors and
-        numbers stays, and what a form leaves of a matrix is drawn as if it were one.
+        Uniform in ±scale, or normal with that standard deviation. Learned vectors and numbers keep the
+        initial values of their equations, and the factors of a structured matrix are drawn like a matrix.
         """
         own = {id(layer.get_parameter(part)) for layer in self.rnn.layers for part in _set_by_equations(layer)}
         for parameter in self.parameters():
@@ -172,12 +172,12 @@ class Network(nn.Module):
     def embedded(self, inputs: Tensor, lengths: Any = None) -> Tensor:
         """Return what the first layer reads: (time, batch, features), with a run axis if the weights have one.
 
-        Whatever stands behind the end of a sequence is not looked at, be it no number or no token.
+        Values after the end of a sequence are not used: they may be NaN or no token.
         """
         return self._embedded(inputs, self._checked(inputs, lengths))
 
     def _checked(self, inputs: Tensor, lengths: Any) -> Tensor | None:
-        """Refuse inputs of another type or shape, and return lengths as the layers take them."""
+        """Refuse inputs of another type or shape, and return lengths in the form of the layers."""
         if not self.tokens:
             check_input(inputs, self.rnn.input_size if self.embedding is None else self.embedding.shape[-2])
         else:
@@ -212,7 +212,7 @@ class Network(nn.Module):
         return functional.embedding(inputs + first, table.flatten(0, 1))
 
     def _last(self, output: Tensor, lengths: Tensor | None) -> Tensor:
-        """Return each direction's output after it has read the whole sequence: (batch, features)."""
+        """Return each direction's output after the whole sequence: (batch, features)."""
         if not seen_by_jit() and not output.shape[-3]:
             raise UserError("input of 0 steps: must be at least 1 for a prediction from the last")
         if lengths is None:
@@ -230,5 +230,5 @@ class Network(nn.Module):
 
 
 def _set_by_equations(layer: RecurrentLayer) -> list[str]:
-    """Return the learned tensors of a layer that start as an equation says."""
+    """Return the learned tensors of a layer whose initial value is in an equation."""
     return [part for one in layer.variant.parameters if one.initial is not None for part in one.parts]

@@ -1,4 +1,4 @@
-"""Openings: where gates start. A separate axis: an opening sets biases and knows nothing of the equations' purpose."""
+"""Openings: the initial biases of the gates, by roles: an opening does not depend on the variant."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -40,12 +40,12 @@ _WITHOUT_A_TASK = 100  # steps, the largest time of chrono
 
 
 class Opening(Named, ABC):
-    """Values that biases get before the first step; the fields are the keys of a file of conf/opening/."""
+    """Initial values of biases; the fields are the keys of a file of conf/opening/."""
 
     source: str = ""
 
     def check(self, variant: Variant) -> None:
-        """Raise a UserError if the variant has no gate that the opening could set."""
+        """Raise a UserError if the variant has no gate for this opening."""
 
     def fitted(self, steps: Callable[[], int]) -> Self:
         """Return the opening for training sequences of so many steps: this one, if they do not matter."""
@@ -57,12 +57,12 @@ class Opening(Named, ABC):
 
 
 class Default(Opening):
-    """Biases stay as they were drawn, uniform in ±1/√hidden as in torch.nn.LSTM."""
+    """Biases keep their random values, uniform in ±1/√hidden as in torch.nn.LSTM."""
 
     name: Literal["default"]
 
     def apply(self, rnn: "RNN", random: np.random.Generator) -> None:
-        """Leave everything as it is."""
+        """Change nothing."""
 
 
 class Zero(Opening):
@@ -76,15 +76,15 @@ class Zero(Opening):
 
 
 class _GateOpening(Opening):
-    """Every bias is 0 but those that decide how much of the state is retained."""
+    """Every bias is 0, except those that control how much of the state is retained."""
 
     @abstractmethod
     def retain(self, hidden_size: int, random: np.random.Generator) -> NDArray[np.float64]:
-        """Return the bias of the retaining gate, (hidden,), or as many numbers as the gate of a foreign variant has."""
+        """Return the bias of the retaining gate, (hidden,), or of the length of a foreign variant's gate."""
 
     @property
     def closes_write(self) -> bool:
-        """Whether a writing gate of its own gets the negated bias."""
+        """Whether a separate writing gate gets the negated bias."""
         return False
 
     def check(self, variant: Variant) -> None:
@@ -121,7 +121,7 @@ class One(_GateOpening):
 
 
 class Chrono(_GateOpening):
-    """Bias log U(1, max_time − 1): units start with memories of up to max_time steps; the writing gate mirrors it."""
+    """Bias log U(1, max_time − 1): units start with memories of up to max_time steps; the writing gate gets -bias."""
 
     name: Literal["chrono"]
     max_time: int | None = Field(default=None, ge=3)
@@ -147,16 +147,16 @@ class Uniform(_GateOpening):
     name: Literal["uniform"]
 
     def retain(self, hidden_size: int, random: np.random.Generator) -> NDArray[np.float64]:
-        """Draw the bias, the logit of a uniform number (Gu et al. 2020, section 3.1); one unit alone starts at 1/2."""
+        """Draw the bias, the logit of a uniform number (Gu et al. 2020, section 3.1); a single unit starts at 1/2."""
         edge = min(1 / hidden_size, 0.5)
         share = random.uniform(edge, 1 - edge, hidden_size)
         return np.log(share) - np.log1p(-share)
 
 
 class Given(Opening):
-    """Biases of gates as they are listed for each role, dealt out to the units in turn; all others stay as drawn.
+    """Biases listed for each role, assigned to the units in turn; all others keep their random values.
 
-    Papers give blocks of cells staggered biases, so that they come into use one after the other.
+    Some papers give blocks of cells staggered biases, so that they are used one after the other.
     """
 
     name: Literal["given"]
@@ -167,7 +167,7 @@ class Given(Opening):
     @field_validator("retain", "write", "expose", mode="before")
     @classmethod
     def _numbers(cls, value: object) -> object:
-        """Take a list, as YAML has them, and a single number for all units."""
+        """Accept a list (from YAML), or a single number for all units."""
         if isinstance(value, int | float) and not isinstance(value, bool):
             return (float(value),)
         return tuple(value) if isinstance(value, list) else value
@@ -178,9 +178,9 @@ class Given(Opening):
         return tuple(role for role in ROLES if role in cls.model_fields)
 
     def check(self, variant: Variant) -> None:
-        """Raise a UserError if a number is for a role that no gate with a bias has.
+        """Raise a UserError for a number of a role that no gate with a bias has.
 
-        A variant without any role has no gates: it stays as drawn, and can be swept beside others.
+        A variant without any role has no gates: its biases stay random, and it can be swept beside others.
         """
         for role in self._listed if variant.roles else ():
             if not _own(variant, variant.roles.get(role)):
@@ -194,7 +194,7 @@ class Given(Opening):
         return {role: values for role, values in roles.items() if values is not None}
 
     def apply(self, rnn: "RNN", random: np.random.Generator) -> None:
-        """Set the biases of the roles that are listed."""
+        """Set the biases of the listed roles."""
         self.check(rnn.variant)
         for layer in rnn.layers:
             for role, values in self._listed.items():
@@ -223,7 +223,7 @@ def load_opening(name: str) -> Opening:
 
 
 def as_opening(opening: "str | Mapping[str, object] | Opening | None") -> Opening | None:
-    """Return the opening that is given by its name, by its keys or as it is; None for none."""
+    """Return the opening given by its name, its keys or an object; None for none."""
     if isinstance(opening, str):
         return load_opening(opening)
     return opening if opening is None or isinstance(opening, Opening) else opening_from_mapping(opening)
@@ -240,7 +240,7 @@ def opening_from_mapping(mapping: Mapping[str, object]) -> Opening:
     if "name" not in mapping:
         raise UserError(f"key 'opening.name' is missing; allowed: {', '.join(OPENINGS)}")
     kind = opening_class(mapping["name"], "opening.name")
-    # null for a number that the opening does not have says nothing: in a sweep over openings another one has it
+    # null for a number that this opening lacks is ignored: in a sweep over openings another one has it
     known = kind.model_fields
     return check(kind, {k: v for k, v in mapping.items() if v is not None or k in known}, "opening")
 
@@ -262,8 +262,8 @@ def opening_class(name: object, key: str) -> type[Opening]:
 def opened_biases(variant: Variant) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the biases of the retaining and of the writing gate, by parameter name.
 
-    The equation with the role ``opening``, if there is one, stands for the retaining gate. A retaining gate without a
-    bias of its own lends itself that of the equations it reads, unless the writing gate has one: in 1 − f it is f's.
+    The equation with the role ``opening``, if there is one, is used for the retaining gate. A retaining gate without a
+    bias uses that of the equations it reads, unless the writing gate has one: in 1 − f it is f's.
     """
     if "opening" in variant.roles:
         return _own(variant, variant.roles["opening"]), ()

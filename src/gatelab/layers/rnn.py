@@ -38,42 +38,42 @@ class RNN(nn.Module):
     (batch, time, input) with ``batch_first``, or (time, input), or a ``PackedSequence``.
 
     The state of a variant with one state is a tensor, (layers × directions, batch, hidden); of one with several, a
-    tuple of such tensors in the order the variant declares them, so (h, c) for an LSTM. A state that holds x has a
-    length of its own in the first layer and is then a list with one tensor for each layer and direction.
+    tuple of such tensors in the order the variant declares them, so (h, c) for an LSTM. A state that holds x has
+    another length in the first layer and is then a list with one tensor for each layer and direction.
 
     Inputs and states must have the dtype and the device of the weights. Under autocast they are cast to the dtype of
-    the weights instead, and so is the output of every variant: a recurrence adds up over many steps, for which half
+    the weights instead, and so is the output of every variant: a recurrence sums over many steps, for which half
     precision is too coarse. ``torch.compile``, ``torch.export``, ``torch.jit.trace`` and other tracers record the
     recurrence as one operator, ``gatelab::recurrence``; a saved program needs ``from gatelab import RNN`` where it is
-    loaded. With ``path="loop"`` an exported program has PyTorch's own operations alone, and a fixed number of steps.
-    There is a gradient of a gradient with ``path="loop"``.
+    loaded. With ``path="loop"`` an exported program has only PyTorch's operations, and a fixed number of steps.
+    Second derivatives need ``path="loop"``.
 
         >>> rnn = gatelab.RNN("peephole", 10, 64, opening="chrono")
         >>> output, (h, c) = rnn(torch.randn(20, 8, 10))
         >>> output.shape, h.shape
         (torch.Size([20, 8, 64]), torch.Size([1, 8, 64]))
 
-    The arguments up to ``bidirectional`` stand in the order of ``torch.nn.LSTM``.
+    The arguments up to ``bidirectional`` have the order of ``torch.nn.LSTM``.
 
     Args:
         variant: a name (``"cifg"``), the path of a variant file, or a :class:`~gatelab.Variant`.
         input_size: features of x_t.
         hidden_size: units of each layer and direction.
         num_layers: layers, each reading the outputs of the one below.
-        bias: False takes every bias out of the equations: ``linear`` becomes ``project``.
+        bias: False removes every bias from the equations: ``linear`` becomes ``project``.
         batch_first: whether x and output are (batch, time, features).
         dropout: share of each layer's outputs zeroed on the way to the next, in training.
         bidirectional: whether each layer also reads the sequence from its end.
         device, dtype: of the weights.
         opening: where gates start: the name of a file of conf/opening/ (``"chrono"``), or its keys as a mapping
-            (``{"name": "chrono", "max_time": 200}``). None leaves the biases as they are drawn.
-        path: how the recurrence runs: "auto" takes the fastest that can; any other ("loop") is taken or refused.
-        recompute: for long sequences, the steps of a segment whose activations are computed again in the backward pass
+            (``{"name": "chrono", "max_time": 200}``). None keeps the random biases.
+        path: of the recurrence: "auto" uses the fastest possible one; another name ("loop") is used or refused.
+        recompute: for long sequences, the steps of a segment whose activations are recomputed in the backward pass
             instead of being kept; costs one more forward pass.
 
     Attributes:
         variant: the equations; without biases if ``bias=False``.
-        layers: for each layer and direction the module that has its weights, by their names: ``rnn.layers[0].f_bias``.
+        layers: for each layer and direction the module with its weights, by name: ``rnn.layers[0].f_bias``.
 
     Raises:
         UserError: an unknown variant or opening, or a size that is not possible.
@@ -147,7 +147,7 @@ class RNN(nn.Module):
             True
 
         Raises:
-            UserError: the module has a projection, or is neither; a weight has a shape or dtype of its own.
+            UserError: the module has a projection, or is neither; a weight has another shape or dtype.
         """
         name = torch_name(module)
         weight = cast(Tensor, module.weight_hh_l0)
@@ -163,7 +163,7 @@ class RNN(nn.Module):
             GRU(10, 64)
 
         Raises:
-            UserError: the equations are those of neither; a weight has a shape or dtype of its own.
+            UserError: the equations are those of neither; a weight has another shape or dtype.
         """
         kind, weight = torch_kind(self.variant), next(self.parameters())
         sizes = {argument: getattr(self, argument) for argument in torch_arguments()}
@@ -174,7 +174,7 @@ class RNN(nn.Module):
         return module.train(self.training)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw all initial weights anew, and set the biases as the opening says."""
+        """Draw all initial weights again, and set the biases of the opening."""
         for layer in self.layers:
             layer.reset_parameters(generator)
         self._open(generator)
@@ -191,8 +191,8 @@ class RNN(nn.Module):
         """Run all layers over a batch of sequences.
 
         Args:
-            inputs: as the class says.
-            state: initial state, in the form in which it is returned; zeros if None.
+            inputs: see the class.
+            state: initial state, in the form of the returned state; zeros if None.
             lengths: (batch,) valid steps of each padded sequence: a list, range or array of whole numbers, or a tensor
                 of any integer dtype on any device. Outputs beyond are zero.
 
@@ -200,7 +200,7 @@ class RNN(nn.Module):
             output (time, batch, hidden × directions), or in the form of the input; the state after the last valid step.
 
         Raises:
-            UserError: shapes, dtypes or devices that do not belong together, as torch.nn.LSTM refuses them; lengths
+            UserError: shapes, dtypes or devices that do not fit, as torch.nn.LSTM refuses them; lengths
                 that are no whole numbers from 0 to the steps; ``path="native"`` where it cannot run.
         """
         output, final, _, lengths = self._run(inputs, state, lengths)
@@ -268,9 +268,9 @@ class RNN(nn.Module):
             inputs: (time, batch, input).
             states: for each layer and direction, state -> (batch, size); zeros if None.
             lengths: (batch,) valid steps, in any form that forward() takes; None if all are.
-            masks: for each layer but the last, what its outputs are multiplied with: dropout that the caller has drawn.
+            masks: for each layer but the last, the factors on its outputs: dropout drawn by the caller.
                 If None, dropout is drawn here, in training.
-            record: equations (gates, of a foreign variant) whose values are wanted too.
+            record: equations (of a foreign variant: gates) whose values are returned too.
 
         Returns:
             output (time, batch, hidden × directions); for each layer and direction its final states and its recorded
@@ -318,10 +318,10 @@ class RNN(nn.Module):
 
     @torch.no_grad()
     def choice(self) -> Choice:
-        """Return the path that the recurrence takes, and why; found by taking a step, which may compile.
+        """Return the path of the recurrence, and why; found by running a step, which may compile.
 
         Raises:
-            UserError: the path asked for cannot run.
+            UserError: the requested path cannot run.
         """
         layer = self.layers[0]
         weight = next(layer.parameters(), torch.zeros(()))

@@ -1,4 +1,4 @@
-"""The inputs of an RNN: checked as torch.nn.LSTM checks them, and turned round in time."""
+"""The inputs of an RNN: checked as torch.nn.LSTM checks them, and reversed in time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,12 +38,12 @@ def as_sequences(inputs: Any, lengths: Any, like: Tensor) -> tuple[Tensor, Any]:
 
 
 def check_inputs(inputs: Tensor, input_size: int, *, batch_first: bool) -> None:
-    """Raise a UserError for what is no (time, batch, input), or (time, input), of dense numbers."""
+    """Raise a UserError unless the input is a dense (time, batch, input) or (time, input)."""
     if not isinstance(inputs, Tensor):
         raise UserError(f"input is a {type(inputs).__name__}: must be a tensor or a PackedSequence")
     check_tensor("input", inputs)
     if torch._C._get_tracing_state() is not None:
-        return  # a size is a tensor then; the operator that is recorded checks when it runs
+        return  # a size is a tensor then; the recorded operator checks when it runs
     if inputs.dim() not in (2, 3):
         axes = "(batch, time, input)" if batch_first else "(time, batch, input)"
         raise UserError(f"input of shape {tuple(inputs.shape)}: must be {axes} or (time, input)")
@@ -66,7 +66,7 @@ def check_masks(
 
 
 def check_count(name: str, given: Sequence[object], wanted: int, which: str) -> None:
-    """Raise a UserError for what is no list of so many things."""
+    """Raise a UserError unless it is a list of this length."""
     if not isinstance(given, list | tuple):
         raise UserError(f"{name} are a {type(given).__name__}: must be a list of {wanted}, {which}")
     if len(given) != wanted:
@@ -74,7 +74,7 @@ def check_count(name: str, given: Sequence[object], wanted: int, which: str) -> 
 
 
 def backwards(values: Tensor, lengths: Tensor | None) -> Tensor:
-    """Turn each sequence round in time, its padding staying behind it: (time, batch, size)."""
+    """Reverse each sequence in time; its padding stays at the end: (time, batch, size)."""
     if lengths is None:
         return values.flip(-3)
     steps = torch.arange(values.shape[-3], device=values.device)[:, None]

@@ -1,4 +1,4 @@
-"""The state of an RNN as its callers hold it, and as its layers do: checked on the way in."""
+"""The state of an RNN in the form of the caller and in that of the layers: checked when it is passed in."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,9 +20,9 @@ def pack_states(
 
     Args:
         states: of each layer and direction, state -> (batch, size).
-        variant: whose states they are.
+        variant: of the states.
         alike: those that have the same length in all layers.
-        batched: False for a single sequence, whose batch of one is taken away.
+        batched: False for a single sequence, whose batch axis is removed.
     """
     packed: list[Tensor | list[Tensor]] = []
     for name in variant.states:
@@ -38,7 +38,7 @@ def unpack_states(
 
     Args:
         state: in the form of :class:`gatelab.RNN`; None for zeros.
-        variant: whose state it is.
+        variant: of the state.
         batch: its axis, () for a single sequence.
         sizes: of each layer and direction, state -> length.
 

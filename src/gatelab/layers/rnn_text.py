@@ -1,4 +1,4 @@
-"""What print() shows of an RNN: its equations, sizes and options."""
+"""The text that print() shows for an RNN: its equations, sizes and options."""
 
 from typing import TYPE_CHECKING
 

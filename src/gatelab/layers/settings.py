@@ -1,6 +1,6 @@
-"""What a caller may set of a layer or a network: each value checked, and made the type that the code below counts on.
+"""Arguments of a layer or a network: each value is checked and converted to the expected Python type.
 
-A number that equals another is the same key of a cache, whatever its type: numpy's 4 must become Python's.
+Equal numbers are the same key of a cache, whatever their type: numpy's 4 must become Python's.
 """
 
 from operator import index
@@ -46,7 +46,7 @@ def switch(name: str, value: Any) -> bool:
 
 
 def check_dtype(dtype: Any, device: Any) -> None:
-    """Refuse a dtype that weights cannot have, and a device on which nothing can be made.
+    """Refuse a dtype that weights cannot have, and a device on which no tensor can be made.
 
     Raises:
         UserError: naming it and what it may be.
@@ -60,10 +60,10 @@ def check_dtype(dtype: Any, device: Any) -> None:
 
 
 def check_generator(generator: Any) -> None:
-    """Refuse what is no generator of PyTorch's.
+    """Refuse anything but a generator of PyTorch.
 
     Raises:
-        UserError: naming what it is.
+        UserError: naming its type.
     """
     if generator is not None and not isinstance(generator, torch.Generator):
         raise UserError(f"generator is a {type(generator).__name__}: must be a torch.Generator")

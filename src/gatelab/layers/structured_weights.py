@@ -1,4 +1,4 @@
-"""Weight matrices made of what is learned of them, before a sequence begins."""
+"""Builds structured weight matrices from their learned factors, once per sequence."""
 
 import math
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ __all__ = ["start_bound", "whole_shapes", "whole_weights"]
 
 
 def whole_weights(variant: Variant, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return parameter name -> tensor, every weight matrix whole: (hidden, source).
+    """Return parameter name -> tensor, every weight as a full matrix: (hidden, source).
 
     Args:
-        variant: whose parameters they are.
-        parts: what is learned, by the names of :func:`gatelab.compiler.parameter_shapes`; perhaps with a leading run
-            axis. A run's matrices do not depend on its neighbours.
+        variant: of the parameters.
+        parts: the learned factors, by the names of :func:`gatelab.compiler.parameter_shapes`; perhaps with a leading
+            run axis. A run's matrices do not depend on the other runs.
     """
     whole: dict[str, Tensor] = {}
     for parameter in variant.parameters:
@@ -28,7 +28,7 @@ def whole_weights(variant: Variant, parts: Mapping[str, Tensor]) -> dict[str, Te
 
 
 def whole_shapes(variant: Variant, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
-    """Return parameter name -> shape of what :func:`whole_weights` makes."""
+    """Return parameter name -> shape of the matrices of :func:`whole_weights`."""
     lengths = Lengths(input_size, hidden_size)
     sources = {parameter.name: lengths.of(variant.size(source)) for parameter, source in variant.weights()}
     shapes: dict[str, tuple[int, ...]] = {}
@@ -46,7 +46,7 @@ def whole_shapes(variant: Variant, input_size: int, hidden_size: int) -> dict[st
 
 
 def start_bound(parameter: LearnedTensor, hidden_size: int) -> float:
-    """Return the b of the uniform draw in ±b from which what is learned of a weight starts.
+    """Return b, where the learned factors of a weight start uniform in ±b.
 
     It is 1/√hidden as in ``torch.nn.LSTM``; of the two factors of a low-rank matrix such that the entries of their
     product have the variance of a plain matrix's.
@@ -67,7 +67,7 @@ def _whole(parameter: LearnedTensor, parts: Mapping[str, Tensor], whole: Mapping
             return _block_diagonal(parts[parameter.name])
         case "rank":
             left, right = (parts[name] for name in parameter.parts)
-            # one run at a time: what a batched product rounds depends on how many there are
+            # one run at a time: the rounding of a batched product depends on the size of the batch
             return _stacked([one @ other for one, other in zip(_runs(left), _runs(right), strict=True)], left)
         case "symmetric":
             return parts[parameter.name] + parts[parameter.name].mT

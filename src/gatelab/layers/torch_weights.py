@@ -17,7 +17,7 @@ _KINDS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GR
 
 
 def torch_arguments() -> tuple[str, ...]:
-    """Return the arguments that RNN, torch.nn.LSTM and torch.nn.GRU have in common, in their order."""
+    """Return the arguments shared by RNN, torch.nn.LSTM and torch.nn.GRU, in their order."""
     return ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
 
 
@@ -48,7 +48,7 @@ def torch_kind(variant: Variant) -> type[nn.LSTM] | type[nn.GRU]:
 
 
 def _computation(variant: Variant) -> tuple[Any, ...]:
-    """Return what decides the numbers of a variant; the order of its equations does too."""
+    """Return everything that determines the numbers of a variant, including the order of its equations."""
     return variant.states, tuple(variant.equations.items()), variant.output
 
 
@@ -71,7 +71,7 @@ def copy_from_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) 
 
 @torch.no_grad()
 def copy_to_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) -> None:
-    """Copy the weights of the layers into a torch module; its recurrent bias is zero where one bias is enough."""
+    """Copy the weights of the layers into a torch module; its recurrent bias is zero if one bias is enough."""
     for layer, suffix in zip(layers, _suffixes(module), strict=True):
         learned = layer.learned()
         for position, gate in enumerate(_gates(module)):
@@ -97,14 +97,14 @@ def _suffixes(module: nn.LSTM | nn.GRU) -> list[str]:
 
 
 def _rows(module: nn.LSTM | nn.GRU, name: str, position: int) -> Tensor:
-    whole: Tensor = getattr(module, name)  # a parametrised or pruned weight is an attribute that is made of others
+    whole: Tensor = getattr(module, name)  # a parametrised or pruned weight is an attribute computed from others
     if whole.shape[0] != len(_gates(module)) * module.hidden_size:
         raise UserError(f"{name} of shape {tuple(whole.shape)}: must have {len(_gates(module))} times hidden_size rows")
     return whole.view(-1, module.hidden_size, *whole.shape[1:])[position]
 
 
 def _copy(name: str, target: Tensor, source: Tensor) -> None:
-    """Copy a weight; nothing is repeated, and no digit lost."""
+    """Copy a weight, without broadcasting and without loss of precision."""
     if source.shape != target.shape or source.dtype is not target.dtype:
         raise UserError(
             f"weight {name} of {source.dtype}, shape {tuple(source.shape)}: "
@@ -114,6 +114,6 @@ def _copy(name: str, target: Tensor, source: Tensor) -> None:
 
 
 def _second_bias(layer: RecurrentLayer, gate: str) -> Tensor | None:
-    """Return the bias inside the reset gate's reach, which a GRU's candidate has beside its own."""
+    """Return the bias of a GRU's candidate that is multiplied with the reset gate."""
     name = f"{gate}_bias_2"
     return layer.get_parameter(name) if name in dict(layer.named_parameters()) else None

@@ -1,8 +1,8 @@
-"""The recurrence of a layer as one operator, gatelab::recurrence: what a tracer records instead of the code behind it.
+"""The recurrence of a layer as one operator, gatelab::recurrence: recorded by a tracer instead of the code behind it.
 
-It is made of other operations (implicitly, as PyTorch says: autograd and fake tensors see through it), on whatever path
-can run: the compiled one as the operators of :mod:`gatelab.paths.native.torch_operator`, else the loop. Its arguments
-say all, as text and numbers, so that an exported program runs in any process that has imported this module.
+It is composed of other operations (CompositeImplicit: autograd and fake tensors see through it), on the chosen path:
+the compiled one as the operators of :mod:`gatelab.paths.native.torch_operator`, else the loop. Its arguments, text and
+numbers, are complete, so an exported program runs in any process that has imported this module.
 """
 
 import torch
@@ -21,7 +21,7 @@ from gatelab.paths.tensors import check_input, check_shapes
 __all__ = ["recorded", "recurrence", "seen_by_jit"]
 
 library = torch.library.Library("gatelab", "FRAGMENT")
-"""Where the operator is registered: what PyTorch finds it by is the import of this module."""
+"""Where the operator is registered: importing this module makes it known to PyTorch."""
 
 library.define(
     "recurrence(Tensor inputs, Tensor[] states, Tensor[] weights, Tensor? lengths, str variant, int hidden_size, "
@@ -31,10 +31,10 @@ library.define(
 
 
 def recorded(path: str) -> bool:
-    """Return whether a program is being recorded in which the recurrence is to be one operator.
+    """Return whether a tracer is recording a program in which the recurrence should be one operator.
 
-    That is so under torch.compile, torch.export and torch.jit.trace; but what is asked to run on the loop is exported
-    as the loop, in PyTorch's own operations, and needs no gatelab where it is loaded.
+    This is true under torch.compile, torch.export and torch.jit.trace, except with ``path="loop"``: then the program
+    has the loop in PyTorch's operations, and can be loaded without gatelab.
     """
     if torch.compiler.is_compiling():
         return path != reference().name or not torch.compiler.is_exporting()
@@ -42,7 +42,7 @@ def recorded(path: str) -> bool:
 
 
 def seen_by_jit() -> bool:
-    """Return whether torch.jit.trace is at work, for which a size is a tensor."""
+    """Return whether torch.jit.trace is running, for which a size is a tensor."""
     return torch._C._get_tracing_state() is not None
 
 

@@ -1,17 +1,17 @@
-"""Files that a user or a store gives, read as data: bounded in every way, and wrong ones told in one line.
+"""Reads files of a user or a store as data: within limits, with errors of one line.
 
     read_yaml(path)               a file written by hand: 1e-3 is a number
-    read_yaml(path, words=True)   likewise, and on, off, yes, no are words
-    read_yaml(path, dumped=True)  a file that ``yaml.dump`` wrote: read exactly as it was meant
+    read_yaml(path, words=True)   the same, and on, off, yes, no are text
+    read_yaml(path, dumped=True)  a file written by ``yaml.dump``: read exactly
     read_json(path)               NaN and Infinity are refused, as JSON has neither
-    parse_yaml, parse_json        the same of a text that has been read, such as a line of a file
+    parse_yaml, parse_json        the same for a text, such as a line of a file
     read_rows(path)               a CSV file with a header
     read_text, read_bytes         anything else
     open_regular(path)            a file of any size, such as a checkpoint; raises OSError
-    check_regular(path)           nothing: raises UserError if something other than a file stands there
+    check_regular(path)           nothing: raises UserError if the path is something other than a file
 
-All raise UserError with the file and, where it is known, the line; if it is absent NoSuchFileError, which is one. Only
-regular files are opened, so that nothing waits for a pipe or a device. ``limits=`` sets other bounds than the usual.
+All raise UserError with the file and, if known, the line; for a missing file its subclass NoSuchFileError. Only
+regular files are opened, so that no call waits for a pipe or a device. ``limits=`` sets other limits.
 """
 
 from gatelab.reading.files import NoSuchFileError, check_regular, open_regular, read_bytes, read_rows, read_text

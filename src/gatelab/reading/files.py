@@ -19,12 +19,12 @@ class NoSuchFileError(UserError):
 
 
 def open_regular(path: Path | str) -> io.FileIO:
-    """Open a file of any size for reading, without a buffer. Raises OSError, also for what is no regular file."""
+    """Open a file of any size for reading, without a buffer. Raises OSError, also if it is no regular file."""
     try:
-        # a pipe that nobody writes to would wait here for ever
+        # opening a pipe without a writer would wait here for ever
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
-        if error.errno == errno.ENXIO:  # what the system says of a socket
+        if error.errno == errno.ENXIO:  # the system's error for a socket
             raise OSError(errno.EINVAL, "it is a socket, not a file") from None
         raise
     if kind := _other_kind(os.fstat(descriptor).st_mode):
@@ -34,9 +34,9 @@ def open_regular(path: Path | str) -> io.FileIO:
 
 
 def check_regular(path: Path | str) -> None:
-    """Raise UserError if a folder, a pipe or the like, or a link to nothing stands where a file belongs.
+    """Raise UserError if the path is a folder, a pipe or another special file, or a broken link.
 
-    That nothing stands there is no error.
+    A missing file is no error.
     """
     try:
         kind = _other_kind(os.stat(path).st_mode)
@@ -49,7 +49,7 @@ def check_regular(path: Path | str) -> None:
 
 
 def _other_kind(mode: int) -> str:
-    """Say what a mode is that is not that of a regular file; an empty string for a regular file."""
+    """Return the kind of a mode; an empty string for a regular file."""
     if stat.S_ISREG(mode):
         return ""
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
@@ -60,7 +60,7 @@ def read_bytes(path: Path | str, where: str | None = None, *, limits: Limits | N
     """Return the content of a regular file.
 
     Args:
-        where: what errors call the file; its path if not given.
+        where: the name of the file in errors; its path if not given.
 
     Raises:
         NoSuchFileError: there is none.
@@ -135,5 +135,5 @@ def text_of(content: bytes, where: str) -> str:
 
 
 def shown(path: Path | str, where: str | None) -> str:
-    """Return what errors call a file."""
+    """Return the name of a file in errors."""
     return one_line(path if where is None else where, 200)

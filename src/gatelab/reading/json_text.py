@@ -11,7 +11,7 @@ from gatelab.reading.limits import Limits, RefusedError, decimal, integer
 
 __all__ = ["parse_json", "read_json"]
 
-# Most texts have none of these; what looks like one is read number by number, or looked through once more.
+# Most texts have none of these; a text that may have one is parsed number by number, or checked again.
 _ODD_NUMBER = re.compile(r"[\d.]{20}|[eE][+-]?\d{3}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -29,7 +29,7 @@ def read_json(path: Path | str, where: str | None = None, *, limits: Limits | No
 
 
 def parse_json(content: bytes | str, where: str, *, limits: Limits | None = None) -> Any:
-    """Return the value that a JSON text means; see :func:`read_json`. ``where`` is what errors call the text."""
+    """Return the value of a JSON text; see :func:`read_json`. ``where`` is the name of the text in errors."""
     limits = limits or Limits()
     text = _text(content, where) if isinstance(content, bytes) else content
     if len(text) > limits.size:
@@ -52,7 +52,7 @@ def parse_json(content: bytes | str, where: str, *, limits: Limits | None = None
         raise UserError(f"{where}: nested too deep; at most {limits.depth} levels") from None
     except ValueError as error:
         raise UserError(f"{where}: not a complete JSON file ({one_line(error)})") from None
-    # as many brackets as there are in an ordinary text need no second look
+    # an ordinary number of brackets needs no second check
     if text.count("[") + text.count("{") > limits.depth or _SURROGATE.search(text):
         _check(value, where, limits)
     return value

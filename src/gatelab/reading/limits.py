@@ -1,4 +1,4 @@
-"""How large what a file holds may be, and numbers that are read within bounds."""
+"""Limits on the content of a file, and parsing of numbers within limits."""
 
 import math
 import re
@@ -10,12 +10,12 @@ __all__ = ["Limits", "RefusedError", "decimal", "integer"]
 
 
 class RefusedError(ValueError):
-    """A value is not allowed; the message is the end of a sentence that begins with file and line."""
+    """A value is not allowed; the message is the end of a sentence that starts with file and line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of a file. What is within them is read in about a second at most.
+    """Limits of a file. A file within them is read in about a second at most.
 
     Attributes:
         size: bytes of the file, and characters of its content once aliases are put in.
@@ -34,7 +34,7 @@ _NONZERO = re.compile(r"[1-9]")
 
 
 def integer(text: str, base: int = 10) -> int:
-    """Return the whole number that a text means. Raises RefusedError for one that no key of any file could need."""
+    """Return the integer in a text. Raises RefusedError for one too large for any key."""
     text = _short(text)
     try:
         value = int(text, base)
@@ -46,7 +46,7 @@ def integer(text: str, base: int = 10) -> int:
 
 
 def decimal(text: str) -> float:
-    """Return the number that a text means. Raises RefusedError for what no float comes near to."""
+    """Return the number in a text. Raises RefusedError if no float is near it."""
     text = _short(text)
     try:
         value = float(text)

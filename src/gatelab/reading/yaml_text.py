@@ -1,7 +1,7 @@
-"""YAML, read as data: the values of YAML's core and nothing else, built from the parser's events within bounds.
+"""YAML, read as data: only the values of YAML's core schema, built from the parser's events within limits.
 
-PyYAML's own loaders compose the whole text before anybody can look at it. Here its parser (libyaml's where PyYAML has
-it) is asked for one event after another: what is too deep, too large or of another kind ends the reading.
+PyYAML's loaders compose the whole text before it can be checked. Here events are taken from its parser (libyaml's if
+available) one by one: content that is too deep, too large or of another kind ends the reading.
 """
 
 import math
@@ -37,8 +37,7 @@ _SPECIAL = {
     **{f"{sign}.{word}": math.inf for sign in ("", "+") for word in ("inf", "Inf", "INF")},
     **{f"-.{word}": -math.inf for word in ("inf", "Inf", "INF")},
 }
-# As PyYAML reads a decimal number, and as people write one: 1e-3 is text for PyYAML, whose exponents need a point and
-# a sign.
+# Decimal numbers, also in forms that PyYAML reads as text: its exponents need a point and a sign, so 1e-3 is text.
 _DUMPED = re.compile(r"[-+]?[0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)?|\.[0-9][0-9_]*([eE][-+][0-9]+)?")
 _TYPED = re.compile(r"[-+]?([0-9][0-9_]*\.?[0-9_]*([eE][-+]?[0-9]+)?|\.[0-9][0-9_]*([eE][-+]?[0-9]+)?)")
 
@@ -54,7 +53,7 @@ def read_yaml(
     """Return the value in a YAML file: mappings whose keys are text, lists, text, numbers, true, false and null.
 
     Args:
-        where: what errors call the file; its path if not given.
+        where: the name of the file in errors; its path if not given.
         dumped: the file was written by ``yaml.dump``, for which 1e-3 is text and needs no quotes.
         words: yes, no, on and off are text.
 
@@ -71,7 +70,7 @@ def read_yaml(
 def parse_yaml(
     text: str, where: str, *, dumped: bool = False, words: bool = False, limits: Limits | None = None
 ) -> Any:
-    """Return the value that a YAML text means; see :func:`read_yaml`. ``where`` is what errors call the text."""
+    """Return the value of a YAML text; see :func:`read_yaml`. ``where`` is the name of the text in errors."""
     limits = limits or Limits()
     if len(text) > limits.size:
         raise UserError(f"{where}: too large: at most {limits.size} bytes")
@@ -102,7 +101,7 @@ def _events(text: str) -> Iterator[Any]:
 
 @dataclass(slots=True)
 class _Anchored:
-    """A value with a name: what it costs to have it once more."""
+    """A value with an anchor, and its cost when it is repeated."""
 
     value: Any
     values: int
@@ -147,7 +146,7 @@ class _Builder:
         if event.anchor is None:
             return self._new(event, depth)
         values, size, deepest, self.deepest = self.values, self.size, self.deepest, depth
-        self.anchors.pop(event.anchor, None)  # a value is not a part of itself
+        self.anchors.pop(event.anchor, None)  # a value must not contain itself
         value = self._new(event, depth)
         costs = self.values - values, self.size - size, self.deepest - depth
         self.anchors[event.anchor] = _Anchored(value, *costs)
@@ -227,7 +226,7 @@ class _Builder:
         return text
 
     def _tagged(self, event: Any, text: str) -> Any:
-        """Return the value of a scalar that says what it is: ``!!int 5``."""
+        """Return the value of a scalar with a tag: ``!!int 5``."""
         kinds = {"str": str, "int": int, "float": float, "bool": bool, "null": type(None)}
         _check_tag(event, *kinds)
         kind = event.tag.removeprefix(_TAG)
@@ -248,7 +247,7 @@ def _check_tag(event: Any, *allowed: str) -> None:
     if event.tag is not None and event.tag not in ("!", *(f"{_TAG}{name}" for name in allowed)):
         tag = event.tag.replace(_TAG, "!!", 1)
         raise RefusedError(
-            f"the tag {one_line(tag)} is not allowed: a file holds text, numbers, true, false, null alone"
+            f"the tag {one_line(tag)} is not allowed: a file holds only text, numbers, true, false, null"
         )
 
 

@@ -1,4 +1,4 @@
-"""Where runs live: identity, record and store; no torch here, so that tables and sweeps start fast."""
+"""The store of runs: identity, record and store; without torch, so that tables and sweeps start fast."""
 
 from gatelab.store.checkpoint_seal import seal, unseal
 from gatelab.store.failure import FAILED, Failure, forget_failure, write_failure

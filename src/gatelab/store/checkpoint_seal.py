@@ -1,8 +1,7 @@
 """The seal of a checkpoint: its step and a hash of every byte, at the end of the file.
 
-A checkpoint of torch is a zip archive, and a zip archive ends with a comment: the seal is that comment, so that
-``torch.load`` reads a sealed file as it reads any other. (torch itself does not check the sums in the archive: a bit
-that has flipped in a weight goes unnoticed.)
+A checkpoint of torch is a zip archive, which ends with a comment: the seal is that comment, so ``torch.load`` can read
+a sealed file. (torch does not check the checksums of the archive and would not notice a flipped bit.)
 
     archive with the length of its comment | gatelab checkpoint 000000001200 <sha256 of all before, in hex>
 """
@@ -30,12 +29,12 @@ def seal(archive: bytes, step: int) -> bytes:
 
 
 def unseal(data: bytes) -> int:
-    """Return the step of a sealed archive. Raises ValueError if it is not whole."""
+    """Return the step of a sealed archive. Raises ValueError if it is damaged."""
     step = _step(data[-_LENGTH:])
     if step is None:
         raise ValueError("it has no end")
     if hashlib.sha256(data[:-64]).hexdigest().encode() != data[-64:]:
-        raise ValueError("its bytes are not those that were written")
+        raise ValueError("its content has changed")
     return step
 
 

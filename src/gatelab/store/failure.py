@@ -1,4 +1,4 @@
-"""failed.json: why a run has no result, beside what it left behind. The next launch tries it again."""
+"""failed.json: why a run has no result, beside its other files. The next launch tries it again."""
 
 import json
 from contextlib import suppress
@@ -20,8 +20,8 @@ class Failure:
     """Why a run has no result.
 
     Attributes:
-        task, label: empty where the file does not say.
-        seed, attempts: None where the file does not say.
+        task, label: empty if the file lacks it.
+        seed, attempts: None if the file lacks it.
         reason: one line.
         detail: a traceback, or the last lines on stderr.
         attempts: how often it was tried in this launch, in a stack and alone.
@@ -63,7 +63,7 @@ def read_failure(folder: Path) -> Failure | None:
 
 
 def forget_failure(folder: Path) -> None:
-    """Remove failed.json of a run that has come to its end after all."""
+    """Remove failed.json of a run that has ended in another attempt."""
     with suppress(OSError):
         (folder / FAILED).unlink()
 

@@ -1,10 +1,10 @@
-"""For tests only: places where a process is made to die or to fail, so that nothing is seen to be lost or repeated.
+"""For tests only: points where a process dies or fails on request, to check that nothing is lost or repeated.
 
-One variable asks for a fault:
+An environment variable sets the fault:
 
-    GATELAB_FAULT="crash:after append"      the process ends at the first passage of this place, as if killed
+    GATELAB_FAULT="crash:after append"      the process dies when it first reaches this point, as if killed
     GATELAB_FAULT="crash:after append:3"    at the third
-    GATELAB_FAULT="kill:3"                  every process that is about to train the run of seed 3 is killed
+    GATELAB_FAULT="kill:3"                  every process that starts to train the run of seed 3 is killed
 """
 
 import faulthandler
@@ -25,9 +25,9 @@ CRASH_POINTS: tuple[str, ...] = (
     "before claim",
     "after claim",
     "before takeover",
-    "after takeover",  # the new claim stands, and those it outranks are still there
+    "after takeover",  # the new claim exists, and the lower ones are not removed yet
     *(f"{moment} {name}" for name in _FILES for moment in _MOMENTS),
-    "after aside last.pt",  # the previous checkpoint has been put aside, and the new one is not in its place
+    "after aside last.pt",  # the previous checkpoint was moved aside, the new one is not in place yet
     "before append",
     "after append",
     "before first step",
@@ -39,11 +39,11 @@ CRASH_POINTS: tuple[str, ...] = (
     "before release",
     "after release",
 )
-"""Every place, in no order. metrics.jsonl is written as a whole only where a run is resumed."""
+"""All points. metrics.jsonl is written as a whole only when a run is resumed."""
 
 
 def crash_point(name: str) -> None:
-    """End the process at once, with status 137 as if killed, if this is the place that was asked for."""
+    """End the process at once, with status 137 as if killed, if this is the requested point."""
     kind, asked = _asked()
     if kind != _CRASH:
         return
@@ -60,7 +60,7 @@ _passed: dict[str, int] = {}
 
 
 def seed_fault(seeds: Collection[int]) -> None:
-    """Do what was asked for if the run it names, by its seed, is among these."""
+    """Cause the requested fault if its seed is among these."""
     kind, asked = _asked()
     if kind not in ("", _CRASH) and int(asked) in seeds:
         _KINDS[kind]()

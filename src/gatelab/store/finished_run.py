@@ -1,7 +1,7 @@
-"""A finished run: its result, and whether its files are those that were written.
+"""A finished run: its result, and the check that its files have not changed.
 
-result.json is written last. Its own last entry is a seal: a sha256 of every other file of the run, and one of all that
-stands before itself in result.json. A run of before there were seals has none, and is read as it was.
+result.json is written last. Its last entry is a seal: the sha256 of every other file of the run, and of everything
+before the seal in result.json. A run older than seals has none, and is read without this check.
 
     "seal": {
       "files": {
@@ -41,7 +41,7 @@ __all__ = [
 
 RESULT = "result.json"
 SEALED = ("config.yaml", "metrics.jsonl", "provenance.json", "checkpoint/best.pt", "checkpoint/last.pt")
-"""The files of a run that its seal covers, as far as they are there."""
+"""The files of a run that its seal covers, if they exist."""
 _LONGEST = 200  # characters of a reason
 _LONGEST_LINE = 600
 _DIGITS = 64
@@ -50,21 +50,21 @@ _BEFORE, _AFTER = b'"sha256": "', b'"\n  }\n}\n'
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A finished run that cannot be believed."""
+    """A finished run that is damaged."""
 
     identity: str
     file: str
-    """The first of its files that is not what was written, with its folder."""
+    """The first of its files that has changed, with its folder."""
     reason: str
     """In a few words."""
 
     def __str__(self) -> str:
-        # the reason may repeat what a forged file says
+        # the reason may quote a forged file
         return one_line(f"{self.file}: {self.reason}", _LONGEST_LINE)
 
 
 class DamagedRunError(UserError):
-    """A file of a finished run is not what was written."""
+    """A file of a finished run has changed."""
 
     def __init__(self, damaged: Damaged) -> None:
         super().__init__(str(damaged))
@@ -73,14 +73,14 @@ class DamagedRunError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What result.json says."""
+    """The content of result.json."""
 
     result: Result
     files: Mapping[str, str] | None
     """File below the run's folder -> sha256 in hex; None without a seal."""
 
     def check(self, folder: str, *, checkpoints: bool) -> None:
-        """Read the files that the seal names. Raises DamagedRunError for the first that is not what was written."""
+        """Read the files that the seal names. Raises DamagedRunError for the first that has changed."""
         for name, wanted in (self.files or {}).items():
             if checkpoints or not name.startswith("checkpoint/"):
                 path = f"{folder}{os.sep}{name}"
@@ -91,7 +91,7 @@ class Finished:
                 except OSError as error:
                     raise _damaged(self.result.identity, path, f"cannot be read: {because(error)}") from error
                 if found != wanted:
-                    raise _damaged(self.result.identity, path, "damaged: not what was written when the run finished")
+                    raise _damaged(self.result.identity, path, "damaged: changed since the run finished")
 
 
 def file_hash(path: str | Path) -> str:
@@ -108,15 +108,15 @@ def sealed_result(result: Result, files: Mapping[str, str]) -> bytes:
 
 
 def read_finished(folder: str, identity: str) -> Finished | None:
-    """Return what the result.json in a run's folder says; None if there is none.
+    """Return the content of a run's result.json; None if there is none.
 
     Raises:
-        DamagedRunError: it is not what was written.
+        DamagedRunError: it has changed.
     """
     path = f"{folder}{os.sep}{RESULT}"
     try:
         data = read_bytes(path)
-        # what has its seal is as it was written: checks of every number would take most of the time
+        # a sealed result is unchanged: checking every number would take most of the time
         mapping = json.loads(data) if _holds(data) else parse_json(data, path)
     except NoSuchFileError:
         return None
@@ -138,19 +138,19 @@ def _sealed_files(data: bytes, mapping: Mapping[str, Any]) -> dict[str, str] | N
     """Return the files that a seal names; None without one. Raises ValueError for a broken seal."""
     if not mapping.keys() - FIELDS:
         return None
-    # something stands there that is no field: the seal, or what is left of it
+    # an entry that is no field: the seal, or a part of it
     if not _holds(data):
-        raise ValueError("its bytes are not those that were written, or its seal is broken")
+        raise ValueError("its content has changed, or its seal is broken")
     seal = mapping.get("seal")
     files = seal.get("files") if isinstance(seal, dict) else None
-    # whoever forges a seal may not have other files read
+    # a forged seal must not make us read other files
     if not isinstance(files, dict) or not files.keys() <= set(SEALED):
         raise ValueError("its seal is broken")
     return {name: str(digest) for name, digest in files.items()}
 
 
 def _holds(data: bytes) -> bool:
-    """Say whether a result ends with the seal of all that stands before it."""
+    """Return whether a result ends with the seal of everything before it."""
     end = len(data) - len(_AFTER) - _DIGITS
     if end < 0 or not data.endswith(_AFTER) or not data.endswith(_BEFORE, 0, end):
         return False

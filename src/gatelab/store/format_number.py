@@ -1,9 +1,9 @@
-"""The number of the form in which a store keeps runs: written when it is begun, looked at before anything is read.
+"""The format number of a store: written when the store is created, checked before anything is read.
 
     runs/format.json    {"format": 1}
 
-A store without the file is of before there was a number, and has form 1. The number is raised when files of a run begin
-to mean something else, so that an older gatelab refuses them in one line and never misreads them.
+A store without the file is older than the number, and has format 1. The number is raised when the meaning of a run's
+files changes, so that an older gatelab refuses them in one line and never misreads them.
 """
 
 import json
@@ -21,7 +21,7 @@ _NAME = "format.json"
 
 
 def check_format(runs_dir: Path) -> None:
-    """Raise a UserError if a store has a form that this version does not know."""
+    """Raise a UserError if this version cannot read the format of a store."""
     path = runs_dir / _NAME
     if not os.path.lexists(path):
         return
@@ -34,7 +34,7 @@ def check_format(runs_dir: Path) -> None:
 
 
 def write_format(runs_dir: Path) -> None:
-    """Write the number into a store that has none, before the first run. Raises UserError if that cannot be done."""
+    """Write the number into a store that has none, before the first run. Raises UserError if it cannot be written."""
     path = runs_dir / _NAME
     if path.exists():
         return

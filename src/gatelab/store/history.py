@@ -16,7 +16,7 @@ _NUMBERS = (float, int)
 
 
 def complete_bytes(path: Path) -> bytes:
-    """Return the complete lines of a file: a killed process may have left a part of one at the end, without a newline.
+    """Return the complete lines of a file; a killed process may have left an incomplete one at the end.
 
     An absent file has no lines. Raises UserError if it cannot be read.
     """
@@ -34,7 +34,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     """Return the complete lines of a metrics.jsonl as mappings, in the order written.
 
     Each has ``step`` (int), ``split`` (str) and numbers; NaN and infinities are floats again. Raises UserError with
-    the file and the line for a line that is damaged elsewhere than at the end.
+    the file and the line for a damaged line, except an incomplete last one.
     """
     lines = complete_bytes(path).splitlines()
     rows = _rows(lines)
@@ -42,7 +42,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
 
 
 def _rows(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
-    """Return all rows, read in one go; None where any of them is damaged or has a number that JSON lacks."""
+    """Return all rows, parsed at once; None if one is damaged or has a number that JSON lacks."""
     if not all(line[:1] == b"{" and line[-1:] == b"}" for line in lines):
         return None
     try:

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 SCHEMA = 1
-"""Version of the meaning of a configuration; raised when equal keys begin to mean something else."""
+"""Version of the meaning of a configuration; raised when the meaning of equal keys changes."""
 
 
 def scientific(configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def science_text(name: str, section: Any) -> str:
 def identity_of_texts(texts: Mapping[str, str]) -> str:
     """Return the :func:`identity` of a configuration from the :func:`science_text` of each of its sections.
 
-    The runs of a sweep have nearly all their sections in common: their texts need to be made but once.
+    The runs of a sweep share nearly all sections: their texts are made only once.
     """
     configuration = ",".join(f"{_json(name)}:{texts[name]}" for name in sorted(texts))
     text = f'{{"configuration":{{{configuration}}},"schema":{SCHEMA}}}'
@@ -63,18 +63,18 @@ def identity_of_texts(texts: Mapping[str, str]) -> str:
 
 
 def same_science(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Say whether two resolved configurations mean the same run (compared in full, not by hash)."""
+    """Return whether two resolved configurations mean the same run (compared in full, not by hash)."""
     return _canonical_text(scientific(one)) == _canonical_text(scientific(other))
 
 
 def is_configuration_of(identity_of_run: str, configuration: Mapping[str, Any]) -> bool:
-    """Say whether a frozen configuration, read from a file, is that of a run: whether the run is named by its hash.
+    """Return whether a frozen configuration, read from a file, is that of a run: whether its hash names the run.
 
     Raises UserError for a value that no configuration has.
     """
     science = scientific(configuration)
     variant = science.get("variant")
-    # in a file the order of equations is that of the lines
+    # in a file the equations have the order of the lines
     if isinstance(variant, Mapping) and isinstance(variant.get("equations"), Mapping):
         ordered = {**science, "variant": {**variant, "order": list(variant["equations"])}}
         if identity(ordered) == identity_of_run:
@@ -114,7 +114,7 @@ def _canonical_text(value: Mapping[str, Any]) -> str:
 
 
 def _json(value: Any) -> str:
-    # json spells floats by repr, which is the shortest text that reads back as the same number.
+    # json writes floats by repr, the shortest text that reads back as the same number.
     return json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -1,4 +1,4 @@
-"""What lies in a store: which runs are finished, begun, claimed, failed or damaged, and what was left over."""
+"""The content of a store: which runs are finished, begun, claimed, failed or damaged, and leftover files."""
 
 import os
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ class Inventory:
     """The runs of a store by their identities, each list sorted.
 
     Attributes:
-        finished: those that are whole.
-        unsealed: of the finished ones, those of before there were seals.
-        unfinished: begun and not ended, with those that failed and those that are being trained.
-        claimed: run -> who has it.
-        failed: those whose last launch has given them up.
-        damaged: run -> what is wrong with it.
+        finished: without damage.
+        unsealed: of the finished ones, those older than seals.
+        unfinished: begun and not ended, including failed ones and those in training.
+        claimed: run -> owner.
+        failed: given up in their last launch.
+        damaged: run -> the damage.
         leftovers: files that a killed process left: half-written ones, and claims on finished runs.
     """
 
@@ -43,7 +43,7 @@ class Inventory:
 
 
 def inventory(store: Store, *, every_byte: bool = False) -> Inventory:
-    """Look at every run of a store; with ``every_byte``, read checkpoints too. Raises UserError without a store."""
+    """Check every run of a store; with ``every_byte``, read checkpoints too. Raises UserError without a store."""
     found = Inventory()
     for identity in sorted([*(result.identity for result in store.results()), *store.damaged]):
         damaged = store.damage(identity) if every_byte else store.damaged.get(identity)

@@ -16,7 +16,7 @@ def json_text(value: Mapping[str, Any], *, indent: int | None = None) -> str:
 
 
 def number(value: Any) -> float:
-    """Return a number as it was before ``json_text`` wrote it; null is NaN. Raises ValueError for anything else."""
+    """Return the number that ``json_text`` wrote; null is NaN. Raises ValueError for anything else."""
     if isinstance(value, float | int) and not isinstance(value, bool):
         return value
     if value is None:

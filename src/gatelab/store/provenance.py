@@ -1,4 +1,4 @@
-"""Where a result comes from: the code, the versions and the machine that made it."""
+"""The origin of a result: code, versions and machine."""
 
 import json
 import os
@@ -15,14 +15,14 @@ __all__ = ["git_state", "provenance"]
 COMMAND = "GATELAB_COMMAND"
 """The variable of the environment in which a worker finds the words of the command that it works for, as JSON."""
 _PACKAGES = ("gatelab", "torch", "numpy", "pytorch-lightning", "hydra-core")
-_TIMEOUT = 10  # seconds for one question to git
+_TIMEOUT = 10  # seconds for one call of git
 
 
 def provenance() -> dict[str, Any]:
-    """Return what is known about the running code, as plain values; None stands for what cannot be known.
+    """Return what is known about the running code, as plain values; None if unknown.
 
     ``versions`` come from the installed packages' metadata, without importing them. ``git`` describes the checkout
-    that gatelab is imported from. ``date`` is UTC, ISO 8601. Whoever trains adds device, path and stack.
+    from which gatelab is imported. ``date`` is UTC, ISO 8601. Training adds device, path and stack.
     """
     return {
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
@@ -43,8 +43,8 @@ def _command() -> list[str]:
 def git_state(checkout: Path) -> dict[str, Any]:
     """Return ``commit`` (40 hex digits) and ``dirty`` (changed or untracked files) of a folder.
 
-    Both are None if the folder is not the root of a checkout (an installed package may lie inside a checkout of
-    something else), or if git cannot answer.
+    Both are None if the folder is not the root of a checkout (an installed package may lie inside another
+    checkout), or if git fails.
     """
     if not (checkout / ".git").exists():
         return {"commit": None, "dirty": None}
@@ -54,7 +54,7 @@ def git_state(checkout: Path) -> dict[str, Any]:
 
 
 def _git(checkout: Path, *words: str) -> str | None:
-    # Without optional locks git only reads: `status` would refresh the index, and disturb who works in the folder.
+    # Without optional locks git only reads: `status` would refresh the index, and disturb other work in the folder.
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
         answer = subprocess.run(

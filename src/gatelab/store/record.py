@@ -1,4 +1,4 @@
-"""The writer of one run's folder; whatever moment the process dies at, the folder stays readable."""
+"""The writer of one run's folder; the folder stays readable if the process dies at any moment."""
 
 import hashlib
 import os
@@ -23,15 +23,15 @@ from gatelab.store.result import Result
 __all__ = ["Record"]
 
 _FILES = (*SEALED, "checkpoint/previous.pt", RESULT, FAILED)
-"""What may stand in the folder of a run, beside claims and what its loggers write."""
+"""The entries of a run's folder, beside claims and the files of loggers."""
 
 
 class Record:
     """The folder of one run, open for writing. Use ``Record.open`` or ``Store.record``.
 
     No file is held open, so that a stack may have thousands of records. One process writes a run at a time: with a
-    claim, every method that writes raises ClaimLost, and writes nothing, once the run has another owner. A write that
-    cannot be whole, as on a full disk, raises a UserError that names the file and why; the folder stays as it was.
+    claim, every method that writes raises ClaimLost, and writes nothing, once the run has another owner. An
+    incomplete write (a full disk) raises a UserError with the file and the reason; the folder is unchanged.
     """
 
     def __init__(self, folder: Path, claim: Claim | None = None) -> None:
@@ -41,20 +41,20 @@ class Record:
         self._metrics = folder / "metrics.jsonl"
         self._size, self._hash = 0, hashlib.sha256()
         self._written: dict[str, str] = {}  # file below the folder -> sha256 of what was written, in hex
-        self._torn = False  # whether the file may end with a part of a line
+        self._torn = False  # whether the file may end with an incomplete line
 
     @classmethod
     def open(
         cls, runs_dir: Path | str, identity: str, configuration: Mapping[str, Any], claim: Claim | None = None
     ) -> "Record":
-        """Open the folder ``runs_dir/identity``, new or left by a process that died.
+        """Open the folder ``runs_dir/identity``, new or left by a killed process.
 
         A new folder gets ``configuration`` (resolved, whole, plain values) as its config.yaml. An existing
-        config.yaml stays as it is, and must mean the same run. A partly written last line of the history is removed.
-        With a claim, what a killed process left half written is removed, and so is a result: whoever has a claim on a
-        finished run has it because the run is damaged, and trains it again. A damaged config.yaml is written anew.
-        Raises UserError if it means another run, if the folder cannot be made, or if something other than a file stands
-        where a file of the run belongs.
+        config.yaml stays as it is, and must mean the same run. An incomplete last line of the history is removed.
+        With a claim, temporary files of a killed process are removed, and so is a result: a claim on a finished run
+        means that the run is damaged and will be trained again. A damaged config.yaml is rewritten.
+        Raises UserError if it means another run, if the folder cannot be made, or if the path of a file of the run is
+        something other than a file.
         """
         record = cls(Path(runs_dir) / identity, claim)
         make_folder(record.folder)
@@ -67,10 +67,10 @@ class Record:
             try:
                 _check_configuration(path, configuration)
             except UserError as error:
-                # a claim and the right name say that the one in hand is right, and what the file said does not matter
+                # the claim and the name of the folder prove that the given configuration is right
                 if claim is None or not is_configuration_of(identity, configuration):
                     raise
-                print(f"warning: {error}; written anew", file=sys.stderr)
+                print(f"warning: {error}; rewritten", file=sys.stderr)
                 path.unlink()
         if path.exists():
             record._written[path.name] = file_hash(path)
@@ -85,8 +85,8 @@ class Record:
     def append(self, step: int, split: Literal["train", "validation", "test"], numbers: Mapping[str, float]) -> None:
         """Add a line to the history: ``numbers`` of one split after ``step`` steps.
 
-        The line has left the process when the call returns, and survives its death. NaN and infinities are written
-        as the strings "NaN", "Infinity", "-Infinity".
+        When the call returns, the line is with the system, and survives the death of the process. NaN and infinities
+        are written as the strings "NaN", "Infinity", "-Infinity".
         """
         taken = {"step", "split"} & set(numbers)
         if taken:
@@ -101,31 +101,31 @@ class Record:
         crash_point("after append")
 
     def history(self) -> list[dict[str, Any]]:
-        """Return what was appended so far, as ``read_history`` does."""
+        """Return the rows appended so far, as ``read_history`` does."""
         return read_history(self._metrics)
 
     def mark(self) -> dict[str, Any]:
-        """Return where the history stands, for a checkpoint: its length in bytes and their hash."""
+        """Return a mark of the history, for a checkpoint: its length in bytes and their hash."""
         return {"bytes": self._size, "sha256": self._hash.hexdigest()}
 
     def holds(self, mark: Mapping[str, Any]) -> bool:
-        """Say whether the history begins with what it was when the mark was made."""
+        """Return whether the history begins with the content of a mark."""
         data = complete_bytes(self._metrics)[: mark["bytes"]]
         return len(data) == mark["bytes"] and hashlib.sha256(data).hexdigest() == mark["sha256"]
 
     def rewind(self, mark: Mapping[str, Any]) -> None:
-        """Forget the history after a mark: a run resumed from its checkpoint will write it again.
+        """Remove the history after a mark: a run resumed from its checkpoint will write it again.
 
         Raises ValueError if the history does not hold the mark.
         """
         if not self.holds(mark):
-            raise ValueError("the history does not begin with what it was")
-        # also where nothing is to be forgotten: see append
+            raise ValueError("the history does not begin with the content of its mark")
+        # also if nothing is removed: see append
         if self._metrics.exists():
             self._rewrite(complete_bytes(self._metrics)[: mark["bytes"]])
 
     def restart(self) -> None:
-        """Forget history and checkpoints: the run begins anew."""
+        """Remove history and checkpoints: the run starts again."""
         self._check()
         self._metrics.unlink(missing_ok=True)
         for name in ("best.pt", "last.pt", "previous.pt"):
@@ -133,7 +133,7 @@ class Record:
         self._mend()
 
     def checkpoint_path(self, name: str) -> Path:
-        """Return where the checkpoint ``name``, such as ``best.pt``, lies or would lie. The name has no folder."""
+        """Return the path of the checkpoint ``name``, such as ``best.pt``. The name has no folder."""
         if not name or Path(name).name != name:
             raise ValueError(f"{name!r} is not a plain file name")
         return self.folder / "checkpoint" / name
@@ -141,14 +141,14 @@ class Record:
     def write_checkpoint(self, name: str, data: bytes, *, aside: str | None = None, durable: bool = True) -> None:
         """Write or replace a checkpoint atomically; under the name ``aside``, if given, the previous one is kept.
 
-        ``durable=False`` is for what another checkpoint holds as well.
+        ``durable=False`` is for a copy of another checkpoint's content.
         """
         path = self.checkpoint_path(name)
         make_folder(path.parent)
         self._write(path, data, durable=durable, aside=None if aside is None else self.checkpoint_path(aside))
 
     def write_provenance(self, mapping: Mapping[str, Any]) -> None:
-        """Write or replace provenance.json (nested plain values); what stays for good is made so by ``finish``."""
+        """Write or replace provenance.json (nested plain values); ``finish`` makes it durable."""
         self._write_json("provenance.json", mapping, names=False)
 
     def finish(self, result: Result | Mapping[str, Any]) -> None:
@@ -161,7 +161,7 @@ class Record:
             raise ValueError(f"the result of run {complete.identity} does not belong into {self.folder}")
         crash_point("before finish")
         self._check()
-        # the last checkpoint is on the disk: there is no need of the one before
+        # the last checkpoint is on the disk: the previous one is not needed
         self.checkpoint_path("previous.pt").unlink(missing_ok=True)
         self._settle_history()
         self._write(self.folder / RESULT, sealed_result(complete, self._settled_files()))
@@ -182,16 +182,16 @@ class Record:
                     path, data, durable=durable, names=names, guard=self._check, aside=aside, passing=passing
                 )
             except FileNotFoundError:
-                self._check()  # a new owner has cleared the folder up
+                self._check()  # a new owner has cleaned the folder
                 raise
         self._written[path.relative_to(self.folder).as_posix()] = hashlib.sha256(data).hexdigest()
 
     def _append(self, line: bytes) -> None:
-        # One write of one whole line to a file opened for appending: other writers cannot come in between. It is opened
-        # before the claim is looked at: a new owner begins by putting another file in its place, so that what a process
-        # writes that was paused after the look goes into the old one.
+        # One write of one whole line to a file opened for appending: other writers cannot interleave. It is opened
+        # before the claim is checked: a new owner first replaces the file, so that a process that was paused after the
+        # check writes into the old one.
         try:
-            # without waiting, if somebody has put a pipe there
+            # does not wait if the path is a pipe
             descriptor = os.open(self._metrics, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
         except FileNotFoundError:
             self._check()  # the folder is gone, and the claim with it
@@ -206,7 +206,7 @@ class Record:
             os.close(descriptor)
 
     def _settle_history(self) -> None:
-        """A result promises its history: all that was appended has to be in the file, and on the disk, before."""
+        """A result needs its history: all appended lines must be in the file, and on the disk, before."""
         with writing(self._metrics):
             try:
                 with open_regular(self._metrics) as file:
@@ -218,7 +218,7 @@ class Record:
             raise UserError(f"{self._metrics}: not the {self._size} bytes of history that were written; not finished")
 
     def _settled_files(self) -> dict[str, str]:
-        """Return the hash of every file that a result promises; each is what this process has written, if it did."""
+        """Return the hash of every file that the seal covers, after checking those that this process has written."""
         files = {}
         for name in SEALED:
             path = self.folder / name
@@ -229,11 +229,11 @@ class Record:
             except OSError as error:
                 raise UserError(f"{path}: cannot be read: {because(error)}; not finished") from error
             if name != self._metrics.name and self._written.get(name, files[name]) != files[name]:
-                raise UserError(f"{path}: not what was written; not finished")
+                raise UserError(f"{path}: changed since it was written; not finished")
         return files
 
     def forget_result(self) -> bool:
-        """Make a finished run an unfinished one. Return whether it was finished."""
+        """Mark a finished run as unfinished. Return whether it was finished."""
         path = self.folder / RESULT
         if not path.exists():
             return False
@@ -268,7 +268,7 @@ def _check_configuration(path: Path, configuration: Mapping[str, Any]) -> None:
     stored = read_configuration(path)
     try:
         same = same_science(stored, configuration)
-    except UserError as error:  # of a value that no configuration has
+    except UserError as error:  # a value that no configuration can have
         raise UserError(f"{path}: damaged configuration: {error}") from error
     if not same:
         raise UserError(f"{path}: the folder of run {path.parent.name} holds the configuration of another run")

@@ -1,4 +1,4 @@
-"""What a run found: the content of its result.json."""
+"""The result of a run: the content of its result.json."""
 
 import math
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ __all__ = ["Performance", "Result"]
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """How good a network is on one split, at the checkpoint of ``Result.best_step``; NaN where never measured."""
+    """How good a network is on one split, at the checkpoint of ``Result.best_step``; NaN if never measured."""
 
     loss: float
-    """What training minimises, in the unit of the task's loss."""
+    """Mean of the task's loss, which training minimises."""
     score: float
-    """What the task is judged by, in the unit of ``Result.score_name``."""
+    """The number by which the task is judged, named by ``Result.score_name``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One run that has come to its end, whether it finished or diverged.
+    """One run that has ended: finished or diverged.
 
         >>> result = gatelab.train("variant=gru", "task=adding", *tiny).result
         >>> result.label, result.status, result.parameters
@@ -36,7 +36,7 @@ class Result:
     identity: str
     """16 hex digits; the name of the run's folder."""
     label: str
-    """How tables call the variant: its name and its edits, such as ``peephole i=1 - f``."""
+    """The variant's name in tables: its name and its edits, such as ``peephole i=1 - f``."""
     variant: str
     """The name of the variant before edits."""
     task: str
@@ -118,7 +118,7 @@ _KINDS: dict[str, Any] = {
     "settings": (dict,),
 }
 FIELDS = frozenset(_KINDS)
-"""What a result.json has, beside its seal."""
+"""The fields of result.json, without its seal."""
 
 
 def _performance(name: str, value: Any) -> Performance:

@@ -1,4 +1,4 @@
-"""Stopping in order: a signal, or a request, sets a flag, and training stops at the next step or checkpoint."""
+"""Orderly stop: a signal, or a request, sets a flag, and training stops at the next step or checkpoint."""
 
 import signal
 import threading
@@ -12,10 +12,10 @@ from gatelab import signals
 __all__ = ["Interrupted", "Stop", "Stopped"]
 
 
-class Stopped(Exception):  # noqa: N818 - nothing went wrong
-    """Training has stopped because it was asked to, and goes on from there when it is started again.
+class Stopped(Exception):  # noqa: N818 - not an error
+    """Training has stopped on request, and resumes from there when it is started again.
 
-    The message is one line for the user. ``status`` is what the process should exit with: 130 after Ctrl-C (SIGINT),
+    The message is one line for the user. ``status`` is the exit status of the process: 130 after Ctrl-C (SIGINT),
     143 after SIGTERM, 129 after the terminal has been closed.
     """
 
@@ -33,7 +33,7 @@ class Stopped(Exception):  # noqa: N818 - nothing went wrong
 
 
 class Interrupted(BaseException):
-    """A sweep has been stopped by a signal; the same command goes on with it. Like KeyboardInterrupt no error.
+    """A sweep has been stopped by a signal; the same command resumes it. Like KeyboardInterrupt not an error.
 
     Args:
         sentence: for the terminal.
@@ -51,12 +51,12 @@ class Interrupted(BaseException):
 
 
 class Stop:
-    """Whether a run or a sweep has been asked to stop.
+    """Whether a run or a sweep should stop.
 
     Args:
-        asked: a question that is put at every step, such as the ``is_set`` of an event of multiprocessing.
-        sweep: of a sweep, whose stacks come to a checkpoint first. It answers every signal; a stack answers Ctrl-C
-            alone, for the launcher of its process sends SIGTERM, perhaps twice.
+        asked: called at every step, such as the ``is_set`` of an event of multiprocessing.
+        sweep: for a sweep, whose stacks write a checkpoint first. It prints a line on every signal; a stack only on
+            Ctrl-C, because the launcher of its process sends SIGTERM, perhaps twice.
     """
 
     def __init__(self, asked: Callable[[], bool] | None = None, *, sweep: bool = False) -> None:
@@ -69,24 +69,24 @@ class Stop:
 
     @property
     def signum(self) -> int | None:
-        """The signal that asked; SIGTERM where it was no signal; None if nobody did."""
+        """The signal; SIGTERM for a request without a signal; None if there was no request."""
         if self._signum is None and self._asked is not None and self._asked():
             self._signum = signal.SIGTERM
         return self._signum
 
     def request(self, signum: int = signal.SIGTERM) -> None:
-        """Ask; from any thread."""
+        """Request a stop; from any thread."""
         self._signum = int(signum)
 
     def check(self) -> None:
-        """Raise Stopped if asked."""
+        """Raise Stopped if a stop was requested."""
         signum = self.signum
         if signum is not None:
             raise Stopped("stopped; the same command goes on from there", signum)
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Listen to SIGINT, SIGTERM and SIGHUP for the time of a block.
+        """Handle SIGINT, SIGTERM and SIGHUP during a block.
 
         In a thread other than the main one, and inside another ``on_signals`` of the same object, nothing is changed.
         """
@@ -104,7 +104,7 @@ class Stop:
                     signal.signal(signum, handler)
 
     def listen(self) -> None:
-        """Take the signals back from who has taken them since, as a Trainer does."""
+        """Set the handlers again, after a Trainer has replaced them."""
         if self._before and threading.current_thread() is threading.main_thread():
             for signum in self._before:
                 signal.signal(signum, self.hear)

@@ -1,4 +1,4 @@
-"""The store: a folder of runs, read without anything but the files in it."""
+"""The store: a folder of runs, read from its files alone."""
 
 import os
 import re
@@ -31,16 +31,15 @@ _IDENTITY = re.compile(r"[0-9a-f]{16}")
 
 
 class Store:
-    """All runs below ``runs_dir``, each in a folder named by its identity. One of a newer form is refused.
+    """All runs below ``runs_dir``, each in a folder named by its identity. A store of a newer format is refused.
 
-    A finished run is read only if its files are those that were written: result, configuration, history and provenance
-    are checked, checkpoints by ``damage`` alone. One that is damaged counts as not finished, and is noted.
-    What absent folders, unknown identities or damaged files of other runs raise is a UserError of one line that names
-    the file.
+    A finished run is read only if its files are unchanged: result, configuration, history and provenance are checked,
+    checkpoints only by ``damage``. A damaged run counts as not finished, and is noted. Absent folders, unknown
+    identities and damaged files of other runs raise a UserError of one line that names the file.
 
     Attributes:
-        runs_dir: the folder. place: the same as it was given, for messages.
-        damaged: identity -> what is wrong with it, of the finished runs that were found damaged so far.
+        runs_dir: the folder. place: the same as given, for messages.
+        damaged: identity -> damage, of the finished runs found damaged so far.
     """
 
     def __init__(self, runs_dir: Path | str) -> None:
@@ -48,19 +47,19 @@ class Store:
         check_format(self.runs_dir)
         self.place = str(runs_dir)
         self.damaged: dict[str, Damaged] = {}
-        self._whole: set[str] = set()  # finished runs that were found to be what was written
+        self._whole: set[str] = set()  # finished runs found unchanged
 
     def finished(self, identity: str) -> Result | None:
-        """Return the result of a run; None if there is no such run, if it has not come to its end, or if damaged."""
+        """Return the result of a run; None if there is no such run, if it has not ended, or if it is damaged."""
         return self._result(identity, str(self._folder(identity)))
 
     def results(self) -> list[Result]:
         """Return the result of every run that has one, sorted by task, label, seed and identity, without damaged ones.
 
-        Which these are is in ``damaged``.
+        These are in ``damaged``.
         """
         found = (self._result(name, folder) for name, folder in self._folders())
-        # runs of equal settings have one object: what follows from it is found once, and kept once
+        # runs of equal settings share one object: derived values are computed and kept once
         shared: dict[str, dict[str, Any]] = {}
         results = [
             replace(result, settings=shared.setdefault(repr(result.settings), result.settings))
@@ -70,7 +69,7 @@ class Store:
         return sorted(results, key=lambda result: (result.task, result.label, result.seed, result.identity))
 
     def damage(self, identity: str) -> Damaged | None:
-        """Read every byte of a finished run, checkpoints too; return what is wrong, None if nothing or not finished.
+        """Read every byte of a finished run, checkpoints too; return the damage; None if whole or not finished.
 
         Of a run without a seal, configuration and history have to be readable and to be those of this run.
         """
@@ -82,16 +81,16 @@ class Store:
                 self.configuration(identity)
                 self.history(identity)
             except DamagedRunError:
-                pass  # it is noted
+                pass  # noted in ``damaged``
         return self.damaged.get(identity)
 
     def sealed(self, identity: str) -> bool:
-        """Say whether a finished run has a seal; those of before there were seals have none."""
+        """Return whether a finished run has a seal; runs older than seals have none."""
         finished = self._checked(identity, str(self._folder(identity)))
         return finished is not None and finished.files is not None
 
     def identities(self) -> list[str]:
-        """Return the identities of all runs, sorted, however they stand. Raises UserError without a store."""
+        """Return the identities of all runs, sorted, whatever their state. Raises UserError without a store."""
         return sorted(name for name, _ in self._folders())
 
     def unfinished(self) -> list[str]:
@@ -104,10 +103,10 @@ class Store:
         return {identity: failure for identity, failure in found.items() if failure is not None}
 
     def provenance(self, identity: str) -> dict[str, Any]:
-        """Return where a run comes from: what ``provenance`` knows, and device, path and stack.
+        """Return the origin of a run: the fields of ``provenance``, and device, path and stack.
 
         Raises:
-            UserError: provenance.json is not there, or damaged.
+            UserError: provenance.json is missing or damaged.
         """
         path = self._known(identity) / "provenance.json"
         content = read_json(path)
@@ -116,16 +115,16 @@ class Store:
         return content
 
     def configuration(self, identity: str) -> dict[str, Any]:
-        """Return the configuration that a run was frozen with.
+        """Return the frozen configuration of a run.
 
         Raises:
-            DamagedRunError: the run is finished, and this is not its configuration.
+            DamagedRunError: the run is finished, and its configuration has changed.
         """
         folder = self._known(identity)
 
         def read() -> dict[str, Any]:
             configuration = read_configuration(folder / "config.yaml")
-            # a seal says more; without one, the folder's name is a hash of what is science in it
+            # the seal covers more; without one, the folder's name is the hash of the scientific keys
             if identity not in self._whole and not is_configuration_of(identity, configuration):
                 raise UserError(f"{folder / 'config.yaml'}: damaged configuration: it is that of another run")
             return configuration
@@ -151,7 +150,7 @@ class Store:
         """Return the history of a run, finished or not: mappings with step, split and numbers.
 
         Raises:
-            DamagedRunError: the run is finished, and this is not its history.
+            DamagedRunError: the run is finished, and its history has changed.
         """
         path = self._known(identity) / "metrics.jsonl"
         return self._of_finished(identity, path, lambda: read_history(path))
@@ -163,15 +162,15 @@ class Store:
         return Record.open(self.runs_dir, identity, configuration, claim)
 
     def claim(self, identity: str, *, lease: float = LEASE, clock: Clock = time.time) -> Claim | None:
-        """Claim a run for this process; None if another process has it, or if it is finished and whole.
+        """Claim a run for this process; None if another process has it, or if it is finished and undamaged.
 
-        Whoever claims renews (``Claim.renew``) within every lease, and releases; ``Claims`` does both.
+        The caller renews it (``Claim.renew``) within every lease, and releases it; ``HeldClaims`` does both.
         """
         folder = self._folder(identity)
         write_format(self.runs_dir)
         make_folder(folder)
         claim = take_claim(folder, lease=lease, clock=clock)
-        # looked at under the claim: before, another process could have finished in between
+        # checked under the claim: another process could have finished in between
         if claim is not None and self.finished(identity) is not None:
             claim.release()
             return None
@@ -182,10 +181,10 @@ class Store:
         return standing_owner(self._folder(identity), clock)
 
     def frozen_configuration(self, identity: str) -> dict[str, Any]:
-        """Return the configuration of a run whatever has become of its other files.
+        """Return the configuration of a run, even if its other files are damaged.
 
         Raises:
-            UserError: it is not there, damaged, or that of another run.
+            UserError: it is missing, damaged, or that of another run.
         """
         path = self._known(identity) / "config.yaml"
         configuration = read_configuration(path)
@@ -194,7 +193,7 @@ class Store:
         return configuration
 
     def forget_result(self, identity: str) -> None:
-        """Make a finished run an unfinished one, to be trained from its last checkpoint that is whole.
+        """Mark a finished run as unfinished, to be trained from its last undamaged checkpoint.
 
         Raises:
             UserError: another process has the run.
@@ -211,10 +210,10 @@ class Store:
             self._whole.discard(identity)
 
     def free(self, identity: str, *, force: bool = False) -> Owner | None:
-        """Remove what stands in the way of training a run, and return whose claim it was; None if nobody had it.
+        """Remove the claims on a run, so that it can be trained, and return the owner; None if there was none.
 
         Raises:
-            UserError: a process of this machine has the run, and lives; with ``force`` it loses it all the same.
+            UserError: a living process of this machine has the run; with ``force`` it loses the run anyway.
         """
         folder = self._known(identity)
         owner = standing_owner(folder)
@@ -226,13 +225,13 @@ class Store:
         return owner
 
     def clear_up(self, identity: str) -> None:
-        """Remove the claims on a finished run, which a process left that was killed right after it."""
+        """Remove the claims on a finished run, left by a process that was killed right after finishing it."""
         folder = self._folder(identity)
         if any(name.startswith("claim-") for name in os.listdir(folder)):
             remove_claims(folder)
 
     def resume_step(self, identity: str) -> int:
-        """Return the step from which a run would go on, by its latest checkpoint; 0 if it has none."""
+        """Return the step from which a run would resume, by its latest checkpoint; 0 if it has none."""
         folder = self._folder(identity) / "checkpoint"
         return max(sealed_step(folder / name) or 0 for name in ("last.pt", "previous.pt"))
 
@@ -241,7 +240,7 @@ class Store:
         return None if finished is None else finished.result
 
     def _checked(self, identity: str, folder: str, *, checkpoints: bool = False) -> Finished | None:
-        """Return what a finished run says of itself, None if it is damaged, which is noted."""
+        """Return the content of a finished run; None if it is damaged, which is noted."""
         try:
             finished = read_finished(folder, identity)
             if finished is not None:
@@ -256,7 +255,7 @@ class Store:
         return finished
 
     def _of_finished(self, identity: str, path: Path, read: Callable[[], _Content]) -> _Content:
-        """Read a file of a run, which is damaged if the run is finished and the file is not what was written."""
+        """Read a file of a run; the run is damaged if it is finished and the file has changed."""
         ended = (path.parent / RESULT).exists()
         if ended and identity not in self._whole:
             self._checked(identity, str(path.parent))

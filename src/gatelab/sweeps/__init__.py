@@ -1,4 +1,4 @@
-"""Sweeps: planned as a whole, trained in stacks by an executor that outlives what happens to them."""
+"""Sweeps: planned as a whole, trained in stacks by an executor that survives failing runs."""
 
 from gatelab.store import Failure
 from gatelab.store.stopping import Interrupted

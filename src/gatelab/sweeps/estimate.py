@@ -47,7 +47,7 @@ class StackKind:
 
 
 def kinds(stacks: Sequence[Sequence[RunConfiguration]]) -> list[StackKind]:
-    """Return the kinds of some stacks, in the order in which they come first."""
+    """Return the kinds of some stacks, in order of first occurrence."""
     groups: dict[tuple[str, int], list[Sequence[RunConfiguration]]] = {}
     for stack in stacks:
         groups.setdefault((shape_key(stack[0]), len(stack)), []).append(stack)
@@ -55,7 +55,7 @@ def kinds(stacks: Sequence[Sequence[RunConfiguration]]) -> list[StackKind]:
 
 
 def estimate(kind: StackKind, executor: Executor, folder: Path) -> Estimate:
-    """Return what each stack of a kind costs, from a trial in a folder, which whoever has made it removes.
+    """Return what each stack of a kind costs, from a trial in a folder, which the caller removes.
 
     Raises:
         UserError: a stack that cannot be trained.
@@ -72,7 +72,7 @@ def estimate(kind: StackKind, executor: Executor, folder: Path) -> Estimate:
 
 
 def tried(kinds: Sequence[StackKind], executor: Executor, folder: Path) -> Iterator[tuple[int, Estimate]]:
-    """Yield which kind costs what, as it becomes known, until that has taken five minutes; of many the largest first.
+    """Yield the cost of each kind once it is measured, for five minutes at most; of many kinds the largest first.
 
     Raises:
         UserError: as :func:`estimate`.
@@ -88,7 +88,7 @@ def tried(kinds: Sequence[StackKind], executor: Executor, folder: Path) -> Itera
 
 
 def untried(kinds: Sequence[StackKind], costs: Mapping[int, Estimate]) -> dict[int, Estimate]:
-    """Return what the other kinds cost if they cost as much for their size as those that were tried; seconds alone."""
+    """Return the cost of the other kinds, in seconds, in proportion to their size and to the kinds that were tried."""
     known = sum(cost.seconds * kinds[place].stacks for place, cost in costs.items())
     rate = known / max(1, sum(_work(kinds[place]) for place in costs))
     others = [place for place in range(len(kinds)) if place not in costs]
@@ -96,7 +96,7 @@ def untried(kinds: Sequence[StackKind], costs: Mapping[int, Estimate]) -> dict[i
 
 
 def _work(kind: StackKind) -> int:
-    """Return about how many multiply-adds all stacks of a kind are."""
+    """Return the approximate multiply-adds of all stacks of a kind."""
     run = kind.runs[0]
     steps = steps_of(run.task) * run.training.batch_size * run.training.max_steps
     return kind.stacks * len(kind.runs) * steps * network_cost(run.variant, run.task, run.model, "multiply_adds")

@@ -1,4 +1,4 @@
-"""Carries a sweep out, from its checked points to the result of each."""
+"""Carry out a sweep, from its checked points to the result of each."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,7 +21,7 @@ _DEFAULT = ExecutorOptions()
 
 
 def missing(configurations: Sequence[RunConfiguration]) -> list[RunConfiguration]:
-    """Return the points, each once, whose runs the store has not finished."""
+    """Return the points, each once, whose runs are not finished in the store."""
     runs = {configuration.identity: configuration for configuration in configurations}
     return [run for run in runs.values() if Store(run.runs_dir).finished(run.identity) is None]
 
@@ -34,19 +34,19 @@ def execute(
     check: Callable[[Sequence[RunConfiguration]], None] = lambda runs: None,
     say: Callable[[str], None] = print_line,
 ) -> list[Result | Failure]:
-    """Train what is missing and return what became of every point, in order.
+    """Train the missing runs and return the outcome of every point, in order.
 
     Args:
         configurations: the points.
         sweep: the name under which loggers group the runs.
         options: when a stack is given up, and how often a run is tried.
-        open_executor: returns who trains, to be closed by the caller; called only if something is missing.
-        check: looks at what is missing while the executor makes ready, and raises UserError to refuse it.
-        say: called with what goes wrong, in one line, where no progress bar is shown.
+        open_executor: returns the executor, to be closed by the caller; called only if a run is missing.
+        check: checks the missing runs while the executor starts, and raises UserError to refuse them.
+        say: called with each problem, in one line, where no progress bar is shown.
 
     Raises:
         UserError: data that cannot be read; before anything is trained.
-        Interrupted: a signal has stopped the sweep; what was trained is in the store.
+        Interrupted: a signal has stopped the sweep; the trained runs are in the store.
     """
     failures: dict[str, Failure] = {}
     pending = missing(configurations)
@@ -71,7 +71,7 @@ def _clear_up(configurations: Sequence[RunConfiguration], pending: Sequence[RunC
 
 
 def _say_what_is_damaged(pending: Sequence[RunConfiguration], say: Callable[[str], None]) -> None:
-    """Say which runs had finished, and are trained again because a file of theirs is not what was written."""
+    """Report finished runs that are trained again because one of their files is damaged."""
     stores = {run.runs_dir: Store(run.runs_dir) for run in pending}
     damaged = [
         stores[run.runs_dir].damaged[run.identity]

@@ -1,4 +1,4 @@
-"""What only this machine can say of the runs that are to be trained, known before the first of them starts."""
+"""Check before the first run starts whether this machine can train all of them."""
 
 import os
 import sys
@@ -22,18 +22,18 @@ from gatelab.sweeps.plan import automatic_size
 __all__ = ["check_feasible"]
 
 _LONGEST = 20.0  # seconds for estimates of memory, each of which draws a sequence of its task
-_CLEARLY = 0.5  # share of the estimate that has to fit, for the estimate is rough
+_CLEARLY = 0.5  # share of the estimate that must fit, because the estimate is rough
 
 
 def check_feasible(runs: Sequence[RunConfiguration], options: ExecutorOptions, slots: int = 1) -> None:
-    """Refuse runs that could not be trained here, and say on stderr what may not fit.
+    """Refuse runs that cannot be trained here, and warn on stderr of what may not fit.
 
-    Looked at are device, path, loggers, the store and memory, each once for all runs that agree in it. What other
-    machines have (executors submitit and ray) is not known here, and not looked at.
+    Device, path, loggers, the store and memory are checked, each once for all runs that agree in it. Other machines
+    (executors submitit and ray) are not checked.
 
     Args:
         runs: those without a result.
-        options: how they are executed.
+        options: of the launcher.
         slots: how many stacks are trained at once.
 
     Raises:
@@ -58,7 +58,7 @@ def _check_devices(runs: Sequence[RunConfiguration]) -> None:
 
 
 def _check_paths(runs: Sequence[RunConfiguration]) -> None:
-    """Refuse a path that this machine lacks something for, or that cannot run on a GPU that device=auto would take."""
+    """Refuse a path that needs what this machine lacks, or that cannot run on the GPU that device=auto would use."""
     seen = {(run.path, run.device == "auto", Same(run.variant)): run for run in runs}
     for run in seen.values():
         path = path_named(run.path)
@@ -67,7 +67,7 @@ def _check_paths(runs: Sequence[RunConfiguration]) -> None:
         if reason := path.missing():
             raise UserError(f"path={run.path} cannot run: {reason}")
         if run.device == "auto" and (reason := path.limits(program(run.variant), "cuda")) and _has_gpu():
-            raise UserError(f"path={run.path} cannot run: {reason}, which device=auto takes here; it needs device=cpu")
+            raise UserError(f"path={run.path} cannot run: {reason}, which device=auto uses here; it needs device=cpu")
 
 
 def _has_gpu() -> bool:
@@ -84,7 +84,7 @@ def _check_loggers(runs: Sequence[RunConfiguration], *, here: bool) -> None:
 
 
 def _check_memory(runs: Sequence[RunConfiguration], options: ExecutorOptions, slots: int) -> None:
-    """Refuse what clearly does not fit, and warn of what may not."""
+    """Refuse runs that clearly do not fit into memory, and warn of runs that may not."""
     there = _room(runs, options)
     if there is None:
         return
@@ -93,7 +93,7 @@ def _check_memory(runs: Sequence[RunConfiguration], options: ExecutorOptions, sl
     for place, (run, count) in enumerate(shapes):
         if place and time.monotonic() > until:
             left = f"{len(shapes) - place:,} of {len(shapes):,} kinds of runs, the smaller ones"
-            print(f"note: not looked at, for it takes too long: the memory for {left}", file=sys.stderr)
+            print(f"note: not checked, because it takes too long: the memory for {left}", file=sys.stderr)
             break
         several = run.stack.size if isinstance(run.stack.size, int) else 1
         least = min(several, count)
@@ -117,7 +117,7 @@ def _check_memory(runs: Sequence[RunConfiguration], options: ExecutorOptions, sl
 
 
 def _room(runs: Sequence[RunConfiguration], options: ExecutorOptions) -> Room | None:
-    """Return the memory of who trains; None if that is not known."""
+    """Return the memory of the training device; None if it is unknown."""
     if options.executor == "submitit" and options.submitit.mem_gb is not None:
         size = int(options.submitit.mem_gb * 2**30)
         return Room(size, size, "that a job has (hydra.launcher.submitit.mem_gb)")
@@ -133,7 +133,7 @@ def _room(runs: Sequence[RunConfiguration], options: ExecutorOptions) -> Room | 
 
 
 def _shapes(runs: Sequence[RunConfiguration]) -> list[tuple[RunConfiguration, int]]:
-    """Return one run of each need for memory, and how many there are of it; what is probably the largest first."""
+    """Return one run per estimate of memory, and how many share it; the probably largest first."""
     found: dict[object, tuple[RunConfiguration, int]] = {}
     for run in runs:
         model = run.model

@@ -1,4 +1,4 @@
-"""What is said of runs that the store has already: not trained again, and what was asked for in vain."""
+"""Notes on runs that the store already has: they are not trained again, and some requested settings have no effect."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -9,13 +9,13 @@ from gatelab.store import Store
 
 __all__ = ["of_finished"]
 
-_LOOKED_AT = 200  # finished runs whose configuration is read: of ten thousand it would take seconds
+_LOOKED_AT = 200  # finished runs whose configuration is read: ten thousand would take seconds
 
 
 def of_finished(points: Sequence[RunConfiguration], pending: Collection[str]) -> Iterator[str]:
-    """Yield a line if there are finished runs, with what was asked of them that training alone would do.
+    """Yield a line if there are finished runs, with the requested settings that only training would apply.
 
-    A run is what its science says; how it is computed and where it is logged is settled when it is trained.
+    Only scientific keys define a run; how it was computed and where it was logged is fixed when it is trained.
 
     Args:
         points: of a sweep, or a single run.
@@ -31,7 +31,7 @@ def of_finished(points: Sequence[RunConfiguration], pending: Collection[str]) ->
             counts[text] = counts.get(text, 0) + 1
     several = len(runs) > 1
     if several and pending and not counts:
-        return  # what is missing is trained, and that is all there is to say
+        return  # the missing runs are trained; there is nothing else to report
     if not several:
         line = f"run {finished[0].identity} is finished: nothing was trained"
     elif pending:
@@ -41,16 +41,16 @@ def of_finished(points: Sequence[RunConfiguration], pending: Collection[str]) ->
     if counts:
         few = f" of the first {_LOOKED_AT}" if len(finished) > _LOOKED_AT else ""
         each = [f"{text} ({count}{few} runs)" if several else text for text, count in counts.items()]
-        line += f", and nothing was done for {', '.join(each)}; another runs_dir trains anew"
+        line += f", and nothing was done for {', '.join(each)}; another runs_dir trains again"
     yield line
 
 
 def _in_vain(run: RunConfiguration) -> Iterator[str]:
-    """Yield what was asked of a finished run and is not as it was trained."""
+    """Yield the requested settings of a finished run that differ from those with which it was trained."""
     store = Store(run.runs_dir)
     try:
         stored, result = store.configuration(run.identity), store.finished(run.identity)
-    except UserError:  # damage is told by who reads the run
+    except UserError:  # reading the run reports the damage
         return
     asked = run.mapping()
     if run.path != "auto" and result is not None and run.path != result.path:

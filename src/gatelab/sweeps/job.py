@@ -1,4 +1,4 @@
-"""What an executor is given, and what it gives back: plain values, so that they travel as JSON to any process."""
+"""Input and output of an executor: plain values, which can be sent as JSON to any process."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ class Job:
     """A stack to train.
 
     Attributes:
-        title: what the terminal calls it.
+        title: its name on the terminal.
         configurations: of its runs, frozen when the sweep was planned.
         identities: of its runs, in the same order.
         sweep: the name under which loggers group the runs.
-        trial: measure a few steps instead, and leave nothing behind.
+        trial: only measure a few steps, and keep no files.
         allow_import: packages from which a task or an opening may be imported: the permission that the user gave to the
             process that planned.
     """
@@ -42,12 +42,12 @@ class Job:
         return cls(title, mappings, identities, sweep, trial, allowed())
 
     def runs(self) -> list[RunConfiguration]:
-        """Return the configurations of the runs, checked, without a look at any file."""
+        """Return the configurations of the runs, checked, without reading any file."""
         reading = Reading(frozen=True)
         with allowing(self.allow_import):
             runs = [reading.run(mapping) for mapping in self.configurations]
         if tuple(run.identity for run in runs) != self.identities:
-            raise RuntimeError(f"{self.title}: the gatelab that trains is not the gatelab that planned")
+            raise RuntimeError(f"{self.title}: planned and trained by different versions of gatelab")
         return runs
 
     def text(self) -> str:
@@ -64,17 +64,17 @@ class Job:
 
 @dataclass(frozen=True)
 class JobReport:
-    """How a stack came to its end.
+    """How a stack ended.
 
     Attributes:
-        kind: ``done``; ``stopped`` by a signal, its runs ready to be resumed; or ``failed``.
+        kind: ``done``; ``stopped`` by a signal, and can be resumed; or ``failed``.
         taken: identities of runs that another process is training.
         reason: of a failure, in one line.
-        detail: more about it, such as a traceback.
-        numbers: what a trial measured.
+        detail: details, such as a traceback.
+        numbers: the measurements of a trial.
         signum: the signal that has stopped it.
-        helps: what may help after a failure: ``again``, another try in whatever company; ``dividing``, for the error is
-            one that comes again, perhaps of one run only; ``nothing``, for every run of the stack has it.
+        helps: what may help after a failure: ``again``, another try, alone or with others; ``dividing``, if the error
+            will recur, perhaps in one run only; ``nothing``, if every run of the stack has it.
     """
 
     kind: Literal["done", "stopped", "failed"]

@@ -15,7 +15,7 @@ class ExecutorOptions(LauncherKeys):
 
     @classmethod
     def read(cls, mapping: Mapping[str, Any]) -> "ExecutorOptions":
-        """Return the options in a mapping. Raises UserError, in one line, for what is not allowed."""
+        """Return the options in a mapping. Raises UserError, in one line, for values that are not allowed."""
         return check(cls, mapping, "hydra.launcher")
 
     def slots(self, threads: int, gpus: int) -> int:
@@ -26,6 +26,6 @@ class ExecutorOptions(LauncherKeys):
 
 
 def cores() -> int:
-    """Return how many cores this process may use, which in a container are fewer than the machine has."""
+    """Return how many cores this process may use, in a container fewer than the machine has."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What a session that trains has to say, and who hears it."""
+"""The messages of a training session, and the interface that receives them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ class RunError(Exception):
 
 
 class PlanOnly(BaseException):
-    """The plan has been told, and nothing else was asked for."""
+    """The plan was reported, and nothing else was requested."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What became of some points.
+    """The outcomes of some points.
 
     Attributes:
         outcomes: of the points, in order.
         first: the first of their configurations.
         sweep: the name of the sweep; None for a single run.
         new: whether any of them was trained now.
-        tables: whether the user wants to see them now: not those of one batch of a search.
+        tables: whether to show them to the user now; False for one batch of a search.
     """
 
     outcomes: Sequence[Result | Failure]
@@ -40,14 +40,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class PlannedWork:
-    """Points that are to be planned and not trained.
+    """Points to be planned and not trained.
 
     Attributes:
         points: checked.
         options: of the launcher.
         folder: where an engine may keep its files.
         slots: returns how many stacks are trained at once.
-        check: looks at what is missing, and raises UserError to refuse it.
+        check: checks the missing runs, and raises UserError to refuse them.
     """
 
     points: Sequence[RunConfiguration]
@@ -58,25 +58,25 @@ class PlannedWork:
 
 
 class Listener:
-    """Hears what a session has to say; this one keeps it to itself."""
+    """Receives the messages of a session; this class ignores them."""
 
     def note(self, line: str) -> None:
-        """Hear of something that the user may not have meant, such as a setting without effect."""
+        """Receive a note on something probably unintended, such as a setting without effect."""
 
     def problem(self, line: str) -> None:
-        """Hear of something that went wrong while others go on, such as a run that failed."""
+        """Receive a problem that does not stop the others, such as a failed run."""
 
     def finished_already(self, line: str) -> None:
-        """Hear of runs that are finished, and are not trained again."""
+        """Receive a note on runs that are finished and not trained again."""
 
     def prepares(self, done: int, points: int, what: str) -> None:
         """Hear, now and then, how many of many points have been composed, or checked, before anything is trained."""
 
     def begins(self, points: Sequence[RunConfiguration]) -> None:
-        """Hear of the checked points of a sweep, before anything is trained."""
+        """Receive the checked points of a sweep, before anything is trained."""
 
     def plans(self, plan: PlannedWork) -> None:
-        """Hear of what would be trained, where nothing else was asked for."""
+        """Receive the plan, if only the plan was requested."""
 
     def ended(self, trained: Trained) -> None:
-        """Hear what became of some points."""
+        """Receive the outcomes of some points."""

@@ -1,4 +1,4 @@
-"""How much memory a run needs, about, and how much there is: so that what cannot fit is known before it starts."""
+"""Estimate the memory of a run and the memory available, to refuse before the start what cannot fit."""
 
 import contextlib
 import os
@@ -19,12 +19,12 @@ __all__ = ["Room", "decides", "is_out_of_memory", "needed", "out_of_memory", "ro
 
 _PROCESS = 450 * 2**20  # bytes of Python, torch and Lightning, before the first tensor
 _COPIES = 24
-"""How many times the weights are there at the peak: weights, gradients, the optimiser's rows, what validation chose,
+"""Copies of the weights at the peak: weights, gradients, the optimiser's state, the best weights of validation,
 and, while a checkpoint is written, copies of most of these (measured: 20 to 28 with Adam)."""
 _EVALUATED = 256  # sequences of a batch of validation and test: training.data.EVALUATION_BATCH
 _NUMBER = 4  # bytes
 
-_UNLIMITED = 2**60  # what systems say for no limit is larger
+_UNLIMITED = 2**60  # "no limit" is reported as a larger number
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Room:
     """The memory that this process and its workers may take, in bytes.
 
     Attributes:
-        total: what there could be if nothing else ran.
-        free: what there is now.
-        whose: what sets ``total``.
+        total: if nothing else ran.
+        free: available now.
+        whose: the origin of ``total``.
     """
 
     total: int
@@ -44,7 +44,7 @@ class Room:
 
 @dataclass(frozen=True)
 class _Sizes:
-    """What the sequences of a task take: steps of training and of evaluation, bytes of a sequence, held-out ones."""
+    """Sizes of a task's sequences: steps in training and in evaluation, bytes of one, number of held-out ones."""
 
     steps: int
     longest: int
@@ -53,7 +53,7 @@ class _Sizes:
 
 
 def needed(run: RunConfiguration, runs: int = 1) -> int:
-    """Return about how many bytes the process takes at its peak that trains so many runs of equal shapes together.
+    """Return the approximate peak bytes of a process that trains this many runs of equal shapes together.
 
     The sum of: the values kept for the backward pass; the weights, as often as they exist at once; a batch of
     validation; the data. Measured peaks are 0.6 to 1.5 times as large.
@@ -79,7 +79,7 @@ def steps_of(task: Task) -> int:
 
 @lru_cache(maxsize=512)
 def _sizes(task: Task) -> _Sizes:
-    """Look at one training sequence, and at one of the test if that is of another length."""
+    """Measure one training sequence, and one of the test if its length differs."""
     with _no_more_than_there_is(task):
         one = task.training_batch(0, 0, 1)
         steps = longest = one.inputs.shape[0]
@@ -96,7 +96,7 @@ def _sizes(task: Task) -> _Sizes:
 
 @contextlib.contextmanager
 def _no_more_than_there_is(task: Task) -> Iterator[None]:
-    """Let an array that is larger than the free memory be an error: the system might end the process instead."""
+    """Make an array larger than the free memory an error: the system might kill the process instead."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     mapped = _mapped()
     try:
@@ -105,17 +105,17 @@ def _no_more_than_there_is(task: Task) -> Iterator[None]:
             resource.setrlimit(resource.RLIMIT_AS, (allowed if soft < 0 else min(soft, allowed), hard))
         yield
     except (MemoryError, OverflowError, ValueError) as error:
-        # numpy says ValueError of sizes that no address reaches
+        # numpy raises ValueError for sizes beyond the address space
         if isinstance(error, ValueError) and "dimension" not in str(error) and "large" not in str(error):
             raise
         words = " ".join(str(error).split())
-        raise UserError(f"task={task.name}: one sequence of it is larger than the memory there is: {words}") from None
+        raise UserError(f"task={task.name}: one sequence of it is larger than the free memory: {words}") from None
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def room() -> Room:
-    """Return the memory of this machine, or what a limit leaves of it."""
+    """Return the memory of this machine, or the limit on it."""
     lines = _table(Path("/proc/meminfo"))
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     swap = lines.get("SwapTotal", 0)
@@ -130,7 +130,7 @@ def room() -> Room:
 
 
 def _groups(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[Room]:
-    """Return the limits of the control groups that this process is in, of either version, as containers set them."""
+    """Return the limits of this process's control groups (version 1 or 2), as set by containers."""
     rooms = []
     with contextlib.suppress(OSError, ValueError):
         for line in own.read_text().splitlines():
@@ -161,14 +161,14 @@ def _table(path: Path) -> dict[str, int]:
 
 
 def _mapped() -> int | None:
-    """Return the bytes of address space that this process has, or None where nobody says."""
+    """Return the limit on this process's address space in bytes, or None if there is none."""
     with contextlib.suppress(OSError, ValueError):
         return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error is that of numpy, Python, torch or CUDA about memory that is not there."""
+    """Return whether an error of numpy, Python, torch or CUDA means that memory ran out."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     words = str(error)
@@ -178,7 +178,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def out_of_memory(error: BaseException, runs: Sequence[RunConfiguration]) -> str:
-    """Return one line for a stack that has run out of memory, with what it was expected to take."""
+    """Return one line for a stack that has run out of memory, with its estimated need."""
     words = " ".join(str(error).split())[:200]
     said = f" ({type(error).__name__}: {words})" if words else ""
     there, first = room(), runs[0]
@@ -191,14 +191,14 @@ def out_of_memory(error: BaseException, runs: Sequence[RunConfiguration]) -> str
 
 
 def shown(size: float) -> str:
-    """Return a size as a person says it: ``850 MB``, ``3.2 GB``, ``1.5 TB``."""
+    """Return a size for people: ``850 MB``, ``3.2 GB``, ``1.5 TB``."""
     units = {"MB": 2**20, "GB": 2**30, "TB": 2**40, "PB": 2**50}
     name = next((name for name, unit in units.items() if size < 1000 * unit), "PB")
     return f"{size / units[name]:.3g} {name}"
 
 
 def decides(run: RunConfiguration, runs: int) -> str:
-    """Return what the need for memory follows from."""
+    """Return the settings that determine the need for memory."""
     together = f", {runs} runs together" if runs > 1 else ""
     layers = f", model.num_layers={run.model.num_layers}" if run.model.num_layers > 1 else ""
     return (

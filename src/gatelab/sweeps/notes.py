@@ -1,4 +1,4 @@
-"""What is said, before anything is trained, of settings that have no effect: a line each, once for a sweep."""
+"""Notes, before training, on settings that have no effect: one line each, once per sweep."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ _OF_SWEEPS = ("hydra.launcher.", "hydra/launcher=", "hydra.sweep.", "hydra.sweep
 
 
 def of_runs(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield what there is to say of the points of a sweep, or of a single run.
+    """Yield the notes on the points of a sweep, or on a single run.
 
     Args:
         runs: the points.
@@ -62,7 +62,7 @@ def _follows(key: str, value: Any, task: Task) -> Iterator[str]:
 
 
 def of_loggers(runs: Sequence[RunConfiguration], environ: Mapping[str, str], *, sweep: bool) -> Iterator[str]:
-    """Yield what there is to say of W&B: options where it is disabled, variables of the environment."""
+    """Yield the notes on W&B: options while it is disabled, variables of the environment."""
     section = next((run.logger.wandb for run in runs if run.logger.wandb is not None), None)
     if section is None:
         return
@@ -74,7 +74,7 @@ def of_loggers(runs: Sequence[RunConfiguration], environ: Mapping[str, str], *, 
 
 
 def of_launcher(options: ExecutorOptions, runs: Sequence[RunConfiguration]) -> Iterator[str]:
-    """Yield what there is to say of who trains: options of another executor, more threads than there are cores."""
+    """Yield the notes on the launcher: options of another executor, more threads than cores."""
     usual, executor = ExecutorOptions(), options.executor
     named = f"hydra.launcher.executor={executor}"
     for name in ("submitit", "ray"):
@@ -109,13 +109,13 @@ def _of_threads(options: ExecutorOptions, threads: int, runs: int) -> Iterator[s
 
 
 def of_single(arguments: Sequence[str], run: RunConfiguration) -> Iterator[str]:
-    """Yield what there is to say of who trains a single run: this process, whatever is said of a sweep."""
+    """Yield the notes on launcher options of a single run, which is always trained in this process."""
     yield from idle_words(arguments)
     yield from _of_threads(ExecutorOptions(executor="inline"), run.threads, 1)
 
 
 def idle_words(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield what there is to say of arguments that are about sweeps where there is none."""
+    """Yield the notes on arguments for sweeps in a call that is no sweep."""
     if {"-m", "--multirun"} & set(arguments):
         return
     for word in arguments:

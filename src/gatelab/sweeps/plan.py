@@ -1,4 +1,4 @@
-"""What a sweep has to do: its points checked, what is finished left out, the rest grouped into stacks."""
+"""The plan of a sweep: its points are checked, finished runs left out, the rest grouped into stacks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Plan:
     """The work of a sweep.
 
     Attributes:
-        finished: identity -> result of the runs that the store has.
+        finished: identity -> result of the runs in the store.
         stacks: the runs to train, those of equal shapes together.
     """
 
@@ -31,7 +31,7 @@ def plan(configurations: Sequence[RunConfiguration], slots: int = 1) -> Plan:
 
     Args:
         configurations: the points.
-        slots: how many stacks will be trained at once; those of automatic size are divided until each slot has one.
+        slots: how many stacks will be trained at once; those of automatic size are split until each slot has one.
 
     Raises:
         UserError: data that cannot be read; before anything is trained.
@@ -54,7 +54,7 @@ def stacks(pending: Sequence[RunConfiguration], slots: int = 1) -> list[list[Run
     groups: dict[str, list[RunConfiguration]] = {}
     for configuration in pending:
         groups.setdefault(shape_key(configuration), []).append(configuration)
-    # reading every task's data now, so that a missing file stops the sweep before its first step and not in the middle
+    # read every task's data now, so that a missing file stops the sweep before its first step
     lengths = {
         (group[0].task, group[0].training.batch_size): group[0].task.training_batch(0, 0, group[0].training.batch_size)
         for group in groups.values()
@@ -69,7 +69,7 @@ def stacks(pending: Sequence[RunConfiguration], slots: int = 1) -> list[list[Run
 
 
 def _divided(grouped: list[list[RunConfiguration]], slots: int) -> list[list[RunConfiguration]]:
-    """Halve the largest stacks of automatic size until every slot has one to train."""
+    """Halve the largest stacks of automatic size until there is one for every slot."""
     divided = list(grouped)
     while len(divided) < slots:
         sizes = [len(stack) if stack[0].stack.size == "auto" else 1 for stack in divided]

@@ -1,4 +1,4 @@
-"""The stacks of a sweep under way: handed out, watched, divided when they fail, and stopped when that is asked for."""
+"""Runs the stacks of a sweep: submits and watches them, splits those that fail, and stops them on request."""
 
 import time
 from collections import deque
@@ -20,10 +20,10 @@ from gatelab.sweeps.sweep_progress import SweepState, View
 
 __all__ = ["Scheduler"]
 
-_LOOK = 0.25  # seconds between two looks at the clock, the store and the signals
-_STOPPING = 4.5  # seconds for all stacks to come to their checkpoints
+_LOOK = 0.25  # seconds between two checks of the clock, the store and the signals
+_STOPPING = 4.5  # seconds for all stacks to write their checkpoints
 _STARTING = 300.0  # seconds for a process to import what it needs
-_MOST_STOPS = 3  # how often a stack that was stopped from outside, as by a cluster, is resumed
+_MOST_STOPS = 3  # how often a stack that was stopped from outside (by a cluster) is resumed
 
 
 @dataclass
@@ -32,7 +32,7 @@ class _Piece:
 
     runs: list[RunConfiguration]
     number: int
-    attempts: int = 0  # how often these runs were tried before, in whatever company
+    attempts: int = 0  # how often these runs were tried before, in any stack
     alone: int = 0  # how often a single run has failed
     stops: int = 0
 
@@ -45,8 +45,8 @@ class Scheduler:
         executor: trains them.
         options: limits and retries.
         sweep: the name under which loggers group the runs.
-        view: what the terminal shows.
-        stop: whether the sweep is to stop.
+        view: the display on the terminal.
+        stop: whether the sweep should stop.
         before: how many runs of the sweep were finished before.
 
     Attributes:
@@ -98,7 +98,7 @@ class Scheduler:
 
     def _show(self, *, last: bool = False) -> None:
         self._view.show(self._running)
-        if not (self._executor.within and self._stacks == 1):  # a stack in this process tells of itself
+        if not (self._executor.within and self._stacks == 1):  # a stack in this process prints its own line
             self._view.count(self._standing(), last=last)
 
     def _standing(self) -> SweepState:
@@ -138,7 +138,7 @@ class Scheduler:
             self._divide(piece, _missing(piece.runs), handle.job.title, report)
 
     def _divide(self, piece: _Piece, missing: list[RunConfiguration], title: str, report: JobReport) -> None:
-        """Try the runs of a stack that failed in two halves, and a run that failed alone as often as was asked for."""
+        """Retry a failed stack in two halves, and a run that failed alone as often as ``retries`` allows."""
         self._have_ended(run for run in piece.runs if run not in missing)
         attempts = piece.attempts + 1
         reason = report.reason or "stopped again and again"
@@ -148,11 +148,11 @@ class Scheduler:
         elif len(missing) > 1:
             self._view.say(f"{title} failed: {reason}; tried again in two halves", important=True)
             half = -(-len(missing) // 2)
-            # the second half first, since each goes before the other
+            # the second half first, because each is put in front
             for part in (missing[half:], missing[:half]):
                 self._waiting.appendleft(_Piece(part, piece.number, attempts))
         elif missing and len(piece.runs) > 1:
-            # the others of its stack were through: it has not failed alone yet
+            # the other runs of its stack had ended: it has not failed alone yet
             self._again(piece, missing)
         elif missing and piece.alone < self._options.retries and report.helps == "again":
             self._view.say(f"{title} failed: {reason}; tried again", important=True)
@@ -187,8 +187,8 @@ class Scheduler:
                 self._executor.cancel(handle, f"no step for {silence:g} minutes (hydra.launcher.silent_minutes)")
 
     def _look_elsewhere(self) -> None:
-        """See what has become of the runs of other processes; what they have left is trained here."""
-        # in this order: who is seen without an owner and without a result has been left
+        """Check the runs of other processes; train here those that they abandoned."""
+        # in this order: a run without an owner and then without a result was abandoned
         free = [run for run in self._elsewhere.values() if Store(run.runs_dir).owner(run.identity) is None]
         for run in free:
             del self._elsewhere[run.identity]
@@ -201,7 +201,7 @@ class Scheduler:
                 self._waiting.append(_Piece(stack, self._stacks))
 
     def _stop(self) -> None:
-        """Let every stack come to its checkpoint; what takes too long has the one before."""
+        """Let every stack write its checkpoint; one that takes too long keeps its previous checkpoint."""
         self._executor.stop()
         until = time.monotonic() + _STOPPING
         while self._running and time.monotonic() < until:
@@ -212,10 +212,10 @@ class Scheduler:
 
 
 def _record(run: RunConfiguration, reason: str, detail: str, attempts: int) -> Failure:
-    """Write failed.json of a run; the disk may be what failed, so that an error here is not a second one."""
+    """Write failed.json of a run; ignore errors, because the disk may be the reason of the failure."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     failure = Failure(run.identity, run.label, run.task.name, run.seed, reason, detail, attempts, now)
-    with suppress(OSError, UserError):  # a folder that cannot be begun may still take the reason
+    with suppress(OSError, UserError):  # a folder without a begun run may still hold the reason
         Store(run.runs_dir).record(run.identity, run.mapping())
     with suppress(OSError):
         write_failure(Path(run.runs_dir) / run.identity, failure)
@@ -231,7 +231,7 @@ def _is_missing(run: RunConfiguration) -> bool:
 
 
 def _held(runs: Sequence[RunConfiguration]) -> str:
-    """Say who has some runs, and how the first of them would be freed."""
+    """Report the owners of some runs, and the command that frees the first."""
     owners = dict.fromkeys(str(Store(run.runs_dir).owner(run.identity) or "another process") for run in runs)
     freeing = command_line("store", f"runs={runs[0].runs_dir}", f"free={runs[0].identity}")
     return f"{_count(runs)} being trained by {' and '.join(owners)} (`{freeing}` frees a run that is not)"

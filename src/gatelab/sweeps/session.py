@@ -1,7 +1,7 @@
-"""One call that trains: overrides composed by Hydra, points checked, the missing ones trained, all of them told.
+"""One training call: composes overrides with Hydra, checks the points, trains the missing ones, reports all.
 
-The command and :func:`gatelab.train` begin a session; Hydra's plugins find the one they run in, and hand it the points
-that a sweep or a search has come to.
+The command and :func:`gatelab.train` begin a session; Hydra's plugins find the current one and pass it
+the points of a sweep or a search.
 """
 
 import contextlib
@@ -59,15 +59,15 @@ Made = TypeVar("Made")
 
 @dataclass
 class Session:
-    """What one call keeps: a sweeper that searches trains one batch of points after another.
+    """The state of one call; a search trains several batches of points in it.
 
     Attributes:
-        listener: hears what there is to say.
-        words: the arguments, as on the command line, and what an experiment says of sweeps.
-        outcomes: identity -> the run and what became of it, in the order of the points.
-        begun: folders that were not there before the sweep, the innermost first.
-        said: notes that have been passed on.
-        executors: by their options; open, so that their workers need not start for every batch.
+        listener: receives all messages.
+        words: the arguments, as on the command line, and those of an experiment for sweeps.
+        outcomes: identity -> the run and its outcome, in the order of the points.
+        begun: folders that the sweep has made, the innermost first.
+        said: notes that were already passed on.
+        executors: by their options; kept open, so that workers start only once.
     """
 
     listener: Listener
@@ -90,7 +90,7 @@ class Session:
                 (listen or self.listener.note)(line)
 
     def executor(self, options: ExecutorOptions, first: RunConfiguration, folder: Path) -> Executor:
-        """Return who trains, with these options."""
+        """Return the executor with these options."""
         key = f"{options} {first.threads} {first.device}"
         if key not in self.executors:
             self.executors[key] = open_executor(options, first.threads, first.device, folder)
@@ -118,7 +118,7 @@ _SESSION: ContextVar[Session | None] = ContextVar("session", default=None)
 
 @contextlib.contextmanager
 def _begun(session: Session) -> Iterator[Session]:
-    """Let a session be the one that plugins find, for the time of a block."""
+    """Make a session the one that plugins find, during a block."""
     token = _SESSION.set(session)
     try:
         yield session
@@ -131,23 +131,23 @@ def _begun(session: Session) -> Iterator[Session]:
 
 
 def _current() -> Session:
-    """Return the session that this code runs in; one that nobody listens to if Hydra was started by somebody else."""
+    """Return the current session; if Hydra was not started by gatelab, one that ignores messages."""
     return _SESSION.get() or Session(Listener())
 
 
 def carry_out(arguments: Sequence[str], listener: Listener, variants: Mapping[str, Variant] | None = None) -> Session:
-    """Train what some arguments describe, and return what became of it.
+    """Train the runs that some arguments describe, and return the outcomes.
 
     Args:
         arguments: overrides and, of flags, ``-m`` for a sweep and ``--config-dir=FOLDER``, as
             :func:`gatelab.configuration.arranged` returns them.
-        listener: hears what there is to say.
+        listener: receives all messages.
         variants: name -> variant, beside those of files.
 
     Raises:
         UserError: in one line, before anything starts.
         Stopped, Interrupted: a signal has stopped it.
-        PlanOnly: nothing but the plan was asked for.
+        PlanOnly: only the plan was requested.
     """
     directories = added_directories(arguments)
     words = [word for word in arguments if not word.startswith("-")]
@@ -185,14 +185,14 @@ def _single(loader: ConfigLoader, words: Sequence[str], arguments: Sequence[str]
 
 
 def _check_size(words: Sequence[str]) -> None:
-    """Bound a sweep that another launcher than ours would train; ours is told of all there is, and bounds it itself."""
+    """Limit the points of a sweep with another launcher; our launcher gets all points and limits them itself."""
     chosen = dict(word.split("=", 1) for word in words if word.startswith(("hydra/launcher=", "hydra/sweeper=")))
     if chosen.get("hydra/launcher", "stacked") != "stacked" and "hydra/sweeper" not in chosen:
         check_size(parsed_words(words))
 
 
 def _sweep(loader: ConfigLoader, words: Sequence[str], arguments: Sequence[str]) -> None:
-    """Have the sweeper and the launcher of the configuration do their work; ours come back to :func:`train_points`."""
+    """Run the sweeper and the launcher of the configuration; ours call :func:`train_points`."""
     mode = [] if "hydra.mode=MULTIRUN" in words else ["hydra.mode=MULTIRUN"]
     config = loader.load_configuration(CONFIG, [*words, *mode], RunMode.MULTIRUN)
     callbacks = Callbacks(config)
@@ -201,7 +201,7 @@ def _sweep(loader: ConfigLoader, words: Sequence[str], arguments: Sequence[str])
 
     def job(configuration: DictConfig) -> None:
         """Train one point, for a launcher that is not ours."""
-        # carried past Hydra, which would print a line of its own above ours
+        # passed around Hydra, which would print its own line above ours
         try:
             with translated(arguments):
                 point = plain(configuration)
@@ -278,9 +278,9 @@ def train_points(
         points: nested plain values, one for each run.
         sweep: the name of the sweep; None for a single run.
         directories: folders beside conf/ that hold variants.
-        names: what errors call each point.
+        names: the name of each point in errors.
         launcher: the options below hydra.launcher; None for this process.
-        tables: False tells no more than what failed: for one batch of a search, which has a summary of its own.
+        tables: False reports only failures: for one batch of a search, which prints its own summary.
         frozen: the points are configurations of stored runs.
     """
     session = _current()
@@ -291,7 +291,7 @@ def train_points(
     folder = Path(checked[0].runs_dir) / "sweeps" / (sweep or "")
 
     def executor() -> Executor:
-        # what goes wrong in a single run is no matter of a table
+        # a problem of a single run is raised, not put into a table
         return Inline(raising=True) if sweep is None else session.executor(options, checked[0], folder)
 
     def slots() -> int:
@@ -301,7 +301,7 @@ def train_points(
         for run in runs:
             with named_point(positions[run.identity], places):
                 check_optimizer(run.optimizer)
-        environ = dict(os.environ)  # the check takes from it what W&B is not to obey
+        environ = dict(os.environ)  # the check removes variables that W&B must ignore
         check_feasible(runs, options, slots())
         session.say(of_runs(checked, points))
         session.say(of_loggers(checked, environ, sweep=sweep is not None))

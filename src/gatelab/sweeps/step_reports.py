@@ -1,4 +1,4 @@
-"""What a fit tells of its steps, to whoever asked to hear of them."""
+"""Reports of a fit's steps to a function."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from gatelab.training.stack_progress import shown_loss
 
 __all__ = ["Steps"]
 
-_EVERY = 0.2  # seconds between two words, each of which waits for the device
+_EVERY = 0.2  # seconds between two reports, each of which waits for the device
 
 
 class Steps(Callback):
@@ -25,7 +25,7 @@ class Steps(Callback):
         self._last = 0.0
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Pass a step on."""
+        """Report a step."""
         now = time.monotonic()
         if now - self._last > _EVERY:
             self._last = now

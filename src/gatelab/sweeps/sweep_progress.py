@@ -1,4 +1,4 @@
-"""What a sweep shows: on a terminal a line for each stack that runs, in a log file a line a minute."""
+"""The display of a sweep: on a terminal a line for each running stack, in a log file a line a minute."""
 
 import sys
 import time
@@ -17,14 +17,14 @@ __all__ = ["SweepState", "View", "print_line"]
 
 @dataclass(frozen=True)
 class SweepState:
-    """Where a sweep stands.
+    """The progress of a sweep.
 
     Attributes:
-        runs: of the sweep, those that were finished before it began included.
+        runs: of the sweep, including those finished before it began.
         finished, failed: so many of them.
         stacks: that are being trained.
-        steps: that have been taken, of all runs together.
-        all_steps: that all runs take, if none ends early.
+        steps: taken so far by all runs together.
+        all_steps: of all runs together, if none ends early.
     """
 
     runs: int
@@ -35,7 +35,7 @@ class SweepState:
     all_steps: float
 
     def sentence(self, left: float | None) -> str:
-        """Return the line of a log file; ``left`` are the seconds to the end, None where nobody can say."""
+        """Return the line of a log file; ``left`` are the seconds to the end, None if unknown."""
         parts = [f"{self.finished:,} of {self.runs:,} runs finished"]
         parts += [f"{self.failed:,} failed"] if self.failed else []
         parts += [f"{self.stacks:,} stack{'s' if self.stacks > 1 else ''} running"] if self.stacks else []
@@ -52,9 +52,9 @@ class View:
     """Lines on stderr. To be closed: use it in a ``with`` block.
 
     Args:
-        quiet: show nothing but what goes wrong.
+        quiet: show only problems.
         clock: seconds since the epoch.
-        say: called with a line where no terminal shows what moves.
+        say: called with a line if there is no terminal for bars.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class View:
             self._bars.stop()
 
     def begin(self, handle: Handle, steps: int) -> None:
-        """Add the line of a stack, where steps are heard of."""
+        """Add the line of a stack whose steps are received."""
         if self._bars is not None and handle.watched:
             self._lines[handle] = self._bars.add_task(handle.job.title, total=steps, rate=UNKNOWN, loss=UNKNOWN)
 
     def show(self, running: Mapping[Handle, Any]) -> None:
-        """Bring the lines up to date."""
+        """Update the lines."""
         if self._bars is None:
             return
         for handle in running:
@@ -97,20 +97,20 @@ class View:
                 self._bars.update(self._lines[handle], completed=handle.step, rate=rate, loss=handle.loss)
 
     def end(self, handle: Handle) -> None:
-        """Take a line away, and leave one that says how long the stack took."""
+        """Replace a line by one with the time that the stack took."""
         if self._bars is None:
             return
         if handle in self._lines:
             self._bars.remove_task(self._lines.pop(handle))
         report = handle.report
-        # a stack in this process has its own line
+        # a stack in this process prints its own line
         if report is not None and report.kind == "done" and handle.watched and handle.begun is not None:
             seconds = time.monotonic() - handle.begun
             rate = "" if handle.rate is None else f" ({shown_rate(handle.rate)} steps/s)"
             self.say(f"{handle.job.title}: {seconds:.1f} s{rate}")
 
     def count(self, standing: SweepState, *, last: bool = False) -> None:
-        """Say where a sweep stands, if no terminal shows it and a line is due: the first, the last, one a minute."""
+        """Print the progress if there is no terminal and a line is due: the first, the last, one a minute."""
         now = self._minutes.clock()
         self._first = self._first or (now, standing.steps)
         if self._bars is None and not self._quiet:
@@ -119,11 +119,11 @@ class View:
             self._minutes.tell(lambda: standing.sentence(left), last=last)
 
     def say(self, sentence: str, *, important: bool = False) -> None:
-        """Print a line, above those that move."""
+        """Print a line above the bars."""
         if self._quiet and not important:
             return
         if self._bars is not None:
-            # a label comes from a file that anyone may have written: no markup
+            # a label comes from a file of any origin: no markup
             self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
         else:
             self._say(sentence)

@@ -1,4 +1,4 @@
-"""A trial: a few steps of a stack, timed, in a folder that is thrown away."""
+"""A trial: a few timed steps of a stack, in a temporary folder."""
 
 import resource
 import sys
@@ -14,7 +14,7 @@ from gatelab.keys import LoggerSection
 
 __all__ = ["measure"]
 
-_STEPS = (4, 20, 100)  # so many, until they take long enough to be told from noise
+_STEPS = (4, 20, 100)  # this many, until their time is well above the noise
 _LONG_ENOUGH = 0.3  # seconds
 
 
@@ -59,7 +59,7 @@ def measure(runs: Sequence[RunConfiguration]) -> dict[str, float]:
 
 
 def _forget_peak() -> None:
-    with suppress(OSError):  # not Linux: the peak since the process began has to do
+    with suppress(OSError):  # not Linux: use the peak since the process began
         Path("/proc/self/clear_refs").write_text("5")
     import torch
 

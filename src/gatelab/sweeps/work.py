@@ -1,4 +1,4 @@
-"""Trains one stack in whatever process this is, and says how it ended."""
+"""Train one stack in the current process, and report how it ended."""
 
 import traceback
 from collections.abc import Callable
@@ -22,13 +22,13 @@ def perform(
     asked: Callable[[], bool] | None = None,
     through: type[BaseException] = KeyboardInterrupt,
 ) -> JobReport:
-    """Carry out a job; whatever goes wrong is in the report.
+    """Carry out a job; errors are in the report.
 
     Args:
         job: the stack.
-        watch: called now and then with the steps taken and the loss; the terminal is left alone then.
-        asked: asked at every step whether to stop; signals are heard in any case.
-        through: what is raised all the same.
+        watch: called regularly with the steps taken and the loss; nothing is printed then.
+        asked: called at every step; whether to stop. Signals stop it in any case.
+        through: exceptions that are raised and not reported.
     """
     try:
         return _trial(job) if job.trial else train(job, watch, asked)
@@ -52,16 +52,16 @@ def failed(error: BaseException) -> JobReport:
 
 
 class OutOfMemory(UserError):  # noqa: N818 - the name that it has in Python and torch
-    """There was less memory than a stack needs; a smaller one may do."""
+    """Memory ran out in a stack; a smaller stack may fit."""
 
 
 def train(
     job: Job, watch: Callable[[int, str], None] | None = None, asked: Callable[[], bool] | None = None
 ) -> JobReport:
-    """Train a stack; what goes wrong is raised.
+    """Train a stack; errors are raised.
 
     Raises:
-        OutOfMemory: whatever it was that had no memory left, in one line.
+        OutOfMemory: memory ran out; in one line.
     """
     # Lightning takes seconds to import
     from gatelab.sweeps.step_reports import Steps

@@ -1,4 +1,4 @@
-"""A process that trains stacks: jobs come as lines of JSON on stdin, steps and reports go as such to stdout."""
+"""A process that trains stacks: reads jobs as lines of JSON from stdin, writes steps and reports to stdout."""
 
 import json
 import os
@@ -14,17 +14,17 @@ from gatelab.sweeps.work import failed, perform
 
 __all__ = ["main"]
 
-_GRACE = 10.0  # seconds for a stack to come to its checkpoint after the launcher has gone
+_GRACE = 10.0  # seconds for a stack to write its checkpoint after the launcher has ended
 
 
 def main() -> None:
-    """Train what comes until stdin ends."""
-    # whatever libraries print goes to stderr: stdout is for reports
+    """Train jobs until stdin ends."""
+    # output of libraries goes to stderr: stdout is for reports
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
-    # the seconds that this takes are those in which the launcher plans
+    # takes seconds, while the launcher plans
     import gatelab.training  # noqa: F401
 
     while (job := jobs.get()) is not None:
@@ -42,7 +42,7 @@ def _write(channel: TextIO, message: dict[str, object]) -> None:
 
 
 def _listen(jobs: "queue.SimpleQueue[Job | None]") -> None:
-    """Hand on what comes on stdin. Its end means that the launcher has gone: then the stack must end as well."""
+    """Pass on the lines of stdin. When it ends, the launcher has ended, and the stack must end too."""
     for line in sys.stdin:
         jobs.put(Job.from_text(line))
     jobs.put(None)

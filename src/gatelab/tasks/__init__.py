@@ -1,4 +1,4 @@
-"""Tasks: what a network is asked, from where its data come, and how it is judged.
+"""Tasks: inputs and targets, the origin of the data, loss and score.
 
 A task is added in three places: its module in the folder of its family, one word of ``_KINDS``, and its file in
 conf/task/.
@@ -86,7 +86,7 @@ _KINDS: tuple[type[Task], ...] = (
 )  # fmt: skip
 
 TASKS: dict[str, type[Task]] = dict(sorted((kind.model_fields["name"].default, kind) for kind in _KINDS))
-"""Every task, by the name that its file in conf/task/ has, in alphabetical order."""
+"""Every task, by the name of its file in conf/task/, in alphabetical order."""
 
 
 def task_family(kind: type[Task]) -> str:
@@ -102,7 +102,7 @@ FAMILIES: dict[str, str] = {
 
 
 def task_from_mapping(mapping: Mapping[str, object]) -> Task:
-    """Return the task that the keys of a file of conf/task/ describe; ``name`` says which.
+    """Return the task with the keys of a file of conf/task/; ``name`` is its name.
 
     Raises :class:`UserError` with one line that names an unknown task, an unknown key or a wrong value.
     """
@@ -134,7 +134,7 @@ def task_names() -> tuple[str, ...]:
 
 
 class _Callable(ModuleType):
-    """This package, which ``gatelab.tasks()`` calls: one name for the tasks and for their names."""
+    """This package, callable as ``gatelab.tasks()``, which returns the names."""
 
     def __call__(self) -> tuple[str, ...]:
         """Return the names of all tasks, in alphabetical order; those of installed entry points too.

@@ -1,10 +1,10 @@
-"""What every task promises, as questions to one: for a task of your own before it is trained, and for ours in tests.
+"""Checks of the properties of a task: for your own task before it is trained, and for ours in tests.
 
     from gatelab.tasks.checking import check_task
 
     check_task(MyTask(length=12))
 
-Each question is a function of a task and a batch size that yields a sentence for each promise that is broken.
+Each check is a function of a task and a batch size that yields a sentence for each failure.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
 __all__ = ["QUESTIONS", "TaskError", "check_task", "same", "sequences"]
 
-_TOLERANCE = 1e-5  # relative and absolute: some roundings in float32
-_TRAINING_SEQUENCES = 500  # of a generated task, that are compared with validation and test
+_TOLERANCE = 1e-5  # relative and absolute: a few roundings in float32
+_TRAINING_SEQUENCES = 500  # of a generated task, to be compared with validation and test
 _RUNS = 3
 
 
 class TaskError(UserError):
-    """A task breaks a promise of :class:`gatelab.tasks.Task`; the message says which."""
+    """A task fails a check of :class:`gatelab.tasks.Task`; the message names it."""
 
 
 def check_task(task: Task, batch_size: int = 3, *, apart: bool = True) -> None:
-    """Ask a task one question after the other; give it sizes that make it quick.
+    """Run all checks on a task; give it small sizes, so that they are fast.
 
     Args:
-        task: of your own.
+        task: your task.
         batch_size: of the training batches.
         apart: no sequence may be in two of training, validation and test. False for a task that has only few
             sequences, where the same one can be drawn twice.
 
     Raises:
-        TaskError: the first promise that is broken.
+        TaskError: the first failed check.
     """
     for name, question in QUESTIONS.items():
         for sentence in question(task, batch_size) if apart or name != "apart" else ():
@@ -51,7 +51,7 @@ def check_task(task: Task, batch_size: int = 3, *, apart: bool = True) -> None:
 
 
 def same(one: Batch, other: Batch) -> bool:
-    """Say whether two batches are equal, number by number."""
+    """Return whether two batches are equal, number by number."""
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
@@ -73,7 +73,7 @@ def _shapes(task: Task, batch_size: int) -> Iterator[str]:
 
 
 def _expected(task: Task, batch: Batch, size: int | None) -> Iterator[tuple[bool, str]]:
-    """Yield whether a batch is as it must be, and what it must be, in order; shapes before what they hold."""
+    """Yield whether each property of a batch holds, and the message otherwise; shapes before values."""
     time, found = batch.inputs.shape[:2]
     leading = (found,) if task.readout == "last" else (time, found)
     yield size is None or found == size, f"has {found} sequences; must have batch_size={size}"
@@ -115,11 +115,11 @@ def _determined(task: Task, batch_size: int) -> Iterator[str]:
     first = task.training_batch(1, 2, batch_size)
     others = [task.training_batch(seed, step, batch_size) for seed, step in ((5, 0), (0, 2), (1, 3))]
     if not same(first, task.training_batch(1, 2, batch_size)):
-        yield "training_batch(seed, step, batch_size) must give the same batch each time it is asked"
+        yield "training_batch(seed, step, batch_size) must give the same batch at every call"
     if all(same(first, other) for other in others):
         yield "training_batch gives the same batch for every seed and step"
     if not same(task.validation(), task.validation()) or not same(task.test(), task.test()):
-        yield "validation() and test() must give the same batch each time they are asked"
+        yield "validation() and test() must give the same batch at every call"
 
 
 def _one_shape(task: Task, batch_size: int) -> Iterator[str]:
@@ -141,7 +141,7 @@ def _apart(task: Task, batch_size: int) -> Iterator[str]:
 
 
 def _measures(task: Task, batch_size: int) -> Iterator[str]:
-    """Losses and scores: of the shape of their weights, the same alone and beside other runs, with finite gradients."""
+    """Losses and scores: shape of their weights, equal alone and beside other runs, finite gradients."""
     import torch
 
     batch = task.training_batch(0, 0, batch_size)
@@ -164,7 +164,7 @@ def _measures(task: Task, batch_size: int) -> Iterator[str]:
         yield "the gradient of losses must be finite, and not 0 everywhere"
 
 
-def _meaning(task: Task, batch_size: int) -> Iterator[str]:  # noqa: ARG001 - a question takes both
+def _meaning(task: Task, batch_size: int) -> Iterator[str]:  # noqa: ARG001 - a check takes both
     for name in ("chance_meaning", "source", "score_name"):
         if not getattr(task, name):
             yield f"{name} is empty"
@@ -191,4 +191,4 @@ QUESTIONS: dict[str, Callable[[Task, int], Iterator[str]]] = {
     "meaning": _meaning,
     "mapping": _mapping,
 }
-"""Each promise of a task, and the function that asks for it."""
+"""Each property of a task, and the function that checks it."""

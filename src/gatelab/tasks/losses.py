@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-# torch is imported where it is needed, so that the tasks can be listed without waiting for it.
+# torch is imported on use, so that the tasks can be listed without waiting for it.
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -47,7 +47,7 @@ def within(outputs: Tensor, targets: Tensor, tolerance: float) -> Tensor:
 def set_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the binary cross-entropy summed over possible members of a set, in nats; shapes as in set_accuracy.
 
-    It is taken from logits: a confident wrong answer costs its logit, and never infinity.
+    Computed from logits: a confident wrong answer costs its logit, and never infinity.
     """
     from torch.nn.functional import binary_cross_entropy_with_logits
 

@@ -1,4 +1,4 @@
-"""What a task is: batches of sequences, a loss to minimise and a score to be judged by."""
+"""The interface of a task: batches of sequences, a loss to minimise and a score to judge by."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["Batch", "FiniteTask", "GeneratedTask", "LengthTask", "RangeTask", "T
 
 
 class Batch(NamedTuple):
-    """Sequences of one task, with what is asked of each; numpy arrays.
+    """Sequences of one task with their targets; numpy arrays.
 
-    The mean loss of a batch is ``sum(loss_weights * losses) / sum(loss_weights)``, and likewise its score.
+    The mean loss of a batch is ``sum(loss_weights * losses) / sum(loss_weights)``, and the same for its score.
     """
 
     inputs: NDArray[Any]
@@ -35,12 +35,12 @@ class Batch(NamedTuple):
     targets: NDArray[Any]
     """(batch, …) for readout "last", (time, batch, …) for "every"."""
     loss_weights: NDArray[np.float32]
-    """(batch,) or (time, batch), zero where nothing is asked."""
+    """(batch,) or (time, batch), zero where there is no target."""
     score_weights: NDArray[np.float32]
-    """(batch,) or (time, batch), zero where nothing is judged."""
+    """(batch,) or (time, batch), zero where there is no score."""
 
     def select(self, indices: NDArray[np.integer[Any]] | slice) -> Batch:
-        """Return the batch of some of these sequences, in the order asked for; times are not shortened."""
+        """Return the batch of some of these sequences, in the given order; times are not shortened."""
         per_sequence = (slice(None),) * (self.loss_weights.ndim - 1) + (indices,)
         return Batch(
             self.inputs[:, indices],
@@ -57,9 +57,9 @@ class Task(Named, ABC):
     reads_tokens: ClassVar[bool] = False
     """Whether inputs are tokens, integers below ``input_size`` for which a network learns embeddings."""
     loss: ClassVar[Measure]
-    """What is minimised; a task whose loss needs its fields has a method :meth:`losses` of its own instead."""
+    """The loss to minimise; a task whose loss needs its fields has its own method :meth:`losses` instead."""
     score: ClassVar[Measure]
-    """What the task is judged by, or a method :meth:`scores` of its own."""
+    """The score of the task, or its own method :meth:`scores`."""
 
     @property
     @abstractmethod
@@ -79,7 +79,7 @@ class Task(Named, ABC):
     @property
     @abstractmethod
     def score_name(self) -> str:
-        """What the task is judged by, with its unit."""
+        """The name of the score, with its unit."""
 
     @property
     @abstractmethod
@@ -131,22 +131,22 @@ class Task(Named, ABC):
         yield from ()
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of each prediction, in the shape of ``loss_weights``: what ``loss`` gives.
+        """Return the loss of each prediction, in the shape of ``loss_weights``: by default ``loss``.
 
-        ``outputs`` is (batch, output) for readout "last" and (time, batch, output) for "every", of one run. What is not
-        asked is given as zeros.
+        ``outputs`` is (batch, output) for readout "last" and (time, batch, output) for "every", of one run. Predictions
+        without target are given as zeros.
         """
         return type(self).loss(outputs, targets)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the score of each prediction, in the shape of ``score_weights``, of one run: what ``score`` gives."""
+        """Return the score of each prediction, in the shape of ``score_weights``, of one run: by default ``score``."""
         return type(self).score(outputs, targets)
 
 
 class GeneratedTask(Task):
-    """A task whose training sequences are drawn afresh at every step, without end.
+    """A task that draws new training sequences at every step, without end.
 
-    Validation and test are drawn from streams of their own, so that they never repeat a training batch and do not
+    Validation and test are drawn from their own random streams, so that they never repeat a training batch and do not
     depend on the seed of a run. (Single sequences can coincide where a task has few: copying one token of two.)
     """
 
@@ -168,20 +168,20 @@ class GeneratedTask(Task):
         return _held_out(self.of_test(), "test", self.test_size)
 
     def of_test(self) -> Self:
-        """Return the task that draws the test sequences: this one, unless they are to be of another length."""
+        """Return the task that draws the test sequences: this one, unless they have another length."""
         return self
 
 
-# Validation is asked for again and again; drawing it costs more than keeping it.
+# Validation is used again and again; drawing it costs more than keeping it.
 @lru_cache(maxsize=4)
 def _held_out(task: GeneratedTask, purpose: str, size: int) -> Batch:
     return task.draw(generator(task.data_seed, purpose), size)
 
 
 class LengthTask(GeneratedTask):
-    """A generated task with a ``length``, which a network may be asked to generalise beyond: train short, test long.
+    """A generated task with a ``length`` and a longer ``test_length`` for generalisation: train short, test long.
 
-    Validation has the length of training: what is chosen must not know the test.
+    Validation has the length of training: selection must not depend on the test.
     """
 
     length: int
@@ -194,7 +194,7 @@ class LengthTask(GeneratedTask):
             self.of_test()
         except ValidationError as error:
             detail = error.errors()[0]
-            # a rule on several fields has no place, and pydantic puts words of its own before it
+            # a rule on several fields has no location, and pydantic puts its own words before it
             rule = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else detail["msg"]
             place = f"as {detail['loc'][-1]}: " if detail["loc"] else ""
             raise ValueError(f"test_length={self.test_length}: {place}{rule}") from None
@@ -227,7 +227,7 @@ class RangeTask(LengthTask):
 
 
 class FiniteTask(Task):
-    """A task whose training sequences are a fixed set, gone through once an epoch in a new order.
+    """A task whose training sequences are a fixed set, used once per epoch in a new order.
 
     An epoch has ``n // batch_size`` batches: an incomplete last batch would have another shape, so it is dropped,
     and which sequences are left over changes from epoch to epoch. The position follows from the step alone.
@@ -240,11 +240,11 @@ class FiniteTask(Task):
         """Return all training sequences."""
 
     def packed_training(self) -> Batch:
-        """Return all training sequences in the types in which they are kept."""
+        """Return all training sequences in their stored types."""
         return self.training()
 
     def unpack(self, packed: Batch) -> Batch:
-        """Return a batch in the types that :class:`Batch` promises."""
+        """Return a batch in the types of :class:`Batch`."""
         return packed
 
     def batches_per_epoch(self, batch_size: int) -> int:

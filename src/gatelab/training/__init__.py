@@ -1,4 +1,4 @@
-"""One fitted stack: many runs of equal shapes trained at once by one Lightning fit."""
+"""Training of one stack: many runs of equal shapes at once, by one Lightning fit."""
 
 from gatelab.store import Stop, Stopped
 from gatelab.training.fit import train_stack

@@ -1,8 +1,8 @@
-"""A run's checkpoint: everything it needs to go on as if it had never been stopped.
+"""A run's checkpoint: everything it needs to resume exactly.
 
-All that is random is a function of seed and step, so that weights, the optimiser's state, the step and what validation
-has found so far are everything. A checkpoint needs no other file but the history, of which it keeps the length and the
-hash; it holds the best weights too, unless they are its own.
+Everything random is a function of seed and step, so the weights, the optimiser's state, the step and the results of
+validation are enough. A checkpoint needs no other file than the history, of which it holds the length and the hash; it
+holds the best weights too, if they differ from the current ones.
 """
 
 import io
@@ -24,17 +24,17 @@ _PROGRESS = ("diverged_at", "stopped", "best_step", "best", "stale", "gradient_n
 
 @dataclass
 class RunState:
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Attributes:
-        progress: where the run stands.
+        progress: of the run.
         weights: parameter name -> tensor.
         optimizer: the optimiser's state of this run.
         losses: of the training steps since the last validation.
-        validated: whether the validation that falls on this step, if one does, has been made.
-        seconds: what the run has taken so far.
+        validated: whether the validation due at this step, if any, has been done.
+        seconds: training time so far.
         history: the mark of the history (``Record.mark``).
-        file: the name it was read from.
+        file: the name of its file.
     """
 
     progress: Progress
@@ -48,12 +48,12 @@ class RunState:
 
     @property
     def position(self) -> tuple[int, bool]:
-        """Runs of equal positions can go on together."""
+        """Runs of equal positions can resume together."""
         return self.progress.steps, self.validated
 
 
 def state_bytes(module: StackModule, run: int, seconds: float, history: Mapping[str, Any]) -> bytes:
-    """Return the checkpoint of a run as it stands between two steps."""
+    """Return the checkpoint of a run between two steps."""
     progress, optimizer = module.progress[run], module.stack_optimizer
     learns = progress.active
     weights = module.run_weights(run)
@@ -67,7 +67,7 @@ def state_bytes(module: StackModule, run: int, seconds: float, history: Mapping[
         **{name: getattr(progress, name) for name in _PROGRESS},
         "gradient_norm": norm,
         "best": list(progress.best),
-        # most often the weights are the best ones
+        # often the current weights are the best ones
         "best_weights": None if progress.best_step == progress.steps else progress.best_weights,
         "losses": torch.stack(losses) if losses else torch.zeros(0),
         "validated": not learns or module.validated_at == module.taken,
@@ -78,7 +78,7 @@ def state_bytes(module: StackModule, run: int, seconds: float, history: Mapping[
 
 
 def best_bytes(progress: Progress) -> bytes:
-    """Return the checkpoint of the weights that validation chose."""
+    """Return the checkpoint of the best weights."""
     assert progress.best_step is not None
     return _bytes({"weights": progress.best_weights, "step": progress.best_step}, progress.best_step)
 
@@ -100,7 +100,7 @@ def read_state(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> RunState:
         shapes: parameter name -> shape, of the network that the weights are for.
 
     Raises:
-        ValueError: not the bytes that were written, or not a checkpoint of this network.
+        ValueError: the bytes have changed, or are not a checkpoint of this network.
     """
     step = unseal(data)
     content = _loaded(data)
@@ -112,9 +112,9 @@ def read_state(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> RunState:
 
 def _loaded(data: bytes) -> dict[str, Any]:
     try:
-        # never without weights_only: a file may come from anywhere, and may not run anything
+        # always with weights_only: a file of unknown origin must not run code
         content: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever torch and pickle raise about a file that they cannot read
+    except Exception as error:  # any error of torch and pickle on a file that they cannot read
         raise ValueError(" ".join(str(error).split())[:200]) from error
     return content
 
@@ -144,11 +144,11 @@ def _state(content: dict[str, Any], step: int, shapes: Mapping[str, tuple[int, .
 
 @torch.no_grad()
 def restore(module: StackModule, states: Sequence[RunState | None]) -> None:
-    """Put the runs of a stack, which lies on its device, where they stood.
+    """Restore the runs of a stack, which is on its device.
 
     Args:
         module: new.
-        states: of its runs; those that still learn have the same position. None for one that is new.
+        states: of its runs; those that still learn have the same position. None for a new run.
     """
     known = [state or _empty() for state in states]
     for run, (state, old) in enumerate(zip(states, known, strict=True)):
@@ -191,7 +191,7 @@ def _bytes(content: Mapping[str, Any], step: int) -> bytes:
 
 
 def _on_cpu(value: Any) -> Any:
-    """Return a value that can be loaded where there is no GPU."""
+    """Return a value that can be loaded without a GPU."""
     if isinstance(value, Mapping):
         return {name: _on_cpu(item) for name, item in value.items()}
     return value.cpu() if isinstance(value, Tensor) else value

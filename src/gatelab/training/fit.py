@@ -1,4 +1,4 @@
-"""Trains one stack from its configurations to its results."""
+"""Train one stack, from its configurations to its results."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,25 +30,25 @@ def train_stack(
 ) -> list[Result]:
     """Train runs of equal shapes together and write each into its own folder.
 
-    A run that was stopped or killed goes on from its checkpoint, and ends with the same bits as one that was not. Runs
-    that stand at different steps are trained one group after the other.
+    A run that was stopped or killed resumes from its checkpoint, and ends with the same bits as one that was not. Runs
+    at different steps are trained in groups, one after the other.
 
-    Each run is claimed first. One that another process trains, or takes over, is left to it.
+    Each run is claimed first. A run that another process trains, or takes over, is skipped.
 
     Args:
         configurations: runs that agree in everything but the stackable keys.
         sweep: the name under which loggers group the runs.
-        title: what the terminal calls the stack.
-        stop: asked between any two steps. SIGINT and SIGTERM ask it while this function runs in the main thread.
+        title: the stack's name on the terminal.
+        stop: checked between any two steps. SIGINT and SIGTERM set it while this function runs in the main thread.
         lease: seconds after which a claim that this process does not renew may be taken over.
-        display: told of the steps in place of the terminal.
+        display: receives the steps instead of the terminal.
 
     Returns:
         The result of each run, in order; without those that another process has.
 
     Raises:
-        UserError: data that cannot be read, a device, a path or a logger that is not there; before any folder is made.
-        Stopped: asked to stop; every run has a checkpoint, or is finished.
+        UserError: data that cannot be read, a missing device, path or logger; before any folder is made.
+        Stopped: a stop was requested; every run has a checkpoint, or is finished.
     """
     with _threads(configurations[0].threads):
         return _train_stack(configurations, sweep, title, stop or Stop(), lease, display)
@@ -56,11 +56,11 @@ def train_stack(
 
 @contextmanager
 def _threads(number: int) -> Iterator[None]:
-    """Let torch use so many threads for the time of a block; its random numbers are the caller's and stay his."""
+    """Set torch's number of threads during a block; the state of its random numbers is restored afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
-        with torch.random.fork_rng(devices=[]):  # a DataLoader draws one to begin with
+        with torch.random.fork_rng(devices=[]):  # a DataLoader draws one at its start
             yield
     finally:
         torch.set_num_threads(before)
@@ -82,7 +82,7 @@ def _train_stack(
         choice = template.to(device).rnn.choice()
         template.to("cpu")
         data = StackData(configurations, template)
-        # what the user can still have wrong (files, batch size) shows here, before anything is written
+        # remaining errors of the user (files, batch size) are raised here, before anything is written
         data.batch(0)
         probe = next(iter(data.val_dataloader()))
     store = Store(first.runs_dir)
@@ -110,7 +110,7 @@ def _train_stack(
 
 @contextmanager
 def _shared() -> Iterator[None]:
-    """Say of an error that all runs of the stack have it: they agree in everything that is looked at."""
+    """Mark an error as one of all runs of the stack: they agree in everything that is checked."""
     try:
         yield
     except UserError as error:

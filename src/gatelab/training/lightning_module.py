@@ -26,19 +26,19 @@ __all__ = ["Progress", "StackModule"]
 
 @dataclass
 class Progress:
-    """Where one run of a stack stands.
+    """The progress of one run of a stack.
 
     Attributes:
         steps: optimisation steps taken.
-        diverged_at: the step (from 1) whose loss or gradient was not finite; None while all is well.
-        stopped: patience has run out, or the score that was to be reached has been.
+        diverged_at: the step (from 1) whose loss or gradient was not finite; None if there was none.
+        stopped: patience has run out, or the target score was reached.
         lost: another process has taken the run over.
         best_step: the step after which the validation score was best; None before the first validation.
         best: validation (loss, score) at that step.
         best_weights: parameter name -> tensor at that step.
         stale: validations since then.
         optimizer_state: of a run that no longer learns, from its last step; None while it learns.
-        gradient_norm: likewise.
+        gradient_norm: the same.
     """
 
     steps: int = 0
@@ -59,11 +59,11 @@ class Progress:
 
 
 class StackModule(LightningModule):
-    """Many runs of one network, trained at once, each as if it were alone.
+    """Many runs of one network, trained at once, each as if it were trained alone.
 
-    The network's weights carry a leading run axis; what is computed for one run never mixes with another's.
+    The network's weights carry a leading run axis; computations of different runs never mix.
     Optimisation is manual, so that each run keeps its own clip norm, learning rate and schedule. A run that diverges or
-    whose patience has run out is frozen, and its neighbours go on.
+    whose patience has run out is frozen, and the others continue.
 
     Args:
         configurations: the runs, which agree in everything but the stackable keys.
@@ -71,7 +71,7 @@ class StackModule(LightningModule):
         weights: stacked initial weights, parameter name -> (runs, …).
 
     Attributes:
-        progress: where each run stands.
+        progress: of each run.
         taken: steps that the stack has taken.
         training_losses: (runs,) for each step since the last validation.
         measured: (loss, score) of each run in the last validation, or on test.
@@ -88,7 +88,7 @@ class StackModule(LightningModule):
         self.task = configurations[0].task
         self.names = list(weights)
         self.stacked = nn.ParameterList([nn.Parameter(weights[name]) for name in self.names])
-        # kept outside the module tree: only its structure is used, never its weights
+        # outside the module tree: only its structure is used, never its weights
         self._template = (template,)
         self.progress = [Progress() for _ in configurations]
         self.taken = 0
@@ -112,7 +112,7 @@ class StackModule(LightningModule):
         return {name: weight[run].detach().clone() for name, weight in self.weights().items()}
 
     def configure_optimizers(self) -> StackOptimizer:
-        """Return the one optimiser of the stack; the same one in every fit, for it keeps its state between them."""
+        """Return the one optimiser of the stack; the same one in every fit, because it keeps its state between them."""
         return self.stack_optimizer
 
     @cached_property
@@ -134,9 +134,9 @@ class StackModule(LightningModule):
 
     @property
     def divides(self) -> bool:
-        """Whether half of the runs, or more, no longer learn: the others are faster among themselves.
+        """Whether half of the runs or more no longer learn: the others are faster as a smaller stack.
 
-        Only after a validation, and before the last step: what is due must not be left out.
+        Only after a validation, and before the last step: a due validation must not be skipped.
         """
         learning = sum(progress.active for progress in self.progress)
         between = self.validated_at == self.taken < self.configurations[0].training.max_steps
@@ -144,7 +144,7 @@ class StackModule(LightningModule):
 
     @property
     def due(self) -> bool:
-        """Whether the steps taken are to be followed by a validation that has not been made yet."""
+        """Whether a validation is due after the steps taken."""
         training = self.configurations[0].training
         falls = self.taken % training.validate_every == 0 or self.taken == training.max_steps
         return self.active and self.taken > 0 and falls and self.validated_at != self.taken
@@ -152,7 +152,7 @@ class StackModule(LightningModule):
     def forward(self, batch: StackBatch) -> Tensor:
         """Predict: (runs, batch, output) or (runs, time, batch, output).
 
-        A batch without run axis is shown to every run.
+        A batch without run axis is used for every run.
         """
         return self._predicted(self.weights(), batch)
 
@@ -169,11 +169,11 @@ class StackModule(LightningModule):
         """Take one step in every active run."""
         optimizer = self.stack_optimizer
         max_steps = self.configurations[0].training.max_steps
-        # not the index, which begins at 0 in a run that is resumed too
+        # not the index, which starts at 0 also in a resumed run
         factors = [c.schedule.factor(self.taken, max_steps) for c in self.configurations]
         optimizer.factors = torch.tensor(factors, dtype=torch.float32, device=optimizer.factors.device)
         outputs = self._predicted(self._noisy(), batch)
-        # run by run: what torch rounds depends on how many numbers it takes as one piece
+        # run by run: the rounding of torch depends on how many numbers it processes together
         each = zip(outputs.unbind(), batch.targets, batch.loss_weights, strict=True)
         means = torch.stack([weighed_losses(self.task, *one).sum() / one[2].sum() for one in each])
         for weight in self.stacked:
@@ -187,7 +187,7 @@ class StackModule(LightningModule):
         self._freeze_diverged(means.detach())
 
     def _noisy(self) -> dict[str, Tensor]:
-        """Return the weights at which this step's gradients are taken: parameter name -> (runs, …)."""
+        """Return the weights at which this step's gradients are computed: parameter name -> (runs, …)."""
         deviations = [configuration.training.weight_noise for configuration in self.configurations]
         weights = self.weights()
         if not any(deviations):
@@ -204,7 +204,7 @@ class StackModule(LightningModule):
         }
 
     def _freeze_diverged(self, losses: Tensor) -> None:
-        # the update is looked at as well: one that is not finite would spoil the weights before the next loss shows it
+        # the update is checked too: one that is not finite would spoil the weights before the next loss shows it
         healthy = (torch.isfinite(losses) & self.stack_optimizer.healthy).tolist()
         for run, progress in enumerate(self.progress):
             if progress.active:
@@ -221,18 +221,18 @@ class StackModule(LightningModule):
             self._trainer.should_stop = True
 
     def tell_active(self) -> None:
-        """Tell the optimiser which runs learn."""
+        """Set which runs the optimiser updates."""
         active = [progress.active for progress in self.progress]
         self.stack_optimizer.active = torch.tensor(active, device=self.stack_optimizer.active.device)
 
     def lose(self, run: int, lost: ClaimLost) -> None:
-        """Freeze a run that another process has taken over, and say so on stderr."""
-        print(f"warning: {lost}; this process leaves it", file=sys.stderr)
+        """Freeze a run that another process has taken over, and print a line on stderr."""
+        print(f"warning: {lost}; this process stops training it", file=sys.stderr)
         self.progress[run].lost = True
         self._freeze(run)
 
     def on_validation_epoch_start(self) -> None:
-        """Begin to add up."""
+        """Reset the sums."""
         self._sums = []
 
     on_test_epoch_start = on_validation_epoch_start
@@ -245,7 +245,7 @@ class StackModule(LightningModule):
     test_step = validation_step
 
     def on_validation_epoch_end(self) -> None:
-        """Find each run's loss and score, and keep the weights that were best so far."""
+        """Compute each run's loss and score, and keep the best weights so far."""
         self.measured = self._averages()
         self.validated_at = self.taken
         self.judged = [run for run, progress in enumerate(self.progress) if progress.active]
@@ -270,7 +270,7 @@ class StackModule(LightningModule):
             self._freeze(run)
 
     def on_test_epoch_end(self) -> None:
-        """Find each run's loss and score on test."""
+        """Compute each run's loss and score on test."""
         self.measured = self._averages()
 
     def _averages(self) -> list[tuple[float, float]]:
@@ -280,7 +280,7 @@ class StackModule(LightningModule):
 
     @torch.no_grad()
     def load_best(self) -> None:
-        """Give every run the weights that validation chose."""
+        """Give every run its best weights."""
         for run, progress in enumerate(self.progress):
             for name, best in progress.best_weights.items():
                 self.weights()[name][run] = best

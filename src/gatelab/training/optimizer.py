@@ -10,21 +10,20 @@ from gatelab.keys import OptimizerSection
 
 __all__ = ["StackOptimizer"]
 
-_ROW = 64  # a row's length is a multiple of this, and so of every processor's vectors
+_ROW = 64  # a row's length is a multiple of this, and so of the vector length of every processor
 
 
 class StackOptimizer(torch.optim.Optimizer):
     """Any first-order optimiser of torch.optim over stacked weights.
 
-    Every such optimiser treats each number for itself, so all weights of a run lie in one row, and a step is one call
-    for the whole stack. torch may round the last few numbers of a tensor, those that fill no vector of the processor,
-    differently; the rows are filled up with zeros, so that which numbers those are does not depend on the stack.
+    Every such optimiser is element-wise, so all weights of a run are in one row, and a step is one call for the whole
+    stack. torch may round the last numbers of a tensor, which fill no complete vector of the processor, differently;
+    rows are padded with zeros, so the rounding does not depend on the stack.
 
-    The inner optimiser works on *steps*: numbers that are zero before it runs, so that after it ran with learning rate
-    1 and no weight decay they hold the bare update. The update is then scaled by each run's learning rate. Weight decay
-    is each run's own too: added to the gradient where the optimiser does so (L2), or taken off the weights where it is
-    decoupled (AdamW; Loshchilov & Hutter 2019). Where runs differ in the optimiser's own arguments (betas, momentum),
-    each row is a group of its own to the inner optimiser.
+    The inner optimiser is applied to zeros, with learning rate 1 and without weight decay. Afterwards they hold the
+    update itself, which is then scaled by each run's learning rate. Weight decay is also applied per run: added to the
+    gradient (L2), or subtracted from the weights if it is decoupled (AdamW; Loshchilov & Hutter 2019). If runs differ
+    in the optimiser's own arguments (betas, momentum), each row is a parameter group of the inner optimiser.
 
     Args:
         weights: parameter name -> (runs, …).
@@ -35,7 +34,7 @@ class StackOptimizer(torch.optim.Optimizer):
 
     Attributes:
         active: (runs,) which runs learn; the others keep their weights.
-        factors: (runs,) what the schedule multiplies the learning rates with.
+        factors: (runs,) the schedule's factors on the learning rates.
         gradient_norms: (runs,) of the last step, before clipping.
         healthy: (runs,) whether gradient and update of the last step were finite; if not, it was not taken.
     """
@@ -59,7 +58,7 @@ class StackOptimizer(torch.optim.Optimizer):
         self.steps = torch.zeros_like(self.gradients)
         kind = getattr(torch.optim, section.kind)
         each = [dict(section.arguments)] * runs if arguments is None else [dict(one) for one in arguments]
-        # one row for each run, or all rows at once where all runs have the same arguments
+        # one row for each run, or all rows at once if all runs have the same arguments
         self._rowwise = any(one != each[0] for one in each)
         self._moved = list(self.steps.split(1)) if self._rowwise else [self.steps]
         for steps, gradients in zip(self._moved, self.gradients.split(len(self._moved[0])), strict=True):
@@ -86,7 +85,7 @@ class StackOptimizer(torch.optim.Optimizer):
         torch._foreach_copy_(self._gradient_parts, gradients)
         self.gradient_norms = torch.linalg.vector_norm(self.gradients, dim=1)
         self.gradients *= (self.clip_norms / (self.gradient_norms + 1e-6)).clamp(max=1.0)[:, None]
-        # a product of its own, rounded as such: an addition of it would be fused with it in some places of a row
+        # a separate product with its own rounding: in some places of a row torch would fuse it with the addition
         shrunken = self._rows(self.weights) * self.weight_decays[:, None] if self.decays else None
         if shrunken is not None and not self.decoupled:
             self.gradients += shrunken
@@ -95,7 +94,7 @@ class StackOptimizer(torch.optim.Optimizer):
         if shrunken is not None and self.decoupled:
             self.steps -= shrunken
         self.steps *= (self.learning_rates * self.factors)[:, None]
-        # an update that is not finite would spoil the weights for good; a sum shows it much faster than a norm
+        # an update that is not finite would spoil the weights; a sum shows it much faster than a norm
         total = self.steps[:, : self.width].sum(dim=1)
         self.healthy = torch.isfinite(self.gradient_norms) & torch.isfinite(total)
         moving = self.active & self.healthy
@@ -118,11 +117,11 @@ class StackOptimizer(torch.optim.Optimizer):
         }
 
     def load_run_states(self, states: Sequence[Mapping[str, Any]], run: int) -> None:
-        """Go on from the states of all runs, as :meth:`run_state` gave them.
+        """Load the states of all runs, as :meth:`run_state` returns them.
 
         Args:
             states: one for each run; those of runs that no longer learn may be anything.
-            run: one that does, for the numbers that a stack has once, such as the count of steps.
+            run: one that still learns, for the numbers shared by the stack, such as the count of steps.
         """
         if not self._rowwise:
             self._load(self.steps, states, states[run])
@@ -131,7 +130,7 @@ class StackOptimizer(torch.optim.Optimizer):
             self._load(moved, [state], state)
 
     def _load(self, moved: Tensor, states: Sequence[Mapping[str, Any]], leader: Mapping[str, Any]) -> None:
-        """Put the states of some runs where the inner optimiser keeps those of their rows."""
+        """Put the states of some runs into the inner optimiser's rows."""
         kept = dict(self.inner.state.get(moved, {}))
         for name, value in leader.items():
             if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Writes what happens in a stack into each run's folder, and logs it."""
+"""Write the numbers of a stack into each run's folder, and log them."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +18,9 @@ from gatelab.training.stack_batches import StackBatch
 
 __all__ = ["Recording"]
 
-PROBED = 64  # validation sequences whose gates are looked at
+PROBED = 64  # validation sequences whose gates are measured
 SHARE = 0.05
-"""The part of the time that checkpoints may take: where validations come thick and fast, some are left without one."""
+"""The share of the time that checkpoints may take: with frequent validations, some get no checkpoint."""
 
 
 class Recording(Callback):
@@ -30,8 +30,8 @@ class Recording(Callback):
 
     Args:
         records: of the runs, in the order of the stack.
-        loggers: of the runs, likewise.
-        probe: the validation batch whose first sequences are shown to the gates.
+        loggers: of the runs, in the same order.
+        probe: the validation batch on whose first sequences gates are measured.
         earlier: seconds that each run took before it was resumed.
     """
 
@@ -43,7 +43,7 @@ class Recording(Callback):
         self.probe = probe
         self.earlier = earlier
         self._begun = time.monotonic()
-        # as if checkpoints that took this long had just been written: a run of a second is soon made again
+        # as if checkpoints that took this long had just been written: short runs need none, they are quickly repeated
         self._next = self._begun + 0.05 * (1 / SHARE - 1)
         self._kept: dict[int, tuple[int, bool]] = {}  # the position of each run's last checkpoint
 
@@ -52,7 +52,7 @@ class Recording(Callback):
         return time.monotonic() - self._begun
 
     def seconds(self, run: int, elapsed: float) -> float:
-        """Return the wall time of a run: its share of that of its stacks, this one and those it was in before."""
+        """Return the wall time of a run: its share of the time of this stack and of its earlier ones."""
         return self.earlier[run] + elapsed / len(self.records)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -61,7 +61,7 @@ class Recording(Callback):
             crash_point("before first step")
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Record the steps of a run that has diverged in this one."""
+        """Record the steps of a run that has diverged at this step."""
         module: StackModule = pl_module
         if module.taken == 1:
             crash_point("after first step")
@@ -86,13 +86,13 @@ class Recording(Callback):
             self._next = after + (after - now) * (1 / SHARE - 1)
 
     def checkpoint(self, module: StackModule) -> None:
-        """Write where each run stands, between two steps; those that learn no more do not move, and need but one."""
+        """Write a checkpoint of each run, between two steps; runs that no longer learn need only one."""
         for run, progress in enumerate(module.progress):
             if not progress.lost and self._kept.get(run) != _position(module, run):
                 self._written(module, run, partial(self._last, module, run))
 
     def end(self, module: StackModule) -> None:
-        """Write, to stay, where each run stood when it stopped learning, and what validation chose."""
+        """Write, durably, each run's last checkpoint and its best weights."""
         self.checkpoint(module)
         for run, progress in enumerate(module.progress):
             if progress.best_step is not None and not progress.lost:
@@ -127,7 +127,7 @@ class Recording(Callback):
         record.write_checkpoint("last.pt", state, aside="previous.pt")
         self._kept[run] = _position(module, run)
         if progress.best_step is not None and progress.active:
-            # at the end it is made to stay; until then last.pt holds it as well
+            # made durable at the end; until then last.pt holds it as well
             self._best(module, run, durable=False)
 
     def _training(self, module: StackModule, run: int) -> dict[str, float]:

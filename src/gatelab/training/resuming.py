@@ -1,4 +1,4 @@
-"""Where the runs of a stack go on: the checkpoints that can be used, and which runs can share a fit."""
+"""Where the runs of a stack resume: the checkpoints that can be used, and which runs can share a fit."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from gatelab.training.loggers.loggers import RunLoggers
 
 __all__ = ["ResumedGroup", "begin", "groups", "replay", "states"]
 
-_START = (0, False)  # the position of a run that is new
+_START = (0, False)  # the position of a new run
 
 
 @dataclass
@@ -23,8 +23,8 @@ class ResumedGroup:
     """Runs of a stack that are trained by one fit.
 
     Attributes:
-        members: their places in the stack.
-        states: where each goes on; None for one that begins anew.
+        members: their positions in the stack.
+        states: the checkpoint of each; None for one that starts from the beginning.
     """
 
     members: list[int]
@@ -32,7 +32,7 @@ class ResumedGroup:
 
 
 def states(record: Record, shapes: Mapping[str, tuple[int, ...]]) -> list[RunState]:
-    """Return the checkpoints of a run that can be gone on from, the latest first; what is damaged has a line on stderr.
+    """Return the usable checkpoints of a run, the latest first; prints a line on stderr for a damaged one.
 
     Args:
         record: of the run.
@@ -45,7 +45,7 @@ def states(record: Record, shapes: Mapping[str, tuple[int, ...]]) -> list[RunSta
             with open_regular(path) as file:
                 state = read_state(file.readall(), shapes)
             if not record.holds(state.history):
-                raise ValueError("metrics.jsonl does not begin with the history it belongs to")
+                raise ValueError("metrics.jsonl does not begin with the history of this checkpoint")
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
@@ -58,11 +58,11 @@ def states(record: Record, shapes: Mapping[str, tuple[int, ...]]) -> list[RunSta
 
 
 def groups(available: Sequence[Sequence[RunState]]) -> list[ResumedGroup]:
-    """Sort the runs of a stack into groups that can go on together.
+    """Sort the runs of a stack into groups that can resume together.
 
     A process that dies while it writes the checkpoints of a stack leaves some runs one checkpoint behind the others;
-    these others go on from their one before last, so that the stack stays together. Runs that no longer learn go along
-    with any.
+    the others resume from their previous one, so that the stack stays together. Runs that no longer learn fit into any
+    group.
 
     Args:
         available: the checkpoints of each run, the latest first.
@@ -86,12 +86,12 @@ def groups(available: Sequence[Sequence[RunState]]) -> list[ResumedGroup]:
 
 
 def begin(record: Record, state: RunState | None) -> None:
-    """Bring the folder of a run to where it goes on: what was written after that will be written again."""
+    """Reset the folder of a run to its checkpoint: later content will be written again."""
     if state is None:
         record.restart()
         return
     if state.file != "last.pt":
-        # damaged, or further than the rest of the stack: it would be put aside, in the place of the one that is good
+        # damaged, or ahead of the rest of the stack: moved aside, it would overwrite the good one
         record.checkpoint_path("last.pt").unlink(missing_ok=True)
     record.rewind(state.history)
     if state.progress.best_step is None:
@@ -101,7 +101,7 @@ def begin(record: Record, state: RunState | None) -> None:
 
 
 def replay(loggers: RunLoggers, history: Sequence[Mapping[str, Any]]) -> None:
-    """Log again what a run had written before it was stopped, for its loggers begin anew when it is resumed."""
+    """Log the history of a resumed run again, because its loggers start from the beginning."""
     rows: dict[int, dict[str, float]] = {}
     for row in history:
         numbers = rows.setdefault(row["step"], {})

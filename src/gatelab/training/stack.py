@@ -13,9 +13,9 @@ __all__ = ["initial_weights", "network"]
 
 
 def network(configuration: RunConfiguration) -> Network:
-    """Return the network of a run, its weights not yet those of the run."""
+    """Return the network of a run, before its weights are set."""
     task, model = configuration.task, configuration.model
-    # the caller's random numbers stay as they are: these are drawn and thrown away
+    # these draws are discarded, and the caller's random state is unchanged
     with torch.random.fork_rng(devices=[]):
         return Network(
             configuration.variant,
@@ -34,7 +34,7 @@ def network(configuration: RunConfiguration) -> Network:
 def initial_weights(configurations: Sequence[RunConfiguration], template: Network) -> dict[str, Tensor]:
     """Return the stacked initial weights: parameter name -> (runs, …).
 
-    Each run's depend on its own seed, its spread and its opening only.
+    Each run's weights depend only on its own seed, initial scale and opening.
     """
     each: list[Mapping[str, Tensor]] = []
     for configuration in configurations:

@@ -17,16 +17,16 @@ from gatelab.tasks import Batch
 __all__ = ["EVALUATION_BATCH", "EvaluationBatches", "StackBatch", "StackData"]
 
 EVALUATION_BATCH = 256
-"""Sequences a batch of validation and test, whatever the stack: a number that must not depend on the neighbours."""
+"""Sequences in a batch of validation and test, the same for every stack: results must not depend on other runs."""
 
 
 class StackBatch(NamedTuple):
-    """A batch of every run, with a leading run axis; of validation and test, one batch without it."""
+    """One batch for every run, with a leading run axis; for validation and test one batch without it."""
 
     inputs: Tensor
     """(runs, time, batch, input), or (runs, time, batch) of tokens."""
     lengths: Tensor
-    """(runs, batch), also where every sequence fills the time axis: what is computed must not depend on the batch."""
+    """(runs, batch), also if every sequence fills the time axis: the computation must not depend on the batch."""
     targets: Tensor
     loss_weights: Tensor
     score_weights: Tensor
@@ -62,7 +62,7 @@ class StackData(LightningDataModule):
         return DataLoader(EvaluationBatches(self.task.validation()), batch_size=None)
 
     def test_dataloader(self) -> DataLoader[StackBatch]:
-        """Return the test batches. Asked for once, when every run's best checkpoint is known."""
+        """Return the test batches. Called once, when every run's best checkpoint is known."""
         return DataLoader(EvaluationBatches(self.task.test()), batch_size=None)
 
     def batch(self, step: int) -> StackBatch:
@@ -84,7 +84,7 @@ class StackData(LightningDataModule):
 
 
 def _batch(configuration: RunConfiguration, step: int, size: int) -> Batch:
-    """Return the training batch of one run, with the noise on its inputs; what follows a sequence's end stays zero."""
+    """Return the training batch of one run, with the noise on its inputs; steps after a sequence's end stay zero."""
     batch, deviation = (
         configuration.task.training_batch(configuration.seed, step, size),
         configuration.training.input_noise,

@@ -1,4 +1,4 @@
-"""One fit of runs that stand at the same step, from there to their results."""
+"""One fit of runs at the same step, from there to their results."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from gatelab.training.trainers import fit, measure_test
 
 __all__ = ["Member", "StackFit"]
 
-HURRY = 2.0  # seconds that loggers may take to end where training is stopped
+HURRY = 2.0  # seconds that loggers may take to end when training is stopped
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Member:
 
     Attributes:
         configuration, record: of the run.
-        state: where it goes on; None if it begins anew.
+        state: its checkpoint; None if it starts from the beginning.
         place: its position in the stack.
         loggers: of its history, once one is open.
     """
@@ -43,11 +43,11 @@ class Member:
 
 @dataclass(frozen=True)
 class _Stack:
-    """What the parts of a stack have in common.
+    """Data shared by the parts of a stack.
 
     Attributes:
-        runs: how many it began with.
-        resumed_at: the step from which each of them went on; None of one that began anew.
+        runs: how many at the start.
+        resumed_at: the step from which each was resumed; None if it started from the beginning.
     """
 
     runs: int
@@ -55,16 +55,16 @@ class _Stack:
 
 
 class StackFit:
-    """One fit of runs that stand at the same step.
+    """One fit of runs at the same step.
 
-    Where half of the runs have come to their end (their patience has run out, or they diverged), these are measured and
-    finished, and the others go on as a smaller stack.
+    When half of the runs have ended (their patience has run out, or they diverged), these are measured and finished,
+    and the others continue as a smaller stack.
 
     Args:
         members: the runs.
         device: where they are trained.
-        choice: the path that runs their recurrence.
-        whole: the stack that they are a part of; None if they are all of it.
+        choice: the path of their recurrence.
+        whole: the stack of which they are a part; None if they are all of it.
         before: seconds that the stack took when it was larger.
     """
 
@@ -138,7 +138,7 @@ class StackFit:
         return self.module.progress[run].active and self.module.taken < self.configurations[run].training.max_steps
 
     def _part(self, runs: Sequence[int], seconds: Sequence[float], before: float) -> "StackFit":
-        """Return a fit of some of the runs, as they stand now."""
+        """Return a fit of some of the runs, from their current states."""
         shapes = {name: tuple(weight.shape[1:]) for name, weight in self.module.weights().items()}
         members = [
             replace(
@@ -167,12 +167,12 @@ class StackFit:
             with self._unless_lost(run):
                 member.record.write_provenance({**origin, **path, **place})
                 member.record.finish(result)
-        # afterwards: whatever becomes of the loggers, the runs are finished
+        # afterwards: the runs are finished even if loggers fail
         kept = [run for run, progress in enumerate(self.module.progress) if not progress.lost]
         finish_loggers([self.loggers[run] for run in kept], [results[run] for run in kept])
 
     def _results(self, seconds: Sequence[float], stop: Stop) -> list[Result]:
-        """Open the test split once, at the checkpoint that validation chose for each run."""
+        """Open the test split once, at the best checkpoint of each run."""
         module, task = self.module, self.module.task
         module.load_best()
         never = (float("nan"), float("nan"))

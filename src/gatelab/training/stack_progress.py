@@ -14,7 +14,7 @@ from gatelab.training.lightning_module import StackModule
 
 __all__ = ["TerminalProgress", "shown_loss"]
 
-_EVERY = 0.2  # seconds between two looks at the losses, each of which waits for the device
+_EVERY = 0.2  # seconds between two reads of the losses, each of which waits for the device
 
 
 class TerminalProgress(Callback):
@@ -36,7 +36,7 @@ class TerminalProgress(Callback):
         self._loss = UNKNOWN
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Show the bar, if there is a terminal to show it on."""
+        """Show the bar, if there is a terminal."""
         self._begun, self._from = time.monotonic(), pl_module.taken
         total = pl_module.configurations[0].training.max_steps
         if not self.console.is_terminal:
@@ -59,7 +59,7 @@ class TerminalProgress(Callback):
             self.bar.update(self.task, completed=pl_module.taken, rate=rate, loss=self._loss)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Leave one line behind."""
+        """Print one final line."""
         self.close()
         seconds = time.monotonic() - self._begun
         steps = max((progress.steps for progress in pl_module.progress), default=0)
@@ -67,7 +67,7 @@ class TerminalProgress(Callback):
         print(f"{self.title}: {steps} steps in {seconds:.1f} s ({shown_rate(rate)} steps/s)", file=sys.stderr)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
-        """Give the terminal back."""
+        """Release the terminal."""
         self.close()
 
     def _line(self, module: StackModule) -> str:
@@ -82,7 +82,7 @@ class TerminalProgress(Callback):
         return ", ".join(parts)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self.bar is not None:
             self.bar.stop()
             self.bar = None

@@ -1,4 +1,4 @@
-"""The network of a stored run with its weights, and its scores measured again."""
+"""The network of a stored run with its weights, and measuring its scores again."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,10 +27,10 @@ def stored_network(configuration: RunConfiguration, checkpoint: bytes, *, last: 
         configuration: of the run; the path is the fastest that this machine has.
         checkpoint: the bytes of best.pt, or of last.pt.
         last: whether it is the latter.
-        best: whether the weights that validation chose are wanted, which last.pt holds as well.
+        best: whether to return the best weights, which last.pt holds as well.
 
     Raises:
-        ValueError: not the bytes that were written, or not a checkpoint of this network.
+        ValueError: the bytes have changed, or are not a checkpoint of this network.
     """
     found = network(replace(configuration, path="auto"))
     shapes = {name: tuple(parameter.shape) for name, parameter in found.named_parameters()}

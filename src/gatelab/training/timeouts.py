@@ -1,4 +1,4 @@
-"""Calls that may never come to an end, and how long they are waited for."""
+"""Calls that may never end, with a time limit."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -11,10 +11,10 @@ SHORT_TIMEOUT = 1.0  # the same, for one that has failed already
 
 
 def within(seconds: float | None, action: Callable[[], Any]) -> None:
-    """Do something in so many seconds; None is for ever, and no thread.
+    """Call a function with a time limit in seconds; None means no limit and no thread.
 
-    Raises TimeoutError, and leaves the action behind in its thread, where it does not end in time; otherwise whatever
-    the action raises.
+    Raises TimeoutError if the call does not end in time, and leaves it running in its thread; otherwise raises what the
+    call raises.
     """
     if seconds is None:
         action()
@@ -37,7 +37,7 @@ def within(seconds: float | None, action: Callable[[], Any]) -> None:
 
 
 def together(actions: Sequence[Callable[[], Any]]) -> None:
-    """Do several things at once, each of which ends in bounded time and raises nothing."""
+    """Call several functions at once, each of which ends in bounded time and raises nothing."""
     threads = [threading.Thread(target=action) for action in actions]
     for thread in threads:
         thread.start()

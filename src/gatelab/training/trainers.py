@@ -1,4 +1,4 @@
-"""Lightning's part in a fit: Trainers without anything of their own, and a stop between any two batches."""
+"""Lightning's part of a fit: Trainers without loggers, checkpoints or output, and a stop between any two batches."""
 
 import logging
 import signal
@@ -19,17 +19,17 @@ __all__ = ["Stopping", "fit", "measure_test"]
 
 
 class Stopping(Callback):
-    """Raises Stopped before the next batch, of training or evaluation, once asked.
+    """Raises Stopped before the next batch, of training or evaluation, once a stop is requested.
 
     Args:
-        stop: who is asked.
+        stop: holds the request.
     """
 
     def __init__(self, stop: Stop) -> None:
         self.stop = stop
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Take the signals back from the Trainer, which would end the process in its own way."""
+        """Set our signal handlers again, after the Trainer has set its own, which would end the process."""
         self.stop.listen()
 
     def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
@@ -54,10 +54,10 @@ class Stopping(Callback):
 
 
 def fit(module: StackModule, data: StackData, callbacks: Sequence[Callback], stop: Stop, device: str) -> None:
-    """Train the runs of a stack from where they stand to their end, or until most of them have come to theirs.
+    """Train the runs of a stack from their current step to their end, or until most of them have ended.
 
-    A Trainer counts from 0, and validates after every so many of its own steps: in a stack that is resumed between two
-    validations the first Trainer goes to the next one, and the second from there.
+    A Trainer counts from 0, and validates at a multiple of its own steps: for a stack that is resumed between two
+    validations, the first Trainer runs to the next validation, and the second from there.
     """
     training = module.configurations[0].training
     used = [Stopping(stop), *callbacks]
@@ -94,7 +94,7 @@ def _trainer(device: str, **options: Any) -> Trainer:
     return Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,
-        # inside a job of SLURM, too: its own environment would want one process for every task of the job
+        # also inside a job of SLURM: Lightning's environment would expect one process for every task of the job
         plugins=[LightningEnvironment()],
         logger=False,
         enable_checkpointing=False,
@@ -107,7 +107,7 @@ def _trainer(device: str, **options: Any) -> Trainer:
 
 @contextmanager
 def _quiet(stop: Stop) -> Iterator[None]:
-    """Call Lightning without what it says about data loaders and what torch says about it, and pass on how it ends."""
+    """Call Lightning without its warnings about data loaders and torch's warnings about it; raise its interrupts."""
     handler = signal.getsignal(signal.SIGINT)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
@@ -115,12 +115,12 @@ def _quiet(stop: Stop) -> Iterator[None]:
         try:
             yield
         except SIGTERMException:
-            # the signal came while the Trainer listened, before Stopping took the signals back
+            # the signal came to the Trainer's handler, before Stopping had set ours
             stop.check()
             raise Stopped("stopped; the same command goes on from there", signal.SIGTERM) from None
         except SystemExit as end:
             if not isinstance(end.__context__, KeyboardInterrupt):
                 raise
-            # Lightning makes an exit of an interrupt, and the process deaf to the next one
+            # Lightning turns an interrupt into an exit, and ignores the next one
             signal.signal(signal.SIGINT, handler)
             raise KeyboardInterrupt from None

@@ -1,4 +1,4 @@
-"""Losses and scores of one run's batch, weighed; what is not asked is selected away, never multiplied with zero."""
+"""Weighted losses and scores of one run's batch; steps without weight are selected away, not multiplied with 0."""
 
 import torch
 from torch import Tensor
@@ -11,10 +11,10 @@ __all__ = ["totals", "weighed_losses", "weighed_scores"]
 
 
 def totals(task: Task, outputs: Tensor, batch: StackBatch) -> Tensor:
-    """Return what a mean loss and a mean score are made of, for one run's outputs on a batch of validation or test.
+    """Return the sums for the mean loss and the mean score of one run's outputs on a batch of validation or test.
 
     Returns:
-        (4,) double: the sums of weighed losses, of their weights, of weighed scores and of their weights.
+        (4,) double: the sums of weighted losses, of their weights, of weighted scores and of their weights.
     """
     losses = weighed_losses(task, outputs, batch.targets, batch.loss_weights)
     scores = weighed_scores(task, outputs, batch.targets, batch.score_weights, batch.lengths)
@@ -23,9 +23,9 @@ def totals(task: Task, outputs: Tensor, batch: StackBatch) -> Tensor:
 
 
 def weighed_losses(task: Task, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Return weight · loss of every prediction, 0 where the weight is 0, whatever stands there.
+    """Return weight · loss of every prediction, 0 where the weight is 0, even if the loss is NaN.
 
-    A prediction that is not asked does not enter the loss: backwards, an infinite loss would meet a gradient of 0.
+    A prediction without weight does not enter the loss: in the backward pass an infinite loss times 0 would be NaN.
 
     Args:
         outputs, targets: of one run, as :meth:`gatelab.tasks.Task.losses` takes them.
@@ -37,9 +37,9 @@ def weighed_losses(task: Task, outputs: Tensor, targets: Tensor, weights: Tensor
 
 
 def weighed_scores(task: Task, outputs: Tensor, targets: Tensor, weights: Tensor, lengths: Tensor | None) -> Tensor:
-    """Return weight · score of every prediction, 0 where the weight is 0, whatever stands there.
+    """Return weight · score of every prediction, 0 where the weight is 0, even if the score is NaN.
 
-    A score may look at the steps before it, asked or not, so that only what follows a sequence's end is left out.
+    A score may depend on earlier steps, with or without weight, so only steps after a sequence's end are left out.
 
     Args:
         outputs, targets: of one run, as :meth:`gatelab.tasks.Task.scores` takes them.

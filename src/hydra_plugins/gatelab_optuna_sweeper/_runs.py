@@ -1,4 +1,4 @@
-"""The runs of a search as Hydra makes them: composed by its loader, trained by its launcher, read from the store.
+"""The runs of a search with Hydra: composed by its loader, trained by its launcher, read from the store.
 
 (Hydra does not load a plugin's file whose name begins with an underscore.)
 """
@@ -29,7 +29,7 @@ class LaunchedRuns:
     Args:
         config: of the sweep.
         loader: Hydra's.
-        launcher: any of Hydra's; what its runs found is read from the store.
+        launcher: any of Hydra's; results are read from the store.
         directories: folders beside conf/ that hold variants.
     """
 
@@ -48,16 +48,16 @@ class LaunchedRuns:
         """Compose and check a run."""
         composed = self._composed(words)
         if composed.get("plan_only"):
-            raise UserError("plan_only=true: a search has no plan, it asks for its trials batch by batch")
+            raise UserError("plan_only=true: a search has no plan, it proposes its trials batch by batch")
         run = run_configuration(composed, self.directories)
         task = run.task
         return Point(run.identity, task.name, task.score_name, task.higher_is_better, run.seed, run.runs_dir)
 
     def check(self, space: Space) -> None:
-        """Look, before a study is opened, at every choice and at both ends of every interval.
+        """Check every choice and both ends of every interval before a study is opened.
 
         Raises:
-            UserError: a run that cannot be, or that this machine cannot train; a parameter without effect.
+            UserError: an impossible run, or one that this machine cannot train; a parameter without effect.
         """
         points = [self._composed(space.words(values)) for values in space.ends()]
         runs = [run_configuration(point, self.directories) for point in points]
@@ -67,7 +67,7 @@ class LaunchedRuns:
             check_feasible(runs, ExecutorOptions.read(plain_options(options)))
 
     def train(self, batch: Sequence[Sequence[str]]) -> list[Outcome]:
-        """Hand runs to the launcher and look up what became of them."""
+        """Pass runs to the launcher and return their outcomes."""
         jobs = self.launcher.launch([list(words) for words in batch], initial_job_idx=self.launched)
         self.launched += len(batch)
         return [self._outcome(words, job) for words, job in zip(batch, jobs, strict=True)]
@@ -89,7 +89,7 @@ class LaunchedRuns:
 
 
 def parameter_words(params: Mapping[str, Any], above: str = "") -> list[str]:
-    """Write ``hydra.sweeper.params`` as overrides; a mapping in it stands for the keys below its own."""
+    """Write ``hydra.sweeper.params`` as overrides; a mapping in it is flattened to dotted keys."""
     words: list[str] = []
     for key, value in params.items():
         if isinstance(value, Mapping):
@@ -102,12 +102,12 @@ def parameter_words(params: Mapping[str, Any], above: str = "") -> list[str]:
 
 
 def _reason(job: JobReturn) -> str:
-    """Say in one line why a job left no result."""
+    """Return in one line why a job has no result."""
     if job.status is JobStatus.FAILED:
         try:
             _ = job.return_value
         except RunError as error:
             return str(error)
-        except Exception as error:  # a launcher may hand back anything that a job raised
+        except Exception as error:  # a launcher may return any exception of a job
             return kind_and_words(error)
     return "the launcher left no result in the store"

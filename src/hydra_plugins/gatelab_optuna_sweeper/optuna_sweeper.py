@@ -20,13 +20,13 @@ OptunaSearchConfig = config_of(
     options={option: None for options in SAMPLERS.values() for option in options},
     params={},
 )
-"""The options of the sweeper, as Hydra wants them; gatelab.keys.sweeper has them, with what each means."""
+"""The options of the sweeper for Hydra; their definitions are in gatelab.keys.sweeper."""
 
 ConfigStore.instance().store(group="hydra/sweeper", name="optuna_search", node=OptunaSearchConfig, provider="gatelab")
 
 
 class OptunaSearchSweeper(Sweeper):
-    """Asks an Optuna study for batches of points and has the launcher train each batch at once."""
+    """Gets batches of points from an Optuna study and lets the launcher train each batch at once."""
 
     def __init__(self, params: Mapping[str, Any], **options: Any) -> None:
         self.params = params
@@ -36,7 +36,7 @@ class OptunaSearchSweeper(Sweeper):
         self.launcher: Launcher | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what composing needs, and set the launcher up."""
+        """Store what composing needs, and set up the launcher."""
         from hydra.core.plugins import Plugins
 
         self.config = config
@@ -78,5 +78,5 @@ class OptunaSearchSweeper(Sweeper):
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of the sweeper's section as plain values; an interpolation in it sees that section alone."""
+    """Return a value of the sweeper's section as plain values; an interpolation in it sees only that section."""
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

@@ -1,1 +1,1 @@
-"""Groups of configurations that Hydra finds by name and gets as data: variants, experiments, what a user adds."""
+"""Groups of configurations that Hydra finds by name and gets as data: variants, experiments, a user's files."""

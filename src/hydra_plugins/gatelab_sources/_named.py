@@ -1,4 +1,4 @@
-"""Groups of configurations whose options are found by name and read as data, wherever their files lie."""
+"""Groups of configurations whose options are found by name and read as data, in any folder."""
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING
@@ -25,11 +25,11 @@ def add_source(search_path: ConfigSearchPath, path: str) -> None:
 class NamedSource(ConfigSource):
     """Groups whose options are those of :class:`gatelab.configuration.Folders`.
 
-    Hydra gets values from here and nothing else: where they land is said by the group, never by the file.
+    Hydra gets only values from here: the group, never the file, decides their place.
     """
 
     def folders(self) -> "Folders":
-        """Return where the options lie."""
+        """Return the place of the options."""
         from gatelab.configuration import added_folders
 
         return added_folders()
@@ -54,16 +54,16 @@ class NamedSource(ConfigSource):
         )
 
     def available(self) -> bool:
-        """Say that it is there."""
+        """Return True."""
         return True
 
     def is_config(self, config_path: str) -> bool:
-        """Say whether a path is that of an option."""
+        """Return whether a path is that of an option."""
         group, name = _parts(config_path)
         return group in self.groups() and self.folders().has(group, name)
 
     def is_group(self, config_path: str) -> bool:
-        """Say whether a path is that of a group, or of a folder in one."""
+        """Return whether a path is that of a group, or of a folder in one."""
         if config_path == "" or config_path in self.groups():
             return True
         group, name = _parts(config_path)

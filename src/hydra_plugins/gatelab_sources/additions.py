@@ -1,6 +1,6 @@
 """``task=mine`` stands for FOLDER/task/mine.yaml of ``--config-dir=FOLDER``, and so in every group of conf/.
 
-Hydra itself never sees the folder: what it has is read as data. Hydra loads this file at every start: nothing heavy
+Hydra itself never sees the folder: its files are read as data. Hydra loads this file at every start: nothing heavy
 here.
 """
 
@@ -11,7 +11,7 @@ from hydra_plugins.gatelab_sources._named import NamedSource, add_source
 
 __all__ = ["AdditionSource", "AdditionsPath"]
 
-_ELSEWHERE = ("variant", "experiment")  # which have sources of their own
+_ELSEWHERE = ("variant", "experiment")  # which have their own sources
 
 
 class AdditionsPath(SearchPathPlugin):
@@ -27,7 +27,7 @@ class AdditionSource(NamedSource):
 
     @staticmethod
     def scheme() -> str:
-        """Return what stands before :// in the search path."""
+        """Return the prefix before :// in the search path."""
         return "gatelab-additions"
 
     def groups(self) -> tuple[str, ...]:

@@ -31,11 +31,11 @@ class ExperimentSource(NamedSource):
 
     @staticmethod
     def scheme() -> str:
-        """Return what stands before :// in the search path."""
+        """Return the prefix before :// in the search path."""
         return "gatelab-experiments"
 
     def folders(self) -> "Folders":
-        """Return what lies in experiments/ and beside it."""
+        """Return the experiments of experiments/ and of the user."""
         folders = super().folders()
         folders.experiments = experiments_directory()
         return folders

@@ -21,7 +21,7 @@ class VariantSource(NamedSource):
 
     @staticmethod
     def scheme() -> str:
-        """Return what stands before :// in the search path."""
+        """Return the prefix before :// in the search path."""
         return "gatelab"
 
     def groups(self) -> tuple[str, ...]:

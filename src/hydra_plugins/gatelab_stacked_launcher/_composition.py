@@ -1,8 +1,7 @@
-"""The points of a sweep composed quickly: each option of a group is composed once, and values put in for each point.
+"""The points of a sweep composed quickly: each option of a group is composed once, and values are set for each point.
 
-Hydra reads every file anew for each point, and its basic sweeper composes each once more: 0.1 seconds and 0.2 MB a
-point. What comes out here is what Hydra composes, as plain values; sections that points have in common are the same
-objects in all of them.
+Hydra reads every file again for each point, and its basic sweeper composes each point twice: 0.1 seconds and 0.2 MB a
+point. The result here equals Hydra's, as plain values; sections shared by points are the same objects in all of them.
 """
 
 import re
@@ -37,15 +36,15 @@ class _Kind(Enum):
 
 
 class _LeaveItToHydraError(Exception):
-    """A point that is not put together here."""
+    """A point that is left to Hydra."""
 
 
 class QuickComposition:
     """Composes the points of one sweep.
 
-    Overrides that choose an option of a group, and those that give one key a number, a text or a list of such, are put
-    in here. The others are composed by Hydra, once for all the points that have them. Whatever goes wrong is left to
-    Hydra, which says it better.
+    Overrides that choose an option of a group, and those that set one key to a number, a text or a list of these, are
+    applied here. The others are composed by Hydra, once for all points that have them. Errors are left to Hydra, whose
+    messages are better.
 
     Args:
         loader: Hydra's own.
@@ -85,7 +84,7 @@ class QuickComposition:
         return self._by_hydra[key]
 
     def _taken_apart(self, words: Sequence[str]) -> tuple[Base, list[Override]]:
-        """Return what a point is made from, and the values that are put in, in order."""
+        """Return the base of a point, and the values to set, in order."""
         parsed = [self._parsed(word) for word in words]
         choices = {one.key_or_group: str(one.input_line) for one, kind in parsed if kind is _Kind.CHOICE}
         values = [one for one, kind in parsed if kind is _Kind.VALUE]
@@ -101,8 +100,8 @@ class QuickComposition:
     def _sections(self, base: Base) -> dict[str, Any]:
         """Return the configuration of a base, interpolations as they are.
 
-        Where each group changes nothing but its own section, that of several options is put together from the
-        configurations that differ in one option from the first that was asked for.
+        If each group changes only its own section, a base with several options is combined from configurations that
+        differ in one option from the first one requested.
         """
         if base in self._loaded:
             return self._loaded[base]

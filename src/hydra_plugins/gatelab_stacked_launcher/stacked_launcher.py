@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 StackedLauncherConfig = config_of(
     LauncherKeys, _target_="hydra_plugins.gatelab_stacked_launcher.stacked_launcher.StackedLauncher"
 )
-"""The options of the launcher, as Hydra wants them; gatelab.keys.launcher has them, with what each means."""
+"""The options of the launcher for Hydra; their definitions are in gatelab.keys.launcher."""
 
 ConfigStore.instance().store(group="hydra/launcher", name="stacked", node=StackedLauncherConfig, provider="gatelab")
 

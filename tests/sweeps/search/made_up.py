@@ -1,4 +1,4 @@
-"""Runs that are made up: a search without Hydra and without training, with whatever fate a test wants."""
+"""Made-up runs: a search without Hydra and without training, with outcomes chosen by the test."""
 
 import math
 

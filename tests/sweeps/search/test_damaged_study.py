@@ -1,4 +1,4 @@
-"""A study whose journal is not what was written is refused by name; a part of a line at its end is told and removed."""
+"""A study with a changed journal is refused by name; an incomplete last line is reported and removed."""
 
 import errno
 import os

@@ -28,7 +28,10 @@ REFUSED = [
         "hydra.sweeper.storage=redis://host: must be a file that ends in .journal, or sqlite",
     ),
     ({"storage": "x.txt"}, "hydra.sweeper.storage=x.txt: must be a file that ends in .journal, or sqlite:///FILE"),
-    ({"study_name": "a/b"}, "hydra.sweeper.study_name=a/b: must be letters, digits, '-', '_' and '.', for it names a"),
+    (
+        {"study_name": "a/b"},
+        "hydra.sweeper.study_name=a/b: must be letters, digits, '-', '_' and '.', because it names a",
+    ),
     ({"study_name": ".."}, "hydra.sweeper.study_name=..: must be letters"),
     (
         {"options": {"multivariat": True}},

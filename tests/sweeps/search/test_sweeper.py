@@ -110,7 +110,7 @@ REFUSED = {
     "optimizer.l=interval(0,1)": "unknown key 'optimizer.l' (did you mean 'optimizer.lr'?); allowed in optimizer: ",
     "variant=lstm,cfig": "unknown variant 'cfig' (did you mean 'cifg'?); `python scripts/catalogue.py` ",
     "seed=range(3)": "seed=range(3): a seed is nothing to choose; hydra.sweeper.seeds=3 ",
-    "plan_only=true": "plan_only=true: a search has no plan, it asks for its trials batch by batch",
+    "plan_only=true": "plan_only=true: a search has no plan, it proposes its trials batch by batch",
     "hydra.sweeper.n_trials=1000000000": "1,000,000,000 points: more than 100,000,",
     "hydra.sweeper.seeds=10000": "200,000 points (20 trials of 10,000 seeds each): more than 100,000, the most that a ",
     "hydra.launcher.most_points=19": "20 points: more than 19, the most that a sweep may have; "

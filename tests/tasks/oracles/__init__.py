@@ -7,4 +7,4 @@ a large logit for the class it is sure of, or the number itself.
 from tests.tasks.oracles import formal, memory, reber, recall, timing
 
 ORACLES = {**formal.ORACLES, **memory.ORACLES, **reber.ORACLES, **recall.ORACLES, **timing.ORACLES}
-"""Oracle by task name; a task of real data, which nobody can solve perfectly, has none."""
+"""Oracle by task name; a task of real data, which has no perfect solution, has none."""

@@ -53,7 +53,7 @@ def state_tracking(task, batch):
 
 
 def mqar(task, batch):
-    """Answer every token with the value that it was last told with, as far as pairs are told."""
+    """Answer every token with its last value, as far as pairs are shown."""
     told = task.pairs + (task.updates if task.name == "mqar_forgetting" else 0)
     outputs = np.zeros((*batch.inputs.shape, task.output_size), np.float32)
     for sequence in range(len(batch.lengths)):

@@ -1,4 +1,4 @@
-"""Foreign variants, which equations cannot say: layers that write one step of one run, by the names that files give."""
+"""Foreign variants, which cannot be written as equations: layers by the names used in variant files."""
 
 import torch
 
@@ -10,7 +10,7 @@ from gatelab.layers.layer import Layer, RecurrentLayer
 __all__ = ["FOREIGN_LAYERS", "ForeignLayer", "layer_of"]
 
 FOREIGN_LAYERS: dict[str, type[ForeignLayer]] = {"mlstm": MLSTM}
-"""The layer of every foreign variant; their facts stand in :data:`gatelab.language.foreign.FOREIGN`."""
+"""The layer of every foreign variant; their facts are in :data:`gatelab.language.foreign.FOREIGN`."""
 
 
 def layer_of(

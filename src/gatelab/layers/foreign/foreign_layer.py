@@ -23,7 +23,8 @@ __all__ = ["ForeignLayer"]
 class ForeignLayer(RecurrentLayer):
     """A layer whose step is written in PyTorch, for one run.
 
-    The runs of a stack go one after the other: slower than a stack of equations, and bit for bit each run alone.
+    The runs of a stack are computed one after the other: slower than a stack of equations, with the bits of each run
+        alone.
     """
 
     @abstractmethod
@@ -113,7 +114,7 @@ class ForeignLayer(RecurrentLayer):
     ) -> Outputs:
         lengths = unless_full(lengths, len(inputs))
         valid = None if lengths is None else steps_valid(lengths, len(inputs))
-        # as in the loop: a sequence that has ended keeps its states, puts out zeros and repeats its last step
+        # as in the loop: a sequence that has ended keeps its states, outputs zeros and repeats its last step
         finals = dict(states)
         old = {name: started(value, lengths) for name, value in finals.items()}
         outputs: list[Tensor] = []
@@ -135,7 +136,7 @@ class ForeignLayer(RecurrentLayer):
 
 
 def _of_runs(values: Mapping[str, Tensor], count: int) -> list[dict[str, Tensor]]:
-    """Cut the run axis of all values, once for all runs."""
+    """Split all values along the run axis, once for all runs."""
     cut = {name: value.unbind() for name, value in values.items()}
     return [{name: runs[index] for name, runs in cut.items()} for index in range(count)]
 

@@ -16,10 +16,10 @@ __all__ = ["MLSTM"]
 class MLSTM(ForeignLayer):
     """A memory C of one matrix for each head, in which a step writes a value under a key and reads with a query.
 
-    4 heads if they divide the hidden size, otherwise 1; i and f are one number for each head and see x alone. C holds
-    the matrices row after row.
+    4 heads if they divide the hidden size, otherwise 1; i and f are one number for each head and see only x. C holds
+    the matrices row by row.
 
-    The paper's C, n and i are kept times exp(-m), where m is the largest logarithm of what has been written, decayed.
+    The paper's C, n and i are stored times exp(-m), where m is the largest logarithm of the written values, decayed.
     The output is then the same if the 1 of max(abs(n q), 1) becomes exp(-m).
     """
 
@@ -50,7 +50,7 @@ class MLSTM(ForeignLayer):
         weight = (n * q).sum(-1)
 
         # read / max(abs(weight), exp(-m)), multiplied by exp(m) above and below where m < 0: exp(-m) would overflow.
-        # Where it would vanish the smallest normal number stands for it, so that nothing is divided by 0.
+        # Where it would vanish it is replaced by the smallest normal number, so that nothing is divided by 0.
         shrunk = torch.exp(m.clamp(max=0))
         least = torch.exp(-m.clamp(0, -math.log(torch.finfo(m.dtype).tiny)))
         divisor = torch.maximum(weight.abs() * shrunk, least)

@@ -1,1 +1,1 @@
-"""Leases: of all processes that want to train a run, one does, and its claim ends with it."""
+"""Leases: only one process at a time may train a run; its claim ends with the process."""

@@ -1,4 +1,4 @@
-"""Keeps the claims of a process alive while it trains."""
+"""Renew the claims of a process while it trains."""
 
 import threading
 import time
@@ -11,14 +11,14 @@ __all__ = ["HeldClaims"]
 
 
 class HeldClaims:
-    """The claims of one fit: taken one by one, renewed by a thread, and released at the end, whatever happens.
+    """The claims of one fit: taken one by one, renewed by a thread, and released at the end, also after an error.
 
         with HeldClaims(store) as claims:
             claim = claims.take(identity)
 
     Args:
-        store: where the runs live.
-        lease: seconds for which a claim stands without being renewed; it is renewed four times as often.
+        store: of the runs.
+        lease: seconds for which a claim is valid without renewal; it is renewed four times in this time.
         clock: seconds since the epoch.
     """
 
@@ -48,7 +48,7 @@ class HeldClaims:
         return claim
 
     def release(self, identity: str) -> None:
-        """Give a run free before the end."""
+        """Release a run before the end."""
         self.held.pop(identity).release()
 
     def _renew(self) -> None:

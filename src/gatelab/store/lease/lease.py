@@ -1,17 +1,17 @@
-"""Claims: of all the processes that want to train a run, one does.
+"""Claims: only one process at a time may train a run.
 
-A claim is a file ``claim-<token>.json`` in the run's folder. It comes into being whole and in one step that fails if it
-is there already, so that of many processes one makes it. It stands while its owner lives, if that is another process of
-this machine since its start, whatever clocks say. Of an owner elsewhere, or stopped, nobody knows: it renews its claim
-(the time of the last change) while it trains, and a claim that was not renewed for the length of its lease does not
-stand. What does not stand is taken over by making the next claim, with a higher token. The highest token is the
-owner's: one that was paused for longer finds a higher one when it wakes up, and writes no more (fencing).
-Tokens only grow until the run is finished.
+A claim is a file ``claim-<token>.json`` in the run's folder. It is created with its content in one atomic step that
+fails if the file exists, so only one of many processes succeeds. If its owner is a process of this machine, the claim
+is valid while that process is alive, whatever the clocks show. The state of an owner on another machine, or of a
+stopped one, is unknown: an owner renews its claim (the modification time) while it trains, and a claim that was not
+renewed for the length of its lease is invalid. An invalid claim is replaced by the next one, with a higher token. The
+highest token is the owner's: a process that was paused for longer finds a higher one when it continues, and stops
+writing (fencing). Tokens only grow until the run is finished.
 
     claim-000003.json   {"nonce": "…", "lease": 60.0, "released": false, "host": "…", "pid": 4711, …}
 
-Where processes on several machines share a store, their clocks should agree to within the lease. A claim whose time is
-further ahead than its lease, as after a clock was wrong, is watched: it stands for a lease from when it was first seen.
+If processes on several machines share a store, their clocks should agree to within the lease. A claim whose time is
+further ahead than its lease (the clock was wrong) is observed: it is valid for a lease from when it was first seen.
 """
 
 import errno
@@ -34,18 +34,18 @@ from gatelab.store.lease.owner import Owner, this_process
 __all__ = ["LEASE", "Claim", "ClaimLost", "remove_claims", "standing_owner", "take_claim"]
 
 LEASE = 60.0
-"""Seconds for which a claim stands without being renewed."""
+"""Seconds for which a claim is valid without renewal."""
 
 _LARGEST = 65536  # bytes of a claim
-_LONGEST_LEASE = 86400.0  # seconds; a claim that says more is damaged
+_LONGEST_LEASE = 86400.0  # seconds; a claim with more is damaged
 _NO_LINKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EINVAL)
 
 Clock = Callable[[], float]
 _NAME = re.compile(r"claim-(\d{6,})\.json")
 
 
-class ClaimLost(Exception):  # noqa: N818 - it says what has happened
-    """The run has another owner by now; what this process knows of it must not be written any more."""
+class ClaimLost(Exception):  # noqa: N818 - the name states the event
+    """The run has another owner now; this process must not write it any more."""
 
 
 class Claim:
@@ -64,16 +64,16 @@ class Claim:
 
     @property
     def lease(self) -> float:
-        """Seconds for which it stands without being renewed."""
+        """Seconds for which it is valid without renewal."""
         return float(self.content["lease"])
 
     def check(self) -> None:
-        """Raise ClaimLost unless this is still the claim that counts."""
+        """Raise ClaimLost unless this is still the valid claim."""
         if _highest(self.folder) != self.token or _read(self.path) != self._data:
             raise ClaimLost(f"run {self.identity} was taken over by {self._successor()}")
 
     def renew(self) -> None:
-        """Begin the lease anew; nothing happens if the run has another owner by now, for ``check`` says so."""
+        """Restart the lease; does nothing if the run has another owner now, which ``check`` reports."""
         now = self.clock()
         try:
             os.utime(self.path, (now, now))
@@ -81,17 +81,17 @@ class Claim:
             return
 
     def release(self) -> None:
-        """Give the run free, finished or not. Releasing what was lost, or twice, does nothing."""
+        """Release the run, finished or not. Releasing a lost claim, or twice, does nothing."""
         crash_point("before release")
         try:
             self.check()
             if (self.folder / "result.json").exists():
-                # nobody can own the run any more, so that the tokens need not go on from here
+                # a finished run has no owner any more, so the tokens need not grow further
                 self.path.unlink(missing_ok=True)
             else:
                 try:
                     write_atomically(self.path, _data({**self.content, "released": True}), names=False)
-                except OSError:  # as on a full disk; who was outranked is told by the nonce of the next one
+                except OSError:  # such as a full disk; a replaced owner notices the nonce of the next one
                     self.path.unlink(missing_ok=True)
         except (ClaimLost, OSError):
             return
@@ -105,16 +105,16 @@ class Claim:
 def take_claim(
     folder: Path, *, lease: float = LEASE, clock: Clock = time.time, owner: Owner | None = None
 ) -> Claim | None:
-    """Claim the run in a folder, which must exist; None if somebody else has it.
+    """Claim the run in a folder, which must exist; None if another process has it.
 
-    A claim is whole or not there; raises UserError if it cannot be written, as on a full disk, or if something other
-    than a file stands where a claim belongs.
+    A claim is complete or absent; raises UserError if it cannot be written (a full disk), or if its path is something
+    other than a file.
 
     Args:
         folder: of the run.
-        lease: seconds for which the claim stands without being renewed.
+        lease: seconds for which the claim is valid without renewal.
         clock: seconds since the epoch.
-        owner: who claims; this process by default.
+        owner: of the claim; this process by default.
     """
     crash_point("before claim")
     for number in _tokens(folder):
@@ -130,13 +130,13 @@ def take_claim(
     with writing(claim.path):
         if not _make(claim.path, _data(content), clock()):
             return None
-    # another may have gone further since we looked: then ours, though it could be made, does not count
+    # another process may have gone further since our check: then our claim does not count, although it was made
     if _highest(folder) != claim.token:
         claim.path.unlink(missing_ok=True)
         return None
     if token:
         crash_point("after takeover")
-    # from below, so that those left by a kill are outranked at every moment
+    # lowest first, so that the highest token present is always ours, even if we are killed here
     for lower in sorted(number for number in _tokens(folder) if number < claim.token):
         _path(folder, lower).unlink(missing_ok=True)
     crash_point("after claim")
@@ -144,7 +144,7 @@ def take_claim(
 
 
 def standing_owner(folder: Path, clock: Clock = time.time) -> Owner | None:
-    """Return who has the run in a folder; None if it can be claimed."""
+    """Return the owner of the run in a folder; None if it can be claimed."""
     token = _highest(folder)
     if not token or _free(folder, token, clock):
         return None
@@ -152,26 +152,26 @@ def standing_owner(folder: Path, clock: Clock = time.time) -> Owner | None:
 
 
 def remove_claims(folder: Path) -> None:
-    """Remove all claims on a run; whoever has it writes no more of it. Raises UserError for one that is no file."""
+    """Remove all claims on a run; its owner stops writing it. Raises UserError for a claim that is no file."""
     for token in sorted(_tokens(folder)):
         with writing(_path(folder, token)):
             _path(folder, token).unlink(missing_ok=True)
 
 
 def _free(folder: Path, token: int, clock: Clock) -> bool:
-    """Say whether a claim does not stand any more."""
+    """Return whether a claim is invalid."""
     content = _content(folder, token)
     if content.get("released") is True:
         return True
     owner = _owner(content)
-    # a claim of this process that it has not renewed is one that it could not release
+    # if this process has not renewed its own claim, it could not release it
     alive = None if owner is None or owner.this() else owner.alive()
     if alive is not None:
         return not alive
     path, lease = _path(folder, token), _lease(content)
     try:
         renewed = path.stat().st_mtime
-    except OSError:  # gone since we looked; whoever removed it outranks it, or has finished
+    except OSError:  # removed since our check, by an owner with a higher token or at the end of the run
         return False
     age = clock() - renewed
     if age >= -lease:
@@ -179,12 +179,12 @@ def _free(folder: Path, token: int, clock: Clock) -> bool:
     if _unchanged(path, renewed) <= lease:
         return False
     with suppress(OSError):
-        os.utime(path, (0, 0))  # so that nobody else has to watch
+        os.utime(path, (0, 0))  # so that other processes need not observe it
     return True
 
 
 def _unchanged(path: Path, renewed: float) -> float:
-    """Return for how many seconds this process has seen a claim unchanged, by a clock that nobody sets."""
+    """Return for how many seconds this process has seen a claim unchanged, by a monotonic clock."""
     now = _monotonic()
     seen, since = _watched.get(path, (renewed, now))
     if seen != renewed:
@@ -198,7 +198,7 @@ _monotonic = time.monotonic
 
 
 def _owner(content: dict[str, Any]) -> Owner | None:
-    """Return the owner that a claim names; None of one that is damaged: its owner, if there is one, still renews it."""
+    """Return the owner in a claim; None if it is damaged: its owner, if there is one, still renews it."""
     try:
         return Owner.from_mapping(content)
     except ValueError:
@@ -217,9 +217,9 @@ def _make(path: Path, data: bytes, now: float) -> bool:
     try:
         write_new(temporary, data)
         os.utime(temporary, (now, now))
-        # a link, and not a rename, for it fails where there is a file of that name; also over NFS
+        # a link, not a rename, because it fails if the file exists; also over NFS
         os.link(temporary, path)
-    except (FileExistsError, FileNotFoundError):  # the latter: an owner has cleared the folder up
+    except (FileExistsError, FileNotFoundError):  # the latter: another owner has cleaned the folder
         return False
     except OSError as error:
         if not isinstance(error, PermissionError) and error.errno not in _NO_LINKS:

@@ -1,4 +1,4 @@
-"""Which process a claim belongs to, and whether that process is still there."""
+"""The process that owns a claim, and whether it is still alive."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["Owner", "this_process"]
 
 _LONGEST = 300  # characters of a field
-_MOST_PROCESSES = 2**22  # the largest number that Linux gives to a process
+_MOST_PROCESSES = 2**22  # the largest pid of Linux
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Owner:
     host: str
     """Name of the machine."""
     place: str
-    """What tells two machines of one name, or two containers on one machine, apart; empty where that is unknown."""
+    """Distinguishes two machines of one name, or two containers on one machine; empty if unknown."""
     pid: int
     started: str
-    """When the process began, as the system counts: a number is given to another process after a while."""
+    """Start time of the process in clock ticks since boot; distinguishes processes when the system reuses a pid."""
     since: str
     """When it took the run: UTC, ISO 8601."""
 
@@ -45,20 +45,20 @@ class Owner:
                 raise ValueError(f"'{name}' of an owner is {text!r}")
             texts[name] = text
         pid = mapping.get("pid")
-        # a number of no process: 0 and below mean groups of processes, and would be asked after
+        # not a pid: 0 and below mean groups of processes in a call to kill
         if type(pid) is not int or not 0 < pid <= _MOST_PROCESSES:
             raise ValueError(f"not the number of a process: {pid!r}")
         return cls(pid=pid, **texts)
 
     def this(self) -> bool:
-        """Say whether it is this process."""
+        """Return whether it is this process."""
         mine = this_process()
         return (self.host, self.place, self.pid, self.started) == (mine.host, mine.place, mine.pid, mine.started)
 
     def alive(self) -> bool | None:
-        """Say whether the process lives: it is there and not stopped, as by Ctrl-Z.
+        """Return whether the process is alive and not stopped (by Ctrl-Z).
 
-        None where nobody can say: it is on another machine, or stopped, and may go on or not.
+        None if unknown: it is on another machine, or stopped, and may continue or not.
         """
         if not (self.place and self.started) or (self.host, self.place) != (socket.gethostname(), _place()):
             return None
@@ -66,7 +66,7 @@ class Owner:
         if started:
             return None if started == self.started and _stopped(self.pid) else started == self.started
         try:
-            # what another user's process has in /proc may be hidden; a signal of number 0 is never sent
+            # /proc may hide processes of other users; signal 0 only checks and is not sent
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return False
@@ -84,22 +84,22 @@ def this_process() -> Owner:
 
 @lru_cache
 def _place() -> str:
-    # since this start of the machine, and within the same table of processes: containers have their own
+    # since the boot of the machine, and in the same pid namespace: containers have their own
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:  # not Linux: leases have to do
+    except OSError:  # not Linux: only leases
         return ""
 
 
 def _started(pid: int) -> str:
-    """Return the start time of a process that runs, or an empty text."""
+    """Return the start time of a running process, or an empty text."""
     fields = _fields(pid)
     return "" if not fields or fields[0] in _ENDED else fields[19]
 
 
 def _ended(pid: int) -> bool:
-    """Say whether only the entry of a process is left, which nobody has asked for yet; it writes nothing any more."""
+    """Return whether the process is a zombie: it has exited, and its parent has not collected its status."""
     return _fields(pid)[:1] in ([state] for state in _ENDED)
 
 
@@ -109,7 +109,7 @@ def _stopped(pid: int) -> bool:
 
 def _fields(pid: int) -> list[str]:
     try:
-        # the name in parentheses may hold anything; after it come the state and, twentieth, the start time
+        # the name in parentheses may contain anything; after it come the state and, as twentieth, the start time
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return []

@@ -1,4 +1,4 @@
-"""Executors: one way to hand stacks to the engines that train them."""
+"""Executors: one interface to the engines that train stacks."""
 
 import importlib.util
 from pathlib import Path

@@ -18,10 +18,10 @@ class Handle:
 
     Attributes:
         begun: when it began to run, on the monotonic clock; None while it waits, or its process is starting.
-        heard: when it last gave a sign of life.
-        watched: whether the executor hears of steps at all.
-        step, loss: of the last step heard of.
-        first: the first step heard of, and when.
+        heard: when its last message arrived.
+        watched: whether the executor receives steps at all.
+        step, loss: of the last step received.
+        first: the first step received, and when.
         given_up: why it was cancelled.
         report: how it ended; None until then.
     """
@@ -38,7 +38,7 @@ class Handle:
 
     @property
     def rate(self) -> float | None:
-        """Steps a second since the first was heard of; None where that cannot be said."""
+        """Steps per second since the first one received; None if unknown."""
         if self.first is None or self.step <= self.first[0]:
             return None
         return (self.step - self.first[0]) / max(1e-9, self.heard - self.first[1])
@@ -49,7 +49,7 @@ class Handle:
         self.first = self.first or (step, self.heard)
 
     def end(self, report: JobReport) -> None:
-        """Note how it ended; what was given up for a reason has failed for that reason, however it ended."""
+        """Note how it ended; a job that was given up has failed for that reason, however it ended."""
         if self.given_up is not None and report.kind != "done":
             report = JobReport("failed", reason=self.given_up, detail=report.detail)
         self.report = report
@@ -62,8 +62,8 @@ class Executor(ABC):
         slots: how many jobs it takes at once.
 
     Attributes:
-        within: whether it trains in this process, where the stack hears the signals itself.
-        asked: whether the sweep is to stop, for those that do.
+        within: whether it trains in this process, where the stack handles the signals itself.
+        asked: whether the sweep should stop, if it trains in this process.
     """
 
     within = False
@@ -73,7 +73,7 @@ class Executor(ABC):
         self.slots = slots
 
     def prepare(self, jobs: int) -> None:  # noqa: B027 - most have nothing to prepare
-        """Make ready for so many jobs, while they are being planned."""
+        """Prepare for this many jobs while they are being planned."""
 
     @abstractmethod
     def submit(self, job: Job) -> Handle:
@@ -81,15 +81,15 @@ class Executor(ABC):
 
     @abstractmethod
     def wait(self, seconds: float) -> list[Handle]:
-        """Return what has ended since the last call; wait so long for something to end, or a little longer."""
+        """Return the jobs that ended since the last call; wait this many seconds for one, or a little longer."""
 
     @abstractmethod
     def cancel(self, handle: Handle, reason: str) -> None:
-        """End a job that has to be given up; it comes out of :meth:`wait` as failed for the reason."""
+        """End a job that is given up; :meth:`wait` returns it as failed for this reason."""
 
     @abstractmethod
     def stop(self) -> None:
-        """Ask every job to come to a checkpoint and end; each comes out of :meth:`wait`."""
+        """Ask every job to write a checkpoint and end; :meth:`wait` returns each."""
 
     @abstractmethod
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""In this process, one stack after another: nothing to set up, and nothing left when the process dies."""
+"""In this process, one stack after another: no setup, and nothing remains when the process dies."""
 
 import time
 
@@ -10,10 +10,10 @@ __all__ = ["Inline"]
 
 
 class Inline(Executor):
-    """Trains within :meth:`wait`. A limit of time cannot be kept: nobody is left to look at the clock.
+    """Trains within :meth:`wait`, so nothing can interrupt it: time limits are ignored.
 
     Args:
-        raising: raise what goes wrong, instead of reporting it.
+        raising: raise errors instead of reporting them.
     """
 
     within = True
@@ -45,8 +45,8 @@ class Inline(Executor):
         handle.given_up = reason
 
     def stop(self) -> None:
-        """Do nothing: the stack that runs has heard the signal itself."""
+        """Do nothing: the running stack handles the signal itself."""
 
     def close(self) -> None:
-        """Forget what waits."""
+        """Drop the waiting jobs."""
         self._waiting.clear()

@@ -1,4 +1,4 @@
-"""Processes of this machine: a stack that crashes takes nothing with it but its own worker."""
+"""Processes of this machine: a stack that crashes ends only its own worker."""
 
 import contextlib
 import json
@@ -22,15 +22,15 @@ from gatelab.sweeps.job import Job, JobReport
 __all__ = ["Processes"]
 
 _GRACE = 5.0  # seconds from asking a worker to end to ending it
-_LINES = 30  # last lines on stderr that tell about a death
+_LINES = 30  # last lines on stderr, quoted after a crash
 _SOURCE = Path(__file__).resolve().parents[3]  # the folder that holds gatelab
 
 
 class Processes(Executor):
-    """Workers, each in a session of its own, so that Ctrl-C reaches the launcher alone.
+    """Workers, each in its own session, so that Ctrl-C reaches only the launcher.
 
-    A worker trains one stack after another and is replaced when it dies, or when a stack fails in it. It ends by itself
-    when the launcher is gone.
+    A worker trains one stack after another and is replaced when it dies, or when a stack fails in it. It ends with
+    the launcher.
 
     Args:
         slots: workers at once.
@@ -44,7 +44,7 @@ class Processes(Executor):
         self._heard: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
 
     def prepare(self, jobs: int) -> None:
-        """Start workers: they import while the launcher plans."""
+        """Start workers, which import modules while the launcher plans."""
         while len(self._workers) < min(self.slots, jobs):
             self._start()
 
@@ -52,13 +52,13 @@ class Processes(Executor):
         """Give a job to a worker."""
         handle = Handle(job, watched=True)
         idle = [worker for worker in self._workers if worker.handle is None]
-        # one that has died without having been heard of takes nothing
+        # a worker that died unnoticed accepts no job
         if not any(worker.give(handle) for worker in idle):
             self._start().give(handle)
         return handle
 
     def wait(self, seconds: float) -> list[Handle]:
-        """Listen to the workers."""
+        """Receive messages from the workers."""
         ended = []
         now = time.monotonic()
         for worker in self._workers:
@@ -71,7 +71,7 @@ class Processes(Executor):
         return ended
 
     def cancel(self, handle: Handle, reason: str) -> None:
-        """End the worker: softly, so that a stack which is merely slow keeps its checkpoint, and then for good."""
+        """End the worker: first by a signal, so that a slow stack can write its checkpoint, then by SIGKILL."""
         handle.given_up = reason
         for worker in self._workers:
             if worker.handle is handle:
@@ -84,7 +84,7 @@ class Processes(Executor):
                 worker.end_softly()
 
     def close(self) -> None:
-        """Kill the workers: one that is idle has nothing to lose."""
+        """Kill the workers: an idle one has nothing to save."""
         for worker in self._workers:
             worker.kill()
         for worker in self._workers:
@@ -102,7 +102,7 @@ class Processes(Executor):
         handle = worker.handle
         if line is None:
             self._workers = [other for other in self._workers if other is not worker]
-            worker.kill()  # what it may have started goes with it
+            worker.kill()  # and the processes that it may have started
             report = worker.death()
             if handle is not None:
                 handle.end(report)
@@ -120,7 +120,7 @@ class Processes(Executor):
         handle.end(report)
         worker.handle = None
         if report.kind != "done":
-            # an exception may have left anything behind; a fresh process is sure
+            # an exception may leave any state behind; a new process is safe
             self._workers = [other for other in self._workers if other is not worker]
             worker.kill()
         return [handle]
@@ -173,7 +173,7 @@ class _Worker:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def death(self) -> JobReport:
-        # waited for after it was killed as a group, and never before: its number is its own until then
+        # waited for only after its group was killed: until then the system does not reuse its pid
         status = self.process.wait()
         with contextlib.suppress(OSError):
             assert self.process.stdin is not None

@@ -1,4 +1,4 @@
-"""A Ray cluster: each stack is a task of its own."""
+"""A Ray cluster: each stack is a task."""
 
 import contextlib
 import os
@@ -35,11 +35,11 @@ class Ray(Executor):
                 address=options.ray.address,
                 log_to_driver=False,
                 include_dashboard=False if options.ray.address is None else None,
-                # nodes of a cluster have a gatelab of their own
+                # nodes of a cluster have their own installation of gatelab
                 runtime_env={"env_vars": {"PYTHONPATH": path}} if options.ray.address is None else None,
             )
         super().__init__(options.workers or _MANY)
-        # no retries of Ray's own: a stack that dies is divided, not repeated; and a process of its own for each
+        # without Ray's retries: a stack that dies is split, not repeated; and with a process for each
         self._train = ray.remote(
             num_cpus=options.ray.num_cpus, num_gpus=options.ray.num_gpus, max_retries=0, max_calls=1
         )(_train)
@@ -65,19 +65,19 @@ class Ray(Executor):
         return ended
 
     def cancel(self, handle: Handle, reason: str) -> None:
-        """End a task for good: Ray has no softer way that a task which hangs would hear."""
+        """Kill a task: Ray has no gentler way to end one that hangs."""
         handle.given_up = reason
         for task, other in self._tasks.items():
             if other is handle:
                 self._ray.cancel(task, force=True)
 
     def stop(self) -> None:
-        """Interrupt every task: it hears SIGINT, and comes to its checkpoint."""
+        """Interrupt every task with SIGINT: it writes its checkpoint."""
         for task in self._tasks:
             self._ray.cancel(task, force=False)
 
     def close(self) -> None:
-        """End what still runs."""
+        """End the tasks that still run."""
         for task in self._tasks:
             with contextlib.suppress(Exception):  # it has ended in the meantime
                 self._ray.cancel(task, force=True)

@@ -17,14 +17,14 @@ _MANY = 1000  # stacks handed to the queue of a cluster at once, which has its o
 
 
 class Submitit(Executor):
-    """Hands each stack to submitit as a job of its own.
+    """Submits each stack as a job of submitit.
 
-    What is pickled is the name of a function and a text of JSON. A job that the cluster preempts or ends at its limit
-    of time is put into the queue again by submitit, and goes on from its checkpoints.
+    Only the name of a function and a JSON text are pickled. A job that the cluster preempts or ends at its time
+    limit is requeued by submitit, and continues from its checkpoints.
 
     Args:
         options: below hydra.launcher.
-        folder: where submitit keeps its files and the output of jobs; every node must see it.
+        folder: for submitit's files and the output of jobs; every node must have access to it.
     """
 
     def __init__(self, options: ExecutorOptions, folder: Path) -> None:
@@ -66,25 +66,25 @@ class Submitit(Executor):
         return ended
 
     def cancel(self, handle: Handle, reason: str) -> None:
-        """Have the cluster end a job."""
+        """Cancel a job on the cluster."""
         handle.given_up = reason
         self._end_at[handle] = time.monotonic() + _GRACE
         _ask(self._jobs[handle])
 
     def stop(self) -> None:
-        """Have the cluster end every job; each hears SIGTERM first and has time for its checkpoint."""
+        """Cancel every job on the cluster; each gets SIGTERM first and has time for its checkpoint."""
         for job in self._jobs.values():
             _ask(job)
 
     def close(self) -> None:
-        """Leave nothing in the queue, and no process of this machine."""
+        """Remove all jobs from the queue and end their processes on this machine."""
         self.stop()
         for job in self._jobs.values():
             _reap(job)
         self._jobs.clear()
 
     def _end_what_hangs(self) -> None:
-        """A job that hangs has not heard SIGTERM, which submitit ignores; a cluster goes further by itself."""
+        """Kill a hanging local job: submitit ignores SIGTERM. A cluster sends SIGKILL itself."""
         for handle, moment in list(self._end_at.items()):
             if time.monotonic() > moment:
                 del self._end_at[handle]
@@ -93,15 +93,15 @@ class Submitit(Executor):
 
 
 class StackJob:
-    """The function of a job, with what submitit calls when the job is to go into the queue again."""
+    """The function of a job, with the method that submitit calls to requeue it."""
 
     def __call__(self, text: str) -> str:
         """Train the stack in the text."""
-        # by SystemExit submitit leaves a job that it has put into the queue again
+        # submitit ends a requeued job by SystemExit
         return perform(Job.from_text(text), watch=lambda step, loss: None, through=SystemExit).text()
 
     def checkpoint(self, text: str) -> Any:
-        """Say how the job is begun again: as the first time, for its runs have checkpoints of their own."""
+        """Return the requeued job: the same one, because its runs resume from their checkpoints."""
         import submitit
 
         return submitit.helpers.DelayedSubmission(self, text)
@@ -113,7 +113,7 @@ def _report(job: Any) -> JobReport:
     _reap(job)
     try:
         if _process(job) is not None and not job.paths.result_pickle.exists():
-            # submitit would wait 15 seconds for a slow file system, and here there is none
+            # submitit would wait 15 seconds for a slow file system; there is none here
             raise UncompletedJobError(job.stderr() or job.stdout() or "")
         return JobReport.from_text(job.result())
     except (UncompletedJobError, FailedJobError, FailedSubmissionError, OSError) as error:
@@ -123,7 +123,7 @@ def _report(job: Any) -> JobReport:
 
 
 def _ask(job: Any) -> None:
-    # to its own cancel() a local job has no time for a checkpoint
+    # after submitit's cancel() a local job has no time for a checkpoint
     process = _process(job)
     if process is None:
         job.cancel(check=False)
@@ -132,7 +132,7 @@ def _ask(job: Any) -> None:
 
 
 def _reap(job: Any) -> None:
-    """Wait for the process of a job of this machine that has ended, or has been asked to."""
+    """Wait for the process of a local job that has ended or is ending."""
     process = _process(job)
     if process is not None:
         try:

@@ -1,4 +1,4 @@
-"""Searches: a space of overrides, a study that outlives its process, and the loop that asks and tells."""
+"""Searches: a space of overrides, a study on disk, and the ask-and-tell loop."""
 
 from gatelab.sweeps.search.ask_and_tell import Outcome, Point, TrialRuns, search
 from gatelab.sweeps.search.search_settings import SearchSettings

@@ -1,4 +1,4 @@
-"""The loop of a search: ask for a batch of trials, have their runs trained together, tell what came of them."""
+"""The loop of a search: ask for a batch of trials, train their runs together, tell the study their values."""
 
 import math
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ __all__ = ["Outcome", "Point", "TrialRuns", "search"]
 
 @dataclass(frozen=True)
 class Point:
-    """What a search has to know of a composed run."""
+    """The facts of a composed run that a search needs."""
 
     identity: str
     task: str
@@ -44,7 +44,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run."""
+    """The outcome of a run."""
 
     status: Literal["finished", "diverged", "failed"]
     score: float = math.nan
@@ -55,7 +55,7 @@ class Outcome:
 
 
 class TrialRuns(Protocol):
-    """Where runs come from: composed and trained by Hydra, or made up by a test."""
+    """The source of runs: composed and trained with Hydra, or a stub in a test."""
 
     def point(self, words: Sequence[str]) -> Point:
         """Compose and check the run that overrides describe.
@@ -76,12 +76,12 @@ def search(
     flags: Sequence[str] = (),
     most: int = MOST_POINTS,
 ) -> optuna.Study:
-    """Search until the study has its trials, and print what was found.
+    """Search until the study has its trials, and print the summary.
 
     Args:
         overrides: parsed; those with several values are the space.
-        name: of the study, where the settings give none.
-        flags: what the printed command needs beside overrides, such as ``--config-dir=mine``.
+        name: of the study, if the settings give none.
+        flags: arguments of the printed command beside overrides, such as ``--config-dir=mine``.
         most: runs that a search may have, and points of a grid.
 
     Raises:
@@ -159,15 +159,15 @@ def _train_and_tell(
     runs: TrialRuns,
     seed: int,
 ) -> None:
-    """Train the runs of a batch and tell the study. An exception leaves the trials running, to be asked for again."""
+    """Train the runs of a batch and tell the study. After an exception the trials stay open, and will be repeated."""
     batch: list[list[str]] = []
-    shares: list[slice | str] = []  # where the runs of each trial are in the batch, or why it has none
+    shares: list[slice | str] = []  # the positions of each trial's runs in the batch, or the reason why it has none
     for trial in trials:
         words = space.words(trial.params)
         try:
             runs.point(words)
         except UserError as error:
-            # both values are legal, and only together they are not
+            # each value is allowed, but not both together
             shares.append(str(error).split("\n")[0])
             continue
         seeded = [words]
@@ -185,8 +185,8 @@ def _train_and_tell(
 def _tell(study: optuna.Study, trial: Trial, outcomes: Sequence[Outcome]) -> None:
     """Tell one trial: the mean of its runs' scores if all have one.
 
-    A trial that diverged is told as pruned, which says that its parameters are bad: TPE puts it behind all that
-    finished, without a made-up score. One that failed is told as failed, which says nothing about its parameters.
+    A diverged trial is reported as pruned, which means that its parameters are bad: TPE ranks it behind all finished
+    ones, without an invented score. A failed trial is reported as failed, which means nothing about its parameters.
     """
     statuses = [
         "diverged" if outcome.status == "finished" and not math.isfinite(outcome.score) else outcome.status

@@ -1,7 +1,7 @@
-"""The journal of a study, and beside it a mark: how long it was, and a hash of what it said.
+"""The journal of a study and its mark, which holds the journal's length and hash.
 
-Optuna appends lines and checks no sums. The mark is written after every batch; what is damaged up to it is noticed. The
-lines after it, of a search that was killed, are read as they are.
+Optuna appends lines without checksums. The mark is written after every batch; damage before it is detected. Lines after
+it, of a search that was killed, are read unchecked.
 
     rates.journal        Optuna's
     rates.journal.mark   {"bytes": 5120, "sha256": "…"}
@@ -21,7 +21,7 @@ __all__ = ["check_journal", "forget_mark", "mark_journal", "mend_journal"]
 
 
 def mark_journal(path: Path) -> None:
-    """Note what a journal says now. Raises UserError if the mark cannot be written."""
+    """Write the mark for the current journal. Raises UserError if it cannot be written."""
     with writing(_mark(path)):
         data = _content(path)
         text = json.dumps({"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
@@ -29,15 +29,15 @@ def mark_journal(path: Path) -> None:
 
 
 def forget_mark(path: Path) -> None:
-    """Remove the mark of a journal that is removed."""
+    """Remove the mark of a removed journal."""
     _mark(path).unlink(missing_ok=True)
 
 
 def check_journal(path: Path) -> None:
-    """Raise UserError, naming the file, if a journal does not begin with what its mark says, or has a line of no use.
+    """Raise UserError, naming the file, if the journal does not match its mark, or has an invalid line.
 
-    A journal without a mark is one of before there were marks, or of a search that was killed in its first batch. A
-    last line without its end is left to ``mend_journal``.
+    A journal without a mark is older than marks, or of a search that was killed in its first batch. An incomplete
+    last line is left to ``mend_journal``.
     """
     try:
         data = _content(path)
@@ -49,8 +49,8 @@ def check_journal(path: Path) -> None:
     if len(data) < length:
         raise UserError(f"{path}: damaged study: {len(data)} of {length} bytes are there; another name begins another")
     if wanted and hashlib.sha256(data[:length]).hexdigest() != wanted:
-        raise UserError(f"{path}: damaged study: not what was written; another name begins another")
-    # Optuna passes over a last line that it cannot read, and stumbles over it once there is another
+        raise UserError(f"{path}: damaged study: changed since it was written; another name begins another")
+    # Optuna skips a last line that it cannot read, and fails once another line follows
     for line in data[length:].split(b"\n")[:-1]:
         try:
             whole = isinstance(json.loads(line), dict)
@@ -74,7 +74,7 @@ def _read_mark(path: Path) -> tuple[int, str]:
 
 
 def mend_journal(path: Path) -> None:
-    """Remove what a death in the middle of a write left: a last line without its end, and Optuna's lock."""
+    """Remove what a kill during a write leaves: an incomplete last line, and Optuna's lock."""
     if path.exists():
         content = _content(path)
         whole = content.rfind(b"\n") + 1

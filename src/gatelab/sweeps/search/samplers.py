@@ -1,4 +1,4 @@
-"""Optuna's samplers by name; each trial gets one of its own, whose randomness follows from the trial's place."""
+"""Optuna's samplers by name; each trial gets a new one, seeded by the trial's place."""
 
 import importlib.util
 import warnings
@@ -18,7 +18,7 @@ _CLASSES = {
     "cmaes": "CmaEsSampler",
     "gp": "GPSampler",
     "qmc": "QMCSampler",
-    # the loop hands a grid's points out itself; what Optuna's own grid sampler does at the end needs Study.optimize
+    # the loop itself goes through a grid: Optuna's grid sampler needs Study.optimize
     "grid": "RandomSampler",
 }
 _PACKAGES = {"cmaes": "cmaes"}
@@ -42,7 +42,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
         kinds = (int, float) if known[option] is float else (known[option],)
         if not isinstance(value, kinds) or (isinstance(value, bool) and known[option] is not bool):
             raise UserError(f"hydra.sweeper.options.{option}={one_line(value)}: must be {_KINDS[known[option]]}")
-        # Optuna finds a count of 0 or less only when it draws
+        # Optuna notices a count of 0 or less only when it draws
         if known[option] is int and cast(int, value) < 1:
             raise UserError(f"hydra.sweeper.options.{option}={one_line(value)}: must be at least 1")
     try:
@@ -55,20 +55,20 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
 def sampler(name: str, options: Mapping[str, Any], seed: int, index: int) -> Any:
     """Return the sampler of the trial at a place of a study, counted from 0.
 
-    A sampler draws from (seed, index) and the trials before it alone, so that a search that was resumed asks what it
-    would have asked. (One sampler for all would begin its random numbers anew and ask the first points twice.)
+    A sampler depends only on (seed, index) and the trials before it, so a resumed search proposes the same trials as
+    an uninterrupted one. (One sampler for all would restart its random numbers and propose the first points twice.)
     """
     import optuna
 
     arguments: dict[str, Any] = dict(options)
     if name == "qmc":
-        # a sequence is scrambled once, and its place in it is kept by the study
+        # a sequence is scrambled once; the study keeps the place in it
         arguments |= {"seed": seed, "warn_asynchronous_seeding": False}
     else:
         arguments["seed"] = int(generator(seed, "search", index).integers(2**31))
     if name in ("cmaes", "gp", "qmc"):
         arguments["warn_independent_sampling"] = False
     with warnings.catch_warnings():
-        # whoever names a sampler or an option has chosen it
+        # a sampler or option given by the user is intended
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         return getattr(optuna.samplers, _CLASSES[name])(**arguments)

@@ -15,14 +15,14 @@ _N_TRIALS = 20
 
 
 class SearchSettings(SweeperKeys):
-    """What ``hydra.sweeper`` says beside the space; use ``SearchSettings.read``."""
+    """The keys of ``hydra.sweeper`` beside the space; use ``SearchSettings.read``."""
 
     @classmethod
     def read(cls, mapping: Mapping[str, object]) -> "SearchSettings":
         """Check nested plain values.
 
         Raises:
-            UserError: one line that names what is wrong, its value and what is allowed.
+            UserError: one line that names the key, its value and what is allowed.
         """
         settings = check(cls, mapping, "hydra.sweeper")
         if settings.sampler not in SAMPLERS:
@@ -41,7 +41,7 @@ class SearchSettings(SweeperKeys):
         check_count(trials * self.seeds, most, advice, parts)
 
     def trials(self, grid_points: int | None) -> int:
-        """Return how many trials the study shall have; ``grid_points`` is the size of a grid, None for no grid."""
+        """Return how many trials the study will have; ``grid_points`` is the size of a grid, None for no grid."""
         if grid_points is None:
             return self.n_trials or _N_TRIALS
         return min(self.n_trials or grid_points, grid_points)

@@ -1,4 +1,4 @@
-"""What a search says at its end: how its trials ended, the best one, and the command that trains it."""
+"""The summary of a search: how its trials ended, the best one, and the command that trains it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ def summary(
     where: str,
     flags: Sequence[str] = (),
 ) -> str:
-    """Return the lines of the end.
+    """Return the lines of the summary.
 
     Args:
         trials: those that count.
         seeds: runs of each trial.
-        judged: a run of the search: what its score is called, and its seed.
+        judged: a run of the search: the name of its score, and its seed.
         where: the storage.
         flags: of the command, beside overrides.
     """

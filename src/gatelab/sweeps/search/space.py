@@ -26,7 +26,7 @@ class Parameter:
     key: str
     """The override's key, such as ``optimizer.lr`` or ``+optimizer.momentum``."""
     text: str
-    """Its values as they were written."""
+    """Its values, as text."""
     distribution: BaseDistribution
     steps: tuple[float, ...] = ()
     """The values of a range of floats."""
@@ -34,7 +34,7 @@ class Parameter:
     def word(self, value: Any) -> str:
         """Return the override that gives the parameter a value."""
         if self.steps:
-            # Optuna adds steps up; the value is to be the very one that a grid over the same range has
+            # Optuna sums steps; the value must equal that of a grid over the same range
             value = min(self.steps, key=lambda step: abs(step - value))
         return f"{self.key}={value!r}" if isinstance(value, int | float) else f"{self.key}={value}"
 
@@ -77,7 +77,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Space:
-    """What a search varies, and what it leaves alone.
+    """The varied and the fixed overrides of a search.
 
     Attributes:
         parameters: the axes.
@@ -194,7 +194,7 @@ def _range(override: Override, sweep: RangeSweep, tags: set[str]) -> Parameter:
     steps = tuple(sorted(map(float, sweep.range())))
     if len(steps) == 1:
         return Parameter(key, text, CategoricalDistribution(steps))
-    # without the last bits, in which 3 * 0.1 is more than 0.3, or Optuna would find that the step does not fit
+    # rounded, because 3 * 0.1 is more than 0.3 and Optuna would object that the step does not fit
     low, high = round(steps[0], _DIGITS), round(steps[-1], _DIGITS)
     return Parameter(key, text, FloatDistribution(low, high, step=abs(step)), steps)
 
@@ -210,7 +210,7 @@ def _distribution(
 
 
 def _choice(value: Any) -> int | float | str:
-    """Return a number as it is, and anything else as the text that Hydra reads it from."""
+    """Return a number unchanged, and other values as the text from which Hydra reads them."""
     if isinstance(value, bool):
         return str(value).lower()
     return value if isinstance(value, int | float) else Transformer.str(value)

@@ -1,4 +1,4 @@
-"""A study on disk: claimed by one process, resumed by name, with what a kill left behind put right."""
+"""A study on disk: claimed by one process, resumed by name, repaired after a kill."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,15 +21,15 @@ from gatelab.sweeps.search.space import Space
 
 __all__ = ["claimed", "counted", "kept", "opened", "question", "remaining_waiting", "requeue_killed", "study_of"]
 
-# what Optuna meets in a journal that is none
+# what Optuna raises for a file that is no journal
 _MET = (ValueError, LookupError, TypeError, AttributeError, AssertionError, OptunaError)
-_FORMAT = 1  # of what a study keeps beside Optuna's own; a study without a number is of before there was one
+_FORMAT = 1  # of our data in a study; a study without a number is older than the number
 _INSTEAD_OF = "instead_of"  # user attribute of a trial: the number of the killed one whose parameters it has
 
 
 @contextmanager
 def claimed(folder: Path, name: str) -> Iterator[None]:
-    """Hold a study for this process; the claim ends with the process, however that ends.
+    """Lock a study for this process; the lock ends with the process, also after a kill.
 
     Raises:
         UserError: another process holds it.
@@ -48,7 +48,7 @@ def claimed(folder: Path, name: str) -> Iterator[None]:
         try:
             yield
         except UserError:
-            # what is refused leaves nothing behind
+            # a refused study leaves no file
             if new and not (folder / f"{name}.journal").exists():
                 path.unlink(missing_ok=True)
                 with suppress(OSError):
@@ -58,7 +58,7 @@ def claimed(folder: Path, name: str) -> Iterator[None]:
 
 @contextmanager
 def opened(place: str | None, folder: Path, name: str) -> Iterator[tuple[BaseStorage, str]]:
-    """Open the storage of a study that is claimed; yield it, and where it lies.
+    """Open the storage of a claimed study; yield it and its place.
 
     Raises:
         UserError: a folder that cannot be made, a file that cannot be read.
@@ -70,7 +70,7 @@ def opened(place: str | None, folder: Path, name: str) -> Iterator[tuple[BaseSto
     try:
         yield storage, str(place) if sqlite else str(path)
     except UserError:
-        # what is refused before any trial has ended leaves nothing behind
+        # a study that is refused before any trial has ended leaves no file
         if new and not any(trial.state.is_finished() for trial in _all_trials(storage)):
             path.unlink(missing_ok=True)
             if not sqlite:
@@ -83,13 +83,13 @@ def opened(place: str | None, folder: Path, name: str) -> Iterator[tuple[BaseSto
 
 
 def kept(where: str) -> None:
-    """Note what a study says now, so that damage to it will be noticed; a database has means of its own."""
+    """Mark the current state of a study, so that damage is detected; a database has its own checks."""
     if not where.startswith("sqlite:///"):
         mark_journal(Path(where))
 
 
 def question(space: Space, direction: str, seeds: int, first_point: str) -> dict[str, Any]:
-    """Return what a study asks: trials that answer different questions do not belong into one.
+    """Return the question of a study: trials with different questions must not be mixed.
 
     Args:
         first_point: identity of the run at the first point of the space.
@@ -105,10 +105,10 @@ def question(space: Space, direction: str, seeds: int, first_point: str) -> dict
 
 
 def study_of(storage: BaseStorage, name: str, asked: Mapping[str, Any]) -> optuna.Study:
-    """Begin the study of a name, or take it up again.
+    """Create the study of a name, or resume it.
 
     Raises:
-        UserError: the study that has the name asks something else.
+        UserError: the study of this name has another question.
     """
     study = optuna.create_study(storage=storage, study_name=name, direction=asked["direction"], load_if_exists=True)
     before = study.user_attrs.get("question")
@@ -120,7 +120,7 @@ def study_of(storage: BaseStorage, name: str, asked: Mapping[str, Any]) -> optun
 
 
 def requeue_killed(study: optuna.Study) -> int:
-    """Tell the trials that a killed process left running as failed, and ask for their parameters again.
+    """Mark the trials that a killed process left running as failed, and enqueue their parameters again.
 
     Returns:
         how many there were.
@@ -128,7 +128,7 @@ def requeue_killed(study: optuna.Study) -> int:
     left = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     replaced = _replaced(study)
     for trial in left:
-        # in this order: a kill between the two leaves a trial running that has its successor
+        # in this order: a kill in between leaves a running trial that already has a successor
         if trial.number not in replaced:
             parameters = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
             study.enqueue_trial(parameters, user_attrs={_INSTEAD_OF: trial.number})
@@ -137,14 +137,14 @@ def requeue_killed(study: optuna.Study) -> int:
 
 
 def counted(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that came to an end of their own; killed ones have a successor that counts."""
+    """Return the trials that ended normally; killed ones have a successor that counts."""
     replaced = _replaced(study)
     trials = study.get_trials(deepcopy=False)
     return [trial for trial in trials if trial.state.is_finished() and trial.number not in replaced]
 
 
 def remaining_waiting(study: optuna.Study) -> int:
-    """Return how many trials are waiting to be asked for."""
+    """Return how many trials are enqueued."""
     return len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
 
@@ -169,7 +169,7 @@ def _difference(before: Mapping[str, Any] | None, asked: Mapping[str, Any]) -> s
 
 
 def _database(url: str, path: Path) -> RDBStorage:
-    # with Optuna's storages on a database comes its library, which a journal does without
+    # Optuna's database storage imports a library that a journal does not need
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
@@ -180,7 +180,7 @@ def _database(url: str, path: Path) -> RDBStorage:
 
 
 class _Journal(JournalFileBackend):
-    """Optuna's journal; that the disk refuses it is one line, where Optuna's lock would hide what the disk has said."""
+    """Optuna's journal; an error of the disk becomes one line, which Optuna's lock would hide."""
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         try:
@@ -192,7 +192,7 @@ class _Journal(JournalFileBackend):
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, and those during which it was raised, the first of them last."""
+    """Yield an error and the errors of its context, the first one last."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -204,7 +204,7 @@ def _journal(path: Path) -> JournalStorage:
         check_journal(path)
         mend_journal(path)
         storage = JournalStorage(_Journal(str(path)))
-        storage.get_all_studies()  # it reads only when it is asked
+        storage.get_all_studies()  # it reads only on demand
         return storage
     except OSError as error:
         raise UserError(f"{path}: cannot be opened: {error.strerror}") from error

@@ -1,17 +1,17 @@
-"""Counting languages: a^n b^n asks for one counter, a^n b^n c^n for two.
+"""Counting languages: a^n b^n needs one counter, a^n b^n c^n two.
 
     anbn      input    S  a  a  b  b          anbncn    input    S  a  a  b  b  c  c
               target   a  a  a  b  T                    target   a  a  a  b  c  c  T
                           b  b                                      b  b
 
 There is one string for each n: training has n = 1 … ``largest``, validation the next ones up to
-``validation_largest``, the test those up to ``test_largest``, so that no string is in two of them and the test asks for
-longer strings than were ever seen. After the first b all is determined, but only for who has counted: what may follow
-a b is one set, but for the last b. So any prediction from the symbol that is read gets each string wrong and scores 0;
+``validation_largest``, the test those up to ``test_largest``, so that no string is in two of them and the test has
+longer strings than were ever seen. After the first b the rest is determined, but only by counting: the set after a b is
+always the same, except after the last b. So a prediction from the current symbol gets each string wrong and scores 0;
 scored by steps it gets all but one or two sets right. Perfect is 1.
 
 Source: Gers & Schmidhuber 2001, "LSTM Recurrent Networks Learn Simple Context-Free and Context-Sensitive Languages".
-T is read nowhere, so it is no input.
+T is never read, so it is no input.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class CountingLanguage(LegalSymbols, FiniteTask):
         return _strings(self, self.validation_largest + 1, self.test_largest)
 
 
-# Every training batch asks for them again.
+# Every training batch needs them again.
 @lru_cache(maxsize=8)
 def _strings(task: CountingLanguage, smallest: int, largest: int, size: int | None = None) -> Batch:
     """Return the strings of a range of n, in turns until there are so many, or each once."""
@@ -95,7 +95,7 @@ def _strings(task: CountingLanguage, smallest: int, largest: int, size: int | No
     # a is output 0, T the last one
     following = (step // numbers).clip(max=letters)
     targets = np.eye(letters + 1, dtype=np.float32)[following]
-    # as long as a is read, both a and b may come, whichever does
+    # while a is read, both a and b may follow
     targets[read == 1, :2] = 1
     targets[step >= lengths] = 0
     return task.judged(one_hot(read, lengths, letters + 1), lengths, targets)

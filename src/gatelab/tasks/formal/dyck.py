@@ -9,8 +9,8 @@ A word of n brackets is drawn uniformly from all balanced words of that length, 
 up to ``length``. An opening bracket may always follow, or, with a greatest ``depth``, whenever fewer brackets are open;
 a closing one if it closes the last that is open.
 
-A prediction from the bracket that is read knows what may close an opening bracket, but not what may follow a closing
-one: so the chance by steps is high, as half of the brackets open and words seldom come back to depth 0. Scored by
+A prediction from the current bracket is right after an opening bracket, but not after a closing one: so the chance by
+steps is high, because half of the brackets open and words seldom return to depth 0. Scored by
 words it is low, the share of words that never nest. (A clock that knew the length of the word would find more words of
 one kind: of n = 2m brackets, a share of (m + 1) / (4m - 2) comes back to depth 0 only at the end.) Perfect is 1.
 
@@ -67,12 +67,12 @@ class BalancedBrackets(LegalSymbols, StringTask):
         at_bottom, at_top = np.mean(
             [_turning_points(self.length, self.depth, length) for length in self.lengths.tolist()], axis=0
         )
-        # Half of the brackets open. A set is told from the others by its depth and, after a closing bracket that
+        # Half of the brackets open. A set is determined by the depth and, after a closing bracket that
         # leaves others open, by the kind of the last of these.
         return float(max(at_top, 0.5 - at_top) + max(at_bottom, (0.5 - at_bottom) / self.kinds))
 
     def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
-        """Draw words from left to right: a bracket opens with the share of the words to come in which it does."""
+        """Draw words from left to right: a bracket opens with the share of the possible words in which it does."""
         lengths = self.draw_lengths(random, batch_size)
         opens_with = _words(self.length, self.depth).opens_with
         chances = random.random((self.length, batch_size))

@@ -1,11 +1,11 @@
-"""Which symbols may come next: what a^n b^n and the languages of brackets ask.
+"""Which symbols may come next: the shared part of a^n b^n and the languages of brackets.
 
     input    S  a  a  b  b
     target   a  a  a  b  T        the set of all symbols that the language allows now
                 b  b
 
-A set is right if every symbol is judged rightly, by the sign of its output. In the papers a string counts only if all
-its sets are right; the share of right sets is the milder score, which a network can bring near 1 without counting.
+A set is right if every symbol is classified correctly, by the sign of its output. In the papers a string counts only if
+all its sets are right; the share of right sets is the milder score, which a network can bring near 1 without counting.
 """
 
 from __future__ import annotations

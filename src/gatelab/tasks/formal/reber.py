@@ -13,7 +13,7 @@ An outer string is B, T or P, an inner string, the same T or P, E.
 
 - ``embedded_reber`` shows one outer string; those of ``shortest`` to ``length`` symbols keep their relative
   probabilities, and no others are shown. Test strings of a ``test_length`` beyond ``length`` are longer than these.
-- ``continual_reber`` shows ``length`` symbols of outer strings in a row, with nothing but its E to tell where one ends.
+- ``continual_reber`` shows ``length`` symbols of outer strings in a row, where only the E marks the end of one.
 
 The target of a step is the set of the legal next symbols; a prediction is right if exactly their logits are above 0.
 The loss counts every step. Judged are
@@ -104,7 +104,7 @@ class Reber(LengthTask):
 
     @property
     def chance_meaning(self) -> str:
-        return "predicting T always" if self.judged == "outer" else "answering each symbol always alike"
+        return "predicting T always" if self.judged == "outer" else "a fixed answer for each symbol"
 
     def batch(self, symbols: NDArray[np.int64], states: NDArray[np.int64], lengths: NDArray[np.int64]) -> Batch:
         """Return a batch of symbols and of the states that follow them, both (time, batch)."""

@@ -1,4 +1,4 @@
-"""Regular languages: a class that a finite automaton finds by reading a string once.
+"""Regular languages: a class that a finite automaton computes by reading a string once.
 
     parity               0 1 1 0 1  ?    1         the ones are odd in number
     even_pairs           0 1 1 0 1  ?    1         01, 10, 01: an odd number of unequal neighbours
@@ -7,8 +7,8 @@
     majority             0 1 1 0 1  ?    1         more ones than zeros
 
 The strings of modular arithmetic and of majority have odd lengths: an expression ends with a digit, and zeros and ones
-are never equal in number. Symbols are uniform. Perfect is 1; chance is 1/classes, or told with the task. (Majority
-takes a counter, so that it is not regular; it is asked in the same form.)
+are never equal in number. Symbols are uniform. Perfect is 1; chance is 1/classes, or given with the task. (Majority
+needs a counter, so it is not regular; it has the same form.)
 
 Source: Deletang et al. 2023, "Neural Networks and the Chomsky Hierarchy", with the official code for the details, where
 a "?" follows the string too; majority: Arora et al. 2023, "Zoology", whose official code has it among its circuits.
@@ -34,7 +34,7 @@ _MODULUS = 5
 def _random_strings(
     random: np.random.Generator, symbols: int, lengths: NDArray[np.int64], longest: int
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Draw symbols, uniformly, and say which of them lie before the end of their string: both (longest, batch)."""
+    """Draw symbols, uniformly, and the mask of those before the end of their string: both (longest, batch)."""
     strings = random.integers(0, symbols, (longest, len(lengths)))
     return strings, np.arange(longest)[:, None] < lengths
 
@@ -135,7 +135,7 @@ class ModularArithmetic(ClassAfterString):
         symbols[::2] = random.integers(0, _MODULUS, symbols[::2].shape)
         symbols[1::2] = random.integers(_MODULUS, len(self.alphabet), symbols[1::2].shape)
         plus, minus, times = (self.alphabet.index(operator) for operator in "+-x")
-        # what is summed up, and the product that is still open
+        # the sum so far, and the product that is still open
         total, term = np.zeros(size, np.int64), symbols[0]
         for place in range(2, self.length, 2):
             operator, digit = symbols[place - 1], symbols[place]
@@ -152,7 +152,7 @@ class ModularArithmetic(ClassAfterString):
 def _shares_of_zero(most_digits: int) -> NDArray[np.float64]:
     """Return the probability that an expression of 1, 2, … digits is 0 modulo 5."""
     digits = np.arange(_MODULUS)
-    # of the pairs (what is summed up, the product that is still open)
+    # of the pairs (the sum so far, the product that is still open)
     share = np.zeros((_MODULUS, _MODULUS))
     share[0] = 1 / _MODULUS
     zero = []

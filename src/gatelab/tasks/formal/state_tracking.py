@@ -3,11 +3,11 @@
     input    p    q       r          permutations, as tokens
     target   p    p q     p q r      the product of all so far: first do p, then q, then r
 
-Elements are uniform, so that every product is uniform too. The group is the point: products in Z60 commute, in A4xZ5
-they do not, but it is solvable; A5 and S5 are not, and the paper holds that a fixed number of attention layers or of
-its state-space layers tracks their products only up to some length, where one recurrent layer does at any. Without
-memory the best is to answer with the element that is read: right at the first step, and at any other as often as a
-guess, 1/order; perfect is 1.
+Elements are uniform, so that every product is uniform too. The choice of the group matters: products in Z60 commute, in
+A4xZ5 they do not, but it is solvable; A5 and S5 are not, and the paper holds that a fixed number of attention layers or
+of its state-space layers tracks their products only up to some length, where one recurrent layer does at any. Without
+memory the best answer is the current element: right at the first step, and at any other as often as a guess, 1/order;
+perfect is 1.
 
 Source: Merrill, Petty & Sabharwal 2024, "The Illusion of State in State-Space Models", whose official code
 (github.com/jopetty/word-problem) draws words from Z60, A4xZ5 and A5, all of order 60, and multiplies from left to

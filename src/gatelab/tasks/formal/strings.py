@@ -1,10 +1,10 @@
-"""What tasks on strings share: strings of many lengths, read symbol by symbol, and the questions after their end.
+"""The shared part of tasks on strings: strings of many lengths, read symbol by symbol, and "?" after their end.
 
     input    c a b  ?                        input    c a b  ? ? ?
     target          the class of "cab"       target          b a c
 
-Every string is followed by as many "?" as answers are asked, so that a network knows where the string has ended; the
-answer to a "?" is read at its step. Lengths are drawn uniformly from ``min_length`` to ``length``, and each sequence
+Every string is followed by one "?" per answer, which also marks the end of the string; the answer to a "?" is read at
+its step. Lengths are drawn uniformly from ``min_length`` to ``length``, and each sequence
 counts the same, whatever its length. After Deletang et al. 2023, "Neural Networks and the Chomsky Hierarchy", with two
 differences: there all strings of a batch have one length, drawn for the batch, and accuracies are averaged over the
 lengths from 41 to 500 where here the test has the lengths from ``length`` + 1 to ``test_length``.
@@ -28,7 +28,7 @@ CHOMSKY = "Deletang et al. 2023, Neural Networks and the Chomsky Hierarchy"
 
 
 class StringTask(LengthTask):
-    """A task on strings of ``min_length`` to ``length`` symbols, tested on longer ones if ``test_length`` says so."""
+    """A task on strings of ``min_length`` to ``length`` symbols, tested on longer ones with a ``test_length``."""
 
     length: int = Field(default=40, ge=1)
     """Symbols of the longest string in training and validation."""
@@ -36,7 +36,7 @@ class StringTask(LengthTask):
     """Symbols of the shortest; in the test it is ``length`` + 1, if ``test_length`` is greater than ``length``."""
 
     kind_of_length: ClassVar[Literal["any", "odd", "even"]] = "any"
-    """Which lengths a string of this task can have."""
+    """The lengths that a string of this task can have."""
 
     @field_validator("min_length")
     @classmethod
@@ -113,7 +113,7 @@ class ClassAfterString(StringTask):
         """Draw strings (length, batch), with anything after their ends, and return them with their classes (batch,)."""
 
     def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
-        """Draw strings, and put the question after each."""
+        """Draw strings, and put a "?" after each."""
         lengths = self.draw_lengths(random, batch_size)
         strings, classes = self.strings(random, lengths)
         inputs = one_hot(strings, lengths, len(self.alphabet), 1, 1)

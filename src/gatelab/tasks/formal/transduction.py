@@ -5,13 +5,14 @@
     odds_first          0 0 1 1 0 ? ? ? ? ?      0 1 0 0 1          the symbols 1, 3, 5, then the symbols 2, 4
     bucket_sort         3 0 4 0 ? ? ? ?          0 0 3 4
     binary_addition     0 1 + 1 1 1 ? ? ? ?      1 0 0 1            2 + 7 = 9, the lowest bit first
-    missing_duplicate   0 0 1 0 _ 1 ?            0                  what "_" hides of a string that is written twice
+    missing_duplicate   0 0 1 0 _ 1 ?            0                  the symbol behind "_" in a string that is written
+    twice
 
-Symbols are uniform. Chance is 1/symbols but for sorting and adding, where it is told; perfect is 1. Source: Deletang et
-al. 2023, "Neural Networks and the Chomsky Hierarchy". What differs from its official code: ``odds_first`` begins with
-the first symbol, as the text defines it (the code begins with the second); a sum has one digit more than the longer
-number, where the code pads it to the length of the string and marks its end; numbers may be 0; and the strings of
-``missing_duplicate`` have even lengths alone, where the code pads those of odd length.
+Symbols are uniform. Chance is 1/symbols except for sorting and adding, where it is given; perfect is 1. Source:
+Deletang et al. 2023, "Neural Networks and the Chomsky Hierarchy". What differs from its official code: ``odds_first``
+begins with the first symbol, as the text defines it (the code begins with the second); a sum has one digit more than
+the longer number, where the code pads it to the length of the string and marks its end; numbers may be 0; and the
+strings of ``missing_duplicate`` have even lengths alone, where the code pads those of odd length.
 """
 
 from __future__ import annotations
@@ -105,8 +106,8 @@ class OddsFirst(Rearrangement):
 class BucketSort(Rearrangement):
     """A string of few different symbols, to be sorted.
 
-    Low symbols come first in any sorted string: who knows nothing but the length of the string and the place in the
-    answer scores more than 1/symbols.
+    Low symbols come first in any sorted string: with only the length of the string and the place in the answer, the
+    score is above 1/symbols.
     """
 
     name: Literal["bucket_sort"] = "bucket_sort"
@@ -127,7 +128,7 @@ class BucketSort(Rearrangement):
         """Draw strings."""
         strings = self.draw_symbols(random, lengths)
         inside = np.arange(self.length)[:, None] < lengths
-        # what lies after the end sorts last, and is no answer
+        # symbols after the end sort last, and are no answer
         return strings, np.sort(np.where(inside, strings, self.symbols - 1), 0), lengths
 
 
@@ -155,7 +156,7 @@ class BinaryAddition(StringAfterString):
 
     The "+" stands at any place that leaves both a digit. For numbers of a and b ≥ a digits the sum has b + 1 digits;
     of these b are uniform and the highest is 1 with the probability (2^a - 1) / 2^(b+1), the mean of the smaller
-    number over 2^b. Who answers 0 always is right with the rest.
+    number over 2^b. Answering 0 always is right for the rest.
     """
 
     name: Literal["binary_addition"] = "binary_addition"

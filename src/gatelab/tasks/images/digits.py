@@ -1,4 +1,4 @@
-"""Digits, pixel by pixel: which digit was drawn, after its 64 pixels were seen one by one.
+"""Digits, pixel by pixel: name the digit after reading its 64 pixels one by one.
 
     image row 1   0.00  0.00  0.31  0.81  0.56  0.06  0.00  0.00      the first 8 steps
     …

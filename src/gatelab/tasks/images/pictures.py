@@ -1,4 +1,4 @@
-"""Pictures, pixel by pixel: what was shown, after its pixels were seen one by one.
+"""Pictures, pixel by pixel: name the class after reading the pixels one by one.
 
     smnist     row 1 … row 28 of a digit, 784 steps of one grey value in 0 … 1   target  the digit, 0 … 9
     pmnist     the same 784 pixels in one fixed order that scatters them         target  the digit, 0 … 9
@@ -44,7 +44,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # red, green, blue of ITU-R
 class _PictureTask(PackedTask):
     """A picture read pixel by pixel: inputs (pixels, batch, channels) in 0 … 1, targets (batch,) classes 0 … 9.
 
-    Reading the data raises :class:`UserError` in one line if they are not there, cannot be fetched, have another hash,
+    Reading the data raises :class:`UserError` in one line if they are missing, cannot be fetched, have another hash,
     or are not such pictures, or if ``validation_size`` leaves nothing to train on.
     """
 
@@ -73,7 +73,7 @@ class _PictureTask(PackedTask):
 
     @abstractmethod
     def _pictures(self) -> PictureSet:
-        """Return which pictures these are."""
+        """Return the kind of pictures."""
 
 
 class _Mnist(_PictureTask):

@@ -1,1 +1,1 @@
-"""Tasks that ask for something that was read some time ago: sums of marked numbers, copies, late answers."""
+"""Tasks that ask for something read some time ago: sums of marked numbers, copies, late answers."""

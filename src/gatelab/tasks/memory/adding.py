@@ -5,7 +5,7 @@
     target                     0.9 + 0.4 = 1.3
 
 The numbers are uniform in [0, 1). Predicting 1 always gives a mean squared error of 1/6 = 0.167, the variance of the
-sum; perfect is 0. Two forms differ in where the marks lie:
+sum; perfect is 0. Two forms differ in the places of the marks:
 
 - ``adding``: one mark in each half of the sequence. Source: Arjovsky, Shah & Bengio 2016, "Unitary Evolution Recurrent
   Neural Networks", section 5.2.
@@ -33,7 +33,7 @@ __all__ = ["Adding", "AddingProblem", "AddingTcn"]
 
 
 class AddingProblem(LengthTask):
-    """What the forms share: inputs (time, batch, 2) = number and mark, targets (batch, 1) = the sum."""
+    """The shared part of all forms: inputs (time, batch, 2) = number and mark, targets (batch, 1) = the sum."""
 
     length: int = Field(default=100, ge=2)
     """Time steps of a sequence."""

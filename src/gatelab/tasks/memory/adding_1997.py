@@ -7,8 +7,8 @@
 
 A sequence has T to T + T/10 steps, each length equally likely. The first marked pair X1 is one of the first ten, the
 second, X2, one of the first T/2 - 1 pairs that are still unmarked; the first and the last pair of the sequence have the
-mark -1. Where the draw falls on the first pair, its mark stays -1 and its number counts as 0 in the sum, as 1 in the
-product: so the paper says of X1, and so it is done here with X2 too, since the mark is the same.
+mark -1. If the draw falls on the first pair, its mark stays -1 and its number counts as 0 in the sum, as 1 in the
+product: the paper states this for X1, and here it is done for X2 too, because the mark is the same.
 
 A sequence is right if the output is off by less than 0.04, and the score is the fraction of right sequences. Without
 memory the best is a constant c: right are the targets in an interval of width 0.08. With the probability q that a draw
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
 __all__ = ["AddingHs97", "MarkedPairs", "Multiplication"]
 
-_FIRST_MARKS = 10  # the first mark is in one of so many pairs
-_TOLERANCE = 0.04  # a sequence is right if the output is off by less
+_FIRST_MARKS = 10  # the first mark is in one of these first pairs
+_TOLERANCE = 0.04  # a sequence is right if its output differs by less
 
 
 class MarkedPairs(LengthTask):
-    """What both share: inputs (time, batch, 2) = number and mark, targets (batch, 1)."""
+    """The shared part of both: inputs (time, batch, 2) = number and mark, targets (batch, 1)."""
 
     length: int = Field(default=100, ge=2 * _FIRST_MARKS)
     """T: a sequence has T to T + T/10 time steps."""
@@ -53,7 +53,7 @@ class MarkedPairs(LengthTask):
     lowest: ClassVar[float]
     """Numbers are uniform from here to 1."""
     uncounted: ClassVar[float]
-    """What the number of the first pair counts as when the draw falls on it."""
+    """The value of the first pair's number if the draw falls on it."""
 
     input_size: ClassVar[int] = 2
     output_size: ClassVar[int] = 1

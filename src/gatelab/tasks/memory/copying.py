@@ -9,9 +9,9 @@ With 3 tokens a, b, c of 8 symbols, length 4, "." for a blank and ":" for the de
     copying_tcn             input   c a b  . . .  : : : :        K + 1 = 4 delimiters; numbers, not one-hot
                             target  . . .  . . . .  c a b
     copying_s4              input   c a b  . . . .  : : :        T blanks, K delimiters
-                            target  - - -  - - - -  c a b        nothing is asked before
+                            target  - - -  - - - -  c a b        no targets before
 
-But for copying_s4, the loss counts every step. Without memory the best is to predict blanks and then any symbol: a
+Except for copying_s4, the loss counts every step. Without memory the best is to predict blanks and then any symbol: a
 cross-entropy of tokens · ln(symbols) / steps nats a step, with length + 2 · tokens steps. The score is the accuracy on
 the last tokens steps alone: 1/symbols without memory; perfect is 1.
 
@@ -39,7 +39,7 @@ __all__ = ["Copying", "CopyingMemory", "CopyingS4", "CopyingTcn", "CopyingVariab
 
 
 class CopyingMemory(LengthTask):
-    """What the forms share: targets (time, batch) classes.
+    """The shared part of all forms: targets (time, batch) classes.
 
     Classes 0 … symbols - 1 are the symbols, class ``symbols`` is the blank, class ``symbols + 1`` the delimiter.
     """

@@ -11,7 +11,7 @@ in 13/51 = 0.255 of the steps with one pack; perfect is 1.
 
 - ``repeat_previous``: k counts the present card, as the code of POPGym does: k = 2 asks for the card before. Asked and
   judged from the first step on which k cards were shown.
-- ``repeat_first``: trained on at every step, judged from the second on; at the first nothing need be remembered.
+- ``repeat_first``: trained at every step, judged from the second on; the first needs no memory.
 
 Source: Morad, Kortvelesy, Bettini, Liwicki & Prorok 2023, "POPGym: Benchmarking Partially Observable Reinforcement
 Learning", environments RepeatPrevious and RepeatFirst, and their code, github.com/proroklab/popgym. What is an action
@@ -38,7 +38,7 @@ _SUITS, _PACK = 4, 52
 
 
 class Repetition(LengthTask):
-    """What both share: inputs (time, batch, 4) one-hot suits, targets (time, batch) suits."""
+    """The shared part of both: inputs (time, batch, 4) one-hot suits, targets (time, batch) suits."""
 
     length: int = Field(default=51, ge=2)
     """Time steps of a sequence; 52 · packs - 1 in the paper."""

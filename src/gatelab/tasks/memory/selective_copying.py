@@ -1,9 +1,9 @@
-"""Selective copying: repeat, in their order, the tokens that lay scattered among blanks.
+"""Selective copying: repeat, in order, the tokens that were scattered among blanks.
 
 With 3 tokens a, b, c of 8 symbols, length 12, "." for a blank and ":" for the delimiter:
 
     input   . c . . a . b .  :  . . .
-    target  - - - - - - - -  -  c a b        nothing is asked before
+    target  - - - - - - - -  -  c a b        no targets before
 
 A sequence has ``length`` steps: the field of tokens and blanks, one delimiter, and a blank for each token. Every choice
 of places in the field is equally likely. Loss and score count the last steps alone: without memory 1/symbols of the
@@ -12,7 +12,7 @@ tokens are right; perfect is 1.
 Source: Poli et al. 2024, "Mechanistic Design and Scaling of Hybrid Architectures", the MAD task selective copying,
 after Gu & Dao 2023, "Mamba". In its code (github.com/athms/mad-lab, mad/data/instances.py) the blanks are inserted
 before tokens alone, so that the last token always lies right before the delimiter, and come from an unseeded generator;
-both are mended here. The code embeds the symbols; a one-hot input times a recurrent layer's weights is such an
+both are corrected here. The code embeds the symbols; a one-hot input times a recurrent layer's weights is such an
 embedding.
 """
 

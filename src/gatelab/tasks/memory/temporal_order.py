@@ -31,7 +31,7 @@ _OTHERS, _X, _START, _END, _SYMBOLS = 4, 4, 6, 7, 8  # Y is X + 1
 
 
 class TemporalOrder(LengthTask):
-    """What both share: inputs (time, batch, 8) one-hot in the order a b c d X Y E B, targets (batch,) classes.
+    """The shared part of both: inputs (time, batch, 8) one-hot in the order a b c d X Y E B, targets (batch,) classes.
 
     The class reads the relevant symbols as a binary number, the earliest first, X as 0 and Y as 1.
     """

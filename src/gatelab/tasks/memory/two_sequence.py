@@ -1,4 +1,4 @@
-"""Two-sequence problem: which of two classes, told by the first numbers and then drowned in noise.
+"""Two-sequence problem: which of two classes, given by the first numbers and followed by noise.
 
     input    1.0  1.0  1.0  0.3 -0.6  0.2 … -0.4       N = 3 numbers of class 1, then noise
     target                                   1         0 for class 2, whose first numbers are -1
@@ -9,12 +9,12 @@ A sequence has T to T + T/10 steps, each length equally likely. The noise has me
 - ``two_sequence_b``: the noise is added to the first N numbers too. Even the best prediction, the sign of their sum, is
   then wrong in a fraction Φ(-sqrt(N / 0.2)) of the sequences: 5e-5 for N = 3, 0.013 for N = 1.
 - ``two_sequence_c``: the targets are 0.2 for class 1 and 0.8 for class 2, and noise of variance 0.1 is added to the
-  targets that are trained on: what is to be learnt is their expectation. Right is an output off by less than 0.1 from
+  targets in training: the network should learn their expectation. Right is an output off by less than 0.1 from
   the target without its noise. The loss keeps the noise in every split, and so cannot fall below 0.1.
 
 The score is the fraction of right sequences; without memory one class is as good as the other: 1/2. Source: Hochreiter
 & Schmidhuber 1997, "Long Short-Term Memory", experiments 3a, 3b and 3c (section 5.3), after Bengio, Simard & Frasconi
-1994. That paper says that random weights guess 3a and 3b quickly: only 3c tells networks apart.
+1994. That paper states that random weights guess 3a and 3b quickly: only 3c distinguishes networks.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ if TYPE_CHECKING:
 
 __all__ = ["TwoSequence", "TwoSequenceA", "TwoSequenceB", "TwoSequenceC"]
 
-_NOISE = 0.2  # variance of the inputs that tell nothing
+_NOISE = 0.2  # variance of the inputs without information
 _TARGET_NOISE = 0.1  # variance
 
 
 class TwoSequence(LengthTask):
-    """What the forms share: inputs (time, batch, 1); targets (batch, 2) = what is trained on, what is judged."""
+    """The shared part of all forms: inputs (time, batch, 1); targets (batch, 2) = for training, for scoring."""
 
     length: int = Field(default=100, ge=2)
     """T: a sequence has T to T + T/10 time steps."""
     informative: int = Field(default=3, ge=1)
-    """N: how many numbers at the beginning tell the class; the paper has 1 and 3."""
+    """N: how many numbers at the beginning show the class; the paper has 1 and 3."""
 
     class_targets: ClassVar[tuple[float, float]] = (1.0, 0.0)
     """Targets of class 1 and class 2."""
     tolerance: ClassVar[float] = 0.2
     """An output is right if it is off by less."""
     signal_noise: ClassVar[float] = 0.0
-    """Variance of what is added to the numbers that tell the class."""
+    """Variance of the noise on the numbers that show the class."""
     target_noise: ClassVar[float] = 0.0
-    """Variance of what is added to the targets that are trained on."""
+    """Variance of the noise on the training targets."""
 
     input_size: ClassVar[int] = 1
     output_size: ClassVar[int] = 1

@@ -10,7 +10,7 @@ one, but for the flag. Test sequences of a ``test_length`` beyond ``length`` hav
 score is the fraction of bits whose sign is right: 1/2 without memory; perfect is 1.
 
 Source: Schmidhuber 1992, "Learning to Control Fast-Weight Memories: An Alternative to Dynamic Recurrent Networks";
-this form, of 4 bits and 5 to 30 random distractors, which that paper is said to leave open:
+this form, with 4 bits and 5 to 30 random distractors (which that paper reportedly leaves open):
 github.com/cybertronai/schmidhuber-problems, fast-weights-unknown-delay.
 """
 

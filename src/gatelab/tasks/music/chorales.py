@@ -40,7 +40,7 @@ class Chorales(PianoRolls):
     """Hash of the file, checked before anything is read from it."""
 
     # Frames 2 … T of the test chorales under the note frequencies of frames 2 … T of the training chorales. A constant,
-    # so that the task can be described without its data; a test recomputes it where the data are at hand.
+    # so that the task can be described without its data; a test recomputes it if the data are available.
     chance: ClassVar[float] = 11.09
 
     def splits(self) -> Splits:

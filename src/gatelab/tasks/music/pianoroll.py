@@ -1,4 +1,4 @@
-"""Piano rolls from public files, local or fetched once, and checked before they are trusted."""
+"""Piano rolls from public files, local or fetched once, and checked before use."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def load_matlab_splits(public: PublicFile, path: str | None, sha256: str, longes
 def _parse_matlab(content: bytes, named: str) -> dict[str, list[NDArray[np.uint8]]]:
     from scipy.io import loadmat
 
-    # What a file of something else throws depends on how far the reader gets. (It never unpickles.)
+    # The exception for another kind of file depends on how far the reader gets. (It never unpickles.)
     try:
         arrays = loadmat(io.BytesIO(content))
     except Exception as error:
@@ -111,7 +111,7 @@ def _parse(content: bytes, named: str) -> DatasetDict:
 
 
 def _check_chorales(chorales: Any, named: str) -> None:
-    """Refuse everything that is not chorales of frames of notes; chorales and frames are counted from 1."""
+    """Refuse content that is not chorales of frames of notes; chorales and frames are counted from 1."""
     if not isinstance(chorales, list) or not chorales:
         raise UserError(f"{named}: must be a list of chorales")
     for number, chorale in enumerate(chorales, 1):

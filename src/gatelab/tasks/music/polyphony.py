@@ -64,15 +64,15 @@ class PianoRolls(PackedTask):
 
 
 class _MatlabPianoRolls(PianoRolls):
-    """Piano rolls from one of the MATLAB files; each chance is measured as that of the chorales is."""
+    """Piano rolls from one of the MATLAB files; each chance is measured as for the chorales."""
 
     path: str | None = None
     """A local copy of the file; null fetches it once and keeps it in the cache of Hugging Face datasets."""
     sha256: Sha256
     """Hash of the file, checked before anything is read from it."""
     longest: int | None = Field(default=None, ge=1)
-    """Training tunes are cut to pieces of at most so many predicted frames, which have all a batch of their own length
-    and begin without a memory; null leaves them whole. Validation and test always are whole tunes."""
+    """Training tunes are cut to pieces of at most this many predicted frames, each of which starts without memory; null
+    leaves them whole. Validation and test are always whole tunes."""
 
     file: ClassVar[str]
     """What the file is called at its public home."""

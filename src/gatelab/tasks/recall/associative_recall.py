@@ -10,12 +10,12 @@ With 2 pairs, keys A, B, values 1, 2, 3, and "." for a random token:
 First come the pairs, then every key once more, at distances that follow a power law, most of them short. Token 0 is no
 key; keys are the other tokens of the lower half of the vocabulary, values its upper half; in a sequence no two keys
 and no two of the first values are the same. In ``mqar_forgetting`` some keys, drawn anew, then get another value, and
-the last value counts. Guessing a value is right with 1/values, the upper half of the vocabulary; who remembers which
-values came, but not with which key, reaches about 1/pairs. Perfect is 1.
+the last value counts. Guessing a value is right with 1/values, the upper half of the vocabulary; remembering only the
+values, but not their keys, reaches about 1/pairs. Perfect is 1.
 
 Source: Arora et al. 2023, "Zoology: Measuring and Improving Recall in Efficient Language Models", with the official
 code, github.com/HazyResearch/zoology, zoology/data/multiquery_ar.py and forgetting_mqar.py. There 100,000 training
-sequences are drawn once; here they are drawn without end. There a new value can equal the old one by a slip (it is
+sequences are drawn once; here they are drawn without end. There a new value can equal the old one by a bug (it is
 compared with that of another key); here it never does.
 """
 
@@ -92,13 +92,13 @@ class AssociativeRecall(LengthTask):
     def draw_pairs(
         self, random: np.random.Generator, batch_size: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Draw keys and values (pairs, batch), and what tells them: keys and values in turns, (time, batch)."""
+        """Draw keys and values (pairs, batch), and their tokens: keys and values in turns, (time, batch)."""
         keys = 1 + distinct(random, self.first_value - 1, self.pairs, batch_size)
         values = self.first_value + distinct(random, self.values, self.pairs, batch_size)
         return keys, values, np.stack([keys, values], 1).reshape(-1, batch_size)
 
     def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
-        """Draw pairs, the places of their queries and what lies between."""
+        """Draw pairs, the places of their queries and the tokens in between."""
         keys, values, told = self.draw_pairs(random, batch_size)
         rest = (self.length - len(told)) // 2
         # The smallest of exponential times with these rates are places drawn one after another without replacement.
@@ -124,7 +124,7 @@ class Mqar(AssociativeRecall):
 
 
 class MqarForgetting(AssociativeRecall):
-    """Multi-query associative recall of which some keys get a new value, drawn once the pairs were told."""
+    """Multi-query associative recall where some keys get a new value after all pairs."""
 
     name: Literal["mqar_forgetting"] = "mqar_forgetting"
     pairs: int = Field(default=8, ge=1, validate_default=True)

@@ -1,1 +1,1 @@
-"""Where data come from: fetched or local files, pictures, and how arrays of bytes are kept."""
+"""The sources of data: fetched or local files, pictures, and packed arrays of bytes."""

@@ -1,4 +1,4 @@
-"""Finite tasks whose data are kept as they were stored, mostly a byte a number, and widened batch by batch."""
+"""Finite tasks whose data are kept in their stored type, mostly bytes, and converted batch by batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Splits(NamedTuple):
 
 
 class PackedTask(FiniteTask):
-    """A finite task that says how its data are read and how a packed batch is unpacked.
+    """A finite task that defines how its data are read and how a packed batch is unpacked.
 
     One-hot inputs of text8 would fill 10 GB, and the training tunes of MuseData more than 1 GB; packed they take a
     thirtieth and a quarter of that.

@@ -1,4 +1,4 @@
-"""Public data: fetched once and kept, or read from a local path; what is missing or wrong is told in one line."""
+"""Public data: fetched once and kept, or read from a local path; errors are one line."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ DATA_VARIABLE = "GATELAB_DATA"
 """The environment variable that names a folder with copies of public files."""
 
 SILENT_SECONDS = 4.0
-"""How long a connection may stay silent."""
+"""Timeout of a silent connection."""
 FETCH_SECONDS = 120.0
-"""How long the fetching of one file may take when the connection does answer."""
+"""Longest time to fetch one file."""
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 """The hash of a file, as a field of a task."""
@@ -42,7 +42,7 @@ _OFFLINE = "offline mode is on (HF_HUB_OFFLINE)"
 
 
 class _RefusedError(ConnectionError):
-    """A server has answered, and not with what was asked for."""
+    """A server has answered, but not with the file."""
 
 
 class PublicFile(NamedTuple):
@@ -51,7 +51,7 @@ class PublicFile(NamedTuple):
     task: str
     url: str
     size: str
-    """Roughly what is to be fetched, such as ``"0.4 MB"``."""
+    """The approximate size, such as ``"0.4 MB"``."""
 
     @property
     def name(self) -> str:
@@ -60,7 +60,7 @@ class PublicFile(NamedTuple):
 
 
 class PublicDataset(NamedTuple):
-    """A data set of Hugging Face, at the commit that every run reads."""
+    """A data set of Hugging Face, at a fixed commit."""
 
     identifier: str
     config: str
@@ -94,7 +94,7 @@ def read_file(file: PublicFile, path: str | None, sha256: str) -> bytes:
 
 
 def read_own_file(key: str, path: str | None, sha256: str | None, meaning: str) -> bytes:
-    """Return the content of a file that only the user has.
+    """Return the content of a user's file.
 
     ``key`` is the name of the field that holds the path, such as ``"path"``; ``meaning`` says what it is to name.
     Raises :class:`UserError` in one line if the file is missing or cannot be read, or has another hash than one given.
@@ -175,7 +175,7 @@ def _fetch(file: PublicFile) -> Path:
     """Return the file in the cache of datasets, after fetching it if need be."""
     from datasets import config
 
-    # the name that datasets gives what it fetches itself
+    # the name that datasets uses for its own downloads
     kept = Path(config.DOWNLOADED_DATASETS_PATH) / hashlib.sha256(file.url.encode()).hexdigest()
     if not kept.is_file():
         try:
@@ -228,7 +228,7 @@ def _from_folder(public: PublicDataset, path: str, end: str) -> Any:
             f"task.path={path}: no such folder; null fetches {public.identifier} ({public.size}) from Hugging Face"
         )
     saved = (folder / "dataset_dict.json").is_file()
-    # what a folder of wrong files throws depends on the library that reads them
+    # the exception for wrong files depends on the library that reads them
     try:
         return datasets.load_from_disk(str(folder)) if saved else datasets.load_dataset(str(folder))
     except Exception as error:
@@ -236,7 +236,7 @@ def _from_folder(public: PublicDataset, path: str, end: str) -> Any:
 
 
 def _cached(public: PublicDataset) -> Any:
-    """Return the data from the cache of datasets, or None if this very commit is not in it; needs no network."""
+    """Return the data from the cache of datasets, or None if this commit is not in it; needs no network."""
     from datasets.packaged_modules.cache.cache import Cache
 
     name = public.identifier.split("/")[-1]
@@ -252,7 +252,7 @@ def _cached(public: PublicDataset) -> Any:
 def _online(public: PublicDataset) -> Any:
     import datasets
 
-    # Any of several libraries may fail here, each in its own way.
+    # Several libraries may fail here, with different exceptions.
     try:
         _reach_the_hub()
         return datasets.load_dataset(public.identifier, public.config, revision=public.revision)
@@ -264,7 +264,7 @@ def _online(public: PublicDataset) -> Any:
 
 
 def _reach_the_hub() -> None:
-    """Fail at once without network: left to themselves, the libraries try for half a minute."""
+    """Fail at once without network: the libraries would try for half a minute."""
     from datasets import config
 
     if config.HF_HUB_OFFLINE:
@@ -272,14 +272,14 @@ def _reach_the_hub() -> None:
     try:
         _answer(urllib.request.Request(config.HF_ENDPOINT, method="HEAD")).close()
     except _RefusedError:
-        pass  # whatever the answer, somebody is there
+        pass  # any answer means that the server is there
     except OSError as error:
         raise ConnectionError(f"{config.HF_ENDPOINT} does not answer ({error})") from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep progress bars and remarks of datasets off the terminal, whose lines are those of the run."""
+    """Hide progress bars and messages of datasets on the terminal, which shows those of the run."""
     import datasets
 
     bars, verbosity = datasets.is_progress_bar_enabled(), datasets.logging.get_verbosity()
@@ -294,6 +294,6 @@ def _quiet() -> Iterator[None]:
 
 
 def _words(reason: object) -> str:
-    """Return what an error says, on one line that is not too long."""
+    """Return the message of an error, on one line, shortened."""
     words = " ".join(str(reason).split()) or type(reason).__name__
     return words if len(words) <= 200 else words[:199] + "…"

@@ -38,7 +38,7 @@ class Pictures(NamedTuple):
 
 
 class PictureSet(NamedTuple):
-    """What a set of pictures must look like, and where it is at home."""
+    """The shape and the public source of a set of pictures."""
 
     public: PublicDataset
     shape: tuple[int, ...]

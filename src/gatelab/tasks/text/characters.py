@@ -4,8 +4,8 @@
     target   o   b e ,   o r   n o t   t o   b e
 
 A text is split by position, and each part is cut to pieces of ``length`` characters, with every character but the
-first of a part as a target once. A piece begins without a memory of the one before, so that its first characters are
-harder than they are for a network that carries its state through the text; a greater ``length`` makes that negligible.
+first of a part as a target once. A piece starts without memory of the previous one, so its first characters are harder
+than for a network that carries its state through the text; a greater ``length`` makes this negligible.
 The loss is in nats, the score in bits per character, over all characters of a part; perfect is 0.
 
     tiny_shakespeare   1,115,394 characters, 65 different ones: the first 90 %, the next 5 % and the last 5 %. Chance,
@@ -100,7 +100,7 @@ class TinyShakespeare(_CharacterTask):
 
     alphabet: ClassVar[str] = "\n !$&',-.3:;?" + ascii_uppercase + ascii_lowercase
     input_size: ClassVar[int] = 65
-    # The frequencies of the first 90 % on the last 5 %; a test measures it again where the file is at hand.
+    # The frequencies of the first 90 % on the last 5 %; a test measures it again if the file is available.
     chance: ClassVar[float] = 4.85
     chance_meaning: ClassVar[str] = "predicting each character as often as it occurs in training"
     source: ClassVar[str] = "Karpathy 2015, char-rnn"

@@ -1,4 +1,4 @@
-"""What texts of characters and of words share: which symbols have a class of their own, and what guessing costs."""
+"""The shared part of characters and words: which symbols have their own class, and the cost of guessing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ranked(counts: Counter[str], most: int) -> list[str]:
 def frequency_cost(splits: Splits, classes: int) -> float:
     """Return the cost of the test targets in nats each, when each class is as probable as it is frequent in training.
 
-    Half a count is added to every class, so that one that training never shows does not cost infinity.
+    Half a count is added to every class, so that a class without training examples does not cost infinity.
     """
     training, test = (
         np.bincount(part.targets[part.score_weights.astype(bool)], minlength=classes).astype(float)

@@ -3,9 +3,9 @@
     input    the cat sat   <eos> the   dog
     target   cat sat <eos> the   dog   sat
 
-Words are what stands between spaces; every line that holds a word ends with <eos>. Training, validation and test are
-each cut to pieces of ``length`` words, every word but the first of a part is a target once, and a piece begins without
-a memory of the one before. Class 0 stands for unknown words, those written <unk> included; the others are the
+Words are separated by spaces; every line that holds a word ends with <eos>. Training, validation and test are
+each cut to pieces of ``length`` words, every word but the first of a part is a target once, and a piece starts without
+memory of the previous one. Class 0 stands for unknown words, those written <unk> included; the others are the
 ``vocabulary - 1`` most frequent words of training, <eos> among them. Loss and score are in nats per word, since a
 perplexity is not a mean over words: exp of the score is the perplexity. Perfect is 0.
 
@@ -15,8 +15,8 @@ perplexity is not a mean over words: exp of the score is the perplexity. Perfect
     words       the first 90 %, the next 5 % and the last 5 % of the words of any text file; or the three files of a
                 folder, such as ptb.train.txt, ptb.valid.txt and ptb.test.txt of the Penn Treebank
 
-Guessing one of all words costs ln(vocabulary), which is chance where no local copy says how frequent each is; with
-``path`` it is the cost of the frequencies of training.
+Guessing one of all words costs ln(vocabulary), which is chance without a local copy; with ``path`` chance is the cost
+of predicting the frequencies of training.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Tasks whose answer is a time: measure it, wait for it, go on with a period."""
+"""Tasks whose answer is a time: measure it, wait for it, continue a period."""

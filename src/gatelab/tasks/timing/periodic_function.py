@@ -1,12 +1,12 @@
-"""Periodic function generation: after a start, go on with a periodic function and no input.
+"""Periodic function generation: after a start signal, generate a periodic function without input.
 
     input    1  0  0  0  0  0  0  0  0  0 …        cos φ at the first step; a second channel has sin φ; here φ = 0
     target  .0 .1 .3 .7 .9  1 .9 .7 .3 .1 …        (1 - cos(2π t / F)) / 2 with the period F = 10
 
 The function of x = t + F φ / 2π, taken modulo F, is (1 - cos(2π x / F)) / 2 (``cosine``), 2x/F up to F/2 and 2 - 2x/F
 from there (``triangle``), or 1 where x > F/2, else 0 (``rectangle``). The phase φ is 0 (``zero``), or uniform between 0
-and 2π (``random``): there the start tells it. With phase zero there is one sequence alone, as in the paper, which has
-no input at all: validation and test show the sequence of training, and ask how exactly it is generated.
+and 2π (``random``): then the first input gives it. With phase zero there is only one sequence, as in the paper, which
+has no input: validation and test have the sequence of training, and measure how exactly it is generated.
 
 The loss counts every step, the score, the mean squared error, all but the first. Without memory the best is a constant:
 chance is the variance of the function, 1/8, 1/12 or 1/4 over all phases (computed from its values for phase zero).
@@ -41,7 +41,7 @@ class TimingPfg(LengthTask):
     period: int = Field(default=10, ge=2)
     """F of the paper, in time steps."""
     phase: Literal["zero", "random"] = "zero"
-    """Where in its period the function begins."""
+    """The start of the function within its period."""
 
     input_size: ClassVar[int] = 2
     output_size: ClassVar[int] = 1

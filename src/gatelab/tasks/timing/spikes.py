@@ -1,9 +1,9 @@
-"""Precise timing: measure the time between spikes, or wait as long as one is told.
+"""Precise timing: measure the time between spikes, or wait for a given time.
 
 With period F = 3 and delays I of 0 or 1; the spikes are at T(n) = T(n-1) + F + I(n), with T(0) = 0:
 
     timing_msd   input   0 0 0 1 0 0 0 1 0 0 0 1        measuring spike delays
-                 target  - - - 0 - - - 1 - - - 1        I(n) at T(n); nothing is asked between
+                 target  - - - 0 - - - 1 - - - 1        I(n) at T(n); no targets in between
 
     timing_gts   input   0 0 0 0 1 0 0 0 1 0 0 0        generating timed spikes: I(n) at T(n-1) + 1
                  target  0 0 0 1 0 0 0 1 0 0 0 1        a spike at T(n)
@@ -12,13 +12,13 @@ A stream has ``length`` steps and as many spikes as fit; all delays 0 … ``long
 if all of it is right, as in the paper, whose streams end at the first error: the score is the fraction of such streams.
 Perfect is 1. A stream too short for a second spike is the paper's NMSD.
 
-- ``timing_msd``: a measurement is right if it is off by less than 0.49. Without memory all spikes look alike; the best
-  is one delay always, and chance the probability that all spikes of a stream have it, found step by step.
+- ``timing_msd``: a measurement is right if it is off by less than 0.49. Without memory all spikes look the same; the
+  best is one delay always, and chance the probability that all spikes of a stream have it, found step by step.
 - ``timing_gts``: right are logits above 0 for spikes and below for silence (the paper has sigmoids off by less than
   0.49). Without memory no stream is right: at T(1) and at the silent step before, the input is the same.
 
-The paper leaves open when timing_gts is told I(n). It cannot be at the spike T(n-1) itself, where an input other than 0
-would tell that this spike is due.
+The paper leaves open when timing_gts gets I(n). It cannot be at the spike T(n-1) itself, where an input other than 0
+would reveal that this spike is due.
 
 Source: Gers, Schraudolph & Schmidhuber 2002, "Learning Precise Timing with LSTM Recurrent Networks", where F is 10
 and more, and streams have up to 100 spikes in training and 1000 in test.
@@ -45,7 +45,7 @@ _NOT_ASKED = -1.0  # a target that no delay has
 
 
 class SpikeStream(LengthTask):
-    """What both share: inputs (time, batch, 1), targets (time, batch, 1)."""
+    """The shared part of both: inputs (time, batch, 1), targets (time, batch, 1)."""
 
     length: int = Field(default=110, ge=3)
     """Time steps of a stream."""

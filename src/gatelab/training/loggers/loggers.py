@@ -1,6 +1,6 @@
-"""Lightning's loggers and W&B show the history; one of each kind for each run, also inside a stack.
+"""Lightning's loggers and W&B get the history; one of each kind for each run, also in a stack.
 
-The history in runs/ is the truth: a logger that fails, or does not come to its end, costs a line on stderr and no more.
+Only the history in runs/ counts: a logger that fails, or does not end, only gives a line on stderr.
 """
 
 import shutil
@@ -40,7 +40,7 @@ class RunLoggers:
     Args:
         identity: of the run.
         loggers: kind ("wandb", "csv", …) -> logger.
-        hung: kinds that have not come to an end in time; shared by a stack, which then waits for none of that kind.
+        hung: kinds that did not end in time; shared by a stack, which then waits for none of that kind.
     """
 
     def __init__(self, identity: str, loggers: Mapping[str, Any], hung: set[str]) -> None:
@@ -49,7 +49,7 @@ class RunLoggers:
         self.hung = hung
 
     def log(self, step: int, numbers: Mapping[str, float], gates: Sequence[GateHistogram] = ()) -> None:
-        """Log numbers after a step, and how open the gates are: histograms to Weights & Biases, shares to all."""
+        """Log numbers after a step, and the gate values: histograms to Weights & Biases, shares to all."""
         shares = {key: share for gate in gates for key, share in gate.keyed().items()}
         finite = _finite({**numbers, **shares})
 
@@ -62,9 +62,11 @@ class RunLoggers:
         for kind, logger in tuple(self.loggers.items()):
             if kind in self.hung:
                 del self.loggers[kind]
-                _warn(kind, f"run {self.identity}", TimeoutError("that of another run of its stack does not answer"))
+                _warn(
+                    kind, f"run {self.identity}", TimeoutError("the logger of another run of its stack does not answer")
+                )
             elif self._attempt(kind, log, logger.section.patience if isinstance(logger, WandbRun) else None):
-                with suppress(Exception):  # it has had its line on stderr
+                with suppress(Exception):  # its line was already printed
                     within(SHORT_TIMEOUT, partial(_close, logger))
 
     def finish(self, result: Result) -> None:
@@ -96,16 +98,16 @@ class RunLoggers:
         self.loggers = {}
 
     def close(self, seconds: float = TIMEOUT) -> None:
-        """End, as failed, what has not been ended: a W&B run left open would live as long as the process."""
+        """End the remaining loggers as failed: an open W&B run would last as long as the process."""
         for kind in tuple(self.loggers):
             self._attempt(kind, _close, SHORT_TIMEOUT if kind in self.hung else seconds)
         self.loggers = {}
 
     def _attempt(self, kind: str, action: Callable[[Any], None], seconds: float | None) -> bool:
-        """Do something with a logger; one that fails or takes too long is dropped. Return whether it was."""
+        """Call a logger; if it fails or takes too long it is dropped. Return whether it was."""
         try:
             within(seconds, partial(action, self.loggers[kind]))
-        except Exception as error:  # a logger of any make may raise anything, and none of it may end a run
+        except Exception as error:  # a logger may raise anything, and must not end a run
             del self.loggers[kind]
             if isinstance(error, TimeoutError):
                 self.hung.add(kind)
@@ -119,12 +121,12 @@ def open_loggers(
 ) -> list[RunLoggers]:
     """Open the loggers of each run of a stack.
 
-    A kind that does not begin for one run, such as a server that is not there, is not tried again for the next.
+    A kind that fails to start for one run (a missing server) is not tried again for the next.
 
     Args:
-        configurations: of the runs; say which loggers.
+        configurations: of the runs, with their loggers.
         folders: of the runs, for the loggers that write files.
-        sweep: the name that groups the runs of a sweep; None for a run of its own.
+        sweep: the name that groups the runs of a sweep; None for a single run.
     """
     kinds = [kind for kind in _KINDS if getattr(configurations[0].logger, kind) is not None]
     opened: list[RunLoggers] = []
@@ -154,7 +156,7 @@ def close_loggers(loggers: Sequence[RunLoggers], seconds: float) -> None:
 def log_comparison(
     configuration: RunConfiguration, sweep: str, tables: Mapping[str, tuple[Sequence[str], Sequence[Sequence[Any]]]]
 ) -> None:
-    """Log the final tables of a sweep to Weights & Biases, as one more run of its group; nothing if it is not a logger.
+    """Log the final tables of a sweep to Weights & Biases, as another run of its group, if W&B is one of its loggers.
 
     Args:
         configuration: any run of the sweep, for the project.
@@ -214,14 +216,14 @@ def _mlflow(configuration: RunConfiguration) -> Any:
 
 
 def _emptied(folder: Path, name: str) -> Path:
-    """Remove what a logger wrote for a run that was killed and is trained anew."""
+    """Remove a logger's files of a run that was killed and starts again."""
     if (folder / name).exists():
         shutil.rmtree(folder / name)
     return folder
 
 
 def _finite(numbers: Mapping[str, float | None]) -> dict[str, float]:
-    """Leave out what some back ends refuse; the history in runs/ has it."""
+    """Omit numbers that some loggers refuse; the history in runs/ has them."""
     return {name: value for name, value in numbers.items() if value is not None and isfinite(value)}
 
 

@@ -1,4 +1,4 @@
-"""What Weights & Biases shows of a run: where it is filed, its numbers and gates, its result, its checkpoint."""
+"""A run in Weights & Biases: its place, its numbers and gates, its result, its checkpoint."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from gatelab.training.loggers.wandb_process import TAG, shortened, start_run, ta
 
 __all__ = ["WandbRun", "open_wandb"]
 
-STEP = "trainer/global_step"  # the name that Lightning's logger gives it
+STEP = "trainer/global_step"  # the name in Lightning's logger
 
 
 class WandbRun:
@@ -22,16 +22,16 @@ class WandbRun:
 
     Args:
         run: as ``wandb.init`` returns it.
-        section: says which checkpoint is an artifact, and how long a call may take.
-        tags: that the run has from its beginning.
-        folder: of the run, whose checkpoints lie in checkpoint/.
+        section: which checkpoint is an artifact, and how long a call may take.
+        tags: of the run at its start.
+        folder: of the run, with its checkpoints in checkpoint/.
     """
 
     def __init__(self, run: Any, section: WandbSection, tags: Sequence[str], folder: Path) -> None:
         self.run, self.section, self.tags, self.folder = run, section, tuple(tags), folder
         run.define_metric(STEP)
         run.define_metric("*", step_metric=STEP, step_sync=True)
-        # a run that goes on is told its history again, and has the rows up to here
+        # a resumed run gets its history again, and already has the rows up to here
         self._shown = int(run.summary.get(STEP, 0)) if run.resumed else 0
 
     def log(self, step: int, numbers: Mapping[str, float], gates: Sequence[GateHistogram]) -> None:
@@ -56,7 +56,7 @@ class WandbRun:
             self.run.finish(exit_code=0)
 
     def close(self) -> None:
-        """End the run as one that has not come to its end."""
+        """End the run as unfinished."""
         try:
             self._tell("unfinished", {})
         finally:
@@ -77,17 +77,17 @@ class WandbRun:
         artifact = wandb.Artifact(
             f"checkpoint-{result.identity}", type="model", metadata={"identity": result.identity, "step": step}
         )
-        # a finished run's checkpoints do not change: neither a copy to upload from nor one to read again is needed
+        # a finished run's checkpoints do not change: no copy is needed for uploading or reading
         artifact.add_file(str(file), name=file.name, policy="immutable", skip_cache=True)
         self.run.log_artifact(artifact, aliases=[which])
 
 
 def open_wandb(configuration: RunConfiguration, folder: Path, sweep: str | None) -> WandbRun:
-    """Begin or go on with the run of W&B that has the run's identity as its id.
+    """Start or resume the run of W&B whose id is the run's identity.
 
     Args:
         configuration: of the run; its scientific part becomes the config.
-        folder: of the run. A history in it says that the run goes on.
+        folder: of the run. If it has a history, the run is resumed.
         sweep: the group; None for a run of its own.
     """
     section = configuration.logger.wandb
@@ -103,7 +103,7 @@ def open_wandb(configuration: RunConfiguration, folder: Path, sweep: str | None)
         job_type=configuration.label,
         group=sweep,
         tags=tags,
-        # nested: W&B shows and filters optimizer.lr, and asks for names without dots
+        # nested: W&B shows and filters optimizer.lr, but wants names without dots
         config={**configuration.science, "label": configuration.label, "identity": configuration.identity},
         identity=configuration.identity,
         resumed=history.exists() and history.stat().st_size > 0,

@@ -1,4 +1,4 @@
-"""Runs of Weights & Biases: begun in bounded time, offline where the server cannot be reached, and left at the exit."""
+"""Runs of Weights & Biases: started in bounded time, offline if the server cannot be reached, ended at the exit."""
 
 import atexit
 import logging
@@ -20,7 +20,7 @@ __all__ = ["shortened", "start_run", "tags_of_environment"]
 LEAVING = 5.0  # seconds that the service process has to end at the exit; every run of it has been ended by then
 NAME, TAG = 128, 64  # the longest name of a project and the longest tag, in characters: wandb/sdk/wandb_settings.py
 
-_answers: list[bool] = []  # whether the server answered; it is asked once in a process
+_answers: list[bool] = []  # whether the server answered; checked once per process
 
 
 def start_run(
@@ -35,20 +35,20 @@ def start_run(
     identity: str | None = None,
     resumed: bool = False,
 ) -> Any:
-    """Begin a run of W&B beside others of this process, and return it.
+    """Start a run of W&B beside others of this process, and return it.
 
-    Online becomes offline, with a line on stderr, where nobody is logged in or the server does not answer.
+    Online becomes offline, with a line on stderr, without a login or if the server does not answer.
 
     Args:
         section: project, entity, mode and patience.
-        directory: where W&B makes its folder, unless WANDB_DIR says where.
-        group: of runs that belong together, unless WANDB_RUN_GROUP names one.
+        directory: where W&B makes its folder, unless WANDB_DIR is set.
+        group: of runs that belong together, unless WANDB_RUN_GROUP is set.
         identity: the run's id in W&B; None for one that W&B draws. Inside an agent's sweep the agent has drawn it.
-        resumed: whether to go on in the run that has this id. Offline it begins anew: a run's files are never added to.
+        resumed: whether to resume the run of this id. Offline it starts again: a run's files are never extended.
 
     Raises:
         TimeoutError: no answer in ``section.patience`` seconds.
-        Exception: whatever else W&B raises.
+        Exception: any other error of W&B.
     """
     import wandb
 
@@ -73,9 +73,9 @@ def start_run(
             tags=[shortened(tag, TAG) for tag in dict.fromkeys(tags)],
             dir=directory,
             config=dict(config or {}),
-            # several runs of a stack are open at once, each with a history of its own
+            # several runs of a stack are open at once, each with its own history
             reinit="create_new",
-            # W&B adds 10 s of grace to its own limit, which should end before ours: it says what was wrong
+            # W&B adds 10 s of grace to its own limit, which should end before ours, because its error is more precise
             settings=wandb.Settings(silent=True, console="off", init_timeout=section.patience / 2),
         )
 
@@ -87,19 +87,19 @@ def start_run(
 
 
 def tags_of_environment() -> list[str]:
-    """Return the tags in WANDB_TAGS, which every run has beside its own."""
+    """Return the tags in WANDB_TAGS, which every run gets in addition."""
     return [tag.strip() for tag in os.environ.get("WANDB_TAGS", "").split(",") if tag.strip()]
 
 
 def shortened(text: str, longest: int = NAME) -> str:
-    """Return a text that W&B takes for a name; what is too long ends with an ellipsis."""
+    """Return a text that W&B accepts as a name; a long one is cut and ends with an ellipsis."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _reached(seconds: float) -> bool:
-    """Say whether somebody is logged in and the server answers; the first time that it does not costs a line on stderr.
+    """Return whether there is a login and the server answers; prints a line on stderr the first time that it does not.
 
-    To begin a run online tells as much, but one that fails keeps its id from any other until the process ends.
+    Starting a run online would show this too, but a failed start blocks the run's id until the process ends.
     """
     import wandb
 
@@ -119,14 +119,14 @@ def _reached(seconds: float) -> bool:
 
 
 def _silence() -> None:
-    """Keep W&B quiet in all of the process: its question for a key, which waits for ever, is then an error."""
+    """Silence W&B in this process: its prompt for a key, which waits for ever, becomes an error."""
     import wandb
 
     wandb.setup(wandb.Settings(silent=True))
 
 
 def _begun(seconds: float, begin: Callable[[], Any]) -> Any:
-    """Return the run that was begun; one that comes too late is ended, for nobody knows of it."""
+    """Return the started run; one that starts too late is ended, because nothing uses it."""
     runs: list[Any] = []
     left = threading.Event()
 
@@ -146,9 +146,9 @@ def _begun(seconds: float, begin: Callable[[], Any]) -> Any:
 
 
 class _Exit:
-    """Ends the service process of W&B before W&B would, which waits for ever for one that hangs or uploads.
+    """End the service process of W&B in bounded time: W&B itself waits for ever while it hangs or uploads.
 
-    The thread is begun early: at the exit of an interpreter there may be no new ones.
+    The thread starts early: at the exit of the interpreter no new thread can start.
     """
 
     def __init__(self) -> None:
@@ -156,7 +156,7 @@ class _Exit:
         self._pid: int | None = None
 
     def come_first(self) -> None:
-        """Be called at the exit before what W&B has registered so far."""
+        """Register to be called at the exit before the functions that W&B has registered."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
             threading.Thread(target=self._end, daemon=True).start()
@@ -164,12 +164,12 @@ class _Exit:
         atexit.register(self._leave)
 
     def _leave(self) -> None:
-        if self._pid != os.getpid():  # a fork has neither the thread nor the service
+        if self._pid != os.getpid():  # a forked process has neither the thread nor the service
             return
         process = _service_process()
         self._asked.set()
         if not self._done.wait(LEAVING) and process is not None:
-            # it holds the terminal open; what it has not sent lies on disk, for `wandb sync`
+            # it keeps the terminal open; unsent data are on disk, for `wandb sync`
             process.kill()
             print(f"warning: W&B has not ended after {LEAVING:g} s and was stopped", file=sys.stderr)
 
@@ -177,7 +177,7 @@ class _Exit:
         import wandb
 
         self._asked.wait()
-        with suppress(Exception, SystemExit):  # of a service that has died
+        with suppress(Exception, SystemExit):  # a service that has died
             wandb.teardown()
         self._done.set()
 
