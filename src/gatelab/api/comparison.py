@@ -204,13 +204,13 @@ def compare(
         where: only runs with these settings: dotted key -> value.
         since: only runs that ended at this date or later, such as "2026-11-29".
         sweep: only runs trained by a command that contains these words.
-        by: what makes a comparison of its own: the task, and settings such as ``model.hidden_size``. Other settings
-            that were varied count as searched: the one that validation chose is reported.
-        apart: settings that make a variant of its own: with ``opening.name`` it is called "lstm opening=chrono".
+        by: compare separately for each value of these settings, such as ``model.hidden_size``, and of the task. Other
+            varied settings count as a search: the one with the best validation score is reported.
+        apart: settings that distinguish variants: with ``opening.name`` one is called "lstm opening=chrono".
         small: gains below this share of the way from chance to perfect are too small to matter.
-        diverged: a diverged run scores like the "worst" run of the two that are compared (or chance), or stands
-            "separate" and is left out.
-        family: which tests are corrected together: all of the "page", or those of each "task".
+        diverged: a diverged run gets the score of the "worst" run of the two that are compared (or chance), or is
+            "separate" and left out.
+        family: the tests that are corrected together: all of the "page", or those of each "task".
 
     Raises:
         UserError: as the command, with the same line.

@@ -20,7 +20,7 @@ class Request(BaseModel):
 
 
 class Help:
-    """What ``--help`` says of a field: ``Annotated[str, Help(FOLDER="where the runs lie (default {default})")]``.
+    """The ``--help`` text of a field: ``Annotated[str, Help(FOLDER="the store (default {default})")]``.
 
     Args:
         values: what a value is called -> what it means; ``{default}`` stands for the default of the field.

@@ -50,12 +50,10 @@ class _Request(Request):
         whole(1),
         Help(NUMBER="of the layer whose parameters and multiply-adds are counted (default {default})"),
     ] = 32
-    hidden_size: Annotated[int, whole(1), Help(NUMBER="likewise (default {default})")] = 64
-    directories: Annotated[
-        Names, Help(**{"FOLDER,...": "folders of your own, searched after conf/ (default none)"})
-    ] = ()
-    pages: Annotated[str, Help(FOLDER="write the catalogue's pages into a folder instead, as docs/ has them")] = ""
-    keys: Annotated[str, Help(FILE="write the keys of conf/train.yaml anew instead")] = ""
+    hidden_size: Annotated[int, whole(1), Help(NUMBER="its hidden size (default {default})")] = 64
+    directories: Annotated[Names, Help(**{"FOLDER,...": "your own folders, searched after conf/ (default none)"})] = ()
+    pages: Annotated[str, Help(FOLDER="write the pages of docs/ into a folder instead")] = ""
+    keys: Annotated[str, Help(FILE="update the keys of conf/train.yaml instead")] = ""
     mutate: Annotated[
         str, Help(VARIANT="propose random edits of a variant instead, each as a command that trains it")
     ] = ""

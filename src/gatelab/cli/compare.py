@@ -33,14 +33,14 @@ Compare stored runs.
     where=KEY=VALUE   only runs with these settings, such as where=training.max_steps=1000; may be given again
     since=DATE        only runs that ended at this date or later: 2026-11-29, or 2026-11-29T08:30 (UTC)
     sweep=WORDS       only runs trained by a command that contains these words
-    by=task,KEY,...   what makes a comparison of its own: the task, and settings such as model.hidden_size (default
-                      task); other settings that were varied count as searched: the best for each variant is reported
-    apart=KEY,...     settings that make a variant of its own: with opening.name it is called 'lstm opening=chrono', and
-                      can be the baseline (default none)
-    select=validation what the best setting is chosen by; nothing else is allowed
+    by=task,KEY,...   compare separately for each value of these keys, such as model.hidden_size, and of the task
+                      (default task); other varied keys count as a search: the best value for each variant is reported
+    apart=KEY,...     settings that distinguish variants: with opening.name one is called 'lstm opening=chrono', and can
+                      be the baseline (default none)
+    select=validation selects the best setting; nothing else is allowed
     small=SHARE       gains below this share of the way from chance to perfect are too small to matter (default 0.01)
-    diverged=worst    a diverged run scores like the worst run of the two compared, or chance (default)
-             separate diverged runs are left out of every number but the counts
+    diverged=worst    a diverged run gets the score of the worst run of the two compared, or chance (default)
+             separate diverged runs are only counted
     family=page       which tests are corrected together: all of the page (default)
            task       those of each task
     out=FOLDER        the folder of the report (default report/): index.html, which needs no other file,

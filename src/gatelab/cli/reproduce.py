@@ -34,22 +34,18 @@ class _Request(Request):
     profile: Annotated[
         str,
         Help(
-            paper="the protocol as published (default)",
-            quick="the same shape in minutes; some have further ones, which the list shows",
+            paper="the published protocol (default)",
+            quick="a small version in minutes; some have others, see the list",
         ),
     ] = "paper"
-    runs: Annotated[str, Help(FOLDER="where the runs lie (default {default}); what is there is not trained again")] = (
-        "runs/"
-    )
-    train: Annotated[Switch, Help(false="train nothing, compare what is there (default {default})")] = True
-    plan: Annotated[
-        Switch, Help(true="print what would be trained and what it would cost, and nothing else (default {default})")
-    ] = False
+    runs: Annotated[str, Help(FOLDER="the store (default {default}); its runs are not trained again")] = "runs/"
+    train: Annotated[Switch, Help(false="train nothing, compare existing runs (default {default})")] = True
+    plan: Annotated[Switch, Help(true="only print the plan and its cost (default {default})")] = False
     workers: Annotated[int | None, whole(1), Help(NUMBER="processes that train (default as in a sweep)")] = None
     write: Annotated[Switch, Help(true="write the results into the experiment's folder (default {default})")] = False
     check: Annotated[
         Switch,
-        Help(true="end with status 1 if a verdict is not that of the results in the folder (default {default})"),
+        Help(true="end with status 1 if a verdict differs from the results in the folder (default {default})"),
     ] = False
 
     def notes(self) -> Iterator[str]:
@@ -63,7 +59,7 @@ class _Request(Request):
 
 
 HELP = f"""\
-Reproduce a paper: train what is missing, and print the paper's numbers and claims beside what our runs say.
+Reproduce a paper: train the missing runs, and print the paper's numbers and claims beside our results.
 
     {command_line("reproduce")} experiment=weiss_2018 profile=quick
 

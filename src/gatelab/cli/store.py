@@ -24,7 +24,7 @@ _SHOWN = 5  # entries of the cache, which may have hundreds of older versions
 
 
 class _Request(Request):
-    runs: Annotated[str, Help(FOLDER="where the runs lie (default {default})")] = "runs/"
+    runs: Annotated[str, Help(FOLDER="the store (default {default})")] = "runs/"
     check: Annotated[
         Switch,
         Help(
@@ -36,16 +36,16 @@ class _Request(Request):
         str,
         Help(
             IDENTITY="remove the claim on a run, so that it can be trained",
-            all="every claim but those of processes of this machine that live, and what killed processes left",
+            all="every claim except those of living processes of this machine, and leftover files",
         ),
     ] = ""
     force: Annotated[
-        Switch, Help(true="with free=: also the claims of processes that live; they write no more of these runs")
+        Switch, Help(true="with free=: also the claims of living processes, which then stop writing these runs")
     ] = False
     retrain: Annotated[
         str,
         Help(
-            IDENTITY="train a damaged run again, from the configuration it was frozen with",
+            IDENTITY="train a damaged run again, from its frozen configuration",
             damaged="all that are damaged, after reading every byte",
         ),
     ] = ""
@@ -60,7 +60,7 @@ class _Request(Request):
 
 
 HELP = f"""\
-Say what lies in a store, and mend it.
+Show the state of a store, and repair it.
 
     {command_line("store")} runs=runs/ check=true
 

@@ -36,7 +36,7 @@ __all__ = ["Dyck1", "Dyck2"]
 
 
 class BalancedBrackets(LegalSymbols, StringTask):
-    """Words of brackets: inputs (time, batch, 2 · kinds) one-hot, opening brackets first; targets likewise, 0 and 1."""
+    """Words of brackets: inputs (time, batch, 2 · kinds) one-hot, opening brackets first; targets alike, 0 and 1."""
 
     length: int = Field(default=50, ge=2)
     """Brackets of the longest word in training and validation."""
