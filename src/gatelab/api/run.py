@@ -147,8 +147,8 @@ class Run:
         ``network.rnn`` is its :class:`RNN`, ``network.readout`` the linear map of its outputs.
 
         Args:
-            weights: "best", those that validation chose; "last", those after the last step; or "initial", those before
-                the first, drawn again: the untrained network to look at beside the trained one.
+            weights: "best", those with the best validation score; "last", those after the last step; or "initial", the
+                initial ones, drawn again: the untrained network for comparison.
 
         Raises:
             UserError: there are none, or their file is damaged.
@@ -168,7 +168,7 @@ class Run:
         split: Literal["test", "validation"] = "test",
         weights: Literal["best", "last", "initial"] = "best",
     ) -> float:
-        """Return the score of the network on a split, measured now, on all of its sequences.
+        """Return the score of the network on a split, computed now, on all of its sequences.
 
             >>> run = gatelab.train("variant=gru", "task=adding", *tiny)
             >>> abs(run.score("test") - run.result.test.score) < 1e-6
