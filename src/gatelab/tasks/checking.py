@@ -52,7 +52,8 @@ def check_task(task: Task, batch_size: int = 3, *, apart: bool = True) -> None:
 
 def same(one: Batch, other: Batch) -> bool:
     """Return whether two batches are equal, number by number."""
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    arrays: tuple[tuple[np.ndarray[Any, Any], ...], ...] = (tuple(one), tuple(other))
+    return all(np.array_equal(a, b) for a, b in zip(*arrays, strict=True))
 
 
 def sequences(batch: Batch) -> set[bytes]:
