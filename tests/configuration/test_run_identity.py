@@ -9,7 +9,7 @@ from hydra.types import RunMode
 from gatelab.configuration import composed, plain, run_configuration, shape_key
 from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
 from gatelab.errors import UserError
-from gatelab.sweeps.notes import of_runs
+from gatelab.sweeps.notes import of_data
 
 BASE = ["variant=peephole", "task=adding", "optimizer=adam"]
 
@@ -189,7 +189,7 @@ def test_what_follows_from_the_data_is_told(tmp_path):
     with hydra_loader() as loader:
         given = plain(loader.load_configuration(CONFIG, words, RunMode.RUN))
     run = composed(words)
-    assert list(of_runs([run], [given])) == [
+    assert list(of_data([run], [given])) == [
         f"task.sha256={run.mapping()['task']['sha256']}, computed of the local data; config.yaml of each run keeps it",
         "opening.max_time=9, the steps of a training sequence of task 'words'",
     ]

@@ -84,7 +84,7 @@ class _Terminal(Listener):
     def note(self, line: str) -> None:
         print(f"note: {line}", file=sys.stderr)
 
-    finished_already = note
+    finished_already = follows = note
 
     def __init__(self) -> None:
         self._minutes: dict[str, Minutes] = {}

@@ -69,6 +69,9 @@ class Listener:
     def finished_already(self, line: str) -> None:
         """Receive a note on runs that are finished and not trained again."""
 
+    def follows(self, line: str) -> None:
+        """Hear of a setting that was left open and follows from the data, or of the data: nothing to be mended."""
+
     def prepares(self, done: int, points: int, what: str) -> None:
         """Hear, now and then, how many of many points have been composed, or checked, before anything is trained."""
 

@@ -14,7 +14,7 @@ from gatelab.keys import WandbSection
 from gatelab.sweeps.launcher_options import ExecutorOptions, cores
 from gatelab.tasks import Task
 
-__all__ = ["idle_words", "of_launcher", "of_loggers", "of_runs", "of_single"]
+__all__ = ["idle_words", "of_data", "of_launcher", "of_loggers", "of_runs", "of_single"]
 
 _OF_SWEEPS = ("hydra.launcher.", "hydra/launcher=", "hydra.sweep.", "hydra.sweeper.", "hydra/sweeper=")
 
@@ -28,9 +28,6 @@ def of_runs(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]
     """
     yield from notes(runs, given)
     yield from doubts(runs)
-    yield from _filled_in(runs, given)
-    for task in {Same(run.task): run.task for run in runs}.values():
-        yield from task.remarks()
     identities = len({run.identity for run in runs})
     runs_of_them = f"{identities} run{'s' if identities > 1 else ''}"
     if identities < len(runs):
@@ -38,6 +35,13 @@ def of_runs(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]
     size = runs[0].stack.size
     if isinstance(size, int) and size > identities and len({run.stack.size for run in runs}) == 1:
         yield f"stack.size={size} has no effect: {runs_of_them} will be trained"
+
+
+def of_data(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what there is to know of the data of some points, and what was left open and follows from them."""
+    yield from _filled_in(runs, given)
+    for task in {Same(run.task): run.task for run in runs}.values():
+        yield from task.remarks()
 
 
 def _filled_in(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -47,7 +47,7 @@ from gatelab.sweeps.feasibility import check_feasible
 from gatelab.sweeps.finished_already import of_finished
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.listener import Listener, PlannedWork, PlanOnly, RunError, Trained
-from gatelab.sweeps.notes import of_launcher, of_loggers, of_runs, of_single
+from gatelab.sweeps.notes import of_data, of_launcher, of_loggers, of_runs, of_single
 
 __all__ = ["Session", "begin_sweep", "carry_out", "named_point", "prepared", "train_points", "train_resolved"]
 
@@ -304,6 +304,7 @@ def train_points(
         environ = dict(os.environ)  # the check removes variables that W&B must ignore
         check_feasible(runs, options, slots())
         session.say(of_runs(checked, points))
+        session.say(of_data(checked, points), session.listener.follows)
         session.say(of_loggers(checked, environ, sweep=sweep is not None))
         session.say(of_single(session.words, checked[0]) if sweep is None else of_launcher(options, checked))
 
