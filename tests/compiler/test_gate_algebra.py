@@ -26,6 +26,7 @@ def test_a_gru_and_a_janet():
         "∂h_t/∂h_{t-1} = diag(u_t) kept",
         "+ diag((1 - u_t) ⊙ (1 - n_t ⊙ n_t)) W_nh diag(r_t) through the candidate n",
     ]
+    assert lines("gru_v3")[3] == "+ diag((h_{t-1} - n_t) ⊙ u_t ⊙ (1 - u_t)) W_uh through the gate u"
     assert lines("janet")[3] == "- diag(z_t ⊙ σ(s_t - 1) ⊙ (1 - σ(s_t - 1))) W_sh through the gate i"
 
 

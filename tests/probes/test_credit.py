@@ -109,7 +109,7 @@ def test_of_several_layers_the_last_is_looked_at():
 def test_refusals():
     with pytest.raises(UserError, match="variant 'mlstm' is foreign and has no equations to follow gradients through"):
         credit(gatelab.RNN("mlstm", 3, 4), torch.randn(5, 2, 3))
-    with pytest.raises(UserError, match="credit is not defined for a bidirectional model"):
+    with pytest.raises(UserError, match="credit: not defined for a bidirectional model"):
         credit(gatelab.RNN("lstm", 3, 4, bidirectional=True), torch.randn(5, 2, 3))
     with pytest.raises(UserError, match="model is a LSTM: must be a gatelab"):
         credit(torch.nn.LSTM(3, 4), torch.randn(5, 2, 3))

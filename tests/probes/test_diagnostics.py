@@ -300,13 +300,13 @@ def test_a_twin_is_drawn_anew_and_leaves_the_model_alone():
 @pytest.mark.parametrize(
     ("name", "variant", "line"),
     [
-        ("gate_traces", "elman", "gate traces of variant 'elman' are not defined: it has no gates"),
-        ("time_scales", "cornn", r"time scales of variant 'cornn' is not defined: it declares no gate that retains or "
-                                 r"writes \(roles: none\)"),
-        ("retention_matrix", "star", "its state h goes through a function at each step"),
-        ("retention_matrix", "hgrn", "its state re keeps of im as well"),
+        ("gate_traces", "elman", "gate traces: not defined for variant 'elman', which has no gates"),
+        ("time_scales", "cornn", r"time scales: not defined for variant 'cornn', which declares no gate that retains "
+                                 r"or writes \(roles: none\)"),
+        ("retention_matrix", "star", "whose state h goes through a function at each step"),
+        ("retention_matrix", "hgrn", "whose state re keeps of im as well"),
         ("retention_matrix", "mlstm", "variant 'mlstm' is foreign and has no equations to find what is retained in"),
-        ("toggle_space", "layer_norm_lstm", "toggle space of variant 'layer_norm_lstm' is not defined"),
+        ("toggle_space", "layer_norm_lstm", "toggle space: not defined for variant 'layer_norm_lstm'"),
         ("dynamics", "mlstm", "variant 'mlstm' is foreign and has no equations to linearise"),
     ],
 )  # fmt: skip
@@ -318,7 +318,7 @@ def test_what_is_not_defined_says_why(name, variant, line):
 
 def test_what_cannot_be_is_refused():
     rnn, task = model("cifg"), TASKS["adding"]()
-    with pytest.raises(UserError, match="toggle space of gate 'i' of variant 'cifg' is not defined: i = 1 - f"):
+    with pytest.raises(UserError, match="toggle space: not defined for gate 'i' of variant 'cifg', i = 1 - f"):
         probes.toggle_space(rnn, X, gate="i")
     with pytest.raises(UserError, match=r"gate=g: is no equation of variant 'cifg'; gates: f, i, o"):
         probes.toggle_space(rnn, X, gate="g")

@@ -13,7 +13,7 @@ from tests.probes.looking import BATCH, TIME, data, model
 
 DIAGNOSTICS = ("gate_traces", "saturation", "time_scales", "effective_memory", "retention_matrix", "toggle_space",
                "dynamics")  # fmt: skip
-REASONS = ("is not defined: ", "are not defined: ", "is foreign and has no equations to ")
+REASONS = (": not defined for ", "is foreign and has no equations to ")
 
 
 def arrays(result):

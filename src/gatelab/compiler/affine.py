@@ -54,7 +54,7 @@ def affine_terms(variant: Variant, gate: str | None, what: str) -> tuple[str, tu
         for name in (*named, *known):
             if any(term.weight for term in _of_gate(variant, name)):
                 return name, _of_gate(variant, name)
-        raise UserError(f"{what} of variant '{variant.name}' is not defined: none of its gates is a function of an "
+        raise UserError(f"{what}: not defined for variant '{variant.name}', none of whose gates is a function of an "
                         "affine map")  # fmt: skip
     if gate not in variant.trees:
         hint = suggest(gate, known) or f"; gates: {', '.join(known) or 'none'}"
@@ -62,8 +62,8 @@ def affine_terms(variant: Variant, gate: str | None, what: str) -> tuple[str, tu
     terms = _of_gate(variant, gate)
     if not any(term.weight for term in terms):
         raise UserError(
-            f"{what} of gate '{gate}' of variant '{variant.name}' is not defined: "
-            f"{gate} = {variant.equations[gate]} is no function of an affine map"
+            f"{what}: not defined for gate '{gate}' of variant '{variant.name}', {gate} = {variant.equations[gate]}, "
+            "which is no function of an affine map"
         )
     return gate, terms
 

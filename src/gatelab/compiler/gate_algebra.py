@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from gatelab.compiler.like_terms import Term, collected
 from gatelab.compiler.linearised import KEPT, Factor, Matrix, PathName, RowSlope, edges, followed, gate_names, product
 from gatelab.errors import UserError
 from gatelab.language.parsing import LearnedTensor
@@ -10,13 +11,10 @@ from gatelab.language.tree import Expression, Negation, Number, Operation
 from gatelab.language.typesetting import Notation, latex_notation, plain_notation
 from gatelab.language.variant import Variant
 
-__all__ = ["StepJacobian", "Term", "in_order", "step_jacobian"]
+__all__ = ["StepJacobian", "in_order", "step_jacobian"]
 
 MOST = 1000
 """Routes of a variant that are written out: the number doubles with every equation that reads a state twice."""
-
-Term = tuple[Factor, ...]
-"""A product of factors: what one route contributes."""
 
 Entry = Mapping[PathName, tuple[Term, ...]]
 
@@ -62,9 +60,9 @@ class StepJacobian:
 
         >>> from gatelab.probes import step_jacobian
         >>> print(step_jacobian(gatelab.variant("qrnn_f")).plain())
-        ∂h_t/∂h_{t-1} = diag(f_t)                                                               kept
-        ∂h_t/∂x_t     = diag((1 - f_t) ⊙ (1 - z_t ⊙ z_t)) W_zx                                  through the candidate z
-                      + diag(h_{t-1} ⊙ f_t ⊙ (1 - f_t)) W_fx - diag(z_t ⊙ f_t ⊙ (1 - f_t)) W_fx through the gate f
+        ∂h_t/∂h_{t-1} = diag(f_t)                                    kept
+        ∂h_t/∂x_t     = diag((1 - f_t) ⊙ (1 - z_t ⊙ z_t)) W_zx       through the candidate z
+                      + diag((h_{t-1} - z_t) ⊙ f_t ⊙ (1 - f_t)) W_fx through the gate f
         """
         write = plain_notation(*_typeset(self.variant))
         rows: list[tuple[str, str, str]] = []
@@ -104,7 +102,7 @@ def step_jacobian(variant: Variant) -> StepJacobian:
     return StepJacobian(
         variant,
         {
-            place: {path: entries[place][path] for path in in_order(variant, entries[place])}
+            place: {path: collected(entries[place][path]) for path in in_order(variant, entries[place])}
             for place in sorted(places, key=lambda place: list(variant.trees).index(place[0]))
         },
     )

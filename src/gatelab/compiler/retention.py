@@ -47,7 +47,7 @@ def retention(variant: Variant, what: str) -> Retention:
     known = {state: _kept_routes(variant, state) for state in variant.states}
     kept = {state: routes for state, routes in known.items() if routes}
     if not kept:
-        raise UserError(f"{what} of variant '{variant.name}' is not defined: no state is handed on element by element")
+        raise UserError(f"{what}: not defined for variant '{variant.name}', which hands no state on element by element")
     with_gate = [state for state, routes in kept.items() if role in _names(routes)]
     reading = [state for state in kept if role in _read(variant.trees[state])]
     state = (with_gate or reading or list(kept))[0]
@@ -62,7 +62,7 @@ def _role(variant: Variant, what: str) -> str:
     if role is None:
         declared = ", ".join(variant.roles) or "none"
         raise UserError(
-            f"{what} of variant '{variant.name}' is not defined: it declares no gate that retains or writes "
+            f"{what}: not defined for variant '{variant.name}', which declares no gate that retains or writes "
             f"(roles: {declared})"
         )
     return role

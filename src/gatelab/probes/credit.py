@@ -32,7 +32,7 @@ from gatelab.compiler.linearised import KEPT, PathName, edges, followed, gate_na
 from gatelab.errors import UserError
 from gatelab.layers.network import Network
 from gatelab.probes.linear_steps import LinearSteps
-from gatelab.probes.trace import Model, Trace, trace
+from gatelab.probes.trace import Model, Trace, shown, trace
 
 __all__ = ["Credit", "credit"]
 
@@ -96,12 +96,12 @@ def credit(model: Model, batch: Any, loss: Loss | None = None, lags: int = 100) 
         UserError: a model that is bidirectional, since what it puts out at T has read all of the sequence; a foreign
             variant; a batch that does not fit.
     """
-    rnn = model.rnn if isinstance(model, Network) else model
-    whole = trace(model, batch, "follow gradients through", layer=getattr(rnn, "num_layers", 1) - 1)
+    rnn = shown(model, batch).rnn
     if rnn.bidirectional:
-        raise UserError("credit is not defined for a bidirectional model: its outputs have read the whole sequence")
+        raise UserError("credit: not defined for a bidirectional model, whose outputs have read the whole sequence")
     if lags < 1:
         raise UserError(f"lags={lags}: must be at least 1")
+    whole = trace(model, batch, "follow gradients through", layer=rnn.num_layers - 1)
     ending = whole.from_the_end(min(lags, int(whole.lengths.max())))
     adjoint = loss_adjoint(model, ending, loss)
     with torch.no_grad():

@@ -80,6 +80,6 @@ def recorded_gates(model: Model, batch: Any, what: str, layer: int, direction: i
     given = shown(model, batch)
     names = gates(given.rnn.variant)
     if not names:
-        raise UserError(f"{what} of variant '{given.rnn.variant.name}' are not defined: it has no gates")
+        raise UserError(f"{what}: not defined for variant '{given.rnn.variant.name}', which has no gates")
     _, _, records = given.rnn.run(given.inputs, None, given.lengths, given.masks(), names)
     return records[placed(given.rnn, layer, direction)], given

@@ -126,7 +126,7 @@ _KINDS = ("mean", "one", "zero", "shuffled in time", "shuffled over sequences")
 def _chosen(found: Trace, gate: str | None) -> str:
     known = gates(found.variant)
     if not known:
-        raise UserError(f"interventions in variant '{found.variant.name}' are not defined: it has no gates")
+        raise UserError(f"interventions: not defined for variant '{found.variant.name}', which has no gates")
     roles = found.variant.roles
     name = gate or roles.get("retain") or roles.get("write") or known[0]
     if name not in known:

@@ -82,12 +82,12 @@ def retention_matrix(
     facts = retention(found.variant, what)
     steps, state = LinearSteps(found), facts.state
     kept = steps.kept(state)
-    not_defined = f"{what} of variant '{found.variant.name}' is not defined:"
+    not_defined = f"{what}: not defined for variant '{found.variant.name}',"
     if len(kept) > 1:
         others = ", ".join(name for name in kept if name != state)
-        raise UserError(f"{not_defined} its state {state} keeps of {others} as well")
+        raise UserError(f"{not_defined} whose state {state} keeps of {others} as well")
     if not facts.linear:
-        raise UserError(f"{not_defined} its state {state} goes through a function at each step")
+        raise UserError(f"{not_defined} whose state {state} goes through a function at each step")
     count = found.inputs.shape[1]
     if not 0 <= sequence < count:
         raise UserError(f"sequence={sequence}: must be from 0 to {count - 1}")
