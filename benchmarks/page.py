@@ -1,6 +1,6 @@
 """The whole comparison page, simulated: how often a verdict is wrong, and how often it finds what is there.
 
-    python -m benchmarks.page pages=1000 write=true
+    python -m benchmarks.page write=true
 
 Every page is made of results that are drawn, and goes through the code of the real one: selection, pairing, caveats,
 tests, correction, words; only drawing is left out. Page i of a row is always the same. The counts are kept in ``out``

@@ -43,3 +43,13 @@ def test_the_documented_table_is_that_of_the_counts():
     counts = page.read_counts(page.COUNTS)
     assert inside == page.table(counts)
     assert set(counts) == {row.name for row in ROWS}
+
+
+def test_the_documented_rates_are_what_is_promised():
+    counts = page.read_counts(page.COUNTS)
+    for name, count in counts.items():
+        # 5 % of pages, and two standard errors
+        assert count.wrong / count.pages <= 0.05 + 2 * (0.05 * 0.95 / count.pages) ** 0.5, name
+    for family in ("1 comparison", "6 comparisons"):
+        count = counts[f"1.4 sd, {family}, one run of ten diverges"]
+        assert count.found / count.asked > 0.7
