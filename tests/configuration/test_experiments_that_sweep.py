@@ -118,5 +118,5 @@ def test_a_run_composed_from_python_drops_no_sweep():
 
 def test_a_sweep_of_wandb_drops_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="brings a sweep, which W&B's sweep does not have"):
+    with pytest.raises(UserError, match="brings a sweep, which a sweep of W&B cannot have"):
         wandb_sweep(["+experiment=weiss_2018/counting", "optimizer.lr=1e-3,1e-2"])
