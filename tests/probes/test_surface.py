@@ -38,6 +38,18 @@ def test_every_diagnostic_has_an_example_that_runs_and_a_place_on_the_page(name,
         assert not said, "".join(said)
 
 
+def test_a_name_stays_a_function_whatever_is_imported_first():
+    """A module of the same name beside it would take its place."""
+    code = (
+        "import importlib, pkgutil, gatelab.probes as probes, gatelab.probes.diagnostics as inner\n"
+        "for one in (*pkgutil.iter_modules(inner.__path__, inner.__name__ + '.'),\n"
+        "            *pkgutil.iter_modules(probes.__path__, probes.__name__ + '.')):\n"
+        "    importlib.import_module(one.name)\n"
+        "assert all(callable(getattr(probes, name)) for name in probes.__all__)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_records_are_read_without_torch():
     code = "import sys, gatelab.probes.records; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

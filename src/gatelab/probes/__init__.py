@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gatelab.compiler.gate_algebra import step_jacobian
-    from gatelab.probes.credit import credit
-    from gatelab.probes.dynamics import dynamics
-    from gatelab.probes.effective_memory import effective_memory
-    from gatelab.probes.gate_traces import gate_traces
-    from gatelab.probes.interventions import interventions
-    from gatelab.probes.retention_matrix import retention_matrix
-    from gatelab.probes.saturation import saturation
-    from gatelab.probes.time_scales import time_scales
-    from gatelab.probes.toggle_space import toggle_space
-    from gatelab.probes.twins import untrained_twin
+    from gatelab.probes.diagnostics.credit import credit
+    from gatelab.probes.diagnostics.dynamics import dynamics
+    from gatelab.probes.diagnostics.effective_memory import effective_memory
+    from gatelab.probes.diagnostics.gate_traces import gate_traces
+    from gatelab.probes.diagnostics.interventions import interventions
+    from gatelab.probes.diagnostics.retention_matrix import retention_matrix
+    from gatelab.probes.diagnostics.saturation import saturation
+    from gatelab.probes.diagnostics.time_scales import time_scales
+    from gatelab.probes.diagnostics.toggle_space import toggle_space
+    from gatelab.probes.diagnostics.twins import untrained_twin
 
 __all__ = [
     "credit",
@@ -34,24 +34,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "credit": "probes.credit",
-    "dynamics": "probes.dynamics",
-    "effective_memory": "probes.effective_memory",
-    "gate_traces": "probes.gate_traces",
-    "interventions": "probes.interventions",
-    "retention_matrix": "probes.retention_matrix",
-    "saturation": "probes.saturation",
+    "credit": "probes.diagnostics.credit",
+    "dynamics": "probes.diagnostics.dynamics",
+    "effective_memory": "probes.diagnostics.effective_memory",
+    "gate_traces": "probes.diagnostics.gate_traces",
+    "interventions": "probes.diagnostics.interventions",
+    "retention_matrix": "probes.diagnostics.retention_matrix",
+    "saturation": "probes.diagnostics.saturation",
     "step_jacobian": "compiler.gate_algebra",
-    "time_scales": "probes.time_scales",
-    "toggle_space": "probes.toggle_space",
-    "untrained_twin": "probes.twins",
+    "time_scales": "probes.diagnostics.time_scales",
+    "toggle_space": "probes.diagnostics.toggle_space",
+    "untrained_twin": "probes.diagnostics.twins",
 }
 """Public name -> the module that has it."""
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        # importing a module sets its name here, which may be that of its function: the function wins
         value = globals()[name] = getattr(importlib.import_module(f"gatelab.{_HOMES[name]}"), name)
         return value
     raise AttributeError(f"module 'gatelab.probes' has no attribute '{name}'")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gatelab.compiler.retention import retention
-from gatelab.probes.gate_traces import recorded_gates
+from gatelab.probes.diagnostics.gate_traces import recorded_gates
 from gatelab.probes.linear_steps import LinearSteps
 from gatelab.probes.trace import Model, placed, shown, trace
 

@@ -83,7 +83,7 @@ def interventions(
         task: which scores; ``run.task``.
         gate: which; None for the one that retains, or writes, or else the first.
         groups: name -> units that are interfered with together: ``{"unit 3": [3]}``, or
-            :meth:`gatelab.probes.toggle_space.ToggleSpace.groups`. None for all units at once.
+            :meth:`gatelab.probes.diagnostics.toggle_space.ToggleSpace.groups`. None for all units at once.
         sequences: the first so many of the batch are looked at.
         layer, direction: counted from 0.
 

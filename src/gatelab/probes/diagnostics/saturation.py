@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.probes.gate_traces import recorded_gates
+from gatelab.probes.diagnostics.gate_traces import recorded_gates
 from gatelab.probes.records import OPEN, SHUT
 from gatelab.probes.trace import Model
 

@@ -1,0 +1,1 @@
+"""The diagnostics, a module for each; their functions are names of :mod:`gatelab.probes`."""
