@@ -38,6 +38,17 @@ def test_a_matrix_alone_is_no_memory():
     assert lines("elman")[0] == "∂h_t/∂h_{t-1} = diag(1 - h_t ⊙ h_t) W_hh through the candidate h"
 
 
+def test_a_candidate_is_one_wherever_it_is_written():
+    """In a line of its own, as e_lstm has it, or within the state's, as the bistable cell has it."""
+    apart, within = "f*c + (1 - f)*z", "f*c + (1 - f)*tanh(linear(x) + diag(c))"
+    assert lines("e_lstm", c=apart)[:2] == [
+        "∂c_t/∂c_{t-1} = diag(f_t) kept",
+        "+ diag((1 - f_t) ⊙ (1 - z_t ⊙ z_t) ⊙ p_zc) through the candidate z",
+    ]
+    assert lines("e_lstm", c=within)[1].endswith("⊙ p_cc) through the candidate c")
+    assert lines("star")[0] == "∂h_t/∂h_{t-1} = diag((1 - h_t ⊙ h_t) ⊙ (1 - k_t)) kept"
+
+
 def test_powers_quotients_and_clipping():
     assert lines("elman", h="h**3/2 + 1/h")[0] == (
         "∂h_t/∂h_{t-1} = diag(1.5 h_{t-1}^2) - diag(1 / (h_{t-1} ⊙ h_{t-1})) kept"

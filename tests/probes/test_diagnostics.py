@@ -155,6 +155,11 @@ def test_a_map_of_rank_2_toggles_in_2_directions():
     assert found.visited_dimension <= 2 + 1e-9
 
 
+def test_a_gate_may_be_scaled_by_a_number():
+    found = probes.toggle_space(model("lem"), X)
+    assert (found.gate, found.sources) == ("a", (("x", 3), ("h", HIDDEN)))
+
+
 def test_a_map_as_drawn_passes_on_43_directions():
     """64 units that read 16 inputs and themselves: drawn uniformly, as torch draws weights."""
     found = probes.toggle_space(gatelab.RNN("lstm", 16, 64), torch.randn(3, 2, 16))

@@ -69,10 +69,21 @@ def affine_terms(variant: Variant, gate: str | None, what: str) -> tuple[str, tu
 
 
 def _of_gate(variant: Variant, gate: str) -> tuple[AffineTerm, ...]:
-    tree = variant.trees[gate]
+    tree = _unscaled(variant, variant.trees[gate])
     if not isinstance(tree, FunctionCall) or len(tree.arguments) > 1 or FUNCTIONS[tree.function].rows:
         return ()
     return tuple(_terms(variant, tree.arguments[0], 1.0))
+
+
+def _unscaled(variant: Variant, tree: Expression) -> Expression:
+    """Return a function without a constant that it is multiplied with, such as the 0.5 of 0.5 σ(a)."""
+    if isinstance(tree, Operation) and tree.symbol == "*":
+        for constant, other in ((tree.left, tree.right), (tree.right, tree.left)):
+            if isinstance(constant, Read) and constant.when == "now":
+                constant = variant.trees[constant.name]
+            if isinstance(constant, Number):
+                return other
+    return tree
 
 
 def _terms(variant: Variant, tree: Expression, scale: float) -> list[AffineTerm]:

@@ -10,7 +10,7 @@ Each route belongs to one *path*, told by what it goes through:
 - *through the gate g*: the value of a gate changes; g is the gate nearest to s_t on the route;
 - *through the candidate z*: no gate changes, and a learned matrix, a row function or an inner function stands on the
   route; z is the equation where the one nearest to s_t stands. A function is inner unless it is taken of the whole
-  right side of its equation, or of one vector by its name, as in ``o*tanh(c)``;
+  right side of a state or the output, as in ``h: tanh(f*h + z)``, or of one vector by its name, as in ``o*tanh(c)``;
 - *kept*: the rest, where a state is handed on element by element: the f of ``f*c + i*z``.
 """
 
@@ -101,8 +101,8 @@ def edges(variant: Variant) -> dict[str, tuple[Edge, ...]]:
     variant.check_equations("linearise")
     found: dict[str, tuple[Edge, ...]] = {}
     for name, tree in variant.trees.items():
-        walker = _Walker(name)
-        walker.descend(tree, (), outer=True, mixes=False, straight=True)
+        walker = _Walker(name, tree)
+        walker.descend(tree, (), outer=name in (*variant.states, variant.output), mixes=False, straight=True)
         # an equation reads only what stands above it
         found[name] = tuple(edge for edge in walker.edges if edge.source.when != "now" or found[edge.source.name])
     return found
@@ -132,8 +132,8 @@ def _diagonal(expression: Expression) -> tuple[Factor, ...]:
 class _Walker:
     """Goes down one equation and collects its edges."""
 
-    def __init__(self, equation: str) -> None:
-        self.equation = equation
+    def __init__(self, equation: str, tree: Expression) -> None:
+        self.equation, self.tree = equation, tree
         self.edges: list[Edge] = []
 
     def descend(
@@ -144,7 +144,8 @@ class _Walker:
         Args:
             node: a part of the equation.
             factors: the derivative of the equation with respect to the node.
-            outer: whether nothing but functions stands between the whole right side and the node.
+            outer: whether nothing but functions stands between the whole right side and the node, of a state or the
+                output.
             mixes, straight: as an edge has them, of the way so far.
         """
 
@@ -179,7 +180,7 @@ class _Walker:
             self.descend(whole, factors, outer=outer, mixes=bends, straight=False)
             return
         # the value of a whole equation has a name
-        value: Expression = node if factors or not outer else Read(self.equation, "now", _NOWHERE)
+        value: Expression = Read(self.equation, "now", _NOWHERE) if node is self.tree else node
         names = dict(zip(row.arguments, arguments, strict=True)) | {"y": value}
         for argument, text in zip(arguments, derivative_trees(node.function), strict=True):
             slope_here = _with(text, names)
