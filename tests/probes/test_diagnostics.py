@@ -321,6 +321,27 @@ def test_what_is_not_defined_says_why(name, variant, line):
         getattr(probes, name)(rnn, data(rnn))
 
 
+@pytest.mark.parametrize("name", [name for name in probes.__all__ if name not in ("step_jacobian", "untrained_twin")])
+def test_numbers_that_are_none_and_nothing_at_all_are_refused(name):
+    """An eigenvalue of what is no number ends the process in some libraries."""
+    rest = (TASKS["adding"](),) if name == "interventions" else ()
+    diagnostic = getattr(probes, name)
+    network = gatelab.Network(gatelab.variant("gru"), 3, 1, HIDDEN)
+    ones = np.ones(2, np.float32)
+    broken, empty = (
+        Batch(np.full((TIME, 2, 3), value, np.float32), np.full(2, length), np.ones((2, 1), np.float32), ones, ones)
+        for value, length in ((math.nan, TIME), (1.0, 0))
+    )
+    with pytest.raises(UserError, match="inputs are not finite: a diagnostic needs a network and data that are"):
+        diagnostic(network, broken, *rest)
+    with pytest.raises(UserError, match="lengths of the batch are all 0"):
+        diagnostic(network, empty, *rest)
+    fine = broken._replace(inputs=np.ones((TIME, 2, 3), np.float32))
+    network.rnn.layers[0].get_parameter("n_bias").data.fill_(math.nan)
+    with pytest.raises(UserError, match=r"(states|gates) are not finite"):
+        diagnostic(network, fine, *rest)
+
+
 def test_what_cannot_be_is_refused():
     rnn, task = model("cifg"), TASKS["adding"]()
     with pytest.raises(UserError, match="toggle space: not defined for gate 'i' of variant 'cifg', i = 1 - f"):

@@ -16,7 +16,7 @@ from gatelab.layers.structured_weights import whole_weights
 from gatelab.paths.lengths import as_lengths
 from gatelab.probes.equation_values import Surroundings, stepped
 
-__all__ = ["Model", "Shown", "Trace", "placed", "shown", "trace"]
+__all__ = ["Model", "Shown", "Trace", "check_finite", "placed", "shown", "trace"]
 
 Model = Network | RNN
 """What a diagnostic looks at: a network, trained or not, or the recurrent layers alone."""
@@ -166,7 +166,21 @@ def shown(model: Model, batch: Any, sequences: int | None = None) -> Shown:
     steps, count = inputs.shape[:2]
     whole = torch.full((count,), steps) if lengths is None else lengths
     valid = as_lengths(whole, (count,), steps, inputs.device)
-    return Shown(rnn, inputs[:, :sequences].detach(), valid[:sequences])
+    found = Shown(rnn, inputs[:, :sequences].detach(), valid[:sequences])
+    if not bool(found.valid.any()):
+        raise UserError("lengths of the batch are all 0: must be at least one step of one sequence")
+    check_finite("inputs", found.inputs[found.valid])
+    return found
+
+
+def check_finite(what: str, *values: Tensor) -> None:
+    """Refuse numbers that are not finite: what follows from them says nothing, and ends some libraries.
+
+    Raises:
+        UserError: naming what they are.
+    """
+    if not all(bool(value.isfinite().all()) for value in values):
+        raise UserError(f"{what} are not finite: a diagnostic needs a network and data that are")
 
 
 def placed(rnn: RNN, layer: int, direction: int) -> int:
@@ -207,6 +221,7 @@ def trace(
     inputs = torch.cat([record[variant.output] for record in below], -1) if below else given.inputs
     inputs = torch.where(given.valid[..., None], inputs, 0.0)
     states = {name: records[place][name] for name in variant.states}
+    check_finite("states", *(value[given.valid] for value in states.values()))
     if direction:
         inputs = backwards(inputs, given.lengths)
         states = {name: backwards(value, given.lengths) for name, value in states.items()}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gatelab.errors import UserError
 from gatelab.probes.linear_steps import LinearSteps
-from gatelab.probes.trace import Model, Trace, trace
+from gatelab.probes.trace import Model, Trace, check_finite, trace
 from gatelab.randomness import generator
 
 __all__ = ["Dynamics", "dynamics"]
@@ -78,6 +78,7 @@ def dynamics(
         places = found.valid.nonzero()
         chosen = places[torch.linspace(0, len(places) - 1, min(samples, len(places)), dtype=torch.float64).long()]
         jacobians = _jacobians(found, chosen)
+        check_finite("derivatives of the step", jacobians)  # or the library of eigenvalues ends the process
         values = torch.linalg.eigvals(jacobians).cpu().numpy()
         order = np.argsort(-np.abs(values), axis=-1, kind="stable")
         return Dynamics(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gatelab.errors import UserError
 from gatelab.language.bounds import gates
-from gatelab.probes.trace import Model, Shown, placed, shown
+from gatelab.probes.trace import Model, Shown, check_finite, placed, shown
 
 __all__ = ["GateTraces", "gate_traces", "recorded_gates"]
 
@@ -82,4 +82,6 @@ def recorded_gates(model: Model, batch: Any, what: str, layer: int, direction: i
     if not names:
         raise UserError(f"{what}: not defined for variant '{given.rnn.variant.name}', which has no gates")
     _, _, records = given.rnn.run(given.inputs, None, given.lengths, given.masks(), names)
-    return records[placed(given.rnn, layer, direction)], given
+    values = records[placed(given.rnn, layer, direction)]
+    check_finite("gates", *(value[given.valid] for value in values.values()))
+    return values, given

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gatelab.compiler.affine import AffineTerm, affine_terms
 from gatelab.probes.equation_values import evaluated
-from gatelab.probes.trace import Model, Trace, trace
+from gatelab.probes.trace import Model, Trace, check_finite, trace
 
 __all__ = ["ToggleSpace", "toggle_space"]
 
@@ -93,6 +93,7 @@ def toggle_space(model: Model, batch: Any, gate: str | None = None, layer: int =
         units = values.shape[-1]
         matrices = _matrices(found, terms, units)
         each = _parts(found, terms, units).items()
+        check_finite("pre-activations", *(part[found.valid] for _, part in each))
     parts = {source: part[found.valid].double().cpu().numpy() for source, part in each}
     whole = np.concatenate([matrix.double().cpu().numpy() for matrix in matrices.values()], -1)
     left, singular, right = np.linalg.svd(whole, full_matrices=True)
