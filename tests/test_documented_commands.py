@@ -8,6 +8,7 @@ import pytest
 
 from gatelab.cli.catalogue import catalogue
 from gatelab.cli.compare import compare
+from gatelab.cli.explain import explain
 from gatelab.cli.reproduce import reproduce
 from gatelab.cli.store import store
 from gatelab.cli.train import train
@@ -90,7 +91,7 @@ def test_what_bash_hands_over_is_carried_out(page, command, tmp_path, monkeypatc
     if script in ("scripts/compare.py", "scripts/store.py"):
         assert train(shortened(["variant=lstm", "task=adding"])) == 0
     called = {"train": train, "compare": compare, "store": store, "catalogue": catalogue, "reproduce": reproduce,
-              "wandb_sweep": wandb_sweep}[Path(script).stem]  # fmt: skip
+              "explain": explain, "wandb_sweep": wandb_sweep}[Path(script).stem]  # fmt: skip
     assert called(shortened(given) if called is train else given) == 0
     assert capsys.readouterr().out
 

@@ -70,7 +70,7 @@ def installed(wheel, tmp_path_factory, elsewhere):
 
 def test_it_names_its_commands_and_its_version(installed):
     listed = re.findall(r"^  (\S+)  +\S.*$", installed("--help"), re.MULTILINE)
-    assert {"train", "compare", "reproduce", "catalogue", "store", "wandb-sweep"} <= set(listed)
+    assert {"train", "compare", "explain", "reproduce", "catalogue", "store", "wandb-sweep"} <= set(listed)
     assert installed("--version") == f"gatelab {PROJECT['version']}\n"
 
 
@@ -113,7 +113,7 @@ def test_an_experiment_trains_there(installed, elsewhere):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["train", "compare", "reproduce", "catalogue", "store", "wandb-sweep"])
+@pytest.mark.parametrize("command", ["train", "compare", "explain", "reproduce", "catalogue", "store", "wandb-sweep"])
 def test_help_and_hints_say_gatelab_there(installed, command):
     text = installed(command, "--help")
     assert f"gatelab {command} " in text

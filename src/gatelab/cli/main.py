@@ -13,6 +13,7 @@ __all__ = ["COMMANDS", "command", "main"]
 COMMANDS = {
     "train": "train a run, or with -m a sweep",
     "compare": "tables of stored runs",
+    "explain": "what the gates of a variant compute, and what those of a run do",
     "reproduce": "numbers and claims of a paper, compared with our runs",
     "store": "state of a store; train damaged runs again, free claims",
     "catalogue": "every variant, task and opening",

@@ -6,7 +6,7 @@ from gatelab.configuration.folders import Folders, added_folders, check_swept_ex
 from gatelab.configuration.matched_width import embedding_size
 from gatelab.configuration.optimizer_arguments import check_optimizer
 from gatelab.configuration.overrides import quote_equations
-from gatelab.configuration.resolved import Reading, RunConfiguration, run_configuration
+from gatelab.configuration.resolved import Reading, RunConfiguration, run_configuration, variant_label
 from gatelab.configuration.stacking import shape_key
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "shape_key",
     "translated",
     "using",
+    "variant_label",
 ]

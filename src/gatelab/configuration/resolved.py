@@ -38,7 +38,7 @@ from gatelab.store import identity_of_texts, science_text, scientific_section
 from gatelab.tasks import Task, task_from_mapping
 from gatelab.validation import check
 
-__all__ = ["Reading", "RunConfiguration", "run_configuration", "science_of"]
+__all__ = ["Reading", "RunConfiguration", "run_configuration", "science_of", "variant_label"]
 
 Section = TypeVar("Section", bound=BaseModel)
 Made = TypeVar("Made")
@@ -160,7 +160,9 @@ class Reading:
         model = self._model(mapping, variant, task)
         configuration = RunConfiguration(
             variant=variant,
-            label=str(mapping["label"]) if self._frozen else self._of((variant,), _label, variant, self._variant_files),
+            label=str(mapping["label"])
+            if self._frozen
+            else self._of((variant,), variant_label, variant, self._variant_files),
             opening=self._opening(mapping, task),
             task=task,
             model=model,
@@ -274,7 +276,8 @@ def _steps(task: Task) -> int:
     return int(task.training_batch(0, 0, 1).inputs.shape[0])
 
 
-def _label(variant: Variant, files: Mapping[str, Path]) -> str:
+def variant_label(variant: Variant, files: Mapping[str, Path]) -> str:
+    """Return what tables call a variant: its name, and what differs from the file of that name."""
     file = files.get(variant.name)
     if file is None:
         return variant.name
