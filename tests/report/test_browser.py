@@ -35,6 +35,23 @@ def page(tmp_path_factory):
 
 
 @pytest.fixture
+def many(tmp_path):
+    """Return a function that writes the page of so many tasks, whose names are long."""
+
+    def written(count):
+        store = Store(tmp_path / "runs")
+        for place in range(count):
+            for seed in range(6):
+                add(store, task=f"temporal_order_{place}", seed=seed, test=0.5 + 0.01 * seed)
+                add(store, task=f"temporal_order_{place}", label="gru", seed=seed, test=0.6 + 0.02 * seed)
+        evidence = read_evidence(Store(store.runs_dir), Question(baseline="lstm"), store.results())
+        write_report(build_report(evidence, "python scripts/compare.py baseline=lstm"), tmp_path / "report")
+        return tmp_path / "report" / "index.html"
+
+    return written
+
+
+@pytest.fixture
 def browser(page, tmp_path):
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
@@ -147,3 +164,44 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser):
     assert browser.execute_script("return document.documentElement.scrollWidth") == 360
     assert all(svg.size["width"] <= 360 for svg in every(browser, "figure svg"))
     keep(browser, "phone.png")
+    # the verdict is whole: nothing of it lies beyond the edge
+    cells = every(browser, ".verdict td")
+    assert cells
+    assert all(cell.rect["x"] + cell.rect["width"] <= 360 for cell in cells)
+
+
+def background(browser):
+    script = "return getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number)"
+    return browser.execute_script(script)
+
+
+def test_a_dark_screen_has_a_dark_page_and_light_letters(browser):
+    assert background(browser) == [255, 255, 255]
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    assert max(background(browser)) < 60
+    assert one(browser, "figure svg").value_of_css_property("filter").startswith("invert(1)")
+    keep(browser, "dark.png")
+    # paper stays white
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", **dark})
+    assert background(browser) == [255, 255, 255]
+
+
+def test_one_task_uses_the_width(browser):
+    gains, runs = (one(browser, f"#{name} figure").rect for name in ("gains", "runs"))
+    assert gains["x"] + gains["width"] <= runs["x"]
+    assert gains["y"] < runs["y"] + runs["height"]
+
+
+@pytest.mark.parametrize("count, width, height", [(6, 1280, 900), (12, 1280, 900), (6, 800, 900), (6, 360, 740)])
+def test_the_verdict_of_many_tasks_is_whole(count, width, height, many, browser):
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+    )
+    browser.get(many(count).as_uri())
+    cells = every(browser, ".verdict td")
+    assert len(cells) == count
+    assert all(cell.rect["x"] + cell.rect["width"] <= width for cell in cells)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    keep(browser, f"tasks-{count}-{width}.png")

@@ -192,7 +192,7 @@ def test_terminal_and_page_pair_alike_whatever_was_searched_and_diverged(tmp_pat
             add(store, label="gru", seed=seed, test=0.6 - 0.1 * place, failed=seed == 5, settings=settings, **score)
             add(store, label="gru", seed=seed, test=0.7 - 0.1 * place, settings=settings, **score)
     analysis = analysed(store, diverged=policy)
-    names = ("mean", "gain", "pairs", "diverged")
+    names = ("mean", "typical", "pairs", "diverged")
     page = {row["variant"]: [row[name] for name in names] for row in headline_table(analysis).rows}
     chosen = {label: analysis.evidence.chosen("adding", label).text for label in page}
     terminal = {

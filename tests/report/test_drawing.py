@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from gatelab.report.drawing.drawing import WIDTH, add_legend, drawn
+from gatelab.report.drawing.drawing import WIDTH, add_legend, drawn, plain_ticks
 from gatelab.report.drawing.styles import looks
 
 
@@ -72,3 +72,17 @@ def test_many_names_stand_below_the_axes(count, ending):
 def test_more_names_than_a_legend_holds_have_none():
     axes, _ = laid_out(plotted([f"v{place}" for place in range(25)]))
     assert axes.get_legend() is None
+
+
+@pytest.mark.parametrize("low, high", [(1.7, 59), (0.03, 0.9), (4.1, 4.9), (0.5, 3), (21, 49), (1e-6, 3), (0.09, 1.2)])
+def test_a_logarithmic_axis_has_two_labels_at_least(low, high):
+    def draw(axes):
+        axes.set_xscale("log")
+        axes.set_xlim(low, high)
+        plain_ticks(axes.xaxis)
+
+    axes, _ = laid_out(draw)
+    shown = [
+        label for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True) if low <= tick <= high
+    ]
+    assert 2 <= len({label.get_text() for label in shown}) <= 12

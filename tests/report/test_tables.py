@@ -167,10 +167,10 @@ def test_the_baseline_comes_first_and_differences_are_paired_by_seed():
     ]
     table = variants_table(select(results, LSTM))
     assert column(table, "variant") == ["lstm", "gru"]
-    assert column(table, "gain") == [None, 0.0625]  # (0.125 + 0) / 2; seed 2 diverged, seed 3 has no partner
+    assert column(table, "typical") == [None, 0.0625]  # (0.125 + 0) / 2; seed 2 diverged, seed 3 has no partner
     assert column(table, "pairs") == [None, 2]
     header, _, first, second = table.text().splitlines()
-    assert "mean gain over lstm, paired by seed" in header
+    assert "median gain over lstm, paired by seed" in header
     assert "+0.06250 (2 pairs)" in second
     assert "pair" not in first
 
@@ -185,13 +185,13 @@ def test_a_diverged_run_scores_as_the_worst_of_its_task():
     assert (gru["n"], gru["diverged"], gru["pairs"]) == (2, 1, 2)
     # chance, 0.1, is worse than any score
     assert (gru["mean"], gru["minimum"]) == pytest.approx((0.425, 0.1))
-    assert gru["gain"] == pytest.approx((0.25 - 0.525) / 2)
-    assert (lstm["mean"], lstm["gain"]) == (0.5625, None)
+    assert gru["typical"] == pytest.approx((0.25 - 0.525) / 2)
+    assert (lstm["mean"], lstm["typical"]) == (0.5625, None)
 
 
 def test_a_task_without_the_baseline_has_no_difference():
     table = variants_table(select([example(), example(task="copy", label="gru")], LSTM))
-    assert column(table, "gain") == [None, None]
+    assert column(table, "typical") == [None, None]
 
 
 def test_one_pair_is_singular_and_no_pair_has_no_number():

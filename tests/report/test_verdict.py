@@ -231,3 +231,26 @@ def test_a_few_large_differences_among_many_small_ones_are_not_typical(tmp_path)
     runs(store, "lstm", [0.8 + 0.0001 * seed for seed in range(20)])
     runs(store, "gru", [0.8 + 0.0001 * seed + (0.05 if seed % 2 else -0.01) for seed in range(20)])
     assert dict(answer(store).answers) == {"gru": "undecided: different, but not in typical runs on adding."}
+
+
+def test_a_cell_has_the_gain_and_its_strength(tmp_path):
+    gains = [0.1 + 0.002 * seed for seed in range(8)]
+    told = answer(paired(tmp_path, {"gru": gains, "cifg": [0.1, -0.1] * 3 + [0.0] * 2}))
+    (_, (cifg,)), (_, (gru,)) = told.rows
+    # the exact interval of a median of eight pairs reaches from the least to the largest
+    assert (gru.gain, gru.interval) == ("+0.107", "[+0.10, +0.11]")
+    # 2 / 2**8, twice
+    assert gru.strength.replace("\N{NO-BREAK SPACE}", " ") == "8 of 8 seeds better, p = 0.016"
+    assert (cifg.kind, cifg.gain) == ("no difference found", "0")
+    assert cifg.strength.startswith("3 of 8 seeds better, 2 equal, p")
+
+
+def test_unequal_numbers_of_seeds_are_told_once(tmp_path):
+    store = Store(tmp_path)
+    for label in ("lstm", "gru", "cifg"):
+        for seed in range(4):
+            for rate in (0.1, 0.2):
+                if seed < 3 or rate < 0.2:
+                    add(store, label=label, seed=seed, settings={"optimizer.lr": rate})
+    found = [note for note in answer(store).notes if note.startswith("Settings of")]
+    assert found == ["Settings of lstm, cifg and gru on adding have 3 to 4 seeds."]

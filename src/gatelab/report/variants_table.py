@@ -19,11 +19,11 @@ def variants_table(selection: Selection) -> Table:
     """Return a row for each task, variant label and searched settings: counts, test scores, cost.
 
     Ordered by task, then best mean first; the rows of the baseline come before the others of its task. The setting that
-    validation chose is marked, and has the gain that the page shows: over the baseline at the setting chosen for it,
-    paired by seed, positive where the variant is better. A diverged run scores as ``question.diverged`` says, and
-    several runs of one seed count as one, in every number of the row. ``±`` is followed by the sample standard
-    deviation over seeds. Mean seconds are those of all runs of the row. Of a variant with more than nine settings only
-    the chosen one is shown.
+    validation chose is marked, and has the gain that the page shows: the median difference to the baseline at the
+    setting chosen for it, paired by seed, positive where the variant is better. A diverged run scores as
+    ``question.diverged`` says, and several runs of one seed count as one, in every number of the row. ``±`` is followed
+    by the sample standard deviation over seeds. Mean seconds are those of all runs of the row. Of a variant with more
+    than nine settings only the chosen one is shown.
     """
     baseline = selection.question.baseline
     score = score_header(selection.results)
@@ -31,7 +31,7 @@ def variants_table(selection: Selection) -> Table:
     named = [Column("score", ("score",))] if score == "score" else []
     varied = [Column("settings", ("settings",))] if any(selection.searched.values()) else []
     chosen = [Column("chosen", ("mark",))] if any(len(tried) > 1 for tried in settings.values()) else []
-    compared = [Column(f"mean gain over {baseline}, paired by seed", ("gain", "pairs"), _gain, "right")]
+    compared = [Column(f"median gain over {baseline}, paired by seed", ("typical", "pairs"), _gain, "right")]
     columns = [
         Column("task", ("task",)),
         Column("variant", ("variant",)),
@@ -77,7 +77,7 @@ def _rows(settings: _Settings, task: str, label: str, question: Question) -> lis
         row |= {"chosen": chosen, "mark": "yes" if chosen else ""}
         if question.baseline is not None:
             compared = place == 0 and label != question.baseline and theirs is not None
-            row |= _gained(each, theirs, question) if compared and theirs else {"gain": None, "pairs": None}
+            row |= _gained(each, theirs, question) if compared and theirs else {"typical": None, "pairs": None}
         rows.append(row)
     if len(tried) > _MOST:
         rows[0]["settings"] = f"best of {len(tried)} by validation: {rows[0]['settings']}"
@@ -113,7 +113,7 @@ def _row(tried: Tried, baseline: Tried | None, question: Question) -> dict[str, 
 def _gained(ours: Tried, theirs: Tried, question: Question) -> dict[str, Any]:
     both = to_compare(ours.results, ours.fresh, theirs.results, theirs.fresh)
     gains = paired(both.ours, both.theirs, stand_in([*both.ours, *both.theirs], question.diverged)).differences
-    return {"gain": summarise(gains.values.tolist()).mean, "pairs": gains.counts.n_used}
+    return {"typical": summarise(gains.values.tolist()).median, "pairs": gains.counts.n_used}
 
 
 def _mean(mean: float, standard_deviation: float) -> str:

@@ -14,7 +14,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 
 from gatelab.report.drawing.fonts import families
 from gatelab.report.drawing.styles import Look
@@ -171,11 +171,20 @@ def add_legend(axes: Axes, looks: Mapping[str, Look], title: str = "") -> None:
 
 def plain_ticks(axis: Axis) -> None:
     """Label a logarithmic axis with numbers; matplotlib's powers of ten are mathematics, which is switched off."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     low, high = sorted(axis.get_view_interval())
-    if high < 30 * low:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_locator(_two_or_more(low, high))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _two_or_more(low: float, high: float) -> Locator:
+    """Return where the labels of a logarithmic axis stand: one label alone would not say how wide the axis is."""
+    coarse: tuple[tuple[float, ...], ...] = ((1.0,), (1.0, 2.0, 5.0))
+    for factors in coarse if high >= 30 * low else coarse[1:]:
+        locator = LogLocator(subs=factors)
+        if sum(low <= tick <= high for tick in locator.tick_values(low, high)) >= 2:
+            return locator
+    return MaxNLocator(4)
 
 
 def spans_decades(scores: Sequence[float]) -> bool:

@@ -15,11 +15,11 @@ from gatelab.evidence.collected import Evidence
 from gatelab.evidence.varied import setting_text
 from gatelab.keys import TOLD
 from gatelab.report.drawing.styles import Look
-from gatelab.report.sections.parts import Figure, Figures, Section, Tabular
+from gatelab.report.sections.parts import Block, Figure, Figures, Section, Tabular
 from gatelab.report.sections.verdict import Head
-from gatelab.report.tables import significant
+from gatelab.report.tables import Column, significant
 
-__all__ = ["render"]
+__all__ = ["render", "widths"]
 
 # The markers of matplotlib that styles.py uses, in a box from -6 to 6.
 _SHAPES = {
@@ -68,9 +68,40 @@ def render(verdict: Head, sections: Sequence[Section], looks: Mapping[str, Look]
         runs=Markup(_json(_runs(evidence, sections))),
         mark=mark,
         kind_of=lambda block: type(block).__name__,
+        widths=widths,
         drawing=_drawing,
         shown=lambda block: _shown(block, looks),
     )
+
+
+_MOST_COLUMNS = 8  # of a table that half of the page has room for
+
+
+def widths(blocks: Sequence[Block]) -> list[str]:
+    """Return how wide each block of a section stands on a desktop.
+
+    A lone figure would leave half of the page empty: it is a ``half`` beside the next block, if that is a lone figure
+    or a small table, and else has its caption ``beside`` it. All others are ``whole``.
+    """
+    found: list[str] = []
+    while len(found) < len(blocks):
+        place = len(found)
+        if not _lone(blocks[place]):
+            found.append("whole")
+        elif place + 1 < len(blocks) and _fits(blocks[place + 1]):
+            found += ["half", "half"]
+        else:
+            found.append("beside")
+    return found
+
+
+def _lone(block: Block) -> bool:
+    return isinstance(block, Figures) and sum(figure.view != "seconds" for figure in block.figures) == 1
+
+
+def _fits(block: Block) -> bool:
+    small = isinstance(block, Tabular) and not block.folded and len(block.table.columns) <= _MOST_COLUMNS
+    return small or _lone(block)
 
 
 def _resource(name: str) -> str:
@@ -88,6 +119,7 @@ class _Cell:
     attributes: Markup
     strong: bool
     marked: bool
+    """Whether it names a variant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +131,7 @@ class _Row:
 @dataclass(frozen=True, slots=True)
 class _Heading:
     header: str
-    right: bool
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +153,21 @@ def _shown(block: Tabular, looks: Mapping[str, Look]) -> _Shown:
         before = group
         attributes = Markup(' class="{}"').format(" ".join(classes)) if classes else Markup("")
         shown = [
-            _Cell(text, _cell_attributes(text, row[column.fields[0]], column.align), strong, column.header == "variant")
+            _Cell(text, _cell_attributes(text, row[column.fields[0]], column), strong, column.header == "variant")
             for text, column, strong in zip(line, table.columns, bold, strict=True)
         ]
         rows.append(_Row(attributes, shown))
-    return _Shown([_Heading(column.header, column.align == "right") for column in table.columns], rows)
+    return _Shown([_Heading(column.header, _heading_kind(column)) for column in table.columns], rows)
 
 
-def _cell_attributes(text: str, value: object, align: str) -> Markup:
-    classes = ["right"] if align == "right" else ["long"] if len(text) > _LONG else []
-    attributes = Markup(' class="{}"').format(classes[0]) if classes else Markup("")
+def _heading_kind(column: Column) -> str:
+    return "right" if column.align == "right" else "name" if column.header == "variant" else ""
+
+
+def _cell_attributes(text: str, value: object, column: Column) -> Markup:
+    kinds = {"right": column.align == "right", "name": column.header == "variant", "long": len(text) > _LONG}
+    kind = next((kind for kind, applies in kinds.items() if applies), "")
+    attributes = Markup(' class="{}"').format(kind) if kind else Markup("")
     if isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value):
         attributes += Markup(' data-sort="{}"').format("Infinity" if value == math.inf else repr(value))
     return attributes

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from gatelab.evidence.analysis import Analysis, random
 from gatelab.evidence.scores import by_seed, mean_by_seed, stand_in, worse
@@ -18,6 +20,7 @@ from gatelab.statistics import (
     Ranks,
     Refusal,
     Sample,
+    locate,
     normalise,
     performance_profile,
     probability_of_improvement,
@@ -25,10 +28,9 @@ from gatelab.statistics import (
     sample,
 )
 
-__all__ = ["across"]
+__all__ = ["across", "chances_to_beat"]
 
 _THRESHOLDS = np.linspace(0, 1, 101)
-_RESAMPLES = 200  # of the matrix, which shows no interval
 
 
 def across(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
@@ -45,7 +47,7 @@ def across(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
         return Absent(
             title, f"it needs two tasks that every variant has runs of; there is {len(forms) or 'none'}{several}"
         )
-    blocks: list[Block] = [Figures(tuple(_figures(analysis, labels, tasks, looks)), _CAPTION)]
+    blocks: list[Block] = [Figures(tuple(_figures(analysis, labels, forms, looks)), _CAPTION)]
     methods = [_METHOD]
     ranks = rank_variants(
         labels,
@@ -98,18 +100,20 @@ _RANKS = MethodNote(
 
 _CAPTION = (
     "Left: the share of runs, averaged over tasks, that score at least as much as the height on the axis, with chance"
-    " at"
-    " 0 and perfect at 1; bands are 95 % bootstrap intervals, and a diverged run reaches no height. Right: the"
+    " at 0 and perfect at 1; bands are 95 % bootstrap intervals, and a diverged run reaches no height. Right: the"
     " probability that a run of the row's variant beats a run of the column's, averaged over tasks; 0.50 is no"
-    " difference."
+    " difference. The forms of a task (its lengths, for one) count as one task."
 )
 
 
-def _figures(analysis: Analysis, labels: list[str], tasks: list[str], looks: dict[str, Look]) -> list[Figure]:
-    scaled = [task for task in tasks if _scale(analysis, task) is not None]
+def _figures(
+    analysis: Analysis, labels: list[str], forms: Mapping[str, list[str]], looks: dict[str, Look]
+) -> list[Figure]:
+    known = [[task for task in members if _scale(analysis, task) is not None] for members in forms.values()]
+    scaled = [members for members in known if members]
     profiles = {
         label: performance_profile(
-            [_normalised(analysis, task, label) for task in scaled],
+            [_normalised(analysis, members, label) for members in scaled],
             _THRESHOLDS,
             generator=random("profile", place),
             resamples=2_000,
@@ -118,7 +122,7 @@ def _figures(analysis: Analysis, labels: list[str], tasks: list[str], looks: dic
         if scaled
     }
     figures = [_profile_panel(profiles, looks)] if profiles else []
-    return [*figures, _matrix(analysis, labels, tasks)]
+    return [*figures, _matrix(labels, chances_to_beat(analysis, labels, forms))]
 
 
 def _scale(analysis: Analysis, task: str) -> tuple[float, float] | None:
@@ -127,10 +131,14 @@ def _scale(analysis: Analysis, task: str) -> tuple[float, float] | None:
     return (result.chance, result.perfect) if known else None
 
 
-def _normalised(analysis: Analysis, task: str, label: str) -> Sample:
-    result = analysis.evidence.of_task(task)
-    scores = mean_by_seed([run.scored for run in analysis.evidence.chosen(task, label).runs], None)
-    return sample(normalise(list(scores.values()), chance=result.chance, perfect=result.perfect))
+def _normalised(analysis: Analysis, members: Sequence[str], label: str) -> Sample:
+    """Return the scores of a variant in all forms of one task together, from chance (0) to perfect (1)."""
+    found: list[float] = []
+    for task in members:
+        result = analysis.evidence.of_task(task)
+        scores = mean_by_seed([run.scored for run in analysis.evidence.chosen(task, label).runs], None)
+        found += normalise(list(scores.values()), chance=result.chance, perfect=result.perfect).tolist()
+    return sample(found)
 
 
 def _median(analysis: Analysis, task: str, label: str) -> float:
@@ -164,21 +172,38 @@ def _profile_panel(profiles: dict[str, Profile], looks: dict[str, Look]) -> Figu
     return drawn("profile", "Performance profile", draw, height=3.4)
 
 
-def _matrix(analysis: Analysis, labels: list[str], tasks: list[str]) -> Figure:
-    evidence = analysis.evidence
-    higher = [evidence.of_task(task).higher_is_better for task in tasks]
+def chances_to_beat(analysis: Analysis, labels: Sequence[str], forms: Mapping[str, list[str]]) -> NDArray[np.float64]:
+    """Return P(a run of the row's variant beats one of the column's), the mean over tasks of that over their forms."""
     chances = np.full((len(labels), len(labels)), np.nan)
-    for row, one in enumerate(labels):
-        for column, other in enumerate(labels):
-            if row < column:
-                found = probability_of_improvement(
-                    *_two(analysis, one, other, tasks),
-                    higher_is_better=higher,
-                    generator=random("matrix", row, column),
-                    resamples=_RESAMPLES,
-                ).estimate
-                chances[row, column], chances[column, row] = found, 1 - found
+    for row, column in combinations(range(len(labels)), 2):
+        of_tasks = [
+            _mean([_chance_to_beat(analysis, labels[row], labels[column], task) for task in members])
+            for members in forms.values()
+        ]
+        chances[row, column] = _mean(of_tasks)
+        chances[column, row] = 1 - chances[row, column]
+    return chances
 
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean of those that are known; NaN without one."""
+    return locate([value for value in values if math.isfinite(value)]).mean
+
+
+def _chance_to_beat(analysis: Analysis, one: str, other: str, task: str) -> float:
+    """Return the chance on one task, where only these two say what a diverged run is worth; NaN where one has none."""
+    results = [analysis.evidence.chosen(task, label).results for label in (one, other)]
+    diverged_as = stand_in([*results[0], *results[1]], analysis.evidence.question.diverged)
+    ours, theirs = (by_seed(found, diverged_as) for found in results)
+    higher = analysis.evidence.of_task(task).higher_is_better
+    # the estimate alone: the matrix shows no interval
+    generator = random("matrix")
+    return probability_of_improvement(
+        [ours], [theirs], higher_is_better=higher, generator=generator, resamples=2
+    ).estimate
+
+
+def _matrix(labels: Sequence[str], chances: NDArray[np.float64]) -> Figure:
     def draw(axes: Axes) -> None:
         # blue and vermillion of the palette at the ends, white in the middle
         from matplotlib.colors import LinearSegmentedColormap
@@ -208,17 +233,6 @@ def _matrix(analysis: Analysis, labels: list[str], tasks: list[str]) -> Figure:
     return drawn(
         "wins", "P(row beats column)", draw, height=max(2.2, height), left=left_margin(labels), bottom=bottom + 0.1
     )
-
-
-def _two(analysis: Analysis, one: str, other: str, tasks: list[str]) -> tuple[list[Sample], list[Sample]]:
-    """Return the scores of two variants on some tasks, where only these two say what a diverged run is worth."""
-    sides: tuple[list[Sample], list[Sample]] = ([], [])
-    for task in tasks:
-        results = [analysis.evidence.chosen(task, label).results for label in (one, other)]
-        stand_for_diverged = stand_in([*results[0], *results[1]], analysis.evidence.question.diverged)
-        for side, found in zip(sides, results, strict=True):
-            side.append(by_seed(found, stand_for_diverged))
-    return sides
 
 
 def _critical_difference(ranks: Ranks, looks: dict[str, Look]) -> Figure:

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.scores import shown_name
-from gatelab.report.drawing.drawing import add_legend, drawn, hook
+from gatelab.report.drawing.drawing import add_legend, drawn, hook, plain_ticks, spans_decades
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Absent, Figure, Figures, MethodNote, Section, Text
 from gatelab.report.sections.wording import file_names, listed
@@ -73,6 +73,10 @@ def _panel(analysis: Analysis, task: str, curves: dict[str, BudgetCurve], looks:
                 trials, curve.biased[:most], "-", color=look.colour, linewidth=1.8, gid=hook(look), marker=look.marker,
                 markevery=max(1, most // 6), markersize=4.5, label=f"{label} ({curve.n})",
             )  # fmt: skip
+        scores = [score for curve in curves.values() for score in (*curve.biased[:most], *curve.unbiased[:most])]
+        if not analysis.evidence.of_task(task).higher_is_better and spans_decades(scores):
+            axes.set_yscale("log")
+            plain_ticks(axes.yaxis)
         axes.set_xlabel("trials n")
         axes.set_ylabel(f"validation {shown_name(analysis.evidence.of_task(task))}")
         axes.set_xticks(np.unique(np.linspace(1, most, min(most, 6)).round()))

@@ -29,17 +29,38 @@ __all__ = ["dots"]
 
 def dots(analysis: Analysis, looks: dict[str, Look]) -> Section:
     """Return the section."""
-    names = file_names(analysis.evidence.tasks)
-    figures = tuple(_panel(analysis, task, looks, names[task]) for task in analysis.evidence.tasks)
+    tasks = analysis.evidence.tasks
+    names = file_names(tasks)
+    figures = tuple(_panel(analysis, task, looks, names[task]) for task in tasks)
     caption = (
         "Test score of each run at the step that validation chose; the box holds the middle half, its line is the"
-        " median. A cross at the margin is a run that diverged. Dotted: chance; dashed: a network without mistakes."
+        " median."
     )
+    if any(not run.finished for task in tasks for runs in _groups(analysis, task).values() for run in runs):
+        caption += " A cross at the margin is a run that diverged."
+    seen = {words for task in tasks for _, style in _lines(analysis, task) for words in [_LINES[style]]}
+    if seen:
+        caption += f" {'; '.join(sorted(seen, reverse=True))}."
     caption += told(
         [group for task in analysis.evidence.tasks for group in _groups(analysis, task).values()],
         [group for task in analysis.evidence.tasks for group in _drawn(analysis, task).values()],
     )
     return Section("runs", "Every run", (Figures(figures, caption),))
+
+
+_LINES = {":": "Dotted: chance", "--": "Dashed: a network without mistakes"}
+
+
+def _lines(analysis: Analysis, task: str) -> list[tuple[float, str]]:
+    """Return where chance and perfect stand, and how they are drawn; those that the panel of the task shows."""
+    result = analysis.evidence.of_task(task)
+    low, high = _reach(_scores(analysis, task))
+    return [(score, style) for score, style in ((result.chance, ":"), (result.perfect, "--")) if low <= score <= high]
+
+
+def _scores(analysis: Analysis, task: str) -> list[float]:
+    runs = [run for members in _groups(analysis, task).values() for run in members]
+    return [run.scored[1] for run in runs if math.isfinite(run.scored[1])]
 
 
 def _groups(analysis: Analysis, task: str) -> dict[str, tuple[EndedRun, ...]]:
@@ -57,19 +78,16 @@ def _panel(analysis: Analysis, task: str, looks: dict[str, Look], name: str) -> 
     result = evidence.of_task(task)
     groups, drawn_groups = _groups(analysis, task), _drawn(analysis, task)
     labels = list(groups)
-    scores = [run.scored[1] for runs in groups.values() for run in runs if math.isfinite(run.scored[1])]
+    scores = _scores(analysis, task)
 
     def draw(axes: Axes) -> None:
-        low, high = _reach(scores)
         if spans_decades(scores):
             axes.set_xscale("log")
-            low, high = min(scores) / 1.4, max(scores) * 1.4
-        axes.set_xlim(low, high)
+        axes.set_xlim(*_reach(scores))
         if axes.get_xscale() == "log":
             plain_ticks(axes.xaxis)
-        for line, style in ((result.chance, ":"), (result.perfect, "--")):
-            if low <= line <= high:
-                axes.axvline(line, color=GREY, linestyle=style, linewidth=1, zorder=1)
+        for line, style in _lines(analysis, task):
+            axes.axvline(line, color=GREY, linestyle=style, linewidth=1, zorder=1)
         for place, (label, runs) in enumerate(groups.items()):
             margin = 0.015 if result.higher_is_better else 0.985
             _row(axes, place, runs, drawn_groups[label], looks[label], margin)
@@ -80,6 +98,8 @@ def _panel(analysis: Analysis, task: str, looks: dict[str, Look], name: str) -> 
 
 
 def _reach(scores: list[float]) -> tuple[float, float]:
+    if spans_decades(scores):
+        return min(scores) / 1.4, max(scores) * 1.4
     low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
     margin = 0.08 * (high - low) or 0.05 * abs(high) or 0.05
     return low - margin, high + margin

@@ -89,7 +89,7 @@ def _importance(analysis: Analysis, tasks: Sequence[str]) -> Block:
         result = evidence.of_task(task)
         for label in evidence.labels:
             settings = settings_of(analysis, task, label)
-            scores = [math.nan if setting.diverged else setting.validation for setting in settings]
+            scores = [setting.validation for setting in settings]
             worst = diverged_score("worst", scores, higher_is_better=result.higher_is_better, chance=result.chance)
             filled = [score if math.isfinite(score) else worst for score in scores]
             if worst is None:
@@ -132,7 +132,7 @@ def _importance(analysis: Analysis, tasks: Sequence[str]) -> Block:
         f" (PED-ANOVA, from {FEWEST_FOR_TENTH} settings on), and for the score over the whole range (fANOVA), where"
         " many bad settings can hide what matters among the good. Beside each: the most that a setting which does"
         " nothing gets of so many trials (a shuffled copy of each, added to the search); a share no larger than that"
-        " says nothing. Settings with a diverged run count as the worst."
+        " says nothing. A setting counts by its mean over seeds, diverged runs as everywhere on the page."
     )
     return Tabular("importance", caption, Table(columns, rows))
 

@@ -262,9 +262,10 @@ def _middle(axes: Axes, runs: Sequence[EndedRun], look: Look, label: str, view: 
     x = steps * float(np.median([_scale(run, view) for run in runs]))
     if len(runs) > 2:
         axes.fill_between(x, low, high, color=look.colour, alpha=0.12, linewidth=0, gid=hook(look), zorder=3)
-    axes.plot(x, middle, look.dash, color=look.colour, linewidth=2, label=label, gid=hook(look), zorder=4)
-    marked = thinned(x.size, 6)
-    axes.plot(x[marked], middle[marked], look.marker, color=look.colour, markersize=4.5, gid=hook(look), zorder=4)
+    axes.plot(
+        x, middle, look.dash, color=look.colour, linewidth=2, label=label, gid=hook(look), zorder=4,
+        marker=look.marker, markevery=thinned(x.size, 6).tolist(), markersize=4.5,
+    )  # fmt: skip
 
 
 def _scale(run: EndedRun, view: str) -> float:

@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.path import Path
 
 from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.collected import Setting
@@ -18,63 +21,96 @@ from gatelab.report.sections.searched_settings import is_number, settings_of
 
 __all__ = ["marginals"]
 
+_MOST_VALUES = 10
+
 _MARGINALS = (
-    "Best validation score of each setting over one key at a time, whatever the other keys were; the line is the median"
-    " of each value, or of each tenth of the settings where values hardly repeat. Settings with a diverged run are"
-    " crosses"
-    " at the margin."
+    "Validation score of each setting over one key at a time, whatever the other keys were: the mean over its seeds,"
+    " diverged runs as everywhere on the page. The line is the median of each value, or of each tenth of the settings"
+    f" where there are more than {_MOST_VALUES} values; it counts every setting at its true score."
 )
+_CROSSES = " A cross is a setting with a diverged run; without a score it stands at the margin."
+_ARROWS = " Arrows are settings whose score lies beyond the axis."
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """What the vertical axis of a task's panels shows."""
+
+    low: float
+    high: float
+    logarithmic: bool
+    higher_is_better: bool
+
+    def beyond(self, score: float) -> bool:
+        """Whether a score lies outside of the axis."""
+        return math.isfinite(score) and not self.low <= score <= self.high
 
 
 def marginals(analysis: Analysis, tasks: Sequence[str], looks: dict[str, Look], names: Mapping[str, str]) -> Figures:
     """Return a panel for each task and key that numbers were tried of; ``names``: task -> its part of a file's name."""
-    figures = [figure for task in tasks for figure in _panels(analysis, task, looks, names[task])]
-    return Figures(tuple(figures), _MARGINALS)
+    scales = {task: _scale(analysis, task) for task in tasks}
+    figures = [figure for task in tasks for figure in _panels(analysis, task, scales[task], looks, names[task])]
+    caption = _MARGINALS
+    shown = [(scales[task], setting) for task in tasks for setting in _tried(analysis, task)]
+    caption += _CROSSES * any(setting.diverged > 0 for _, setting in shown)
+    caption += _ARROWS * any(scale.beyond(setting.validation) for scale, setting in shown)
+    return Figures(tuple(figures), caption)
 
 
-def _panels(analysis: Analysis, task: str, looks: dict[str, Look], name: str) -> list[Figure]:
-    evidence = analysis.evidence
-    keys = evidence.searched[task]
+def _tried(analysis: Analysis, task: str) -> list[Setting]:
+    return [setting for label in analysis.evidence.labels for setting in settings_of(analysis, task, label)]
+
+
+def _scale(analysis: Analysis, task: str) -> _Scale:
+    """Return the axis: the middle of what was found decides, for a few settings that blew up would flatten the rest."""
+    result = analysis.evidence.of_task(task)
+    higher = result.higher_is_better
+    known = [score for setting in _tried(analysis, task) if math.isfinite(score := setting.validation)]
+    if not known:
+        return _Scale(0, 1, logarithmic=False, higher_is_better=higher)
+    low, high = _window(known, result.chance, higher_is_better=higher)
+    if not higher and spans_decades([score for score in known if low <= score <= high]):
+        return _Scale(min(known) / 1.3, high, logarithmic=True, higher_is_better=higher)
+    return _Scale(low, high, logarithmic=False, higher_is_better=higher)
+
+
+def _panels(analysis: Analysis, task: str, scale: _Scale, looks: dict[str, Look], name: str) -> list[Figure]:
     figures = []
-    for place, key in enumerate(keys):
-        values = {setting.values[key] for label in evidence.labels for setting in settings_of(analysis, task, label)
-                  if is_number(setting.values[key])}  # fmt: skip
+    for place, key in enumerate(analysis.evidence.searched[task]):
+        values = {setting.values[key] for setting in _tried(analysis, task) if is_number(setting.values[key])}
         if len(values) > 1:
-            figures.append(_marginal(analysis, task, key, sorted(values), looks, f"marginal-{name}-{place}"))
+            figures.append(_marginal(analysis, task, key, sorted(values), scale, looks, f"marginal-{name}-{place}"))
     return figures
 
 
 def _marginal(
-    analysis: Analysis, task: str, key: str, values: Sequence[float], looks: dict[str, Look], name: str
+    analysis: Analysis,
+    task: str,
+    key: str,
+    values: Sequence[float],
+    scale: _Scale,
+    looks: dict[str, Look],
+    name: str,
 ) -> Figure:
     evidence = analysis.evidence
-    result = evidence.of_task(task)
 
     def draw(axes: Axes) -> None:
         if logarithmic(values):
             axes.set_xscale("log")
-        known = [
-            setting.validation
-            for label in evidence.labels
-            for setting in settings_of(analysis, task, label)
-            if not setting.diverged and math.isfinite(setting.validation)
-        ]
-        if known:
-            # the middle of what was found decides what is shown: a few settings that blew up would flatten the rest
-            low, high = _window(known, result.chance, higher_is_better=result.higher_is_better)
-            axes.set_ylim(low, high)
-            shown = [score for score in known if low <= score <= high]
-            if not result.higher_is_better and spans_decades(shown):
-                axes.set_yscale("log")
-                axes.set_ylim(min(known) / 1.3, high)
-                plain_ticks(axes.yaxis)
+        if scale.logarithmic:
+            axes.set_yscale("log")
+        axes.set_ylim(scale.low, scale.high)
+        if scale.logarithmic:
+            plain_ticks(axes.yaxis)
         for label in evidence.labels:
-            settings = settings_of(analysis, task, label)
-            _points(axes, settings, key, looks[label], label, higher_is_better=result.higher_is_better)
+            settings = [each for each in settings_of(analysis, task, label) if is_number(each.values[key])]
+            for setting in settings:
+                _mark(axes, setting, setting.values[key], looks[label], scale)
+            _median(axes, settings, key, looks[label], label)
         if logarithmic(values):
             plain_ticks(axes.xaxis)
         axes.set_xlabel(shortened(key))
-        axes.set_ylabel(f"validation {shown_name(result)}")
+        axes.set_ylabel(f"validation {shown_name(evidence.of_task(task))}")
         add_legend(axes, looks)
 
     return drawn(name, f"{task}: {shortened(key)}", draw)
@@ -90,33 +126,46 @@ def _window(known: Sequence[float], chance: float, *, higher_is_better: bool) ->
     return min(best, shown) - margin, max(best, shown) + margin
 
 
-def _points(
-    axes: Axes, settings: Sequence[Setting], key: str, look: Look, label: str, *, higher_is_better: bool
-) -> None:
-    x, y = [], []
-    low, high = axes.get_ylim()
-    worst = low if higher_is_better else high
-    for setting in settings:
-        value = setting.values[key]
-        if not is_number(value):
-            continue
-        diverged = setting.diverged > 0 or not math.isfinite(setting.validation)
-        score = worst if diverged else min(max(setting.validation, low), high)
-        axes.plot(
-            [value], [score], "x" if diverged else look.marker, color=look.colour, markersize=5 if diverged else 4,
-            alpha=0.65, markeredgewidth=1.4 if diverged else 0, gid=hook(look, setting.runs[0].number), clip_on=False,
-        )  # fmt: skip
-        x.append(value)
-        y.append(score)
-    if len(set(x)) > 1:
-        middle = _middle(np.array(x, dtype=np.float64), np.array(y))
-        axes.plot(*middle, look.dash, color=look.colour, linewidth=1.6, gid=hook(look), label=label, zorder=3)
+def _arrow(up: float) -> Path:
+    """Return an arrow that points up (1) or down (-1)."""
+    points = [(0, -up), (0, up), (-0.55, 0.35 * up), (0, up), (0.55, 0.35 * up)]
+    return Path(points, [Path.MOVETO, Path.LINETO, Path.MOVETO, Path.LINETO, Path.LINETO])
+
+
+def _mark(axes: Axes, setting: Setting, value: float, look: Look, scale: _Scale) -> None:
+    """Draw one setting: its marker at its score, a cross if a run of it diverged, an arrow where the axis ends."""
+    score, known = setting.validation, math.isfinite(setting.validation)
+    lined: dict[str, Any] = {"markersize": 5, "markeredgewidth": 1.4}
+    style: dict[str, Any] = {"marker": look.marker, "markersize": 4, "markeredgewidth": 0}
+    if scale.beyond(score):
+        style = {"marker": _arrow(1 if score > scale.high else -1), "markersize": 8, "markeredgewidth": 1.2}
+    elif setting.diverged or not known:
+        style = {"marker": "x", **lined}
+    inside = known and not scale.beyond(score)
+    # what has no place on the axis stands at that end of the panel where it lies
+    above = score > scale.high if known else not scale.higher_is_better
+    axes.plot(
+        [value], [score if inside else 0.97 if above else 0.03], linestyle="none", color=look.colour, alpha=0.65,
+        transform=axes.transData if inside else axes.get_xaxis_transform(), clip_on=False,
+        gid=hook(look, setting.runs[0].number), **style,
+    )  # fmt: skip
+
+
+def _median(axes: Axes, settings: Sequence[Setting], key: str, look: Look, label: str) -> None:
+    scored = [setting for setting in settings if math.isfinite(setting.validation)]
+    x = np.array([setting.values[key] for setting in scored], dtype=np.float64)
+    if np.unique(x).size < 2:
+        return
+    line = axes.plot(*_middle(x, np.array([setting.validation for setting in scored])), look.dash, zorder=3)[0]
+    line.set(color=look.colour, linewidth=1.6, gid=hook(look), label=label)
+    # for the legend alone: along the line a marker would look like a setting
+    line.set(marker=look.marker, markersize=4, markevery=[])
 
 
 def _middle(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:
-    """Return the medians of each value, or of each tenth where values hardly repeat."""
+    """Return the medians of each value, or of each tenth where there are many values."""
     values = np.unique(x)
-    if 3 * values.size <= x.size or values.size <= 5:
+    if values.size <= _MOST_VALUES:
         groups = [y[x == value] for value in values]
         return values.tolist(), [float(np.median(group)) for group in groups]
     order = np.argsort(x, kind="stable")

@@ -9,41 +9,11 @@ from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.failing import Failures
 from gatelab.evidence.paired_comparison import PairedComparison
 from gatelab.evidence.several_questions import several_questions
-from gatelab.report.sections.wording import counted, listed, signed
+from gatelab.report.sections.answers import KINDS, Answer, answer_of
+from gatelab.report.sections.wording import counted, listed
 from gatelab.statistics import exact_share
 
-__all__ = ["Answer", "Head", "verdict"]
-
-_SYMBOLS = {"better": "▲", "worse": "▼", "undecided": "◇", "no difference found": "○", "not compared": "·"}
-_ORDER = tuple(_SYMBOLS)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a cell of the grid says of a variant on a task."""
-
-    kind: str
-    """``better``, ``worse``, ``undecided``, ``no difference found`` or ``not compared``."""
-    detail: str
-    """What belongs to the kind: of what it speaks (``in typical runs``), or why it is undecided."""
-    gain: str
-    remark: str
-
-    @property
-    def words(self) -> str:
-        """Kind and detail: ``better in typical runs``, ``undecided: too few seeds``."""
-        return self.than("")
-
-    def than(self, baseline: str) -> str:
-        """Return the same with the name of the baseline: ``better than lstm in typical runs``."""
-        if self.kind not in ("better", "worse"):
-            return f"{self.kind}: {self.detail}" if self.detail else self.kind
-        return f"{self.kind}{f' than {baseline}' if baseline else ''} {self.detail}"
-
-    @property
-    def symbol(self) -> str:
-        """The same without colour."""
-        return _SYMBOLS[self.kind]
+__all__ = ["Head", "verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +43,7 @@ def verdict(analysis: Analysis, command: str) -> Head:
     evidence = analysis.evidence
     baseline = evidence.question.baseline
     others = [label for label in evidence.labels if label != baseline]
-    rows = tuple((label, tuple(_answer(analysis, task, label) for task in evidence.tasks)) for label in others)
+    rows = tuple((label, tuple(answer_of(analysis, task, label) for task in evidence.tasks)) for label in others)
     return Head(
         title=_title(analysis, others),
         answers=tuple((label, _words(analysis, label)) for label in others) if baseline is not None else (),
@@ -95,37 +65,14 @@ def _title(analysis: Analysis, others: Sequence[str]) -> str:
     return f"{shown} against {evidence.question.baseline} on {tasks}"
 
 
-def _answer(analysis: Analysis, task: str, label: str) -> Answer:
-    comparison = analysis.comparisons.get((task, label))
-    if comparison is None or not comparison.n:
-        return Answer("not compared", "", "", _not_compared(analysis, task, label))
-    detail = comparison.reason
-    if comparison.decided:
-        small = ", by less than matters" if comparison.band.holds(comparison.typical) else ""
-        detail = f"{comparison.scope}{small}"
-    ours, theirs = comparison.failures
-    baseline = analysis.evidence.question.baseline
-    remark = f"{ours} failed, {theirs} of {baseline}" if ours.rare or theirs.rare else ""
-    return Answer(comparison.verdict, detail, signed(comparison.typical.estimate), remark)
-
-
-def _not_compared(analysis: Analysis, task: str, label: str) -> str:
-    evidence = analysis.evidence
-    if (task, label) not in evidence.settings:
-        return "no runs"
-    if (task, evidence.question.baseline) not in evidence.settings:
-        return "no runs of the baseline"
-    return "no seed in common"
-
-
 def _words(analysis: Analysis, label: str) -> str:
     """Return what the tests say of one variant: ``better than lstm in typical runs on adding; …``, with failures."""
     baseline = analysis.evidence.question.baseline or ""
     tasks = analysis.evidence.tasks
     by_kind: dict[tuple[int, str], list[str]] = {}
     for task in tasks:
-        answer = _answer(analysis, task, label)
-        by_kind.setdefault((_ORDER.index(answer.kind), answer.than(baseline)), []).append(task)
+        answer = answer_of(analysis, task, label)
+        by_kind.setdefault((KINDS.index(answer.kind), answer.than(baseline)), []).append(task)
     clauses = [
         f"{words} on {_of(members, len(tasks))}{_failed(analysis, label, members)}"
         for (_, words), members in sorted(by_kind.items())
@@ -217,10 +164,15 @@ def _choices(analysis: Analysis) -> list[str]:
         "The setting of each variant was chosen by its mean validation score, among those with at least half as many"
         " seeds as the one with the most."
     ]
+    seeds: dict[tuple[str, int, int], list[str]] = {}
     for task, label in evidence.cells():
         counts = sorted(len({run.result.seed for run in each.runs}) for each in evidence.settings[task, label])
         if counts[0] < counts[-1]:
-            notes.append(f"Settings of {label} on {task} have {counts[0]} to {counts[-1]} seeds.")
+            seeds.setdefault((task, counts[0], counts[-1]), []).append(label)
+    notes += [
+        f"Settings of {listed(labels)} on {task} have {fewest} to {most} seeds."
+        for (task, fewest, most), labels in seeds.items()
+    ]
     for (task, label), comparison in analysis.comparisons.items():
         left_out = evidence.to_compare(task, label, evidence.question.baseline or "").left_out
         if left_out:

@@ -39,9 +39,11 @@ def number(value: float) -> str:
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    """Return a difference with its sign: ``+0.120``, ``−0.030``."""
+    """Return a difference with its sign: ``+0.120``, ``−0.030``; ``0`` has none."""
     if value is None or math.isnan(value):
         return ABSENT
+    if value == 0:
+        return "0"
     return f"{'−' if value < 0 else '+'}{significant(abs(value), digits)}"
 
 
