@@ -193,7 +193,7 @@ def spans_decades(scores: Sequence[float]) -> bool:
     return bool(finite) and min(finite) > 0 and max(finite) > 30 * min(finite)
 
 
-def left_margin(labels: list[str]) -> float:
+def left_margin(labels: Sequence[str]) -> float:
     """Return the inches that labels left of the axes need."""
     return 0.3 + 0.072 * max(map(len, map(shortened_label, labels)), default=0)
 
