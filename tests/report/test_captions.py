@@ -8,11 +8,13 @@ from gatelab.evidence.collected import read_evidence
 from gatelab.evidence.question import Question
 from gatelab.report.drawing.styles import looks
 from gatelab.report.html.render import widths
+from gatelab.report.sections import across as section_across
 from gatelab.report.sections import learning_curves
 from gatelab.report.sections.across import chances_to_beat
 from gatelab.report.sections.every_run import dots
 from gatelab.report.sections.parts import Figure, Figures, Tabular, Text
 from gatelab.report.tables import Column, Table
+from gatelab.statistics import performance_profile
 from gatelab.store import Store
 from tests.report.made import add, paired
 
@@ -72,6 +74,24 @@ def test_forms_of_a_task_are_one_vote_in_who_beats_whom(tmp_path):
     forms = {"adding": [f"adding length={place}" for place in range(3)], "digits": ["digits"]}
     # one task each
     assert chances_to_beat(analysis, ["lstm", "gru"], forms)[0, 1] == 0.5
+
+
+def test_forms_of_a_task_are_one_task_in_profiles(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    for label in ("lstm", "gru"):
+        for task in ("adding length=1", "adding length=2", "adding length=3", "digits"):
+            add(store, task=task, label=label, test=0.55)
+    given = []
+
+    def keep(scores, thresholds, **drawing):
+        given.append([sample.values.tolist() for sample in scores])
+        return performance_profile(scores, thresholds, **drawing)
+
+    monkeypatch.setattr(section_across, "performance_profile", keep)
+    analysis = analysed(store)
+    section_across.across(analysis, seen(analysis))
+    # chance is 0.1, perfect is 1
+    assert given == [[[pytest.approx(0.5)] * 3, [pytest.approx(0.5)]]] * 2
 
 
 def figures(*views):

@@ -74,7 +74,7 @@ def render(verdict: Head, sections: Sequence[Section], looks: Mapping[str, Look]
     )
 
 
-_MOST_COLUMNS = 8  # of a table that half of the page has room for
+_MOST_COLUMNS = 7  # of a table that half of the page has room for
 
 
 def widths(blocks: Sequence[Block]) -> list[str]:
