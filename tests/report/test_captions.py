@@ -7,7 +7,7 @@ from gatelab.evidence.analysis import analyse
 from gatelab.evidence.collected import read_evidence
 from gatelab.evidence.question import Question
 from gatelab.report.drawing.styles import looks
-from gatelab.report.html.render import widths
+from gatelab.report.html.render import breakable, widths
 from gatelab.report.sections import across as section_across
 from gatelab.report.sections import learning_curves
 from gatelab.report.sections.across import chances_to_beat
@@ -92,6 +92,10 @@ def test_forms_of_a_task_are_one_task_in_profiles(tmp_path, monkeypatch):
     section_across.across(analysis, seen(analysis))
     # chance is 0.1, perfect is 1
     assert given == [[[pytest.approx(0.5)] * 3, [pytest.approx(0.5)]]] * 2
+
+
+def test_a_name_breaks_after_an_underscore_and_stays_text():
+    assert breakable("no_forget_<b>") == "no_<wbr>forget_<wbr>&lt;b&gt;"
 
 
 def figures(*views):

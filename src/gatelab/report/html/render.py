@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gatelab.evidence.collected import Evidence
 from gatelab.evidence.varied import setting_text
@@ -19,7 +19,7 @@ from gatelab.report.sections.parts import Block, Figure, Figures, Section, Tabul
 from gatelab.report.sections.verdict import Head
 from gatelab.report.tables import Column, significant
 
-__all__ = ["render", "widths"]
+__all__ = ["breakable", "render", "widths"]
 
 # The markers of matplotlib that styles.py uses, in a box from -6 to 6.
 _SHAPES = {
@@ -48,6 +48,7 @@ def render(verdict: Head, sections: Sequence[Section], looks: Mapping[str, Look]
     """Return the page."""
     # what is data is escaped, wherever it stands; drawings, style and script come from here
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters["breakable"] = breakable
     template = environment.from_string(_resource("page.html"))
 
     def mark(label: str) -> Markup:
@@ -72,6 +73,11 @@ def render(verdict: Head, sections: Sequence[Section], looks: Mapping[str, Look]
         drawing=_drawing,
         shown=lambda block: _shown(block, looks),
     )
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that may go on in the next line after an underscore, and not in the middle of a word."""
+    return escape(name).replace("_", Markup("_<wbr>"))
 
 
 _MOST_COLUMNS = 7  # of a table that half of the page has room for
