@@ -12,6 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 import gatelab
 from gatelab.cli.catalogue import catalogue
 from gatelab.cli.compare import compare
+from gatelab.cli.explain import explain
 from gatelab.cli.train import train
 from gatelab.configuration import using
 from gatelab.configuration.hydra_loader import hydra_loader
@@ -56,12 +57,21 @@ def test_a_training_command_trains(folder, capfd, line):
 def test_the_commands_that_follow_a_sweep_run(folder, capsys):
     others = [line for line in LINES if line.startswith("python scripts/") and line not in TRAINING]
     train(["variant=lstm", "task=digits", *SHORT])
-    assert sorted(shlex.split(line)[1] for line in others) == ["scripts/compare.py"]
-    assert compare(shlex.split(others[0])[2:]) == 0
+    scripts = ["scripts/compare.py", "scripts/explain.py", "scripts/explain.py"]
+    assert [shlex.split(line)[1] for line in sorted(others)] == scripts
+    assert compare(shlex.split(sorted(others)[0])[2:]) == 0
     assert (folder / "report" / "table.md").exists()
     for name in re.findall(r"`python scripts/(\w+)\.py", README):
         assert (ROOT / "scripts" / f"{name}.py").exists()
     assert catalogue([]) == 0
+
+
+def test_a_variant_and_a_run_are_explained(folder, capsys):
+    train(["variant=cifg", "task=adding", "task.length=5", "seed=3", *SHORT, *FEW])
+    for line in LINES:
+        if line.startswith("python scripts/explain.py"):
+            assert explain(shlex.split(line)[2:]) == 0
+    assert (folder / "explained.html").exists()
 
 
 def test_the_mistake_is_told_as_shown(folder):

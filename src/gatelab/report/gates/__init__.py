@@ -1,0 +1,1 @@
+"""The page of one run: drawings of what its gates do, beside those of its untrained twin (docs/probes.md)."""

@@ -1,0 +1,126 @@
+"""One self-contained page of what the gates of a run do: drawings, how to read them, and where they mislead."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from gatelab.report.gates.drawings import DRAWINGS, Pair
+from gatelab.report.gates.guides import GUIDES, Guide
+from gatelab.report.sections.parts import Figure
+
+__all__ = ["gates_page"]
+
+# the colours of drawings are variables of the page, so that they follow its dark mode
+_THEMED = {
+    "#222222": "ink",
+    "#000000": "ink",
+    "#8a8a8a": "soft",
+    "#e4e4e4": "line",
+    "#ffffff": "paper",
+    "#0072b2": "blue",
+    "#d55e00": "red",
+    "#009e73": "green",
+    "#cc79a7": "pink",
+}
+_COLOUR = re.compile("|".join(_THEMED))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    name: str
+    guide: Guide
+    figures: list[Figure]
+    numbers: list[str]
+
+
+def gates_page(
+    title: str,
+    facts: Mapping[str, str],
+    looked_at: str,
+    equations: str,
+    found: Mapping[str, Pair],
+    absent: Sequence[str],
+) -> str:
+    """Return the page.
+
+    Args:
+        title: of the run.
+        facts: what stands below the title, name -> value.
+        looked_at: a sentence: on which data.
+        equations: of the variant, as text.
+        found: diagnostic, as :mod:`gatelab.probes` calls it -> what it found, of the trained network and its twin.
+        absent: a line for each diagnostic that is not defined for the variant.
+    """
+    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    template = environment.from_string(_resource("gates_page.html"))
+    parts = [
+        _Part(name, guide, DRAWINGS[name](found[name]), _numbers(name, found[name]))
+        for name, guide in GUIDES.items()
+        if name in found
+    ]
+    return template.render(
+        title=title,
+        facts=facts,
+        looked_at=looked_at,
+        equations=equations,
+        parts=parts,
+        absent=absent,
+        style=Markup(_resource("gates_page.css")),
+        drawing=_themed,
+    )
+
+
+def _resource(name: str) -> str:
+    return files("gatelab.report.gates").joinpath(name).read_text(encoding="utf-8")
+
+
+def _themed(figure: Figure) -> Markup:
+    # matplotlib has escaped the texts in it, and drawing.py the title
+    return Markup(_COLOUR.sub(lambda match: f"var(--{_THEMED[match[0]]})", figure.svg))
+
+
+def _numbers(name: str, pair: Pair) -> list[str]:
+    """Return the numbers that stand below a drawing, a line for each network."""
+    lines = []
+    for which, one in zip(Pair._fields, pair, strict=True):
+        said = _said(name, one)
+        if said:
+            lines.append(f"{which}: {said}")
+    return lines
+
+
+def _said(name: str, found: Any) -> str:
+    match name:
+        case "saturation":
+            shares = [
+                f"{gate} shut {found.shut[gate].mean():.0%}, open {found.open[gate].mean():.0%}" for gate in found.shut
+            ]
+            return "; ".join(shares)
+        case "time_scales":
+            # the nearest unit: between two that remember for ever there is no number
+            low, middle, high = map(_steps, np.quantile(found.tau, (0.1, 0.5, 0.9), method="nearest"))
+            return f"τ is {middle} steps in the median unit, {low} and {high} at the outer tenths"
+        case "retention_matrix":
+            return f"Σ_j w_tj g_j differs from the state by {found.error:.1e} at most"
+        case "toggle_space":
+            return (
+                f"rank {found.rank} of {len(found.left)} units, effective rank {found.effective_rank:.1f}; data visit"
+                f" {found.visited_dimension:.1f} directions; {found.blind.shape[-1]} directions are not seen"
+            )
+        case "dynamics":
+            slow, leading = found.slow.mean(), found.exponents[:, 0].mean()
+            return (
+                f"{slow:.1f} of {found.eigenvalues.shape[-1]} eigenvalues a step lie above 0.98; "
+                f"the leading exponent is {leading:.3g} nats a step"
+            )
+    return ""
+
+
+def _steps(number: float) -> str:
+    return f"{number:.3g}" if np.isfinite(number) else "infinitely many"

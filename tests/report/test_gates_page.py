@@ -1,0 +1,74 @@
+"""The page of what gates do: every diagnostic has its words and drawings, and the drawings show the numbers."""
+
+import re
+
+import numpy as np
+import pytest
+
+from gatelab.probes.diagnostics.interventions import Interventions
+from gatelab.probes.diagnostics.time_scales import TimeScales
+from gatelab.report.gates.drawings import DRAWINGS, Pair
+from gatelab.report.gates.gates_page import gates_page
+from gatelab.report.gates.guides import GUIDES
+
+SCALES = Pair(
+    TimeScales("f", np.array([3.0, np.inf, 0.0]), np.ones(3), np.array([2.0, 2.0, 2.0]), None),
+    TimeScales("f", np.array([1.5, 1.2, 1.0]), np.ones(3), np.array([1.4, 1.4, 1.4]), None),
+)
+KINDS = ("mean", "one", "zero", "shuffled in time", "shuffled over sequences")
+
+
+def interfered(change):
+    columns = np.full((5, 1), change)
+    interval = np.stack([columns - 0.1, columns + 0.1], -1)
+    return Interventions(
+        "f", "accuracy", True, KINDS, {"all": (0,)}, np.zeros(2), np.zeros((5, 1, 2)), columns, interval
+    )  # fmt: skip
+
+
+def page(title="a run", **found):
+    return gates_page(title, {"run": "<b>"}, "few", "h_t = x_t", found, ["Credit: not defined"])
+
+
+def test_each_diagnostic_has_drawings_and_words():
+    assert list(DRAWINGS) == list(GUIDES)
+
+
+@pytest.mark.parametrize("guide", GUIDES.values(), ids=list(GUIDES))
+def test_two_sentences_on_reading_and_one_on_where_it_misleads(guide):
+    for sentence in (*guide.reading, guide.misleads):
+        assert sentence.endswith(".")
+        assert len(re.findall(r"\.(?:\s|$)", sentence)) == 1, sentence
+    assert guide.question.endswith("?")
+
+
+def test_the_page_lists_only_what_it_has():
+    text = page(time_scales=SCALES)
+    assert re.findall(r'<section id="(\w+)">', text) == ["equations", "time_scales", "absent"]
+    assert "<li>Credit: not defined</li>" in text
+    assert re.findall(r'<a href="#(\w+)">', text) == ["time_scales"]
+
+
+def test_what_is_data_is_escaped():
+    text = page(title="<script>", time_scales=SCALES)
+    assert "<script>" not in text and "<b>" not in text.split("</header>")[0].split("<dl")[1]
+
+
+def test_colours_of_drawings_follow_the_page():
+    drawing = page(time_scales=SCALES, interventions=Pair(interfered(-0.4), interfered(0.0))).split("<figure>", 1)[1]
+    assert "var(--blue)" in drawing and "var(--red)" in drawing and "var(--ink)" in drawing
+    assert not re.findall(r"#(?:222222|8a8a8a|e4e4e4|ffffff|0072b2|d55e00)", drawing)
+
+
+def test_the_same_numbers_give_the_same_page():
+    assert page(time_scales=SCALES) == page(time_scales=SCALES)
+
+
+def test_numbers_below_a_drawing():
+    text = page(time_scales=SCALES)
+    assert "trained: τ is 3 steps in the median unit, 0 and infinitely many at the outer tenths" in text
+    assert "untrained: τ is 1.2 steps in the median unit, 1 and 1.5 at the outer tenths" in text
+
+
+def test_the_direction_of_a_score_is_said():
+    assert "change of accuracy (higher is better)" in page(interventions=Pair(interfered(-0.4), interfered(0.0)))
