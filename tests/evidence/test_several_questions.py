@@ -1,13 +1,15 @@
 """A store that mixes questions is told first, with the filter that takes one of them."""
 
+import ast
 import shlex
+from collections import Counter
 
 import pytest
 
 from gatelab.cli.compare import compare
 from gatelab.evidence.question import Question
 from gatelab.evidence.selection import select
-from gatelab.evidence.several_questions import several_questions
+from gatelab.evidence.several_questions import SeveralQuestions, several_questions
 from gatelab.store import Store
 from tests.report.made import add
 
@@ -78,3 +80,16 @@ def test_the_command_that_is_told_asks_one_question(tmp_path, monkeypatch, capsy
     assert words[2:] == ["baseline=lstm", "where=training.max_steps=9000"]
     compare([*words[2:], "out="])
     assert "several questions" not in capsys.readouterr().out
+
+
+def test_a_filter_that_is_given_already_stays_and_values_are_quoted(tmp_path):
+    store = Store(tmp_path)
+    both(store, {"training.max_steps": 1000})
+    both(store, {"training.max_steps": 9000})
+    (found,) = several_questions(select(store.results()))
+    told = found.line("gatelab.compare('runs/', baseline='lstm', where={'model.hidden_size': '8'}, small=0.1)")
+    call = ast.parse(told.partition("one of them alone: ")[2], mode="eval").body
+    (where,) = [word.value for word in call.keywords if word.arg == "where"]
+    assert ast.literal_eval(where) == {"training.max_steps": "9000", "model.hidden_size": "8"}
+    spaced = SeveralQuestions("opening.file", Counter({"a b": 3, "c": 2}), ["a b"]).line("compare")
+    assert shlex.split(spaced.partition("one of them alone: ")[2]) == ["compare", "where=opening.file=a b"]

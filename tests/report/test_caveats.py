@@ -204,3 +204,46 @@ def test_terminal_and_page_pair_alike_whatever_was_searched_and_diverged(tmp_pat
     assert terminal.keys() == page.keys()
     for label, values in page.items():
         assert terminal[label] == [value if value is None else pytest.approx(value, abs=1e-9) for value in values]
+
+
+@pytest.mark.parametrize(
+    "key, word",
+    [("training.max_steps", "undecided: unequal settings"), ("optimizer.momentum", "better than lstm in typical runs")],
+)
+def test_the_same_values_in_other_combinations_are_no_common_search(tmp_path, key, word):
+    # gru tried 5000 with the rate with which lstm tried 1000
+    store = Store(tmp_path)
+    for label, rates in (("lstm", (0.1, 0.01)), ("gru", (0.01, 0.1))):
+        for rate, other in zip(rates, (1000, 5000), strict=True):
+            best = other == (1000 if label == "lstm" else 5000)
+            seeds(store, label, {"optimizer.lr": rate, key: other}, 0.5 + 0.1 * best + 0.1 * (label == "gru"))
+    analysis = analysed(store)
+    assert [caveat.kind for caveat in analysis.comparisons["adding", "gru"].caveats] == ["unequal settings"]
+    assert answer(analysis) == f"{word} on adding."
+    rows = [row for row in fairness_table(analysis).rows if not row["held"]]
+    assert rows and all("other combinations" in row["detail"] for row in rows)
+
+
+def test_an_opening_that_was_edited_is_not_the_same_under_its_name(tmp_path):
+    store = Store(tmp_path)
+    seeds(store, "lstm", {"opening.name": "one"}, 0.5)
+    seeds(store, "lstm", {"opening.name": "mine", "opening.forget": 1.0}, 0.6)
+    seeds(store, "gru", {"opening.name": "mine", "opening.forget": 3.0}, 0.7)
+    apart = {"apart": ("opening.name",)}
+    comparisons = analysed(store, "lstm opening=mine", **apart).comparisons
+    # the edit is told where both are called mine, and belongs to the name where one is called one
+    assert comparisons["adding", "gru opening=mine"].words == "undecided: unequal settings"
+    assert comparisons["adding", "lstm opening=one"].words == "worse in typical runs"
+    analysis = analysed(store, "lstm opening=one", **apart)
+    words = {label: comparison.words for (_, label), comparison in analysis.comparisons.items()}
+    assert words == dict.fromkeys(("gru opening=mine", "lstm opening=mine"), "better in typical runs")
+    assert any("opening.forget" in row["detail"] for row in fairness_table(analysis).rows if not row["held"])
+
+
+def test_long_numbers_are_short_in_a_caveat_unless_they_would_be_equal(tmp_path):
+    store = Store(tmp_path)
+    seeds(store, "lstm", {"optimizer.lr": 1 / 3, "optimizer.momentum": 0.90001}, 0.5, count=3)
+    seeds(store, "gru", {"optimizer.lr": 2 / 3, "optimizer.momentum": 0.90002}, 0.5, count=3)
+    (caveat,) = analysed(store).comparisons["adding", "gru"].caveats
+    assert "optimizer.lr 0.667 (gru) against 0.333 (lstm)" in caveat.sentence
+    assert "optimizer.momentum 0.90002 (gru) against 0.90001 (lstm)" in caveat.sentence

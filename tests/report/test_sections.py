@@ -279,6 +279,19 @@ def test_an_ablation_is_compared_with_what_it_is_an_ablation_of(tmp_path):
     assert [row["p_holm"] for row in rows] == [2 * 2 / 2**8] * 2
 
 
+def test_what_was_not_held_equal_stands_above_a_ladder(tmp_path):
+    store = Store(tmp_path)
+    blind = "lstm o=sigmoid(linear(x))"
+    for seed in range(8):
+        add(store, seed=seed, test=0.5 + 0.01 * seed, settings={"training.max_steps": 1000})
+        more = {"variant": edited("o", "sigmoid(linear(x))"), "settings": {"training.max_steps": 9000}}
+        add(store, label=blind, seed=seed, test=0.8 + 0.01 * seed, **more)
+        add(store, label="gru", seed=seed, test=0.6, settings={"training.max_steps": 1000})
+    flag, table = ladder(analysed(store, baseline="gru"), {}).blocks
+    assert flag.kind == "flag" and "training.max_steps 9000" in flag.lines[0]
+    assert [(row["verdict"], row["decided"]) for row in table.table.rows] == [("undecided: unequal settings", False)]
+
+
 def test_no_ladder_without_ablations(tmp_path):
     assert isinstance(ladder(analysed(paired(tmp_path, {"gru": [0.1]})), {}), Absent)
 

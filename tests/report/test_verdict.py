@@ -4,10 +4,11 @@ import pytest
 
 from gatelab.evidence.analysis import analyse
 from gatelab.evidence.collected import read_evidence
-from gatelab.evidence.question import Question
+from gatelab.evidence.question import Question, asked
+from gatelab.report.sections.headline import tests_table as table_of_tests
 from gatelab.report.sections.verdict import verdict
 from gatelab.store import Store
-from tests.report.made import add, paired
+from tests.report.made import add, fail, paired
 
 
 def answer(store, **question):
@@ -24,7 +25,7 @@ def test_better_worse_and_neither(tmp_path):
     assert dict(told.answers) == {
         "cifg": "worse than lstm in typical runs on adding.",
         "gru": "better than lstm in typical runs on adding.",
-        "janet": "no difference found on adding.",
+        "janet": "no difference found on adding (failed runs: 4 of 8, of lstm 5 of 8).",
     }
     assert [(label, answers[0].kind) for label, answers in told.rows] == [
         ("cifg", "worse"),
@@ -185,7 +186,7 @@ def test_what_differs_in_few_runs_alone_is_not_told_of_typical_ones(tmp_path):
     runs(store, "lstm", [1.0] * 12 + [0.8 + 0.001 * seed for seed in range(8)])
     runs(store, "gru", [1.0] * 20)
     assert dict(answer(store).answers) == {
-        "gru": "better than lstm in the runs that differ (most are equal) on adding."
+        "gru": "better than lstm in the runs that differ (12 of 20 are equal) on adding."
     }
 
 
@@ -254,3 +255,93 @@ def test_unequal_numbers_of_seeds_are_told_once(tmp_path):
                     add(store, label=label, seed=seed, settings={"optimizer.lr": rate})
     found = [note for note in answer(store).notes if note.startswith("Settings of")]
     assert found == ["Settings of lstm, cifg and gru on adding have 3 to 4 seeds."]
+
+
+def test_who_diverges_in_four_runs_of_ten_is_not_better_in_typical_ones(tmp_path):
+    # the six that finish win; a diverged one is put at the median of all, above most of the baseline's, by the test
+    store = Store(tmp_path)
+    runs(store, "lstm", SPREAD[:10], chance=0.0)
+    runs(store, "gru", [score + 0.1 for score in SPREAD[:6]] + [None] * 4, chance=0.0)
+    comparison = analyse(read_evidence(store, Question("lstm"), store.results())).comparisons["adding", "gru"]
+    assert (comparison.significant, comparison.typical.estimate > 0) == (True, True)
+    assert dict(answer(store).answers) == {
+        "gru": "undecided: different, but not in typical runs on adding (failed runs: 4 of 10, of lstm 0 of 10)."
+    }
+
+
+def test_half_of_the_pairs_equal_are_not_typical_runs(tmp_path):
+    store = Store(tmp_path)
+    runs(store, "lstm", [1.0] * 6 + [0.8 + 0.01 * seed for seed in range(6)])
+    runs(store, "gru", [1.0] * 12)
+    assert dict(answer(store).answers) == {
+        "gru": "better than lstm in the runs that differ (6 of 12 are equal) on adding."
+    }
+
+
+def test_who_fails_in_half_of_its_runs_is_told_where_nothing_is_decided(tmp_path):
+    for failing in (5, 6):
+        other = Store(tmp_path / str(failing))
+        runs(other, "lstm", [0.9 + 0.001 * seed for seed in range(10)])
+        runs(other, "gru", [0.1] * failing + [0.95] * (10 - failing))
+        kind = {5: "no difference found", 6: "undecided: different, but not in typical runs"}[failing]
+        words = f"{kind} on adding (failed runs: {failing} of 10, of lstm 0 of 10)."
+        assert dict(answer(other).answers) == {"gru": words}
+
+
+def test_runs_that_are_not_compared_may_have_failed_and_without_chance_nobody_knows(tmp_path):
+    store = Store(tmp_path / "searched")
+    for label in ("lstm", "gru"):
+        for rate in (0.1, 1.0):
+            diverging = [None] * 10 if rate == 1.0 else SPREAD[:10]
+            runs(store, label, diverging, settings={"optimizer.lr": rate})
+    assert answer(store).tested[2].startswith("None of the runs that are compared failed. 10 runs")
+    unknown = Store(tmp_path / "unknown")
+    for label in ("lstm", "gru"):
+        runs(unknown, label, SPREAD[:10], chance=float("nan"))
+    assert "on adding only runs that diverged count as failed, for chance is not known" in answer(unknown).tested[2]
+
+
+def test_common_seeds_without_two_scores_are_not_called_absent(tmp_path):
+    store = Store(tmp_path)
+    runs(store, "lstm", [None] * 8)
+    runs(store, "gru", SPREAD[:8])
+    runs(store, "cifg", [None] * 8)
+    told = answer(store, diverged="separate")
+    assert [answers[0].remark for _, answers in told.rows] == ["no common seed with two scores"] * 2
+
+
+def test_a_difference_of_rounding_is_none(tmp_path):
+    store = Store(tmp_path)
+    runs(store, "lstm", [0.9] * 10)
+    runs(store, "gru", [0.9 + 2e-16] * 10)
+    assert dict(answer(store).answers) == {"gru": "undecided: all pairs equal on adding."}
+
+
+def test_pairs_that_are_not_there_are_a_dash(tmp_path):
+    store = Store(tmp_path)
+    add(store, seed=0)
+    add(store, label="gru", seed=1)
+    table = table_of_tests(analyse(read_evidence(store, Question("lstm"), store.results())))
+    assert table.cells()[1] == [["adding", "gru", *["–"] * 8]]
+
+
+def test_a_key_that_is_named_twice_counts_once():
+    question = asked("lstm", ["task", "task"], ["optimizer.lr", "optimizer.lr"], 0.01, "worst", "page")
+    assert (question.by, question.apart) == (("task",), ("optimizer.lr",))
+
+
+def test_runs_that_are_left_out_are_told_in_the_verdict(tmp_path):
+    store = Store(tmp_path)
+    runs(store, "lstm", SPREAD[:12])
+    runs(store, "gru", [score + 0.1 for score in SPREAD[:8]] + [None] * 4)
+    assert dict(answer(store, diverged="separate").answers) == {
+        "gru": "better than lstm in typical runs where both finish on adding (failed runs: 4 of 12, of lstm 0 of 12)."
+    }
+
+
+def test_who_could_not_be_trained_is_named(tmp_path):
+    store = Store(tmp_path)
+    runs(store, "lstm", SPREAD[:3])
+    for seed in range(3):
+        fail(store, label="gru", seed=seed)
+    assert answer(store).notes[0] == "3 runs: 3 finished, 0 diverged, 3 could not be trained (3 of gru)."

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gatelab.statistics import exact_share, median_interval, wilson_share
+from gatelab.statistics import exact_share, majority_p, median_interval, wilson_share
 
 
 @pytest.mark.parametrize("count, n", [(0, 10), (3, 17), (20, 30), (13, 30), (5, 5)])
@@ -21,6 +21,15 @@ def test_wilson_of_two_thirds():
     # 20 of 30 is 67 % [49, 81]; 13 of 30 is 43 % [27, 61]
     assert (round(wilson_share(20, 30).low, 2), round(wilson_share(20, 30).high, 2)) == (0.49, 0.81)
     assert (round(wilson_share(13, 30).low, 2), round(wilson_share(13, 30).high, 2)) == (0.27, 0.61)
+
+
+@pytest.mark.parametrize("count, n", [(8, 10), (0, 4), (7, 7), (15, 20)])
+def test_the_chance_of_a_majority_is_scipys(count, n):
+    assert majority_p(count, n) == pytest.approx(stats.binomtest(count, n, alternative="greater").pvalue, abs=1e-12)
+
+
+def test_no_pair_is_no_majority():
+    assert majority_p(0, 0) == 1.0
 
 
 def test_the_rule_of_three():

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gatelab.evidence.choosing import FEWEST_FRESH
 from gatelab.evidence.collected import Evidence
 from gatelab.evidence.held_equal import KeyUse, key_uses
-from gatelab.evidence.varied import is_budget, shortened
+from gatelab.evidence.varied import is_budget, shortened, value_text
 
 __all__ = ["Caveat", "caveats"]
 
@@ -39,12 +39,19 @@ def _unequal_settings(evidence: Evidence, task: str, label: str, baseline: str) 
         yield Caveat("unequal settings", f"{sentence}{told}.", "either")
     if tuned:
         told = "; ".join(_values(use, label, baseline) for use in tuned)
-        sentence = f"{label} and {baseline} on {task} were both searched, over different values: "
+        sentence = f"{label} and {baseline} on {task} were both searched, over different values or combinations: "
         yield Caveat("unequal settings", f"{sentence}{told}.", "neither")
 
 
 def _values(use: KeyUse, label: str, baseline: str) -> str:
-    return f"{shortened(use.key)} {use.chosen_text(label)} ({label}) against {use.chosen_text(baseline)} ({baseline})"
+    ours, theirs = (_rounded(use.chosen[side]) for side in (label, baseline))
+    if ours == theirs:
+        ours, theirs = use.chosen_text(label), use.chosen_text(baseline)
+    return f"{shortened(use.key)} {ours} ({label}) against {theirs} ({baseline})"
+
+
+def _rounded(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else value_text(value)
 
 
 def _unequal_search(evidence: Evidence, task: str, label: str, baseline: str) -> Iterator[Caveat]:

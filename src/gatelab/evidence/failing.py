@@ -22,8 +22,13 @@ class Failures:
 
     @property
     def rare(self) -> bool:
-        """Whether runs diverged, or some failed where most did not: what a verdict on typical runs leaves out."""
-        return self.diverged > 0 or 0 < 2 * self.count < self.runs
+        """Whether runs diverged, or some failed and no more than half: what a verdict on typical runs leaves out."""
+        return self.diverged > 0 or (self.count > 0 and not self.usual)
+
+    @property
+    def usual(self) -> bool:
+        """Whether more than half of the runs failed."""
+        return 2 * self.count > self.runs
 
     def __str__(self) -> str:
         return f"{self.count} of {self.runs}"

@@ -7,7 +7,8 @@ from typing import Any
 
 from gatelab.evidence.collected import Evidence
 from gatelab.evidence.importance import logarithmic
-from gatelab.evidence.varied import value_text
+from gatelab.evidence.varied import owner_of, value_text
+from gatelab.keys import value_of
 
 __all__ = ["KeyUse", "key_uses"]
 
@@ -24,6 +25,8 @@ class KeyUse:
     """Label -> value of the setting that is reported."""
     tried: Mapping[str, tuple[Any, ...]]
     """Label -> the different values that were tried, in order."""
+    combined: bool = True
+    """Whether all variants tried the same combinations of it with the other keys; searches that draw need not."""
 
     def chosen_text(self, label: str) -> str:
         """Return the reported value as text."""
@@ -46,9 +49,8 @@ class KeyUse:
 
     @property
     def alike(self) -> bool:
-        """Whether all variants tried the same values, or drew many numbers from about the same range."""
-        sets = [{value_text(value) for value in values} for values in self.tried.values()]
-        return all(each == sets[0] for each in sets) or _same_range(list(self.tried.values()))
+        """Whether all variants tried the same values and combinations, or drew many numbers from about one range."""
+        return (self.combined and _same_values(self.tried)) or _same_range(list(self.tried.values()))
 
 
 def key_uses(evidence: Evidence, task: str, labels: Sequence[str]) -> list[KeyUse]:
@@ -57,15 +59,43 @@ def key_uses(evidence: Evidence, task: str, labels: Sequence[str]) -> list[KeyUs
     Keys that make tasks or variants of their own are left out.
     """
     found = []
+    settings = {label: [setting.values for setting in evidence.settings[task, label]] for label in labels}
+    tried = {
+        key: {label: _different(values[key] for values in settings[label]) for label in labels}
+        for key in evidence.searched[task]
+    }
+    combined = _combined(list(settings.values()), [key for key, each in tried.items() if _same_values(each)])
     for key in evidence.searched[task]:
-        tried = {
-            label: _different(setting.values[key] for setting in evidence.settings[task, label]) for label in labels
-        }
         chosen = {label: evidence.chosen(task, label).values[key] for label in labels}
-        use = KeyUse(key, chosen, tried)
-        if use.searched or use.differs:
+        use = KeyUse(key, chosen, tried[key], combined)
+        if use.searched or (use.differs and not _told_by_name(evidence, task, use)):
             found.append(use)
     return found
+
+
+def _told_by_name(evidence: Evidence, task: str, use: KeyUse) -> bool:
+    """Whether a key is an option of what stands in the names of variants, and those of one such name have it alike."""
+    owner = owner_of(use.key, (*evidence.question.by, *evidence.question.apart))
+    if owner is None:
+        return False
+    values: dict[str, set[str]] = {}
+    for label in use.chosen:
+        name = value_text(value_of(evidence.chosen(task, label).results[0].settings, owner))
+        values.setdefault(name, set()).add(use.chosen_text(label))
+    return all(len(under) == 1 for under in values.values())
+
+
+def _same_values(tried: Mapping[str, Sequence[Any]]) -> bool:
+    sets = [{value_text(value) for value in values} for values in tried.values()]
+    return all(each == sets[0] for each in sets)
+
+
+def _combined(settings: Sequence[Sequence[Mapping[str, Any]]], keys: Sequence[str]) -> bool:
+    """Whether all variants tried the same combinations of keys, or so many that they were drawn."""
+    if min(map(len, settings)) >= _SAMPLED:
+        return True
+    combinations = [{tuple(value_text(values[key]) for key in keys) for values in each} for each in settings]
+    return all(each == combinations[0] for each in combinations)
 
 
 def _different(values: Iterable[Any]) -> tuple[Any, ...]:

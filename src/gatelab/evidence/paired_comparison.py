@@ -7,9 +7,12 @@ from typing import Literal
 
 from gatelab.evidence.caveats import Caveat
 from gatelab.evidence.failing import Failures
-from gatelab.statistics import Family, Interval, Pairs, Significance, holm, plan_comparison, wilson_share
+from gatelab.statistics import Family, Interval, Pairs, Significance, holm, majority_p, plan_comparison
 
-__all__ = ["Band", "Kind", "PairedComparison", "corrected"]
+__all__ = ["MAJORITY", "Band", "Kind", "PairedComparison", "corrected"]
+
+MAJORITY = 0.055
+"""The largest chance of a majority without one: 8 of 10 pairs have 0.0547, 12 of 16 have 0.038, 15 of 20 have 0.021."""
 
 Kind = Literal["better", "worse", "undecided", "no difference found", "not compared"]
 
@@ -34,7 +37,7 @@ class PairedComparison:
     pairs: Pairs
     """Diverged runs as the question says."""
     typical_pairs: Pairs
-    """What the verdict's test is of: a diverged run speaks for neither side (``pair_typical_runs``)."""
+    """What the verdict's test is of: a diverged run is put at the middle of all (``pair_typical_runs``)."""
     typical: Interval
     """Of the median paired difference, in the unit of the score; exact, of ``pairs``."""
     gain: Interval
@@ -81,20 +84,28 @@ class PairedComparison:
     def found(self) -> bool:
         """Whether the corrected test finds a difference of typical runs, whatever may explain it.
 
-        The null is that nothing changes; a few large differences against many small ones break it, too. So most of the
-        unequal pairs have to agree with the test (the one-sided 95 % limit of their share is above one half), and the
-        median difference must not speak against it.
+        The null is that nothing changes; a few large differences against many small ones break it, too, and so does a
+        variant half of whose runs diverge. So most of the unequal pairs have to agree with the test, a diverged run
+        counted as the question says, and the median difference must not speak against it.
         """
-        sign = math.copysign(1.0, self.test.statistic)
-        agreeing = int((sign * self.typical_pairs.differences.values > 0).sum())
-        most = wilson_share(agreeing, self.unequal, confidence=0.9).low > 0.5
-        return self.significant and most and sign * self.typical.estimate >= 0
+        gains = math.copysign(1.0, self.test.statistic) * self.pairs.differences.values
+        most = majority_p(int((gains > 0).sum()), int((gains != 0).sum())) <= MAJORITY
+        return self.significant and most and math.copysign(1.0, self.test.statistic) * self.typical.estimate >= 0
 
     @property
     def clouds(self) -> tuple[Caveat, ...]:
         """The caveats that could explain the gain as well as the equations do."""
         winner = "variant" if self.test.statistic > 0 else "baseline"
         return tuple(caveat for caveat in self.caveats if caveat.favours in (winner, "either"))
+
+    @property
+    def tells_failures(self) -> bool:
+        """Whether failures belong beside the answer: rare ones, and those that one side alone has where none is found.
+
+        A variant that fails in most runs is worse than one that does not, and is called so.
+        """
+        ours, theirs = self.failures
+        return ours.rare or theirs.rare or (ours.usual != theirs.usual and not self.found and not self.too_few)
 
     @property
     def decided(self) -> bool:
@@ -139,7 +150,9 @@ class PairedComparison:
     @property
     def scope(self) -> str:
         """What a verdict of better or worse speaks of: typical runs, or the pairs that are not ties."""
-        return "in typical runs" if self.typical.estimate else "in the runs that differ (most are equal)"
+        if self.typical.estimate and 2 * self.unequal > self.n:
+            return "in typical runs where both finish" if self.n < self.pairs.n else "in typical runs"
+        return f"in the runs that differ ({self.n - self.unequal} of {self.n} are equal)"
 
     @property
     def words(self) -> str:

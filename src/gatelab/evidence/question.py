@@ -49,7 +49,7 @@ def asked(
     _check_choice("diverged", diverged, ("worst", "separate"))
     _check_choice("family", family, ("page", "task"))
     kinds = cast(tuple[Literal["worst", "separate"], Literal["page", "task"]], (diverged, family))
-    return Question(baseline or None, tuple(by), tuple(apart), _share(small), *kinds)
+    return Question(baseline or None, tuple(dict.fromkeys(by)), tuple(dict.fromkeys(apart)), _share(small), *kinds)
 
 
 def _share(small: object) -> float:

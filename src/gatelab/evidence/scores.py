@@ -100,7 +100,7 @@ def paired(ours: Sequence[Result], theirs: Sequence[Result], diverged_as: float 
 
 
 def paired_typical(ours: Sequence[Result], theirs: Sequence[Result], diverged_as: float | None) -> Pairs:
-    """Pair the same runs for the test of typical runs, where a diverged run speaks for neither side.
+    """Pair the same runs for the test of typical runs, where a diverged run is put at the middle of all.
 
     With ``diverged_as`` None diverged runs are left out, as everywhere.
     """

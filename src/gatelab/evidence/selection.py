@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gatelab.errors import UserError, suggest
 from gatelab.evidence.question import Question
-from gatelab.evidence.varied import belongs_to, setting_text, varied_keys
+from gatelab.evidence.varied import owner_of, setting_text, value_text, varied_keys
 from gatelab.evidence.versions import ToldApart
+from gatelab.keys import value_of
 from gatelab.store import Result
 
 __all__ = ["Selection", "select"]
@@ -59,16 +61,20 @@ def select(results: Sequence[Result] | ToldApart, question: Question | None = No
 def _searched(keys: Sequence[str], question: Question, task: str, results: Sequence[Result]) -> Iterator[str]:
     """Yield the keys that tell neither tasks nor variants apart."""
     named = (*question.by, *question.apart)
-    within: set[str] = set()
-    if any(belongs_to(key, named) and key not in named for key in keys):
-        # an option of an opening is told with its name, unless it was varied under that name
-        labels = dict.fromkeys(result.label for result in results if result.task == task)
-        for label in labels:
-            own = [result for result in results if result.task == task and result.label == label]
-            within |= set(varied_keys(own)[task])
     for key in keys:
-        if not key.startswith("task.") and key not in named and (not belongs_to(key, named) or key in within):
+        if key.startswith("task.") or key in named:
+            continue
+        owner = owner_of(key, named)
+        # an option of an opening is told with its name, unless it was varied under that name
+        if owner is None or _varied_under(owner, key, [each.settings for each in results if each.task == task]):
             yield key
+
+
+def _varied_under(owner: str, key: str, settings: Sequence[Mapping[str, Any]]) -> bool:
+    values: dict[str, set[str]] = {}
+    for each in settings:
+        values.setdefault(value_text(value_of(each, owner)), set()).add(value_text(value_of(each, key)))
+    return any(len(under) > 1 for under in values.values())
 
 
 def _meant(question: Question, told: ToldApart, labels: Sequence[str]) -> tuple[Question, tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """Whether stored runs answer several questions: budgets, widths and sizes of tasks that were not searched together."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,9 +90,12 @@ def _values(settings: Sequence[Tried], key: str) -> Counter[str]:
 
 
 def _filtered(command: str, key: str, value: str) -> str:
-    if command.startswith("gatelab.compare("):
-        return f"{command.removesuffix(')')}, where={{{key!r}: {value!r}}})"
-    return f"{command} where={key}={value}"
+    if not command.startswith("gatelab.compare("):
+        return f"{command} {shlex.quote(f'where={key}={value}')}"
+    condition = f"{key!r}: {value!r}"
+    if ", where={" in command:  # of which Python takes one
+        return command.replace(", where={", f", where={{{condition}, ", 1)
+    return f"{command.removesuffix(')')}, where={{{condition}}})"
 
 
 def _order(item: tuple[str, int]) -> tuple[bool, float, str]:

@@ -9,9 +9,9 @@ from gatelab.keys import TOLD, kind_of, value_of
 from gatelab.store import Result
 
 __all__ = [
-    "belongs_to",
     "is_budget",
     "own_name",
+    "owner_of",
     "setting_text",
     "shortened",
     "value_text",
@@ -24,11 +24,10 @@ def own_name(task: str) -> str:
     return task.partition(" ")[0]
 
 
-def belongs_to(key: str, others: Collection[str]) -> bool:
-    """Whether a key is among others or an option of what one of them names, as opening.max_time of opening.name."""
-    return key in others or any(
-        other.endswith(".name") and key.startswith(other.removesuffix("name")) for other in others
-    )
+def owner_of(key: str, others: Collection[str]) -> str | None:
+    """Return the key among others of whose value a key is an option, as opening.name of opening.max_time."""
+    options = (other for other in others if other.endswith(".name") and key.startswith(other.removesuffix("name")))
+    return next(options, None)
 
 
 def is_budget(key: str) -> bool:

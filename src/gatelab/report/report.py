@@ -26,7 +26,7 @@ from gatelab.report.sections.methods import methods
 from gatelab.report.sections.parts import Absent, Block, Figures, Section, Tabular
 from gatelab.report.sections.power_note import power
 from gatelab.report.sections.verdict import verdict
-from gatelab.report.tables import Table
+from gatelab.report.tables import Table, markdown_text
 
 __all__ = ["SECTIONS", "Report", "build_report", "write_report"]
 
@@ -148,9 +148,10 @@ def _readable(section: Section) -> Section:
 
 
 def _markdown(title: str, sentences: list[str], tables: list[Tabular]) -> str:
-    listed = "".join(f"- {sentence}\n" for sentence in sentences)
-    parts = [f"# {title}\n\n{listed}"]
-    parts += [f"## {block.name}\n\n{block.caption}\n\n{block.table.markdown()}" for block in tables]
+    # labels stand in sentences, too
+    listed = "".join(f"- {markdown_text(sentence)}\n" for sentence in sentences)
+    parts = [f"# {markdown_text(title)}\n\n{listed}"]
+    parts += [f"## {block.name}\n\n{markdown_text(block.caption)}\n\n{block.table.markdown()}" for block in tables]
     return "\n".join(parts)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import Any, Literal
 
-__all__ = ["Column", "Table", "csv_text", "from_csv", "plain", "seconds_text", "significant"]
+__all__ = ["Column", "Table", "csv_text", "from_csv", "markdown_text", "plain", "seconds_text", "significant"]
 
 ABSENT = "–"
 
@@ -78,10 +78,11 @@ class Table:
     def markdown(self) -> str:
         """Return the table in the Markdown of GitHub; what Markdown would read as markup is escaped."""
         rule = ["---:" if column.align == "right" else ":---" for column in self.columns]
-        headers = [_escaped(header) for header in self._headers()]
+        headers = [markdown_text(header) for header in self._headers()]
+        lines = [list(map(markdown_text, line)) for line in self._cells()]
         body = [
-            [f"**{_escaped(cell)}**" if strong else _escaped(cell) for cell, strong in zip(line, bold, strict=True)]
-            for line, bold in zip(self._cells(), self.strong(), strict=True)
+            [f"**{cell}**" if strong else cell for cell, strong in zip(line, bold, strict=True)]
+            for line, bold in zip(lines, self.strong(), strict=True)
         ]
         return "".join(f"| {' | '.join(line)} |\n" for line in [headers, rule, *body])
 
@@ -186,7 +187,8 @@ _MARKUP = re.compile(r"[\\|*`\[$~]|(?<![^\W_])_|_(?![^\W_])")
 _ENTITIES = (("&", "&amp;"), ("<", "&lt;"), ("://", "&#58;//"), ("www.", "www&#46;"), ("@", "&#64;"))
 
 
-def _escaped(cell: str) -> str:
+def markdown_text(cell: str) -> str:
+    """Return a text as Markdown shows it: what would be read as markup is escaped."""
     cell = _MARKUP.sub(r"\\\g<0>", cell)
     for text, entity in _ENTITIES:
         cell = cell.replace(text, entity)

@@ -25,7 +25,7 @@ from gatelab.statistics.power import (
 from gatelab.statistics.profiles import Profile, normalise, performance_profile
 from gatelab.statistics.ranks import FEWEST_TASKS, Ranks, Refusal, rank_variants
 from gatelab.statistics.samples import Counted, Counts, Policy, Sample, Scores, as_sample, diverged_score, sample
-from gatelab.statistics.shares import exact_share, wilson_share
+from gatelab.statistics.shares import exact_share, majority_p, wilson_share
 from gatelab.statistics.significance import (
     Significance,
     sign_flip_test,
@@ -77,6 +77,7 @@ __all__ = [
     "holm",
     "interquartile_mean",
     "locate",
+    "majority_p",
     "mean",
     "median",
     "median_interval",

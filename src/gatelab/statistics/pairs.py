@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gatelab.statistics.samples import Counts, Sample
+from gatelab.statistics.samples import ROUNDING, Counts, Sample
 
 __all__ = ["Pairs", "pair_by_seed", "pair_typical_runs"]
 
@@ -31,9 +31,14 @@ class Pairs:
 
     @property
     def differences(self) -> Sample:
-        """What the variant gains over the baseline at each seed: positive is better, whatever ``higher_is_better``."""
+        """What the variant gains over the baseline at each seed: positive is better, whatever ``higher_is_better``.
+
+        Scores that are equal but for rounding are equal: their difference is 0.
+        """
         sign = 1.0 if self.higher_is_better else -1.0
-        values = sign * (np.array(self.scores, dtype=np.float64) - np.array(self.baseline, dtype=np.float64))
+        ours, theirs = np.array(self.scores, dtype=np.float64), np.array(self.baseline, dtype=np.float64)
+        values = sign * (ours - theirs)
+        values[np.abs(values) <= ROUNDING * np.maximum(np.abs(ours), np.abs(theirs))] = 0.0
         values.flags.writeable = False
         return Sample(values, Counts(self.n, self.n_diverged, values.size))
 
@@ -73,7 +78,7 @@ def pair_typical_runs(
     higher_is_better: bool,
     diverged_as: float,
 ) -> Pairs:
-    """Pair as ``pair_by_seed`` does, for a test of typical runs: there a diverged run speaks for neither side.
+    """Pair as ``pair_by_seed`` does, for a test of typical runs, in which a diverged run is put at the middle.
 
     It gets the median of the finished runs of both sides at the common seeds, so that the run beside it counts by the
     side of the middle on which it lies. Which run of a pair is whose changes neither the median nor the sizes of the

@@ -58,7 +58,7 @@ def answer_of(analysis: Analysis, task: str, label: str) -> Answer:
         detail = f"{comparison.scope}{small}"
     ours, theirs = comparison.failures
     baseline = analysis.evidence.question.baseline
-    remark = f"{ours} failed, {theirs} of {baseline}" if ours.rare or theirs.rare else ""
+    remark = f"{ours} failed, {theirs} of {baseline}" if comparison.tells_failures else ""
     gain = comparison.typical
     interval = "" if gain.degenerate else f"[{signed(gain.low, 2)}, {signed(gain.high, 2)}]"
     return Answer(comparison.verdict, detail, signed(gain.estimate), interval, _strength(comparison), remark)
@@ -82,4 +82,5 @@ def _not_compared(analysis: Analysis, task: str, label: str) -> str:
         return "no runs"
     if (task, evidence.question.baseline) not in evidence.settings:
         return "no runs of the baseline"
-    return "no seed in common"
+    both = analysis.comparisons.get((task, label))
+    return "no common seed with two scores" if both is not None and both.pairs.n else "no seed in common"

@@ -110,7 +110,8 @@ def _held(uses: list[KeyUse], kind: str | None) -> tuple[bool, str]:
 
 
 def _unequal(use: KeyUse) -> str:
-    return f"{shortened(use.key)}: {', '.join(f'{label} {_choice(use, label)}' for label in use.chosen)}"
+    combined = "" if use.combined else " (in other combinations with other keys)"
+    return f"{shortened(use.key)}: {', '.join(f'{label} {_choice(use, label)}' for label in use.chosen)}{combined}"
 
 
 def _choice(use: KeyUse, label: str) -> str:

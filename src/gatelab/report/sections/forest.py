@@ -23,14 +23,14 @@ def forest(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:
         if comparison.n:
             by_task.setdefault(task, []).append(comparison)
     if not by_task:
-        return Absent(title, "no variant has a seed in common with a baseline")
+        return Absent(title, "no variant has a common seed with a baseline at which both have a score")
     names = file_names(analysis.evidence.tasks)
     figures = tuple(_panel(analysis, task, members, looks, names[task]) for task, members in by_task.items())
     small = analysis.evidence.question.small
     caption = (
         f"Median difference to {analysis.evidence.question.baseline} at the same seed with its exact 95 % interval"
-        f" (none below six pairs); right of the line is better. Filled: the corrected test finds a difference;"
-        f" hollow: it does not."
+        f" (none below six pairs); right of the line is better. Filled: better or worse, as the verdict says;"
+        f" hollow: neither."
         f" Grey band: gains below {100 * small:g} % of the way from chance to perfect, too small to matter."
         " Small dots: the pairs."
     )

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 from gatelab.evidence.analysis import Analysis
 from gatelab.evidence.failing import failures
-from gatelab.evidence.paired_comparison import PairedComparison
+from gatelab.evidence.paired_comparison import MAJORITY, PairedComparison
 from gatelab.evidence.scores import shown_name
 from gatelab.evidence.step_times import step_times
 from gatelab.report.drawing.styles import Look
 from gatelab.report.sections.parts import Section, Tabular
 from gatelab.report.sections.wording import estimate, listed, p_value, rounded, signed_interval, span
-from gatelab.report.tables import Column, Table, significant
+from gatelab.report.tables import ABSENT, Column, Table, significant
 
 __all__ = ["headline", "headline_table"]
 
@@ -39,10 +39,11 @@ def headline(analysis: Analysis, looks: dict[str, Look]) -> Section:  # noqa: AR
 
 
 _TESTS = (
-    "The verdict goes by the first p alone, of typical runs: no pair counts for more than 1.5 times what the middle one"
-    " does, and a diverged run speaks for neither side. Beside it the same pairs tested for means (sign flips) and by"
-    " Wilcoxon's signed ranks, where a diverged run counts as the question says; each is corrected by Holm over the"
-    " same family. Failed runs with the exact 95 % interval of their share."
+    "The verdict goes by the first p, of typical runs: no pair counts for more than 1.5 times what the middle one does,"
+    " and a diverged run is put at the median of the runs of both. Most of the unequal pairs must agree with it, a"
+    f" diverged run counted as the question says (as many by chance: at most {100 * MAJORITY:g} %). Beside it the same"
+    " pairs tested for means (sign flips) and by Wilcoxon's signed ranks, where a diverged run counts as the question"
+    " says; each is corrected by Holm over the same family. Failed runs with the exact 95 % interval of their share."
 )
 
 
@@ -72,7 +73,9 @@ def _ends(name: str) -> tuple[str, str, str, str]:
     return name, f"{name}_low", f"{name}_high", f"{name}_degenerate"
 
 
-def _pairs(pairs: int, unequal: int) -> str:
+def _pairs(pairs: int | None, unequal: int | None) -> str:
+    if pairs is None or unequal is None:
+        return ABSENT
     return str(pairs) if pairs == unequal else f"{pairs} ({pairs - unequal} equal)"
 
 

@@ -8,7 +8,7 @@ from gatelab.evidence.paired_comparison import PairedComparison, corrected
 from gatelab.language.tree import Learned, Linear, Read, walk
 from gatelab.language.variant import Variant
 from gatelab.report.drawing.styles import Look
-from gatelab.report.sections.parts import Absent, Section, Tabular
+from gatelab.report.sections.parts import Absent, Section, Tabular, Text
 from gatelab.report.sections.wording import counted, p_value, signed_interval
 from gatelab.report.tables import Column, Table
 
@@ -50,11 +50,13 @@ def ladder(analysis: Analysis, looks: dict[str, Look]) -> Section | Absent:  # n
         for place, each in enumerate(found)
     ]
     family, members = corrected(group, f"{counted(len(group), 'ablation')} against what they are ablations of")
+    caveats = tuple(dict.fromkeys(caveat.sentence for member in members for caveat in member.caveats))
     caption = (
         "What a gate still sees, and the median gain over the same variant with the whole gate, paired by seed; bold"
-        f" where the corrected test finds a difference. A family of its own: {family.name}."
+        f" where the verdict is better or worse. A family of its own: {family.name}."
     )
-    return Section("ladder", title, (Tabular("ablation-ladder", caption, _table(found, members)),))
+    flags = (Text(caveats, "flag"),) if caveats else ()
+    return Section("ladder", title, (*flags, Tabular("ablation-ladder", caption, _table(found, members))))
 
 
 def rungs(analysis: Analysis) -> list[Rung]:
@@ -118,6 +120,7 @@ def _table(found: list[Rung], members: list[PairedComparison]) -> Table:
         Column("gain", ("gain", "gain_low", "gain_high", "degenerate"), signed_interval, "right", strong="decided"),
         Column("pairs", ("pairs",), align="right"),
         Column("p (Holm)", ("p_holm",), p_value, "right"),
+        Column("verdict", ("verdict",)),
     ]
     rows = [
         {
@@ -131,7 +134,8 @@ def _table(found: list[Rung], members: list[PairedComparison]) -> Table:
             "gain_high": member.typical.high,
             "degenerate": member.typical.degenerate,
             "pairs": member.pairs.differences.counts.n_used,
-            "p_holm": member.p,
+            "p_holm": member.p if member.n else None,
+            "verdict": member.words,
             "decided": member.decided,
         }
         for each, member in zip(found, members, strict=True)

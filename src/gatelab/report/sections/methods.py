@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from gatelab.evidence.analysis import Analysis
+from gatelab.evidence.paired_comparison import MAJORITY
 from gatelab.report.sections.parts import Code, Section, Text
 from gatelab.report.sections.protocol import protocol
 from gatelab.report.sections.references import bibtex
@@ -80,9 +81,10 @@ def _comparisons(analysis: Analysis) -> list[str]:
         f"Every variant was compared with {question.baseline} in typical runs: by a two-sided test that flips the signs"
         f" of the differences at equal seeds \\citep{{fisher1935}}, their size bounded at {LARGEST:g} times its median"
         f" \\citep{{huber1964}} ({tests}){f'; {neutral}' if neutral else ''}. Its null hypothesis is that a variant"
-        f" changes nothing; $\\alpha = {question.alpha:g}$ after Holm's correction \\citep{{holm1979}} over {families},"
-        f" and the smallest p that every comparison could have reached is {p_value(smallest)} before correction. Means"
-        f" (by sign flips) and signed ranks \\citep{{wilcoxon1945}} were tested beside it. Median differences have"
-        f" exact intervals, shares of failed runs those of \\citet{{clopper1934}}, and the probability of being better"
-        f" at the same seed \\citep{{bouthillier2021}} that of \\citet{{wilson1927}}."
+        f" changes nothing, and a difference is reported where most of the unequal pairs agree (one-sided sign test,"
+        f" p at most {MAJORITY:g}); $\\alpha = {question.alpha:g}$ after Holm's correction \\citep{{holm1979}} over"
+        f" {families}, and the smallest p that every comparison could have reached is {p_value(smallest)} before"
+        f" correction. Means (by sign flips) and signed ranks \\citep{{wilcoxon1945}} were tested beside it. Median"
+        f" differences have exact intervals, shares of failed runs those of \\citet{{clopper1934}}, and the probability of"
+        f" being better at the same seed \\citep{{bouthillier2021}} that of \\citet{{wilson1927}}."
     ]

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -83,9 +85,9 @@ def _words(analysis: Analysis, label: str) -> str:
 def _failed(analysis: Analysis, label: str, tasks: Sequence[str]) -> str:
     """Return the failures of a variant and of the baseline on some tasks; nothing if none is out of the way."""
     known = [analysis.comparisons[task, label] for task in tasks if (task, label) in analysis.comparisons]
-    ours, theirs = ([comparison.failures[side] for comparison in known] for side in (0, 1))
-    if not any(each.rare for each in (*ours, *theirs)):
+    if not any(comparison.tells_failures for comparison in known):
         return ""
+    ours, theirs = ([comparison.failures[side] for comparison in known] for side in (0, 1))
     return f" (failed runs: {_together(ours)}, of {analysis.evidence.question.baseline} {_together(theirs)})"
 
 
@@ -132,7 +134,11 @@ def _failures(analysis: Analysis, tested: Sequence[PairedComparison]) -> str:
         told.setdefault(comparison.label, {})[comparison.task] = comparison.failures[0]
     accounts = {label: list(of_task.values()) for label, of_task in told.items()}
     bad = [f"{label} {_together(each)}" for label, each in accounts.items() if any(one.count for one in each)]
-    words = f"Failed (diverged, or nearer to chance than to perfect): {listed(bad)} runs" if bad else "No run failed"
+    none_bad = "None of the runs that are compared failed"
+    words = f"Failed (diverged, or nearer to chance than to perfect): {listed(bad)} runs" if bad else none_bad
+    blind = sorted({each.task for each in tested if not math.isfinite(analysis.evidence.of_task(each.task).chance)})
+    if blind:
+        words += f"; on {listed(blind)} only runs that diverged count as failed, for chance is not known"
     fewest = min(one.runs for each in accounts.values() for one in each)
     limit = 100 * exact_share(0, fewest).high
     none = f"{counted(fewest, 'run')} without a failure"
@@ -150,7 +156,9 @@ def _notes(analysis: Analysis) -> list[str]:
         "worst": "; a diverged run scores like the worst run of the two that are compared, or chance",
         "separate": "; diverged runs are left out of every number but the counts",
     }
-    failed = f", {len(evidence.failed)} failed" if evidence.failed else ""
+    lost = Counter(failure.label for failure in evidence.failed)
+    whose = listed(f"{count} of {label}" for label, count in sorted(lost.items()))
+    failed = f", {len(evidence.failed)} could not be trained ({whose})" if lost else ""
     notes.append(f"{ended}{failed}{told[question.diverged] if diverged else ''}.")
     if evidence.search:
         notes += _choices(analysis)
