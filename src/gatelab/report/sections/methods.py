@@ -85,6 +85,6 @@ def _comparisons(analysis: Analysis) -> list[str]:
         f" p at most {MAJORITY:g}); $\\alpha = {question.alpha:g}$ after Holm's correction \\citep{{holm1979}} over"
         f" {families}, and the smallest p that every comparison could have reached is {p_value(smallest)} before"
         f" correction. Means (by sign flips) and signed ranks \\citep{{wilcoxon1945}} were tested beside it. Median"
-        f" differences have exact intervals, shares of failed runs those of \\citet{{clopper1934}}, and the probability of"
-        f" being better at the same seed \\citep{{bouthillier2021}} that of \\citet{{wilson1927}}."
+        f" differences have exact intervals, shares of failed runs those of \\citet{{clopper1934}}, and the"
+        f" probability of being better at the same seed \\citep{{bouthillier2021}} that of \\citet{{wilson1927}}."
     ]
