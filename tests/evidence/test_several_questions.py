@@ -89,6 +89,7 @@ def test_a_filter_that_is_given_already_stays_and_values_are_quoted(tmp_path):
     (found,) = several_questions(select(store.results()))
     told = found.line("gatelab.compare('runs/', baseline='lstm', where={'model.hidden_size': '8'}, small=0.1)")
     call = ast.parse(told.partition("one of them alone: ")[2], mode="eval").body
+    assert isinstance(call, ast.Call)
     (where,) = [word.value for word in call.keywords if word.arg == "where"]
     assert ast.literal_eval(where) == {"training.max_steps": "9000", "model.hidden_size": "8"}
     spaced = SeveralQuestions("opening.file", Counter({"a b": 3, "c": 2}), ["a b"]).line("compare")
