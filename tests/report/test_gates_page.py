@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from gatelab.probes.diagnostics.gate_traces import GateTraces
 from gatelab.probes.diagnostics.interventions import Interventions
 from gatelab.probes.diagnostics.time_scales import TimeScales
 from gatelab.report.gates.drawings import DRAWINGS, Pair
@@ -72,3 +73,20 @@ def test_numbers_below_a_drawing():
 
 def test_the_direction_of_a_score_is_said():
     assert "change of accuracy (higher is better)" in page(interventions=Pair(interfered(-0.4), interfered(0.0)))
+
+
+def traced(features):
+    values = {"i": np.full((5, 2, 3), 0.25), "f": np.full((5, 2, 3), 0.75), "s": np.full((5, 2, 1), 0.5)}
+    return GateTraces(values, np.array([2, 0, 1]), "f", np.ones((5, 2, features)), np.array([4, 5]))
+
+
+@pytest.mark.parametrize(("features", "images"), [(2, 6), (9, 7)])
+def test_every_gate_is_traced_and_no_feature_is_left_out(features, images):
+    found = traced(features)
+    text = page(gate_traces=Pair(found, found))
+    titles = re.findall(r'aria-label="(Gate [^"]*|What[^"]*)"', text)
+    gates = [f"Gate {gate}, {which}" for gate in "fis" for which in ("trained", "untrained")]
+    assert titles == [*gates, "What the layer reads, sequence 0"]
+    # each image has a bar of its colours, an image too
+    assert text.count("<image") == 2 * images
+    assert ("feature 1" in text) == (features == 2)

@@ -4,7 +4,7 @@ Every function takes (trained, untrained) and returns figures. Pairs that stand 
 scales, but for the image of a gate, whose axes are each network's own.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from gatelab.report.drawing.drawing import GREY, INK, drawn, plain_ticks
-from gatelab.report.drawing.styles import Look, looks
+from gatelab.report.drawing.styles import looks
 from gatelab.report.sections.parts import Figure
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ Array = NDArray[Any]
 COLOURS = "cividis"
 """Of images: even in lightness, and the same for those who see no red or no green (Nuñez et al. 2018)."""
 TRAINED, UNTRAINED = "#0072B2", "#D55E00"
-MOST_GATES = 4
+MOST_LINES = 4
+"""Features that are drawn as lines; more are rows of an image."""
 BAR = 0.6
 """Inches on the right of a drawing whose colours are named by a bar."""
 MOST_POINTS = 700
@@ -80,36 +81,45 @@ def _image(axes: Axes, values: Array, low: float, high: float, bar: str) -> None
     colourbar.set_label(bar)
 
 
-def _gate_looks(gates: Sequence[str]) -> Mapping[str, Look]:
-    return looks(list(gates)[:MOST_GATES])
-
-
 def gate_traces(pair: Pair) -> list[Figure]:
-    """Draw the ordering gate of the first sequence, units by steps, under what the layer reads."""
+    """Draw what the layer reads in the first sequence, and every gate for the same steps, units sorted by one order."""
     first: GateTraces = pair.trained
     length = int(first.lengths[0])
+    read = first.inputs[:length, 0]
+    draw = partial(_features_as_lines if read.shape[-1] <= MOST_LINES else _features_as_image, read)
+    figures = []
+    for gate in sorted(first.values, key=lambda name: name != first.ordered_by):
+        figures += _each(pair, f"trace_{gate}", f"Gate {gate}", partial(_gate_trace, gate, length), right=BAR)
+    # after the pairs, which stay side by side
+    return [*figures, drawn("inputs", "What the layer reads, sequence 0", draw, height=2.4, right=BAR)]
 
-    def inputs(axes: Axes) -> None:
-        names = [f"feature {place}" for place in range(min(MOST_GATES, first.inputs.shape[-1]))]
-        for number, (name, look) in enumerate(looks(names).items()):
-            values = first.inputs[:length, 0, number]
-            axes.plot(values, color=look.colour, linestyle=look.dash, label=name, marker=look.marker, ms=3)
-        axes.set(xlabel="step", ylabel="value", xlim=(-0.5, length - 0.5))
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high + 0.45 * (high - low))  # room for the legend
-        axes.legend(loc="upper right", ncols=2)
 
-    def gate(axes: Axes, found: "GateTraces") -> None:
-        _image(axes, found.values[found.ordered_by][:length, 0, found.order].T, 0, 1, f"gate {found.ordered_by}")
-        axes.set(xlabel="step", ylabel="unit, slowest first")
+def _features_as_lines(read: Array, axes: Axes) -> None:
+    names = [f"feature {place}" for place in range(read.shape[-1])]
+    for values, (name, look) in zip(read.T, looks(names).items(), strict=True):
+        axes.plot(values, color=look.colour, linestyle=look.dash, label=name, marker=look.marker, ms=3)
+    axes.set(xlabel="step", ylabel="value", xlim=(-0.5, len(read) - 0.5))
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.45 * (high - low))  # room for the legend
+    axes.legend(loc="upper right", ncols=2)
 
-    figures = [drawn("inputs", "What the layer reads, sequence 0", inputs, height=2.2, right=BAR + 0.12)]
-    return [*_each(pair, "traces", f"Gate {first.ordered_by}", gate, right=BAR), *figures]
+
+def _features_as_image(read: Array, axes: Axes) -> None:
+    _image(axes, read.T, float(read.min()), float(read.max()), "value")
+    axes.set(xlabel="step", ylabel="feature")
+
+
+def _gate_trace(gate: str, length: int, axes: Axes, found: "GateTraces") -> None:
+    values = found.values[gate][:length, 0]
+    # a gate of another width has units of its own
+    fits = values.shape[-1] == len(found.order)
+    _image(axes, (values[:, found.order] if fits else values).T, 0, 1, f"gate {gate}")
+    axes.set(xlabel="step", ylabel=f"unit, by gate {found.ordered_by}" if fits else "unit")
 
 
 def saturation(pair: Pair) -> list[Figure]:
     """Draw shut against open, a mark for each unit, and the histogram of values."""
-    shown = _gate_looks(list(pair.trained.shut))
+    shown = looks(list(pair.trained.shut))
     highest = max(float((one.counts[gate] / one.counts[gate].sum()).max()) for one in pair for gate in shown)
 
     def units(axes: Axes, found: "Saturation") -> None:

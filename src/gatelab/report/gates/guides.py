@@ -19,9 +19,10 @@ class Guide:
 GUIDES: Mapping[str, Guide] = {
     "gate_traces": Guide(
         "Gate traces",
-        "What does the gate do, and when?",
+        "What do the gates do, and when?",
         (
-            "Each row is a unit and each column a step of the first validation sequence: light is open, dark is shut.",
+            "Each row is a unit, the one that forgets slowest at the top, and each column a step of the first "
+            "validation sequence: light is open, dark is shut.",
             "Columns that change together follow the input, which is drawn for the same steps; rows of one colour hold "
             "the same value at all steps.",
         ),
