@@ -1,10 +1,12 @@
 """The page of a run: what it shows of which variant, and which runs it refuses."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
 import gatelab
+from gatelab.cli import explained_run
 from gatelab.cli.explain import explain
 from gatelab.errors import UserError
 from gatelab.report.gates.guides import GUIDES
@@ -64,6 +66,15 @@ def test_units_that_remember_for_ever(folder):
     gatelab.train("variant=lstm_1997", *SHORT)
     assert explain(["runs=runs/"]) == 0
     assert "τ is infinitely many steps in the median unit" in (folder / "explained.html").read_text()
+
+
+@pytest.mark.parametrize(("hidden", "samples"), [(4, 64), (512, 8), (4096, 4)])
+def test_wide_networks_have_fewer_eigenvalue_problems(monkeypatch, hidden, samples):
+    asked = []
+    monkeypatch.setattr("gatelab.probes.dynamics", lambda network, batch, samples: asked.append(samples), raising=False)
+    rnn = SimpleNamespace(hidden_size=hidden, variant=gatelab.variant("lstm"))
+    explained_run._dynamics(SimpleNamespace(rnn=rnn), None)
+    assert asked == [samples]
 
 
 def damage(folder):

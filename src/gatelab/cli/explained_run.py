@@ -20,6 +20,8 @@ __all__ = ["chosen_run", "explained_run"]
 
 SEQUENCES = 64
 """Validation sequences that are looked at; the costs of the diagnostics grow with them."""
+_EIGENVALUES = 8192
+"""That are drawn."""
 _NUMBERS = 20_000_000
 """Of a retention matrix: time² × units."""
 _NAMED = ("variant", "label", "task", "status")
@@ -92,8 +94,15 @@ def _diagnostics(run: Run) -> dict[str, Callable[[Any, Any], Any]]:
     special: Mapping[str, Callable[[Any, Any], Any]] = {
         "interventions": lambda network, batch: probes.interventions(network, batch, run.task),
         "retention_matrix": _retention_matrix,
+        "dynamics": _dynamics,
     }
     return {name: special.get(name, getattr(probes, name)) for name in GUIDES}
+
+
+def _dynamics(network: Any, batch: Any) -> Any:
+    """Return the dynamics at fewer states the wider they are: an eigenvalue problem costs the cube of the width."""
+    width = network.rnn.hidden_size * max(1, len(network.rnn.variant.states))
+    return probes.dynamics(network, batch, samples=min(64, max(4, _EIGENVALUES // width)))
 
 
 def _retention_matrix(network: Any, batch: Any) -> Any:
