@@ -38,8 +38,9 @@ class Importance:
     fanova: float
     """For the score over the whole range, in which most trials may be bad (Hutter, Hoos & Leyton-Brown 2014)."""
     ped_anova_of_nothing: float
-    """The most that a setting which does nothing got among as many trials: of shuffled copies of all settings, added
-    beside them (the shadows of Kursa & Rudnicki 2010, Feature Selection with the Boruta Package)."""
+    """The most that a shuffled copy of a setting got, with a copy of each added beside them (the shadows of Kursa &
+    Rudnicki 2010, Feature Selection with the Boruta Package). Twice as many settings divide the same whole, so that
+    this is a lower bound of what chance gives to one."""
     fanova_of_nothing: float
 
 

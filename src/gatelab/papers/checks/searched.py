@@ -38,7 +38,7 @@ class ImportanceBetween(OneVariantCheck):
         ranked = sorted(shares, key=lambda key: (-shares[key], key))
         words = ", ".join(f"{key} {shares[key]:.0%}" for key in ranked)
         words = (
-            f"fANOVA over {len(runs)} trials: {words}; one that does nothing gets up to {of_nothing:.0%}; claimed is"
+            f"fANOVA over {len(runs)} trials: {words}; a shuffled copy of one gets up to {of_nothing:.0%}; claimed is"
             f" {between(self.low, self.high)}"
         )
         if self.high < of_nothing:

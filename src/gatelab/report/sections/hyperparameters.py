@@ -122,17 +122,18 @@ def _importance(analysis: Analysis, tasks: Sequence[str]) -> Block:
         Column("variant", ("variant",)),
         Column("setting", ("setting",)),
         Column("PED-ANOVA, best tenth", ("ped_anova",), _share, "right"),
-        Column("of nothing, up to", ("ped_anova_of_nothing",), _share, "right"),
+        Column("shuffled copies, up to", ("ped_anova_of_nothing",), _share, "right"),
         Column("fANOVA, whole range", ("fanova",), _share, "right"),
-        Column("of nothing, up to", ("fanova_of_nothing",), _share, "right"),
+        Column("shuffled copies, up to", ("fanova_of_nothing",), _share, "right"),
         Column("settings tried", ("trials",), align="right"),
     ]
     caption = (
         "How much each key mattered, as a share of all, by Optuna's two evaluators: for getting into the best tenth"
         f" (PED-ANOVA, from {FEWEST_FOR_TENTH} settings on), and for the score over the whole range (fANOVA), where"
-        " many bad settings can hide what matters among the good. Beside each: the most that a setting which does"
-        " nothing gets of so many trials (a shuffled copy of each, added to the search); a share no larger than that"
-        " says nothing. A setting counts by its mean over seeds, diverged runs as everywhere on the page."
+        " many bad settings can hide what matters among the good. Beside each: the most that a shuffled copy of a key"
+        " got, with such a copy of each key added to the search. A share no larger than that says nothing; a larger one"
+        " may still be chance, because twice as many keys divide the same whole. A setting counts by its mean over"
+        " seeds, diverged runs as everywhere on the page."
     )
     return Tabular("importance", caption, Table(columns, rows))
 
