@@ -110,7 +110,7 @@ def test_mappings_say_what_words_say():
     assert gatelab.train(nested, *TINY) == by_words
     assert gatelab.train(by_words.configuration) == by_words
     assert gatelab.train({**by_words.configuration, "seed": 5, "runs_dir": "other/"}).folder.parts[0] == "other"
-    with pytest.raises(gatelab.UserError, match=r"^a whole configuration stands alone: "):
+    with pytest.raises(gatelab.UserError, match=r"^a whole configuration must be the only argument; "):
         gatelab.train(by_words.configuration, "seed=6")
 
 

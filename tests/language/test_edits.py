@@ -68,7 +68,7 @@ def test_a_constant_gate_has_no_weights():
         ("lstm", {"squash": {"c": "tanh"}}, "variant.squash.c: the equation 'f .*' is not one function of a sum"),
         ("lstm", {"constant": {"f": "a"}}, "variant.constant.f=a: must be a number"),
         ("lstm", {"constant": {"f": True}}, "variant.constant.f=true: must be a number"),
-        ("lstm", {"constant": 3}, "variant.constant=3: must be a mapping from gates to values"),
+        ("lstm", {"constant": 3}, "variant.constant=3: must be given for each gate: variant.constant.GATE="),
         ("lstm", {"constant": {"f": 1}, "reads": {"f": ["x"]}}, "gate 'f' is constant and reads nothing"),
     ],
 )

@@ -76,7 +76,7 @@ def test_jobs_and_reports_travel_as_json(tmp_path):
 def test_a_worker_does_not_train_what_was_not_planned(tmp_path):
     job = Job.of([configuration(tmp_path)], "title", None)
     other = Job("title", job.configurations, ("0" * 16,))
-    with pytest.raises(RuntimeError, match="not the gatelab that planned"):
+    with pytest.raises(RuntimeError, match="planned and trained by different versions of gatelab"):
         other.runs()
 
 
