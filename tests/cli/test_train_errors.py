@@ -276,8 +276,8 @@ def test_a_variant_file_cannot_do_anything(refusal, tmp_path):
     file = tmp_path / "variant" / "mine.yaml"
     file.write_text(f'name: mine\nstate: [h]\nequations:\n  h: !!python/object/apply:os.mkdir ["{tmp_path}/made"]\n')
     assert refusal("--config-dir", str(tmp_path), "variant=mine") == (
-        f"{file}: not YAML: the tag !!python/object/apply:os.mkdir is not allowed: a file holds only text, numbers, true, "
-        "false, null (line 4)\n"
+        f"{file}: not YAML: the tag !!python/object/apply:os.mkdir is not allowed: a file holds only text, numbers, "
+        "true, false, null (line 4)\n"
     )
     file.write_text("name: mine\nstate: [h\n")
     # libyaml's words are not those of the parser in Python
