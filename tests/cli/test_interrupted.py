@@ -15,6 +15,8 @@ from tests.faults.sweeping import ROOT, start
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
+WAITING = "stopping as soon as this step allows; Ctrl-C again ends at once"
+
 # says that it is there, and waits; "compiled" is busy in one call of compiled code
 COMMAND = """
 import subprocess, sys, time
@@ -24,6 +26,8 @@ from gatelab.cli import entry
 matrix = np.tri(4000) if "compiled" in sys.argv else None
 
 def command(words):
+    # a child that is between fork and exec hears no signal
+    child = subprocess.Popen(["sleep", "60"]) if words == ["child"] else None
     print("begun", flush=True)
     if words == ["compiled"]:
         np.linalg.svd(matrix)
@@ -32,8 +36,8 @@ def command(words):
             time.sleep(60)
         except KeyboardInterrupt:
             time.sleep(60)  # as in a finaliser, which lets nothing through
-    elif words == ["child"]:
-        subprocess.run(["sleep", "60"])
+    elif child is not None:
+        child.wait()
     else:
         time.sleep(60)
     return 0
@@ -73,7 +77,9 @@ def test_a_command_is_interrupted_with_one_line(process, number, words):
     one = process(*words)
     os.killpg(one.pid, number)
     _, errors = one.communicate(timeout=30)
-    assert (one.returncode, errors) == (128 + number, "interrupted\n")
+    assert one.returncode == 128 + number
+    # on a busy machine Python may need longer than its grace to come to the handler
+    assert errors.removeprefix(f"\n{WAITING}\n") == "interrupted\n"
 
 
 def test_what_is_in_compiled_code_answers_before_it_can_end(process):
@@ -81,7 +87,7 @@ def test_what_is_in_compiled_code_answers_before_it_can_end(process):
     time.sleep(0.5)  # until it is in there
     one.send_signal(signal.SIGINT)
     assert one.stderr.readline() == "\n"
-    assert one.stderr.readline() == "stopping as soon as this step allows; Ctrl-C again ends at once\n"
+    assert one.stderr.readline() == f"{WAITING}\n"
     assert one.poll() is None
     one.send_signal(signal.SIGINT)
     one.communicate(timeout=30)
