@@ -100,7 +100,9 @@ def _variant(arguments: Sequence[str]) -> tuple[Variant, Mapping[str, Path], str
             allowed = ", ".join(["variant", "variant.…", *_OfVariant.model_fields, *_OfRun.model_fields])
             raise UserError(f"unknown key '{key}' in '{word}'; keys are {allowed}")
     if not any(word.startswith("variant=") for word in overrides):
-        raise UserError("variant= is missing: must be the name of a variant, such as variant=lstm")
+        raise UserError(
+            "variant= is missing: must be the name of a variant, such as variant=lstm; run=IDENTITY explains a run"
+        )
     with using(directories), translated(words), hydra_loader() as loader:
         content = plain(loader.load_configuration(CONFIG, overrides, RunMode.RUN))
     files = variant_files(directories)
