@@ -38,7 +38,7 @@ def test_the_chosen_setting_is_compared_with_that_of_the_baseline_and_no_other()
     judged = [replace(result, validation=replace(result.validation, score=0.5)) for result in RESULTS]
     judged[3] = replace(judged[3], validation=replace(judged[3].validation, score=0.6))
     rows = variants_table(select(judged, Question(baseline="lstm"))).rows
-    gains = {(row["variant"], row["settings"]): (row["chosen"], row["gain"]) for row in rows}
+    gains = {(row["variant"], row["settings"]): (row["chosen"], row["typical"]) for row in rows}
     assert gains == {
         ("lstm", "optimizer.lr=0.1"): (True, None),
         ("lstm", "optimizer.lr=0.2"): (False, None),
@@ -85,7 +85,7 @@ OPENED = [opened("one", 0, 0.5, None, "6"), opened("chrono", 0, 0.75, 150, "7")]
 
 def test_settings_told_apart_make_variants():
     table = variants_table(select(OPENED, Question(baseline="lstm opening=one", apart=("opening.name",))))
-    rows = [(row["variant"], row["settings"], row["gain"]) for row in table.rows]
+    rows = [(row["variant"], row["settings"], row["typical"]) for row in table.rows]
     # max_time is an option of the opening, and no setting that was searched
     assert rows == [("lstm opening=one", "", None), ("lstm opening=chrono", "", 0.25)]
     assert "settings" not in table.text()
