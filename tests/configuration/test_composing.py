@@ -109,7 +109,7 @@ def test_what_is_wrong_in_an_edit_is_not_blamed_on_the_file(mine):
 def test_the_command_line_finds_the_folder_of_the_user(mine, monkeypatch):
     found = []
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
-    monkeypatch.setattr("gatelab.sweeps.session.train_points", lambda *given: found.append(given))
+    monkeypatch.setattr("gatelab.sweeps.training_call.train_points", lambda *given: found.append(given))
     assert train(["variant=mine", "variant.equations.f=0.5", "--config-dir", str(mine)]) == 0
     (((point,), sweep, directories),) = found
     assert sweep is None

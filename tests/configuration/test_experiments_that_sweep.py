@@ -32,7 +32,7 @@ def points(tmp_path, monkeypatch, capfd):
         found.extend(points)
         return [0.0] * len(points)
 
-    monkeypatch.setattr("gatelab.sweeps.session.train_points", kept)
+    monkeypatch.setattr("gatelab.sweeps.training_call.train_points", kept)
 
     def ask(*words):
         found.clear()
@@ -68,7 +68,7 @@ def test_a_launcher_without_a_sweep_is_told(tmp_path, monkeypatch, capfd):
         check(runs)
         return [Failure(run.identity, run.label, run.task.name, run.seed, "not trained", "", 1, "") for run in runs]
 
-    monkeypatch.setattr("gatelab.sweeps.session.execute", checked)
+    monkeypatch.setattr("gatelab.sweeps.training_call.execute", checked)
     monkeypatch.setattr("gatelab.cli.train._print_outcomes", lambda trained: None)
     train(["--config-dir=mine", "logger=none", "task=adding", "+experiment=above", "hydra.launcher.workers=2"])
     assert [line for line in capfd.readouterr().err.splitlines() if "needs -m" in line] == [

@@ -293,7 +293,7 @@ def test_what_a_folder_may_add(tmp_path, monkeypatch):
     own_files(tmp_path / "mine")
     found = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gatelab.sweeps.session.train_points", lambda *given: found.append(given))
+    monkeypatch.setattr("gatelab.sweeps.training_call.train_points", lambda *given: found.append(given))
     choices = ["variant=deep", "task=own", "opening=half", "optimizer=quick", "schedule=slow", "logger=mine", "seed=7"]
     assert train(["--config-dir=mine", *choices]) == 0
     assert train(["--config-dir=mine", "+experiment=whole", "variant=deeper/deep", "logger=both"]) == 0
@@ -311,7 +311,7 @@ def test_what_a_folder_may_add(tmp_path, monkeypatch):
 def test_each_file_is_read_once_in_a_sweep(tmp_path, monkeypatch):
     own_files(tmp_path / "mine")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gatelab.sweeps.session.train_points", lambda points, *rest, **more: [0.0] * len(points))
+    monkeypatch.setattr("gatelab.sweeps.training_call.train_points", lambda points, *rest, **more: [0.0] * len(points))
     read = []
     really = Path.read_text
 

@@ -14,7 +14,7 @@ from gatelab.cli.train import train
 from gatelab.errors import UserError
 from gatelab.store import Store
 from gatelab.store.faults import VARIABLE
-from gatelab.sweeps import session
+from gatelab.sweeps import training_call
 from gatelab.sweeps.estimate import Estimate
 from hydra_plugins.gatelab_stacked_launcher import _size
 from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
@@ -83,7 +83,7 @@ def test_many_points_are_counted_before_any_is_composed(sweep, monkeypatch, caps
         raise UserError("enough")
 
     monkeypatch.setattr(QuickComposition, "point", point)
-    monkeypatch.setattr(session, "_MANY", 5)
+    monkeypatch.setattr(training_call, "_MANY", 5)
     with pytest.raises(UserError, match="enough"):
         sweep("seed=range(4)")
     assert capsys.readouterr().err == ""

@@ -20,7 +20,8 @@ from gatelab.report import runs_table, variants_table
 from gatelab.store import Failure, Result, Stopped, Store
 from gatelab.store.stopping import Interrupted
 from gatelab.sweeps.listener import Listener, PlanOnly, Trained
-from gatelab.sweeps.session import Session, carry_out, train_resolved
+from gatelab.sweeps.session import Session
+from gatelab.sweeps.training_call import carry_out, train_resolved
 
 __all__ = ["sweep", "train"]
 

@@ -19,7 +19,7 @@ from gatelab.store import Result, Stopped
 from gatelab.sweeps import ExecutorOptions, Failure, Interrupted, missing, plan
 from gatelab.sweeps.executors import open_executor
 from gatelab.sweeps.listener import Listener, PlannedWork, PlanOnly, Trained
-from gatelab.sweeps.session import carry_out
+from gatelab.sweeps.training_call import carry_out
 
 __all__ = ["train"]
 

@@ -44,7 +44,7 @@ class StackedLauncher(Launcher):
         Raises:
             UserError: the sweep has more points than it may, or none; found before any of them is written out.
         """
-        from gatelab.sweeps.session import begin_sweep
+        from gatelab.sweeps.training_call import begin_sweep
         from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition, UncheckedPoints
         from hydra_plugins.gatelab_stacked_launcher._size import check_sweep, most_points
 
@@ -64,7 +64,7 @@ class StackedLauncher(Launcher):
         """
         from gatelab.configuration import added_folders, translated
         from gatelab.configuration.sweep_size import check_count
-        from gatelab.sweeps.session import named_point, prepared, train_points
+        from gatelab.sweeps.training_call import named_point, prepared, train_points
 
         assert self.config is not None and self.composition is not None
         advice = "raise hydra.launcher.most_points for a sweeper that asks for more"
