@@ -1,14 +1,12 @@
 """Like terms of a sum of products collected: h ⊙ u ⊙ (1 - u) W - n ⊙ u ⊙ (1 - u) W is (h - n) ⊙ u ⊙ (1 - u) W."""
 
 from gatelab.compiler.linearised import Factor, Matrix, RowSlope
-from gatelab.language.tree import Expression, Negation, Number, Operation, Span
+from gatelab.language.tree import NOWHERE, Expression, Negation, Number, Operation
 
 __all__ = ["Term", "collected"]
 
 Term = tuple[Factor, ...]
 """A product of factors: what one route contributes."""
-
-_NOWHERE = Span(0, 0)
 
 
 def collected(terms: tuple[Term, ...]) -> tuple[Term, ...]:
@@ -44,13 +42,13 @@ def _joined(first: Term, second: Term) -> Term | None:
     a, b = _product(left), _product(right)
     negative = sign < 0 and other < 0
     if negative or sign == other:
-        whole = Operation("+", a, b, _NOWHERE)
+        whole = Operation("+", a, b, NOWHERE)
     else:
-        whole = Operation("-", *((a, b) if sign > 0 else (b, a)), _NOWHERE)
+        whole = Operation("-", *((a, b) if sign > 0 else (b, a)), NOWHERE)
     # numbers stand in front
     numbers = [factor for factor in common if isinstance(factor, Number)]
     head = _product([*numbers, whole, *(factor for factor in common if not isinstance(factor, Number))])
-    return (Negation(head, _NOWHERE) if negative else head, *first[1:])
+    return (Negation(head, NOWHERE) if negative else head, *first[1:])
 
 
 def _factors(expression: Expression) -> tuple[int, list[Expression]]:
@@ -63,12 +61,12 @@ def _factors(expression: Expression) -> tuple[int, list[Expression]]:
             (a, first), (b, second) = _factors(left), _factors(right)
             return a * b, [*first, *second]
         case Number(value=value) if value < 0:
-            return -1, [] if value == -1 else [Number(-value, _NOWHERE)]
+            return -1, [] if value == -1 else [Number(-value, NOWHERE)]
     return 1, [expression]
 
 
 def _product(factors: list[Expression]) -> Expression:
     total = factors[0]
     for factor in factors[1:]:
-        total = Operation("*", total, factor, _NOWHERE)
+        total = Operation("*", total, factor, NOWHERE)
     return total

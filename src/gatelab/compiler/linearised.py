@@ -22,13 +22,12 @@ from gatelab.compiler.graph import derivative_trees
 from gatelab.compiler.program import expansion
 from gatelab.language.bounds import gates
 from gatelab.language.functions import FUNCTIONS
-from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Negation, Number, Operation, Read, Span
+from gatelab.language.tree import NOWHERE, Expression, FunctionCall, Learned, Linear, Negation, Number, Operation, Read
 from gatelab.language.variant import Variant
 
 __all__ = ["KEPT", "Edge", "Factor", "Matrix", "PathName", "RowSlope", "edges", "followed", "gate_names", "product"]
 
-_NOWHERE = Span(0, 0)
-_ONE = Number(1.0, _NOWHERE)
+_ONE = Number(1.0, NOWHERE)
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ class _Walker:
             case Read():
                 self.edges.append(Edge(self.equation, node, factors, mixes, straight))
             case Negation(operand=operand):
-                on(operand, Number(-1.0, _NOWHERE))
+                on(operand, Number(-1.0, NOWHERE))
             case Operation(symbol=symbol, left=left, right=right):
                 for child, slope in _slopes(symbol, left, right):
                     on(child, slope)
@@ -180,11 +179,11 @@ class _Walker:
             self.descend(whole, factors, outer=outer, mixes=bends, straight=False)
             return
         # the value of a whole equation has a name
-        value: Expression = Read(self.equation, "now", _NOWHERE) if node is self.tree else node
+        value: Expression = Read(self.equation, "now", NOWHERE) if node is self.tree else node
         names = dict(zip(row.arguments, arguments, strict=True)) | {"y": value}
         for argument, text in zip(arguments, derivative_trees(node.function), strict=True):
             slope_here = _with(text, names)
-            if slope_here != Number(0.0, _NOWHERE):
+            if slope_here != Number(0.0, NOWHERE):
                 self.descend(
                     argument, product(factors, _diagonal(slope_here)), outer=outer, mixes=bends, straight=False
                 )
@@ -196,19 +195,19 @@ def _slopes(symbol: str, left: Expression, right: Expression) -> list[tuple[Expr
         case "+":
             return [(left, _ONE), (right, _ONE)]
         case "-":
-            return [(left, _ONE), (right, Number(-1.0, _NOWHERE))]
+            return [(left, _ONE), (right, Number(-1.0, NOWHERE))]
         case "*":
             return [(left, right), (right, left)]
         case "/" if isinstance(right, Number) and right.value:
-            return [(left, Number(1 / right.value, _NOWHERE))]
+            return [(left, Number(1 / right.value, NOWHERE))]
         case "/":
-            square = Operation("*", right, right, _NOWHERE)
-            of_right = _times(Number(-1.0, _NOWHERE), Operation("/", left, square, _NOWHERE))
-            return [(left, Operation("/", _ONE, right, _NOWHERE)), (right, of_right)]
+            square = Operation("*", right, right, NOWHERE)
+            of_right = _times(Number(-1.0, NOWHERE), Operation("/", left, square, NOWHERE))
+            return [(left, Operation("/", _ONE, right, NOWHERE)), (right, of_right)]
     assert isinstance(right, Number)  # the parser lets nothing else be an exponent
     lower = right.value - 1
-    power = _ONE if lower == 0 else left if lower == 1 else Operation("**", left, Number(lower, _NOWHERE), _NOWHERE)
-    return [(left, _times(Number(right.value, _NOWHERE), power))]
+    power = _ONE if lower == 0 else left if lower == 1 else Operation("**", left, Number(lower, NOWHERE), NOWHERE)
+    return [(left, _times(Number(right.value, NOWHERE), power))]
 
 
 def _times(left: Factor, right: Factor) -> Expression:
@@ -219,12 +218,12 @@ def _times(left: Factor, right: Factor) -> Expression:
     if first is None or second is None:
         rest = second if first is None else first
     else:
-        rest = Operation("*", first, second, _NOWHERE)
+        rest = Operation("*", first, second, NOWHERE)
     if rest is None:
-        return Number(a * b, _NOWHERE)
+        return Number(a * b, NOWHERE)
     if a * b == 1:
         return rest
-    return Negation(rest, _NOWHERE) if a * b == -1 else Operation("*", Number(a * b, _NOWHERE), rest, _NOWHERE)
+    return Negation(rest, NOWHERE) if a * b == -1 else Operation("*", Number(a * b, NOWHERE), rest, NOWHERE)
 
 
 def _number_and_rest(expression: Expression) -> tuple[float, Expression | None]:
@@ -246,11 +245,11 @@ def _with(tree: Expression, names: dict[str, Expression]) -> Expression:
         case Read(name=name):
             return names[name]
         case Negation(operand=operand):
-            return _times(Number(-1.0, _NOWHERE), _with(operand, names))
+            return _times(Number(-1.0, NOWHERE), _with(operand, names))
         case Operation(symbol=symbol, left=left, right=right):
-            return Operation(symbol, _with(left, names), _with(right, names), _NOWHERE)
+            return Operation(symbol, _with(left, names), _with(right, names), NOWHERE)
         case FunctionCall(function=function, arguments=arguments):
-            return FunctionCall(function, tuple(_with(argument, names) for argument in arguments), _NOWHERE)
+            return FunctionCall(function, tuple(_with(argument, names) for argument in arguments), NOWHERE)
         case Learned() | Linear():
             raise AssertionError(tree)
         case _:

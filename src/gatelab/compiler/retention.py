@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 from gatelab.compiler.linearised import KEPT, Edge, edges, followed, gate_names
 from gatelab.errors import UserError
-from gatelab.language.tree import Expression, Negation, Number, Operation, Read, Span, walk
+from gatelab.language.tree import NOWHERE, Expression, Negation, Number, Operation, Read, walk
 from gatelab.language.variant import Variant
 
 __all__ = ["Retention", "retention"]
-
-_NOWHERE = Span(0, 0)
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ def _terms(tree: Expression) -> list[Expression]:
         case Operation(symbol="+", left=left, right=right):
             return [*_terms(left), *_terms(right)]
         case Operation(symbol="-", left=left, right=right):
-            return [*_terms(left), *(Negation(term, _NOWHERE) for term in _terms(right))]
+            return [*_terms(left), *(Negation(term, NOWHERE) for term in _terms(right))]
     return [tree]
 
 
@@ -133,7 +131,7 @@ def _factors(tree: Expression) -> list[Expression]:
         case Operation(symbol="*", left=left, right=right):
             return [*_factors(left), *_factors(right)]
         case Negation(operand=operand):
-            return [Number(-1.0, _NOWHERE), *_factors(operand)]
+            return [Number(-1.0, NOWHERE), *_factors(operand)]
     return [tree]
 
 
@@ -146,7 +144,7 @@ def _of_gates(factor: Expression, gated: frozenset[str]) -> bool:
 
 
 def _multiplied(factors: list[Expression]) -> Expression:
-    total: Expression = Number(1.0, _NOWHERE)
+    total: Expression = Number(1.0, NOWHERE)
     for factor in factors:
-        total = Operation("*", total, factor, _NOWHERE)
+        total = Operation("*", total, factor, NOWHERE)
     return total

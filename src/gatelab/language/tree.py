@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = [
+    "NOWHERE",
     "Expression",
     "FunctionCall",
     "Learned",
@@ -32,6 +33,10 @@ class Span:
 
     start: int
     stop: int
+
+
+NOWHERE = Span(0, 0)
+"""Of an expression that stands in no equation: one that was derived."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from gatelab.layers.rnn import RNN
 from gatelab.layers.rnn_inputs import as_sequences, backwards
 from gatelab.layers.structured_weights import whole_weights
 from gatelab.paths.lengths import as_lengths
+from gatelab.paths.padding import is_valid
 from gatelab.probes.equation_values import Surroundings, stepped
 
 __all__ = ["Model", "Shown", "Trace", "check_finite", "placed", "shown", "trace"]
@@ -39,7 +40,7 @@ class Shown:
     @property
     def valid(self) -> Tensor:
         """Return (time, batch), whether a step belongs to its sequence."""
-        return torch.arange(len(self.inputs), device=self.inputs.device)[:, None] < self.lengths
+        return is_valid(self.lengths, len(self.inputs))[..., 0]
 
     def masks(self) -> list[Tensor]:
         """Return dropout between layers that drops nothing: a diagnostic looks at the network as it predicts."""
@@ -75,7 +76,7 @@ class Trace:
     @property
     def valid(self) -> Tensor:
         """Return (time, batch), whether a step belongs to its sequence."""
-        return torch.arange(len(self.inputs), device=self.inputs.device)[:, None] < self.lengths
+        return is_valid(self.lengths, len(self.inputs))[..., 0]
 
     def value(self, equation: str) -> Tensor:
         """Return an equation at every step, (time, batch, size)."""
