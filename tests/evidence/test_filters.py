@@ -5,7 +5,8 @@ import json
 import pytest
 
 from gatelab.errors import UserError
-from gatelab.evidence.filters import filters_of, read_results, several
+from gatelab.evidence.filters import Filters, filters_of, read_results, several
+from gatelab.evidence.selection import select
 from gatelab.store import Store
 from tests.report.made import add
 
@@ -24,6 +25,15 @@ def store(tmp_path):
 def read(store, task="", variant="", where=(), since="", sweep=""):
     found = read_results(store, filters_of(task, variant, where, since, sweep))
     return sorted(result.seed for result in found.results)
+
+
+def rewrite(folder, **values):
+    """Change what a run says of where it comes from."""
+    known = json.loads((folder / "provenance.json").read_text())
+    (folder / "provenance.json").write_text(json.dumps(known | values))
+    result = json.loads((folder / "result.json").read_text())
+    del result["seal"]  # of other bytes
+    (folder / "result.json").write_text(json.dumps(result))
 
 
 @pytest.mark.parametrize(
@@ -71,16 +81,25 @@ def test_a_filter_that_names_nothing_is_one_line(store, filters, message):
         read(store, **filters)
 
 
+def test_runs_without_a_date_are_left_out_and_counted(store):
+    result = next(result for result in store.results() if result.seed == 3)
+    rewrite(store.folder(result.identity), date="")
+    found = read_results(store, filters_of("", "", [], "2026-01-02", ""))
+    assert sorted(result.seed for result in found.results) == [1, 2]
+    assert found.lines() == ["since=2026-01-02: 1 run has no date and cannot be compared with it; left out"]
+    assert select(found).versions == tuple(found.lines())
+
+
+def test_a_value_may_have_a_comma_where_it_is_no_word(store):
+    filters = Filters(where={"optimizer.lr": "1,2"})
+    with pytest.raises(UserError, match=r"^where=optimizer.lr=1,2: no run has this value; there are 0.001, 0.01$"):
+        read_results(store, filters)
+
+
 def test_runs_are_found_by_the_command_that_trained_them(store):
     identities = store.identities()
     for place in (0, 2):
-        folder = store.runs_dir / identities[place]
-        known = json.loads((folder / "provenance.json").read_text())
-        known["command"] = ["scripts/train.py", "-m", "+experiment=mine/lr"]
-        (folder / "provenance.json").write_text(json.dumps(known))
-        result = json.loads((folder / "result.json").read_text())
-        del result["seal"]  # of other bytes
-        (folder / "result.json").write_text(json.dumps(result))
+        rewrite(store.runs_dir / identities[place], command=["scripts/train.py", "-m", "+experiment=mine/lr"])
     assert read(store, sweep="experiment=mine") == [0, 2]
     with pytest.raises(UserError, match=r"^sweep=other: .*there are scripts/train.py -m \+experiment=mine/lr$"):
         read(store, sweep="other")

@@ -1,7 +1,7 @@
 """Variants compared with a baseline, seed by seed, as on the comparison page."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -12,7 +12,7 @@ from gatelab.api.runs import Runs
 from gatelab.errors import UserError, suggest
 from gatelab.evidence.analysis import Analysis, analyse
 from gatelab.evidence.collected import read_evidence
-from gatelab.evidence.filters import Filters, filters_of, read_results
+from gatelab.evidence.filters import Filters, read_results
 from gatelab.evidence.question import Question, asked
 from gatelab.evidence.varied import value_text
 from gatelab.report.report import Report, build_report, write_report
@@ -217,10 +217,8 @@ def compare(
     """
     question = asked(baseline, _names(by), _names(apart), small, diverged, family)
     store, chosen = _chosen(runs)
-    conditions = filters_of(
-        "", "", [f"{key}={value_text(value)}" for key, value in (where or {}).items()], since, sweep
-    )
-    filters = replace(conditions, tasks=_names(task), variants=_names(variant))
+    conditions = {key: value_text(value) for key, value in (where or {}).items()}
+    filters = Filters(_names(task), _names(variant), conditions, since, sweep)
     evidence = read_evidence(store, question, read_results(store, filters, chosen))
     return Comparison(analyse(evidence), store, _call(store, question, filters))
 

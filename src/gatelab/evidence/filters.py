@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from gatelab.errors import UserError, one_line, suggest
@@ -31,6 +31,11 @@ class Filters:
     sweep: str = ""
     """Part of the command that trained the runs."""
 
+    def __post_init__(self) -> None:
+        """Refuse what is no date, before the store is read."""
+        if self.since:
+            _moment(self.since)
+
 
 def several(text: str) -> tuple[str, ...]:
     """Return the words between commas, those within brackets of any kind left alone."""
@@ -58,8 +63,6 @@ def filters_of(task: str, variant: str, where: Iterable[str], since: str, sweep:
         if key in conditions:
             raise UserError(f"where={word}: {key} is given twice, {conditions[key]} and {value}")
         conditions[key] = value
-    if since:
-        _moment(since)
     return Filters(several(task), several(variant), conditions, since, sweep)
 
 
@@ -83,11 +86,15 @@ def read_results(store: Store, filters: Filters | None = None, identities: Colle
     results = _of_variants(told, results, filters.variants)
     for key, value in filters.where.items():
         results = _where(results, key, value)
+    notes = []
     if filters.since:
-        results = _since(store, results, filters.since)
+        results, undated = _since(store, results, filters.since)
+        if undated:
+            whose = "1 run has" if undated == 1 else f"{undated} runs have"
+            notes.append(f"since={filters.since}: {whose} no date and cannot be compared with it; left out")
     if filters.sweep:
         results = _trained_by(store, results, filters.sweep)
-    return told.of(results)
+    return replace(told.of(results), notes=tuple(notes))
 
 
 def _of_tasks(results: Sequence[Result], tasks: Collection[str], place: str) -> list[Result]:
@@ -137,7 +144,8 @@ def _same(value: object, text: str) -> bool:
         return False
 
 
-def _since(store: Store, results: Sequence[Result], since: str) -> list[Result]:
+def _since(store: Store, results: Sequence[Result], since: str) -> tuple[list[Result], int]:
+    """Return the results that are as new, and how many have no date."""
     moment = _moment(since)
     dates = {result.identity: date for result in results if (date := _date(store, result))}
     found = [result for result in results if result.identity in dates and dates[result.identity] >= moment]
@@ -146,7 +154,7 @@ def _since(store: Store, results: Sequence[Result], since: str) -> list[Result]:
             f"the newest is of {max(dates.values()).isoformat(timespec='seconds')}" if dates else "no run has a date"
         )
         raise UserError(f"since={since}: no run is as new; {newest}")
-    return found
+    return found, len(results) - len(dates)
 
 
 def _moment(text: str) -> datetime:

@@ -29,7 +29,8 @@ class Selection:
     settings: Mapping[str, str]
     """Identity -> the searched settings, such as ``optimizer.lr=0.01``; mostly empty."""
     versions: tuple[str, ...] = ()
-    """A line for each version of a variant: in what it differs from the one before, and which one is the baseline."""
+    """Notes on the choice of the results, and a line for each version of a variant: in what it differs from the one
+    before, and which one is the baseline."""
 
 
 def select(results: Sequence[Result] | ToldApart, question: Question | None = None) -> Selection:

@@ -39,11 +39,14 @@ class ToldApart:
     results: tuple[Result, ...]
     versions: tuple[Version, ...] = ()
     """Of the labels that several variants share, the newest last."""
+    notes: tuple[str, ...] = ()
+    """What else a reader has to know of the choice of the results."""
 
     def lines(self) -> list[str]:
-        """Return a line for each version of which there are results, but the first: what differs."""
+        """Return the notes, and a line for each version of which there are results, but the first: what differs."""
         there = {result.label for result in self.results}
-        return [str(version) for version in self.versions if version.difference and version.label in there]
+        differing = [str(version) for version in self.versions if version.difference and version.label in there]
+        return [*self.notes, *differing]
 
     def of(self, results: Sequence[Result]) -> "ToldApart":
         """Return the same of some of the results."""
