@@ -49,7 +49,7 @@ def test_five_seeds_decide_nothing_however_large_the_gain(tmp_path):
     assert told.rows[0][1][0].words == "undecided: too few seeds"
     assert told.flags == (
         "gru: undecided, which is not equal. 5 paired seeds cannot reach p < 0.05: the smallest p possible is 0.062."
-        " At least 6 seeds are needed.",
+        " From 6 seeds on it can be reached.",
     )
 
 
@@ -168,7 +168,7 @@ def test_a_ceiling_leaves_few_pairs_to_decide(tmp_path):
     assert dict(told.answers) == {"gru": "undecided: too few seeds on adding."}
     assert told.flags == (
         "gru: undecided, which is not equal. 10 paired seeds, of which 6 are equal, cannot reach p < 0.05: the"
-        " smallest p possible is 0.12. At least 15 seeds are needed at this share of ties.",
+        " smallest p possible is 0.12. From 15 seeds on at this share of ties it can be reached.",
     )
 
 

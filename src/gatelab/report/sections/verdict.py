@@ -221,7 +221,10 @@ def _too_few(analysis: Analysis, members: Sequence[PairedComparison]) -> str:
         f" among {counted(first.comparisons, 'comparison')}, the others as they are" if first.comparisons > 1 else ""
     )
     reach = max(each.attainable for each in members)
-    enough = f"At least {first.seeds_to_decide} seeds are needed{' at this share of ties' if ties else ''}."
+    share = " at this share of ties" if ties else ""
+    # later steps of Holm's are milder, so that fewer may do
+    anyhow = ", whatever the others are" if first.comparisons > 1 else ""
+    enough = f"From {first.seeds_to_decide} seeds on{share} it can be reached{anyhow}."
     return (
         f"{whose}: undecided, which is not equal. {counted(first.n, 'paired seed')}{of_these} cannot reach"
         f" p < {first.alpha:g}{among}: the smallest p possible is {reach:.2g}. {enough}"
