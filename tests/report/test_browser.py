@@ -141,12 +141,12 @@ def test_a_run_under_the_pointer_says_what_it_is(browser):
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", dot)
     ActionChains(browser).move_to_element(dot).perform()
     tip = one(browser, "#tip")
-    WebDriverWait(browser, 10).until(lambda _: tip.is_displayed())
+    WebDriverWait(browser, 60).until(lambda _: tip.is_displayed())
     assert " on adding, seed " in tip.text
     assert "0" * 12 in tip.text  # the identity
     keep(browser, "run.png")
     ActionChains(browser).move_to_element(one(browser, "h2")).perform()
-    WebDriverWait(browser, 10).until(lambda _: not tip.is_displayed())
+    WebDriverWait(browser, 60).until(lambda _: not tip.is_displayed())
 
 
 def test_commands_can_be_copied_by_hand_where_there_is_no_clipboard(browser):

@@ -1,5 +1,6 @@
 """Pictures pixel by pixel: order of pixels, splits, permutations, where they are read from and what is refused."""
 
+import gzip
 import hashlib
 import os
 
@@ -12,7 +13,7 @@ from datasets.packaged_modules.parquet.parquet import Parquet
 from gatelab.errors import UserError
 from gatelab.tasks import task_from_mapping
 from gatelab.tasks.images.pictures import PermutedMnist, SequentialCifar10, SequentialMnist
-from gatelab.tasks.sources import fetch
+from gatelab.tasks.sources import fetch, picture_files
 from gatelab.tasks.sources.picture_files import MNIST, _loaded
 from tests.tasks.local_data import pictures, save_idx, save_pictures, with_hash
 
@@ -214,6 +215,21 @@ def test_the_archive_of_keras(local, tmp_path, below):
     assert refusal(SequentialMnist(path=task.path).test) == (
         f"task.path={task.path}: mnist.npz must be an archive of NumPy with x_train, y_train, x_test and y_test"
     )
+
+
+def test_what_unpacks_to_more_than_there_can_be_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(picture_files, "_MOST_BYTES", 1000)  # a picture has 784
+    zipped = save_idx(tmp_path / "zipped", DIGITS)
+    for file in (tmp_path / "zipped").iterdir():
+        if file.suffix != ".gz":
+            file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+            file.unlink()
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    np.savez_compressed(archive / "mnist.npz", x_train=np.zeros((9, 28, 28), np.uint8))
+    for path, name in ((zipped, "train-images-idx3-ubyte.gz"), (archive, "mnist.npz")):
+        line = refusal(SequentialMnist(path=str(path)).test)
+        assert line.startswith(f"task.path={path}: {name} unpacks to more than ")
 
 
 def test_cifar_from_its_binary_version_and_never_from_pickles(local, tmp_path):

@@ -26,6 +26,7 @@ Raw = tuple[Any, NDArray[Any]]
 """Pictures, one after the other, and their classes."""
 
 _CLASSES = 10
+_MOST_BYTES = 2**29  # that a packed file may unpack to: MNIST, even in eight bytes a pixel
 
 
 class Pictures(NamedTuple):
@@ -141,9 +142,11 @@ def _idx(folder: Path, name: str, dimensions: int, named: str) -> NDArray[np.uin
     if file is None:
         raise UserError(f"{named}: no {name}, nor with a dot before idx, nor its .gz")
     try:
-        content = _whole(file) if file.suffix != ".gz" else gzip.decompress(_whole(file))
+        content = _whole(file) if file.suffix != ".gz" else _unzipped(file)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{named}: {file.name} cannot be read") from error
+    if len(content) > _MOST_BYTES:
+        raise UserError(f"{named}: {file.name} unpacks to more than {_MOST_BYTES >> 20} MB")
     start = 4 + 4 * dimensions
     shape = np.frombuffer(content[4:start], ">u4")
     if content[:4] != bytes([0, 0, 8, dimensions]) or len(content) - start != np.prod(shape, dtype=np.int64):
@@ -151,11 +154,20 @@ def _idx(folder: Path, name: str, dimensions: int, named: str) -> NDArray[np.uin
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
+def _unzipped(file: Path) -> bytes:
+    with open_regular(file) as opened, gzip.GzipFile(fileobj=opened) as unpacked:
+        return unpacked.read(_MOST_BYTES + 1)
+
+
 def _npz(file: Path, named: str) -> list[Raw]:
     try:
-        with np.load(io.BytesIO(_whole(file)), allow_pickle=False) as arrays:
+        content = io.BytesIO(_whole(file))
+        with zipfile.ZipFile(content) as packed:
+            if sum(member.file_size for member in packed.infolist()) > _MOST_BYTES:
+                raise UserError(f"{named}: {file.name} unpacks to more than {_MOST_BYTES >> 20} MB")
+        with np.load(content, allow_pickle=False) as arrays:
             return [(list(arrays[f"x_{part}"]), arrays[f"y_{part}"]) for part in ("train", "test")]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
             f"{named}: {file.name} must be an archive of NumPy with x_train, y_train, x_test and y_test"
         ) from error
