@@ -12,7 +12,6 @@ import torch
 from benchmarks.paths import Shape, check_parity, peak_gigaflops, timed
 from benchmarks.paths.drawing import drawn
 from gatelab.cli.arguments import keyed
-from gatelab.compiler import program
 from gatelab.disk import check_place, make_folder, write_atomically, writing
 from gatelab.errors import UserError
 from gatelab.language import load_variant, variant_files
@@ -85,7 +84,7 @@ def benchmark(arguments: list[str]) -> int:
 def _compiled() -> list[str]:
     """Return the variants that the native path can run."""
     variants = map(load_variant, variant_files())
-    return [each.name for each in variants if each.foreign is None and not program(each).row_functions]
+    return [each.name for each in variants if each.foreign is None]
 
 
 def _write(folder: Path, machine: str, means: Table, table: Table, threads: int) -> None:

@@ -50,11 +50,6 @@ SWEEP = ("-m", "seed=1,2")
         (("path=scan", "variant=mlstm"), "path=scan: variant 'mlstm' is foreign; must be auto or loop"),
         (("path=native", "variant=mlstm"), "path=native: variant 'mlstm' is foreign; must be auto or loop"),
         (
-            ("path=native", "variant=layer_norm_gru"),
-            "path=native cannot run variant 'layer_norm_gru': it does not know row functions (layer_norm); must be "
-            "auto or loop",
-        ),
-        (
             ("path=native", "device=cuda"),
             "path=native cannot run variant 'lstm': it runs on the CPU, not on cuda; must be auto or loop",
         ),

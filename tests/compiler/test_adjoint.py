@@ -6,7 +6,7 @@ import pytest
 from gatelab.compiler import program
 from gatelab.compiler.adjoint import plan
 from gatelab.compiler.graph import Block, Graph, Place, PlaceWrite, derivative, handed_on
-from gatelab.language.functions import ELEMENTARY, SELECTIONS
+from gatelab.language.functions import ELEMENTARY, FUNCTIONS, INNER, ROW_FUNCTIONS
 from gatelab.language.library import load_variant, variant_files
 from tests.language.examples import variant
 
@@ -35,7 +35,7 @@ def evaluated(block: Block, values: dict[Place, np.ndarray]) -> dict[Place, np.n
             case "operation":
                 results.append(OPERATORS[node.name](*arguments))
             case "function":
-                results.append((ELEMENTARY | SELECTIONS)[node.name].value(*arguments))
+                results.append((FUNCTIONS | INNER)[node.name].value(*arguments))
     return {store.place: results[store.node] for store in block.stores}
 
 
@@ -110,8 +110,8 @@ def test_a_map_that_is_a_source_is_copied_before_its_slot_is_overwritten():
 
 def test_all_adjoints_of_states_are_set_by_the_first_block_of_the_way_back():
     for name in variant_files():
-        if not load_variant(name).trees or program(load_variant(name)).row_functions:
-            continue  # neither has a compiled backward pass
+        if not load_variant(name).trees:
+            continue
         found = plan(program(load_variant(name)))
         first = {
             store.place.name for store in found.backward[-1].stores if store.place.kind == "leaving" and not store.adds
@@ -134,3 +134,22 @@ def test_what_changes_no_bit_disappears():
     assert graph.operation("**", u, graph.number(2)) == graph.operation("*", u, u)
     v = graph.read(Place("slot", number=1))
     assert graph.operation("*", u, v) == graph.operation("*", v, u)
+
+
+@pytest.mark.parametrize("name", ROW_FUNCTIONS)
+def test_what_a_row_function_hands_on_is_that_of_central_differences(name):
+    random = np.random.default_rng(3)
+    point, arriving = random.normal(size=(2, 7))
+    reads = [Place("slot", number=i) for i in range(2)]
+    graph = Graph()
+    u, adjoint = (graph.read(place) for place in reads)
+    value = graph.function(name, (u,))
+    share = handed_on(graph, name, 0, (u,), value, adjoint)
+    assert share is not None
+    stores = (PlaceWrite(Place("output"), value), PlaceWrite(Place("next"), share))
+    found = evaluated(Block(tuple(graph.nodes), stores), dict(zip(reads, (point, arriving), strict=True)))
+    function = ROW_FUNCTIONS[name].value
+    np.testing.assert_allclose(found[Place("output")], function(point), rtol=1e-12)
+    for j, shift in enumerate(1e-6 * np.eye(7)):
+        slope = (arriving * (function(point + shift) - function(point - shift))).sum() / 2e-6
+        assert found[Place("next")][j] == pytest.approx(slope, rel=1e-5, abs=1e-8)

@@ -11,7 +11,7 @@ from torch.func import functional_call
 from gatelab.compiler import program
 from gatelab.compiler.tape import _cheap
 from gatelab.language import Variant, bounds
-from gatelab.language.functions import FUNCTIONS, SELECTIONS, Function
+from gatelab.language.functions import FUNCTIONS, INNER, Function
 from gatelab.language.random_edits import _activations, mutated
 from gatelab.layers.layer import Layer
 from gatelab.locations import conf_directory
@@ -63,6 +63,7 @@ def test_a_row_is_whole(function):
     elif function.rows:
         assert function.torch
         assert function.c == ""
+        assert len(function.handed_on) == function.arity
     else:
         assert function.torch
         assert function.c
@@ -71,7 +72,7 @@ def test_a_row_is_whole(function):
 
 def test_every_function_with_c_is_written_once():
     lines = functions().splitlines()
-    for row in [*FUNCTIONS.values(), *SELECTIONS.values()]:
+    for row in [*FUNCTIONS.values(), *INNER.values()]:
         assert sum(f"f_{row.name}(" in line.split("{")[0] or f"f_{row.name}," in line for line in lines) == bool(row.c)
 
 

@@ -26,7 +26,7 @@ def paths_of(name: str) -> list[str]:
     variant = load_variant(name)
     if variant.foreign is not None:
         return ["loop"]
-    found = ["loop"] if program(variant).row_functions else ["loop", "native"]
+    found = ["loop", "native"]
     return found if scan_order(program(variant)) is None else [*found, "scan"]
 
 

@@ -19,7 +19,6 @@ from tests.paths.random_variants import variants
 from tests.paths.test_loop import EQUATIONS
 
 OF_EQUATIONS = tuple(name for name in variant_files() if load_variant(name).trees)
-NATIVE = tuple(name for name in OF_EQUATIONS if not program(load_variant(name)).row_functions)
 FEW = ("cifg", "elman", "gru", "gru_v3", "janet", "lstm", "mgu", "peephole", "ur_lstm")  # compiling takes a second each
 DTYPES = (torch.float32, torch.float64)
 
@@ -67,7 +66,7 @@ def test_shipped_variants_agree_with_the_loop(name, dtype):
     agrees_with_the_loop(name, dtype)
 
 
-@pytest.mark.parametrize("name", sorted(set(NATIVE) - set(FEW)))
+@pytest.mark.parametrize("name", sorted(set(OF_EQUATIONS) - set(FEW)))
 @pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.slow)], ids=str)
 def test_the_whole_catalogue_agrees_with_the_loop(name, dtype):
     agrees_with_the_loop(name, dtype)

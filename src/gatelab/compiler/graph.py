@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
-from gatelab.language.functions import FUNCTIONS, SELECTIONS
+from gatelab.language.functions import FUNCTIONS, INNER
 from gatelab.language.parsing import parse_equation
 from gatelab.language.tree import Expression, FunctionCall, Negation, Number, Operation, Read
 
@@ -126,7 +126,10 @@ class Graph:
         return self._add(Node("operation", symbol, (left, right)))
 
     def function(self, name: str, arguments: tuple[int, ...]) -> int:
-        """Return a function of nodes."""
+        """Return a function of nodes, taken apart where the table of functions says how."""
+        blocks = FUNCTIONS[name].blocks if name in FUNCTIONS else ""
+        if blocks:
+            return _lowered(self, _trees((blocks,))[0], {"u": arguments[0]})
         return self._add(Node("function", name, arguments))
 
     def sum(self, nodes: Iterable[int]) -> int:
@@ -176,7 +179,7 @@ def _trees(texts: tuple[str, ...]) -> tuple[Expression, ...]:
     """Return the trees of derivatives, or of what is handed on."""
     scope = dict.fromkeys(("u", "v", "y", "g"), "now")
     return tuple(
-        parse_equation(text, "adjoint", scope, frozenset(), "adjoint", functions=FUNCTIONS | SELECTIONS)[0]  # type: ignore[arg-type]
+        parse_equation(text, "adjoint", scope, frozenset(), "adjoint", functions=FUNCTIONS | INNER)[0]  # type: ignore[arg-type]
         for text in texts
     )
 

@@ -8,7 +8,7 @@ from x_t alone is computed for the whole sequence before the first step and hand
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from gatelab.language.functions import FUNCTIONS
@@ -74,12 +74,6 @@ class Program:
     def __reduce__(self) -> tuple[Callable[[Variant], "Program"], tuple[Variant]]:
         # a copy is the schedule that program() knows, so that what is kept for it is found
         return program, (self.variant,)
-
-    @cached_property
-    def row_functions(self) -> tuple[str, ...]:
-        """The row functions it calls, which the loop path alone can run."""
-        called = [one.name for one in self.instructions if one.kind == "function" and FUNCTIONS[one.name].rows]
-        return tuple(dict.fromkeys(called))
 
     def phase(self, phase: Phase) -> tuple[int, ...]:
         """Return the indices of the instructions of one phase, in running order."""

@@ -42,7 +42,7 @@ def homes_of(
         if argument in cut.block_of and cut.block_of[argument] < cut.block_of[i]
     }  # fmt: skip
     kept = {i for i in needed if not _cheap(instructions[i])} | crossing
-    kept = _with_what_is_missing(cut, kept, needed, homes)
+    kept = _with_what_is_missing(cut, kept, needed, homes, needed_maps)
     free = _Free(cut, [one for one in slots if one not in needed_maps and one not in copies])
     short = _of_input_length(cut.program)
     for index in sorted(kept - homes.keys()):
@@ -90,15 +90,19 @@ class _Free:
 
 
 def _with_what_is_missing(
-    cut: Stages, kept: Collection[int], needed: Collection[int], homes: Collection[int]
+    cut: Stages, kept: Collection[int], needed: Collection[int], homes: Collection[int], staying: Collection[int]
 ) -> set[int]:
-    """Return what is kept and what else is needed that cannot be computed again by cheap means."""
+    """Return what is kept and what else is needed that cannot be computed again by cheap means.
+
+    The slots of ``staying`` maps are not given to others.
+    """
     kept = set(kept)
     again: set[int] = set()
     for index in sorted({*cut.block_of, *needed}):
         instruction = cut.program.instructions[index]
         if index not in kept and index not in homes:
-            found = (argument not in cut.first_use and (argument not in cut.block_of or argument in again)
+            found = (argument in staying if argument in cut.first_use else
+                     argument not in cut.block_of or argument in again
                      for argument in instruction.arguments)  # fmt: skip
             if not (_cheap(instruction) and all(found)):
                 if index not in needed:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["COMPOSED", "ELEMENTARY", "FUNCTIONS", "ROW_FUNCTIONS", "SELECTIONS", "Function"]
+__all__ = ["COMPOSED", "ELEMENTARY", "FUNCTIONS", "INNER", "ROW_FUNCTIONS", "Function"]
 
 
 def _sigmoid(u: Any) -> Any:
@@ -33,6 +33,10 @@ def _layer_norm(u: Any) -> Any:
     return centred / np.sqrt(np.mean(centred**2, -1, keepdims=True) + 1e-5)
 
 
+_SHARES = "exp(u - largest(u))/sum(exp(u - largest(u)))"
+_SCALE = "(1/sqrt(mean((u - mean(u))**2) + 0.00001))"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Function:
     """One function.
@@ -44,7 +48,7 @@ class Function:
         derivatives: one per argument, written in the equation language itself over the arguments and ``y`` (the value),
             so that every backend derives its own from this one.
         handed_on: likewise, what it hands on of an adjoint ``g`` that arrives, where that is not just g times the
-            derivative at infinite values and NaN; written with ``SELECTIONS`` too. PyTorch's autograd is the law.
+            derivative at infinite values and NaN; written with ``INNER`` too. PyTorch's autograd is the law.
         low, high: bounds of the value over all real arguments.
         increasing: whether the function never falls, so that bounds of arguments give bounds of values.
         even: whether it has the same value at u and -u, and never falls with the size of u.
@@ -55,12 +59,14 @@ class Function:
         rounded_by_place: whether torch rounds it in a way that depends on the place of a number in its tensor.
         c: its C, an expression over vectors of the arguments' names, written with what c/functions.h has, and with
             ``f_<name>`` of the rows above; a single name is a function of the C library, taken lane by lane. Empty for
-            one with an expansion, and for rows.
+            one with an expansion or ``blocks``; a row function is ``row_<name>`` of c/rows.h.
         cheap: whether it costs no more than sums and products, and is computed again in the backward pass, not kept.
         activation: whether random edits put it in and take it out. One more changes what each seed draws.
         expansion: the function in the equation language over ``u``, for one that is made of others; it needs no
             derivatives, and every backend computes its parts.
-        rows: whether it acts on the whole vector, the last axis. Such a function runs on the loop path alone.
+        rows: whether it acts on the whole vector, the last axis.
+        blocks: how compiled code takes it apart, over ``u`` and with ``INNER``; empty where it does not.
+        reduces: of one of ``INNER``: whether it makes one number of a vector.
         triton, onnx: as ``c``, for backends to come: an expression, and the name of an operator.
     """
 
@@ -82,6 +88,8 @@ class Function:
     activation: bool = False
     expansion: str = ""
     rows: bool = False
+    blocks: str = ""
+    reduces: bool = False
     triton: str = ""
     onnx: str = ""
 
@@ -209,20 +217,23 @@ _TABLE = (
     _expanded("hold_relu", "1 - exp(-relu(u))", lambda u: -np.expm1(-np.maximum(u, 0)), 1.0),
     _expanded("hold_sigmoid", "1 - exp(-sigmoid(u))", lambda u: -np.expm1(-_sigmoid(u)), -math.expm1(-1.0)),
     Function(
-        name="softmax", value=_softmax, low=0.0, high=1.0, latex=r"\operatorname{{softmax}}({0})", torch="softmax",
-        rows=True,
+        name="softmax", value=_softmax, handed_on=("y*(g - sum(y*g))",), low=0.0, high=1.0,
+        latex=r"\operatorname{{softmax}}({0})", torch="softmax", rows=True, blocks=_SHARES,
     ),
     # cumulative sum of the softmax: a soft step from 0 to 1 along the vector (Shen et al. 2019, ON-LSTM, equation 5)
     Function(
         name="cumax", value=lambda u: np.cumsum(_softmax(u), -1), low=0.0, high=1.0,
-        latex=r"\operatorname{{cumax}}({0})", torch="cumax", rows=True,
+        handed_on=(f"{_SHARES}*(suffix_sum(g) - sum({_SHARES}*suffix_sum(g)))",),
+        latex=r"\operatorname{{cumax}}({0})", torch="cumax", rows=True, blocks=f"cumsum({_SHARES})",
     ),
     # zero mean and unit variance over the vector (Ba et al. 2016), without the learned gain and bias
     Function(
-        name="layer_norm", value=_layer_norm, latex=r"\operatorname{{LN}}({0})", torch="layer_norm", rows=True,
+        name="layer_norm", value=_layer_norm, handed_on=(f"(g - mean(g) - y*mean(y*g))*{_SCALE}",),
+        latex=r"\operatorname{{LN}}({0})", torch="layer_norm", rows=True, blocks=f"(u - mean(u))*{_SCALE}", cheap=True,
     ),
     Function(
-        name="roll", value=lambda u: np.roll(u, 1, -1), latex=r"\operatorname{{roll}}({0})", torch="roll", rows=True,
+        name="roll", value=lambda u: np.roll(u, 1, -1), handed_on=("roll_back(g)",),
+        latex=r"\operatorname{{roll}}({0})", torch="roll", rows=True,
     ),
 )
 # fmt: on
@@ -239,26 +250,42 @@ COMPOSED = {name: function for name, function in FUNCTIONS.items() if function.e
 ELEMENTARY = {name: function for name, function in FUNCTIONS.items() if name not in (ROW_FUNCTIONS | COMPOSED)}
 """Those that every backend spells out, element by element."""
 
-SELECTIONS: dict[str, Function] = {
-    name: Function(name=name, arguments=arguments, value=value, c=c)
-    for name, arguments, c, value in (
-        (
-            "if_above", ("g", "u"), "keep(~(u <= (R)0), g)",
-            lambda g, u: np.where(np.asarray(u) <= 0, 0.0, g),
-        ),
-        (
-            "if_between", ("g", "u", "low", "high"), "keep((u > low) & (u < high), g)",
-            lambda g, u, low, high: np.where((np.asarray(u) > low) & (u < high), g, 0.0),
-        ),
-        (
-            "unless_above", ("g", "u", "v"), "keep(~(u > v), choose(u == v, g / (R)2, g))",
-            lambda g, u, v: np.where(np.asarray(u) > v, 0.0, np.where(np.asarray(u) == v, g / 2, g)),
-        ),
-        (
-            "side", ("u",), "keep((u > (R)0) | (u < (R)0), with_sign_of(splat((R)1), u))",
-            lambda u: (np.asarray(u) > 0) * 1.0 - (np.asarray(u) < 0) * 1.0,
-        ),
-    )
-}  # fmt: skip
-"""What adjoints alone are written with, no function of the language: g where a condition holds, selected and never
-multiplied, since an infinite g times 0 is no number; and the sign, 0 of what is no number."""
+_SELECTIONS = (
+    (
+        "if_above", ("g", "u"), "keep(~(u <= (R)0), g)",
+        lambda g, u: np.where(np.asarray(u) <= 0, 0.0, g),
+    ),
+    (
+        "if_between", ("g", "u", "low", "high"), "keep((u > low) & (u < high), g)",
+        lambda g, u, low, high: np.where((np.asarray(u) > low) & (u < high), g, 0.0),
+    ),
+    (
+        "unless_above", ("g", "u", "v"), "keep(~(u > v), choose(u == v, g / (R)2, g))",
+        lambda g, u, v: np.where(np.asarray(u) > v, 0.0, np.where(np.asarray(u) == v, g / 2, g)),
+    ),
+    (
+        "side", ("u",), "keep((u > (R)0) | (u < (R)0), with_sign_of(splat((R)1), u))",
+        lambda u: (np.asarray(u) > 0) * 1.0 - (np.asarray(u) < 0) * 1.0,
+    ),
+)  # fmt: skip
+"""g where a condition holds, selected and never multiplied, since an infinite g times 0 is no number; and the sign, 0
+of what is no number."""
+
+
+_REDUCTIONS: tuple[tuple[str, Callable[..., Any]], ...] = (
+    ("sum", lambda u: np.sum(u, -1, keepdims=True)),
+    ("mean", lambda u: np.mean(u, -1, keepdims=True)),
+    ("largest", lambda u: np.max(u, -1, keepdims=True)),
+)
+_OF_ROWS: tuple[tuple[str, Callable[..., Any]], ...] = (
+    ("cumsum", lambda u: np.cumsum(u, -1)),
+    ("suffix_sum", lambda u: np.cumsum(u[..., ::-1], -1)[..., ::-1]),
+    ("roll_back", lambda u: np.roll(u, -1, -1)),
+)
+
+INNER: dict[str, Function] = {
+    **{name: Function(name=name, arguments=arguments, value=value, c=c) for name, arguments, c, value in _SELECTIONS},
+    **{name: Function(name=name, value=value, rows=True, reduces=True) for name, value in _REDUCTIONS},
+    **{name: Function(name=name, value=value, rows=True) for name, value in _OF_ROWS},
+}
+"""What adjoints and the parts of row functions are written with, no functions of the language."""

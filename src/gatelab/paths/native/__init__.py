@@ -24,8 +24,6 @@ class Native(Path):
     def limits(self, program: Program, device: str | None = None) -> str | None:
         if device not in (None, "cpu"):
             return f"it runs on the CPU, not on {device}"
-        if program.row_functions:
-            return f"it does not know row functions ({', '.join(program.row_functions)})"
         return None
 
     def missing(self) -> str | None:

@@ -1,7 +1,8 @@
-"""Element-wise blocks as C: for each sequence of a tile a loop over whole vectors."""
+"""Blocks as C: for each sequence of a tile loops over whole vectors, and row functions between them."""
 
-from gatelab.compiler.graph import Block, Node, Place
-from gatelab.language.sizes import Length, filled
+from gatelab.compiler.graph import Block, Node, Place, PlaceWrite
+from gatelab.compiler.passes import Pass, passes
+from gatelab.language.sizes import Length
 from gatelab.paths.native.places import LENGTH_NAMES, Places, of_field
 
 __all__ = ["BlockText"]
@@ -49,12 +50,9 @@ class BlockText:
         if not back:
             lines += self._after_rows(names, last=last)
         name = f"block_back_{stage}" if back else f"block_{stage}"
-        spare = (
-            f"    R spare[{max(1, len(self.at.plan.stages.outputs))} * f->WP];\n    (void)spare;\n" if not back else ""
-        )
         return (
             f"static void {name}(const struct frame *f, long run, long t, long from, long rows) {{\n"
-            f"{self.at.declared_width}{spare}"
+            f"{self.at.declared_width}{self.at.declared_scratch}"
             "    for (long b = from; b < from + rows; b++) {\n"
             + "".join(f"    {line}\n" for line in lines) + "    }\n}\n"
         )  # fmt: skip
@@ -100,7 +98,7 @@ class BlockText:
                         f"f->doutput_{place.number} + {at} * {self.at.padded(size)} : f->zeros;")  # fmt: skip
             return (
                 f"R *{name} = f->output_{place.number} && {of_field(size)} == {self.at.padded(size)} ? "
-                f"f->output_{place.number} + {at} * {of_field(size)} : spare + {place.number} * f->WP;"
+                f"f->output_{place.number} + {at} * {of_field(size)} : scratch + {place.number} * f->WP;"
             )
         if place.kind == "constant_adjoint":
             return f"R *{name} = f->sums + (run * f->batch + b) * {len(self.at.sums)} * f->WP;"
@@ -109,31 +107,58 @@ class BlockText:
         return f"R *{name} = {self.at.row(place)};"
 
     def _loop(self, block: Block, sizes: list[Length], names: dict[Place, str], size: Length) -> list[str]:
-        """Write the loop over the elements of all vectors of one length."""
-        stores = [s for s in block.stores if self._store_size(s.place, sizes[s.node]) == size]
+        """Write the loops over the elements of all vectors of one length, and the row functions of these vectors."""
+        stores = [s for s in block.stores if self.at.store_size(s.place, sizes[s.node]) == size]
         if not stores:
             return []
-        live = Block(block.nodes, tuple(stores)).live()
         only_dx = all(store.place.kind == "input_adjoint" for store in stores)
         guard = f"if ({names[stores[0].place]}) " if only_dx else ""
-        lines = [f"    {guard}for (long j = 0; j < {self.at.padded(size)}; j += LANES) {{"]
-        for index in live:
-            node = block.nodes[index]
-            assert size == "hidden" or sizes[index] != "hidden"
-            lines.append(f"        const V v{index} = {self._expression(node, block, names)};")
-        for store in stores:
-            to = names[store.place]
-            if store.place.kind == "constant_adjoint":
-                to = f"{to} + {self.at.sums[store.place.number, size]} * f->WP"
-            value = f"v{store.node}"
-            if store.adds:
-                value = f"load({to} + j) + {value}"
-            guard = f"if ({to}) " if store.place.kind == "input_adjoint" and not only_dx else ""
-            lines.append(f"        {guard}store({to} + j, {value});")
+        lines = ["    {"]
+        scratch = self.at.scratch_rows(block, stores)
+        for one in passes(block, stores):
+            lines += self._pass(one, block, names, scratch, size, guard, only_dx=only_dx)
+            for index in one.rows:
+                node = block.nodes[index]
+                rows = [scratch[index], *(self._row(argument, block, names, scratch) for argument in node.arguments)]
+                lines.append(f"    {guard}row_{node.name}({', '.join(rows)}, {of_field(size)});")
         return [*lines, "    }"]
 
-    def _store_size(self, place: Place, node: Length) -> Length:
-        return filled(node) if place.kind == "constant_adjoint" else filled(self.at.place_size(place))
+    def _row(self, index: int, block: Block, names: dict[Place, str], scratch: dict[int, str]) -> str:
+        """Return the row that an argument of a row function stands in."""
+        place = block.nodes[index].place
+        return scratch[index] if place is None else names[place]
+
+    def _pass(
+        self, one: Pass, block: Block, names: dict[Place, str], scratch: dict[int, str], size: Length, guard: str,
+        *, only_dx: bool,
+    ) -> list[str]:  # fmt: skip
+        length = of_field(size)
+        lines = [f"    const V v{i} = {self._expression(block.nodes[i], block, names)};" for i in one.uniform]
+        if one.nodes or one.stores or one.reductions:
+            of = {index: block.nodes[index] for index in one.reductions}
+            lines += [f"    V a{index} = first_{node.name}();" for index, node in of.items()]
+            lines.append(f"    {guard}for (long j = 0; j < {self.at.padded(size)}; j += LANES) {{")
+            lines += [f"        const V v{index} = load({scratch[index]} + j);" for index in one.fetched]
+            lines += [f"        const V v{i} = {self._expression(block.nodes[i], block, names)};" for i in one.nodes]
+            lines += [f"        store({scratch[index]} + j, v{index});" for index in one.kept]
+            lines += [
+                f"        a{index} = next_{node.name}(a{index}, v{node.arguments[0]}, {length} - j);"
+                for index, node in of.items()
+            ]
+            lines += [f"        {self._stored(store, names, size, only_dx=only_dx)}" for store in one.stores]
+            lines.append("    }")
+            lines += [f"    const V v{i} = splat(last_{node.name}(a{i}, {length}));" for i, node in of.items()]
+        return lines
+
+    def _stored(self, store: PlaceWrite, names: dict[Place, str], size: Length, *, only_dx: bool) -> str:
+        to = names[store.place]
+        if store.place.kind == "constant_adjoint":
+            to = f"{to} + {self.at.sums[store.place.number, size]} * f->WP"
+        value = f"v{store.node}"
+        if store.adds:
+            value = f"load({to} + j) + {value}"
+        guard = f"if ({to}) " if store.place.kind == "input_adjoint" and not only_dx else ""
+        return f"{guard}store({to} + j, {value});"
 
     def _expression(self, node: Node, block: Block, names: dict[Place, str]) -> str:
         arguments = [f"v{argument}" for argument in node.arguments]

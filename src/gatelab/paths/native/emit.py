@@ -17,7 +17,7 @@ from gatelab.paths.native.product_text import ProductText
 
 __all__ = ["Source", "emit"]
 
-_FILES = ("vectors.h", "functions.h", "products.h")
+_FILES = ("vectors.h", "functions.h", "rows.h", "products.h")
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class _Emitter:
     def source(self) -> Source:
         products, blocks = ProductText(self.at), BlockText(self.at)
         parts = [f"#define DOUBLE {int(self.double)}"]
-        vectors, numerics, panels = (_file(name) for name in _FILES)
-        parts += [vectors, numerics, functions(), panels]
+        vectors, numerics, rows, panels = (_file(name) for name in _FILES)
+        parts += [vectors, numerics, functions(), rows, panels]
         parts += [self._call_frame(), self._measure(), products.packing()]
         for stage in range(len(self.at.plan.forward)):
             parts += [products.forward(stage), blocks.block(stage, back=False)]
@@ -104,6 +104,7 @@ class _Emitter:
             "sums": f"f->runs * f->batch * {len(self.at.sums)} * f->WP",
             "gradients": f"f->runs * {self.at.gradient_size()}",
             "space": f"f->threads * {self.at.space()}",
+            "scratch": f"f->threads * {self.at.scratch} * f->WP",
         }
         positions = {name: position for position, name in enumerate(self.at.buffers)}
         lines = "".join(f"    out[{positions[name]}] = {text};\n" for name, text in sizes.items())

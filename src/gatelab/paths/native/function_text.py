@@ -1,13 +1,13 @@
 """The element-wise functions of the table as C, on vectors."""
 
-from gatelab.language.functions import FUNCTIONS, SELECTIONS, Function
+from gatelab.language.functions import FUNCTIONS, INNER, Function
 
 __all__ = ["functions"]
 
 
 def functions() -> str:
     """Write every function that has C: ``f_<name>`` takes and returns vectors."""
-    rows = [*FUNCTIONS.values(), *SELECTIONS.values()]
+    rows = [*FUNCTIONS.values(), *INNER.values()]
     return "/* from language/functions.py */\n" + "".join(f"{_written(row)}\n" for row in rows if row.c)
 
 

@@ -25,7 +25,7 @@ __all__ = ["Layout", "LayoutKey", "ShapeError", "layout"]
 _LARGEST_TILE = 64  # sequences that one thread takes through time together
 _TILE_STEP = 8  # rows of a block of the product
 _LINE = 16  # numbers: buffers begin on cache lines
-_OF_WAY = ("tape", "packed", "constants")  # buffers of the forward pass beside the states
+_OF_WAY = ("tape", "packed", "constants", "scratch")  # buffers of the forward pass beside the states
 
 
 class ShapeError(UserError):
@@ -125,7 +125,7 @@ class Layout:
         self.sizes = self._longs(sizes)
         self.counts = self._measure(sizes)
         back = {f"adjoint_{i}": 2 * self.runs * self.batch * wide for i, (_, wide, _) in enumerate(self.states)}
-        for name in ("zeros", "packed_back", "pending", "sums", "gradients", "space"):
+        for name in ("zeros", "packed_back", "pending", "sums", "gradients", "space", "scratch"):
             back[name] = self.counts[name]
         self.forward, self.forward_size = _offsets(self._way({name: self.counts[name] for name in _OF_WAY}))
         self.backward, self.backward_size = _offsets(back)
@@ -147,6 +147,7 @@ class Layout:
         places = runs * steps * batch
         of_way = {"tape": places * self.counts["tape"]}
         of_way |= {name: runs * self.counts[name] for name in ("packed", "constants")}
+        of_way["scratch"] = self.counts["scratch"]
         return _offsets(self._way(of_way, places))[1]
 
     def output_shape(self, number: int) -> tuple[int, ...]:

@@ -5,14 +5,17 @@ All is row-major, rows padded to whole vectors (f->HP is the padded hidden size)
     tape    (runs, time, batch, slots)      see compiler/adjoint.py; without a backward pass one step is enough
     states  (runs, time, batch, size)       values after each step; without a backward pass two steps are enough
     packed  weights in panels, for each run: of each group for the forward pass, of each source for the backward pass
+    scratch (threads, rows, longest size)   outputs of an odd length; what row functions read and return
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import accumulate
 
 from gatelab.compiler.adjoint import ProductAdjoint, ProgramPlan
-from gatelab.compiler.graph import Block, Place
+from gatelab.compiler.graph import Block, Place, PlaceWrite
+from gatelab.compiler.passes import passes
 from gatelab.language.sizes import Length, filled, joint
 
 __all__ = ["LENGTH_NAMES", "Places", "of_field"]
@@ -81,7 +84,7 @@ class Places:
         self.names = (*_FIXED, *(f"depth_{i}" for i in range(len(states))))
         self.buffers = (
             "x", "lengths", "zeros", "tape", "packed", "packed_back", "constants", "pending", "sums", "gradients",
-            "space", "dx",
+            "space", "scratch", "dx",
             *(f"{kind}_{i}" for i in range(len(states)) for kind in ("initial", "state", "adjoint")),
             *(f"{kind}_{i}" for i in range(len(plan.stages.outputs)) for kind in ("output", "doutput")),
             *(f"{kind}_{i}" for i in range(len(self.weights)) for kind in ("weight", "dweight")),
@@ -130,6 +133,22 @@ class Places:
             else:
                 sizes.append(joint(sizes[argument] for argument in node.arguments))
         return sizes
+
+    def store_size(self, place: Place, node: Length) -> Length:
+        """Return the length of what is stored at a place: a sum of what arrives at a constant is as long as that."""
+        return filled(node) if place.kind == "constant_adjoint" else filled(self.place_size(place))
+
+    def scratch_rows(self, block: Block, stores: Sequence[PlaceWrite]) -> dict[int, str]:
+        """Return the row of scratch of each node that needs one, behind those of the outputs."""
+        first = len(self.plan.stages.outputs)
+        indices = [index for one in passes(block, stores) for index in (*one.kept, *one.rows)]
+        return {index: f"(scratch + {first + row} * f->WP)" for row, index in enumerate(indices)}
+
+    @cached_property
+    def scratch(self) -> int:
+        """Rows of scratch of one thread."""
+        needed = [len(self.scratch_rows(block, block.stores)) for block in (*self.plan.forward, *self.plan.backward)]
+        return len(self.plan.stages.outputs) + max(needed, default=0)
 
     def slot_offset(self, number: int) -> str:
         """Return where a slot begins in its row: those of hidden vectors first, then those as long as x_t."""
@@ -234,6 +253,11 @@ class Places:
     def state(self, name: str) -> tuple[int, str]:
         """Return the number of a state and its padded length, as C."""
         return self._states[name]
+
+    @property
+    def declared_scratch(self) -> str:
+        """The C declaration of the scratch of this thread."""
+        return f"    R *scratch = f->scratch + omp_get_thread_num() * {self.scratch} * f->WP;\n    (void)scratch;\n"
 
     @property
     def declared_width(self) -> str:
