@@ -9,7 +9,7 @@ TEST_ENVIRONMENT := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 WANDB_MODE=offline
 PYTEST := $(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-newest test-oldest test-ends trust lint format catalogue reproduce-quick check clean
+.PHONY: help setup demo test test-slow test-newest test-oldest test-ends trust lint format catalogue docs docs-serve reproduce-quick check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do \
@@ -88,6 +88,16 @@ reproduce-quick: setup  ## run the quick profile of every paper and check its cl
 catalogue: setup  ## write docs/catalogue.md and its pages, docs/keys.md and the keys of conf/train.yaml anew
 	@$(PYTHON) scripts/catalogue.py keys=conf/train.yaml
 	@$(PYTHON) scripts/catalogue.py pages=docs
+
+# From nothing each time: what Sphinx keeps of a page that has not changed would keep its warnings back.
+docs: setup  ## build the documentation into site/: a link to nowhere, a page outside the menu, any warning is an error
+	@rm -rf site
+	@$(PYTHON) -m docs._site.equations
+	@$(PYTHON) -m sphinx --fail-on-warning --keep-going --fresh-env -q -b html -d build/doctrees docs site
+	@echo "docs: site/index.html ($$(find site -name '*.html' | wc -l) pages, $$(du -sh site | cut -f1))"
+
+docs-serve: docs  ## the same, and show it at http://127.0.0.1:8000
+	@$(PYTHON) -m http.server --bind 127.0.0.1 --directory site 8000
 
 check: lint test  ## what CI runs
 

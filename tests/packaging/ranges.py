@@ -1,6 +1,7 @@
 """The ranges of pyproject.toml. `python -m tests.packaging.ranges` prints the lowest version of each, for pip -c."""
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -11,8 +12,17 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def requirements(*extras: str) -> list[Requirement]:
     """Return the dependencies, with those of some extras."""
-    lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
-    return [Requirement(text) for each in lists for text in each]
+    return [*map(Requirement, PROJECT["dependencies"]), *(each for extra in extras for each in brought(extra))]
+
+
+def brought(extra: str) -> Iterator[Requirement]:
+    """Yield what an extra brings, and the extras that it contains."""
+    for each in map(Requirement, PROJECT["optional-dependencies"][extra]):
+        if each.name == PROJECT["name"]:
+            for contained in each.extras:
+                yield from brought(contained)
+        else:
+            yield each
 
 
 def lowest(requirement: Requirement) -> str | None:

@@ -17,13 +17,14 @@ OURS = {"gatelab", "hydra_plugins"}
 # Imported by Lightning, Optuna, datasets and the Python API, at our request.
 ON_BEHALF = {"pandas", "pillow", "scikit-learn", "tensorboard", "mlflow", "cmaes"}
 
-# Commands, and stubs that mypy reads.
+# Commands, stubs that mypy reads, and what makes the documentation.
 TOOLS = {
-    "import-linter", "mypy", "pre-commit", "pytest-xdist", "ruff", "types-pyyaml",
+    "docutils", "furo", "import-linter", "mypy", "myst-parser", "pre-commit", "pytest-xdist", "ruff", "sphinx",
+    "types-pyyaml",
 }  # fmt: skip
 
 # Without these a task, an executor or a sampler is refused in one line.
-EXTRAS = [extra for extra in PROJECT["optional-dependencies"] if extra != "dev"]
+EXTRAS = [extra for extra in PROJECT["optional-dependencies"] if extra not in ("dev", "docs")]
 
 
 # What brings a package, read once: it takes a second.
@@ -68,7 +69,7 @@ def test_everything_that_is_declared_is_imported():
     assert named(*EXTRAS) - used <= ON_BEHALF
 
 
-@pytest.mark.parametrize("folder", ["tests", "scripts", "benchmarks"])
+@pytest.mark.parametrize("folder", ["tests", "scripts", "benchmarks", "docs"])
 def test_what_tests_and_scripts_import_is_declared(folder):
     beside = {"torchrecurrent"}  # timed where it is installed
     undeclared = {

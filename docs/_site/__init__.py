@@ -1,0 +1,1 @@
+"""What Sphinx needs besides the pages: the menu, equations, drawings, colours of code."""

@@ -1,0 +1,47 @@
+"""Colours of code: the pages indent it, without the name of its language, which is seen from its text."""
+
+import ast
+import re
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from sphinx.application import Sphinx
+
+COMMAND = re.compile(r"(?:python|make|source|wandb|gatelab|pip|export) ")
+
+
+def language(text: str) -> str:
+    """Return the name of the language of a block, or none."""
+    if text.lstrip().startswith(">>> "):
+        return "pycon"
+    if COMMAND.match(text):
+        return "bash"
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return "none"
+    return "python" if re.search(r"^(?:import|from|class|def|\w+ = )", text, re.MULTILINE) else "none"
+
+
+class Mermaid(Directive):
+    """A drawing of Mermaid."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return the nodes of the drawing."""
+        text = "\n".join(self.content)
+        return [nodes.literal_block(text, text, language="none")]
+
+
+def _colour(_: Sphinx, page: nodes.document) -> None:
+    for block in page.findall(nodes.literal_block):
+        if "language" not in block:
+            block["language"] = language(block.astext())
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Let Sphinx call this module."""
+    app.add_directive("mermaid", Mermaid)
+    app.connect("doctree-read", _colour)
+    return {"parallel_read_safe": True}
