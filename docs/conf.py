@@ -7,7 +7,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # so that docs._site can be imported from everywhere
 
 project = "gatelab"
-extensions = ["myst_parser", "docs._site.menu", "docs._site.equations", "docs._site.code"]
+extensions = ["myst_parser", "docs._site.menu", "docs._site.equations", "docs._site.drawings", "docs._site.code"]
 exclude_patterns = ["_site", "tutorial/_*"]
 # An anchor is the heading in small letters with hyphens, as on GitHub.
 myst_heading_anchors = 4

@@ -4,7 +4,6 @@ import ast
 import re
 
 from docutils import nodes
-from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
 COMMAND = re.compile(r"(?:python|make|source|wandb|gatelab|pip|export) ")
@@ -23,17 +22,6 @@ def language(text: str) -> str:
     return "python" if re.search(r"^(?:import|from|class|def|\w+ = )", text, re.MULTILINE) else "none"
 
 
-class Mermaid(Directive):
-    """A drawing of Mermaid."""
-
-    has_content = True
-
-    def run(self) -> list[nodes.Node]:
-        """Return the nodes of the drawing."""
-        text = "\n".join(self.content)
-        return [nodes.literal_block(text, text, language="none")]
-
-
 def _colour(_: Sphinx, page: nodes.document) -> None:
     for block in page.findall(nodes.literal_block):
         if "language" not in block:
@@ -42,6 +30,5 @@ def _colour(_: Sphinx, page: nodes.document) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Let Sphinx call this module."""
-    app.add_directive("mermaid", Mermaid)
     app.connect("doctree-read", _colour)
     return {"parallel_read_safe": True}
