@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.paths import Shape, check_parity, peak_gigaflops, timed
+from benchmarks.paths import Shape, check_parity, peak_gigaflops, timed, unfit
 from benchmarks.paths.drawing import drawn
 from gatelab.cli.arguments import keyed
 from gatelab.disk import check_place, make_folder, write_atomically, writing
@@ -72,6 +72,9 @@ def benchmark(arguments: list[str]) -> int:
     for count in threads:
         peak = peak_gigaflops() * count
         for shape in shapes:
+            for name in names:
+                if reason := unfit(name, shape):
+                    print(f"not timed at {shape}: {name} ({reason})")
             rows += timed(names, shape, count, peak, repeats, loop=request["loop"] == "yes")
             print(f"timed: {shape}, {count} thread{'s' * (count > 1)}", flush=True)
     means, table = Table(_mean_columns(), _means(rows)), Table(_columns(), rows)

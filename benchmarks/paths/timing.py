@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from gatelab.compiler import multiply_adds, program
+from gatelab.errors import UserError
 from gatelab.language import load_variant
 from gatelab.layers.layer import Layer
 from gatelab.paths import PATHS, able
 
-__all__ = ["REFERENCES", "Shape", "timed"]
+__all__ = ["REFERENCES", "Shape", "timed", "unfit"]
 
 REFERENCES: dict[str, Callable[[int, int], nn.Module]] = {"torch.nn.LSTM": nn.LSTM, "torch.nn.GRU": nn.GRU}
 """The references, by which every time is divided."""
@@ -36,6 +37,15 @@ class Shape:
 
     def __str__(self) -> str:
         return f"{self.time}×{self.batch}×{self.inputs}×{self.hidden}"
+
+
+def unfit(name: str, shape: Shape) -> str:
+    """Return why a variant cannot have these sizes; empty if it can."""
+    try:
+        Layer(load_variant(name), shape.inputs, shape.hidden)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def timed(
@@ -92,7 +102,7 @@ def _modules(names: Sequence[str], shape: Shape, *, loop: bool) -> dict[tuple[st
     for name in names:
         variant, last = load_variant(name), PATHS[-1]
         for path in able(program(variant), "cpu"):
-            if loop or path is not last:
+            if (loop or path is not last) and not unfit(name, shape):
                 modules[name, path.name] = Layer(variant, shape.inputs, shape.hidden, path=path.name)
         if name in _TORCHRECURRENT and importlib.util.find_spec("torchrecurrent"):
             cells = importlib.import_module("torchrecurrent")

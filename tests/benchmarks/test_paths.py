@@ -49,6 +49,16 @@ def test_a_path_that_computes_something_else_is_not_timed(monkeypatch, tmp_path)
         check_parity("lstm")
 
 
+@pytest.mark.parametrize("name", ["slstm", "slstm_heads", "layer_norm_lstm", "phased_lstm"])
+def test_a_gradient_that_cancels_and_weights_of_any_form_are_checked(name):
+    check_parity(name)
+
+
+def test_a_variant_whose_sizes_do_not_fit_is_left_out_and_said(capsys):
+    assert benchmark(["variants=lstm,sru", *SMALL, "out="]) == 0
+    assert "not timed at 4×2×1×5: sru (" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "argument, message",
     [
