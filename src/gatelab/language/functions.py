@@ -155,7 +155,7 @@ _TABLE = (
     ),
     Function(
         name="log", value=np.log, derivatives=("1/u",), handed_on=("g/u",), increasing=True, latex=r"\log({0})",
-        torch="log", c="log",
+        torch="log", c="logarithm(u)",
     ),
     Function(
         name="sqrt", value=np.sqrt, derivatives=("0.5/y",), handed_on=("g/(2*y)",), low=0.0, increasing=True,

@@ -8,6 +8,8 @@
 #define LN2_LOW 1.42860682030941723212e-6
 #define LOWEST -708.0 /* exp of it is the smallest result that is treated as a normal number */
 #define HIGHEST 709.7
+#define SMALLEST 2.2250738585072014e-308
+#define SCALE 4503599627370496.0
 #define C(name) name
 #else
 #define BITS 23
@@ -17,6 +19,8 @@
 #define LN2_LOW -2.12194440e-4f
 #define LOWEST -87.0f
 #define HIGHEST 88.5f
+#define SMALLEST 1.17549435e-38f
+#define SCALE 8388608.0f
 #define C(name) name##f
 #endif
 
@@ -93,7 +97,51 @@ INLINE V hyperbolic_tangent(V u) {
 /* the larger of two, NaN where either is */
 INLINE V larger(V u, V v) { return choose((u > v) | (u != u), u, v); }
 INLINE V clipped(V u, R low, R high) { return choose(u < low, splat(low), choose(u > high, splat(high), u)); }
-BY_LANE(log_of_one_plus, C(log1p))
+/* log(1 + f) for 1 + f between sqrt(1/2) and sqrt(2): with s = f/(2 + f) it is f - (h - s (h + R)), h = f^2/2, R a
+   polynomial in s^2 (Ng, fdlibm, e_log.c; its own, shorter one for single precision) */
+INLINE V near_one(V f) {
+    V s = f / (f + (R)2), z = s * s, h = f * f * (R)0.5;
+#if DOUBLE
+    V p = splat(1.479819860511658591e-01);
+    p = p * z + 1.531383769920937332e-01;
+    p = p * z + 1.818357216161805012e-01;
+    p = p * z + 2.222219843214978396e-01;
+    p = p * z + 2.857142874366239149e-01;
+    p = p * z + 3.999999999940941908e-01;
+    p = p * z + 6.666666666666735130e-01;
+#else
+    V p = splat(0.24279078841f);
+    p = p * z + 0.28498786688f;
+    p = p * z + 0.40000972152f;
+    p = p * z + 0.66666662693f;
+#endif
+    return f - (h - s * (h + z * p));
+}
+
+/* u = (1 + f) 2^n for a normal positive u; returns f, and n in its second argument */
+INLINE V split(V u, V *n) {
+    /* the exponent that leaves a fraction between sqrt(1/2) and sqrt(2) */
+    M bits = (M)u, whole = (bits - (M)splat((R)0.70710678118654752440)) >> BITS;
+    *n = __builtin_convertvector(whole, V);
+    return (V)(bits - (whole << BITS)) - (R)1;
+}
+
+INLINE V logarithm(V u) {
+    /* numbers below the normal ones are scaled up */
+    M small = u < SMALLEST;
+    V n, f = split(choose(small, u * SCALE, u), &n);
+    n = n - keep(small, splat((R)BITS));
+    V y = n * (R)LN2_HIGH + (near_one(f) + n * (R)LN2_LOW);
+    y = choose(u > (R)0, choose(u == (R)INFINITY, u, y), splat((R)NAN));
+    return choose(u == (R)0, splat((R)-INFINITY), choose(u != u, u, y));
+}
+
+/* log(1 + e) for e from 0 to 1, to rounding also where 1 + e has lost digits of e */
+INLINE V log_of_one_plus(V e) {
+    V whole = e + (R)1, lost = (e - (whole - (R)1)) / whole;
+    V n, f = split(whole, &n);
+    return n * (R)LN2_HIGH + (near_one(f) + (n * (R)LN2_LOW + lost));
+}
 
 INLINE V raised(V u, R exponent) {
     V y;
