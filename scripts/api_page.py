@@ -14,7 +14,7 @@ import gatelab
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 GROUPS = {
-    "Variants and networks": ("variant", "variants", "tasks", "openings", "Variant", "RNN", "Network"),
+    "Variants and networks": ("variant", "variants", "tasks", "openings", "Variant", "RNN", "Network", "load"),
     "Training": ("train", "sweep"),
     "Stored runs": ("runs", "load_run", "Runs", "Run", "Result"),
     "Comparison": ("compare", "Comparison", "Gain"),
@@ -22,8 +22,17 @@ GROUPS = {
 }
 METHODS = {
     "Variant": ("edit", "mapping", "from_mapping", "reads", "latex", "plain"),
-    "RNN": ("forward", "gates", "from_torch", "to_torch", "reset_parameters"),
-    "Network": ("forward", "gates"),
+    "RNN": (
+        "forward",
+        "gates",
+        "from_torch",
+        "to_torch",
+        "reset_parameters",
+        "save",
+        "from_pretrained",
+        "push_to_hub",
+    ),
+    "Network": ("forward", "gates", "save", "from_pretrained", "push_to_hub"),
 }
 """The public methods of classes that also have internal ones; of all other classes every method is public."""
 
@@ -75,7 +84,9 @@ def members(name: str) -> Iterator[tuple[str, Any]]:
     """Yield the public methods and properties of a public class, by name."""
     kind = getattr(gatelab, name)
     wanted = METHODS.get(name)
-    for member, content in vars(kind).items() if inspect.isclass(kind) else ():
+    classes = reversed(inspect.getmro(kind)) if inspect.isclass(kind) else ()
+    ours = [one for one in classes if one.__module__.startswith("gatelab.")]
+    for member, content in (pair for one in ours for pair in vars(one).items()):
         named = member in wanted if wanted else kind.__module__.startswith("gatelab.api") and member[0] != "_"
         if named and (inspect.isroutine(content) or isinstance(content, property) or hasattr(content, "attrname")):
             yield member, content
@@ -111,7 +122,7 @@ def _entry(name: str, content: Any, level: str) -> str:
 
 def _signature(name: str, content: Any) -> str:
     """Return the arguments as in the source."""
-    called = content.__func__ if isinstance(content, staticmethod) else content
+    called = content.__func__ if isinstance(content, staticmethod | classmethod) else content
     if inspect.isclass(called) and name.removeprefix("gatelab.") in MADE:
         called = called.__init__
     if not inspect.isfunction(called):
@@ -119,7 +130,7 @@ def _signature(name: str, content: Any) -> str:
     (definition,) = ast.parse(dedent(inspect.getsource(called))).body
     assert isinstance(definition, ast.FunctionDef)
     arguments = definition.args
-    arguments.args = [argument for argument in arguments.args if argument.arg != "self"]
+    arguments.args = [argument for argument in arguments.args if argument.arg not in ("self", "cls")]
     for node in ast.walk(definition):
         if isinstance(node, ast.arg) and isinstance(node.annotation, ast.Constant):
             node.annotation = ast.parse(str(node.annotation.value), mode="eval").body

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gatelab.api.training import sweep, train
     from gatelab.errors import UserError
     from gatelab.language import Variant
+    from gatelab.layers.loading import load
     from gatelab.layers.network import Network
     from gatelab.layers.rnn import RNN
     from gatelab.store import Result
@@ -33,6 +34,7 @@ __all__ = [
     "Variant",
     "__version__",
     "compare",
+    "load",
     "load_run",
     "openings",
     "runs",
@@ -56,6 +58,7 @@ _HOMES = {
     "UserError": "errors",
     "Variant": "language",
     "compare": "api.comparison",
+    "load": "layers.loading",
     "load_run": "api.run",
     "openings": "api.names",
     "runs": "api.runs",

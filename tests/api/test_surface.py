@@ -16,7 +16,7 @@ from scripts import api_page
 ROOT = Path(__file__).parents[2]
 PUBLIC = [
     "RNN", "Comparison", "Gain", "Network", "Result", "Run", "Runs", "UserError", "Variant", "__version__", "compare",
-    "load_run", "openings", "runs", "sweep", "tasks", "train", "variant", "variants",
+    "load", "load_run", "openings", "runs", "sweep", "tasks", "train", "variant", "variants",
 ]  # fmt: skip
 
 

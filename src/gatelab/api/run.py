@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gatelab.api.run_origin import origin
 from gatelab.api.stored_weights import UNTRAINED, checkpoint_with
 from gatelab.configuration import Reading, RunConfiguration
 from gatelab.errors import UserError, suggest
@@ -163,6 +164,35 @@ class Run:
         except ValueError as error:
             raise UserError(f"{path}: damaged checkpoint: {error}") from error
 
+    def save(self, place: str | Path, weights: Literal["best", "last", "initial"] = "best") -> None:
+        """Write the network of the run, with its equations, task, protocol and scores, to a file or a folder.
+
+            >>> run = gatelab.train("variant=gru", "task=adding", *tiny)
+            >>> run.save("gru.safetensors")
+            >>> network = gatelab.load("gru.safetensors")
+            >>> network.origin["task"], network.origin["test_score"] == run.result.test.score
+            ('adding', True)
+
+        A path that ends with ``.safetensors`` is a file, as :meth:`Network.save` writes it; any other is a folder, with
+        a model card beside it. Where the store has other seeds of the same configuration, both have the mean over
+        seeds and its interval. No folder of this machine is written.
+
+        Raises:
+            UserError: as :meth:`network`, or the place cannot be written.
+        """
+        self._with_origin(weights).save(place)
+
+    def push_to_hub(self, repository: str, *, message: str = "Upload a run", private: bool = False) -> str:
+        """Push the network with the best weights, and a model card, to a repository of the Hugging Face hub.
+
+            >>> gatelab.train("variant=gru", "task=adding", *tiny).push_to_hub("gru")
+            Traceback (most recent call last):
+            gatelab.errors.UserError: gru: must be the id of a repository, owner/name
+
+        Arguments, result and errors are those of :meth:`RNN.push_to_hub`.
+        """
+        return self._with_origin("best").push_to_hub(repository, message=message, private=private)
+
     def score(
         self,
         split: Literal["test", "validation"] = "test",
@@ -280,6 +310,12 @@ class Run:
     def _failure(self) -> str | None:
         failure = read_failure(self.folder)
         return None if failure is None else failure.reason
+
+    def _with_origin(self, weights: Literal["best", "last", "initial"]) -> "Network":
+        network, result = self.network(weights), self._finished
+        if result is not None:
+            network.origin = origin(result, weights, self.provenance, self._store.results())
+        return network
 
     @cached_property
     def _resolved(self) -> RunConfiguration:

@@ -1,7 +1,7 @@
 """A network: an optional embedding, the recurrent layers, and the linear readout that a task needs."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -10,6 +10,8 @@ from torch.nn import functional
 
 from gatelab.errors import UserError
 from gatelab.language import Variant
+from gatelab.layers.gate_files.content import Content, NetworkFacts
+from gatelab.layers.gate_files.saved import Saved
 from gatelab.layers.layer import RecurrentLayer
 from gatelab.layers.rnn import RNN
 from gatelab.layers.rnn_inputs import as_sequences
@@ -19,11 +21,12 @@ from gatelab.paths.lengths import as_lengths
 from gatelab.paths.padding import filled, is_valid
 from gatelab.paths.products import product
 from gatelab.paths.tensors import check_input, check_tensor, ordinary
+from gatelab.validation import check
 
 __all__ = ["Network"]
 
 
-class Network(nn.Module):
+class Network(Saved):
     """An RNN and a linear readout of its outputs; with an optional embedding below.
 
         >>> network = gatelab.Network(gatelab.variant("gru"), 10, 2, hidden_size=64)
@@ -42,6 +45,10 @@ class Network(nn.Module):
         embedding: features of a learned linear map of the inputs, without bias, which the first layer reads instead
             of the inputs. None for no such map.
         tokens: whether inputs are integers below input_size, each of which has a row of the embedding.
+
+    Attributes:
+        origin: plain values that say where the weights come from, stored in its file. One that ``Run.save`` wrote has
+            task, scores, protocol and versions. Empty for a new network.
     """
 
     def __init__(
@@ -71,6 +78,47 @@ class Network(nn.Module):
         self.rnn = RNN(variant, seen, hidden_size, num_layers, bidirectional=bidirectional, path=path)
         self.readout = nn.Linear(self.rnn.output_size, output_size)
         self.predicts: Literal["last", "every"] = readout
+        self.origin: dict[str, Any] = {}
+
+    def content(self) -> Content:
+        """Return what a file of this network holds: its RNN, embedding, readout and origin."""
+        below, embedding = self.rnn.content(), self.embedding
+        tensors = {f"rnn.{name}": tensor for name, tensor in below.tensors.items()}
+        if embedding is not None:
+            tensors = {"embedding": embedding, **tensors}
+        tensors |= {"readout.weight": self.readout.weight, "readout.bias": self.readout.bias}
+        around = {
+            "input_size": self.rnn.input_size if embedding is None else embedding.shape[0],
+            "output_size": self.readout.out_features,
+            "readout": self.predicts,
+            "embedding": None if embedding is None else embedding.shape[1],
+            "tokens": self.tokens,
+        }
+        facts = check(NetworkFacts, around, "saving a network")
+        return Content(self.rnn.variant, below.rnn, facts, self.origin, tensors)
+
+    @classmethod
+    def from_content(cls, content: Content) -> Self:
+        """Return the network of a file's content, on the CPU and in evaluation mode.
+
+        Raises:
+            UserError: the file holds an RNN alone.
+        """
+        facts, rnn = content.network, content.rnn
+        if facts is None:
+            raise UserError("the file holds an RNN alone: gatelab.RNN.from_pretrained or gatelab.load returns it")
+        with torch.device("meta"):  # no weights are drawn
+            network = cls(
+                content.variant,
+                hidden_size=rnn.hidden_size,
+                num_layers=rnn.num_layers,
+                bidirectional=rnn.bidirectional,
+                **facts.model_dump(),
+            )
+        network.rnn = RNN.from_content(content)
+        network.load_state_dict(dict(content.tensors), assign=True)
+        network.origin = dict(content.origin)
+        return network.eval()
 
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw all initial weights, layer by layer, the readout last: uniform in ±1/√(features read).

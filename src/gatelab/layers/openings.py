@@ -34,6 +34,7 @@ __all__ = [
     "opened_biases",
     "opening_class",
     "opening_from_mapping",
+    "own_mapping",
 ]
 
 _WITHOUT_A_TASK = 100  # steps, the largest time of chrono
@@ -227,6 +228,11 @@ def as_opening(opening: "str | Mapping[str, object] | Opening | None") -> Openin
     if isinstance(opening, str):
         return load_opening(opening)
     return opening if opening is None or isinstance(opening, Opening) else opening_from_mapping(opening)
+
+
+def own_mapping(opening: Opening | None) -> dict[str, object] | None:
+    """Return the keys of one of our openings; None for none, and for one that a reader would have to import."""
+    return opening.model_dump(mode="json") if opening is not None and opening.name in OPENINGS else None
 
 
 def opening_from_mapping(mapping: Mapping[str, object]) -> Opening:

@@ -1,7 +1,7 @@
 """gatelab.RNN: any variant, called like torch.nn.LSTM."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -14,8 +14,10 @@ from gatelab.language import Variant, load_variant
 from gatelab.language.biases import without_biases
 from gatelab.language.bounds import gates
 from gatelab.layers.foreign import layer_of
+from gatelab.layers.gate_files.content import Content, RNNFacts
+from gatelab.layers.gate_files.saved import Saved
 from gatelab.layers.layer import RecurrentLayer
-from gatelab.layers.openings import Opening, as_opening
+from gatelab.layers.openings import Opening, as_opening, own_mapping
 from gatelab.layers.rnn_forms import as_given, time_major
 from gatelab.layers.rnn_inputs import backwards, check_count, check_masks
 from gatelab.layers.rnn_states import pack_states, unpack_states
@@ -25,13 +27,14 @@ from gatelab.layers.torch_weights import copy_from_torch, copy_to_torch, torch_a
 from gatelab.paths.choice import Choice
 from gatelab.paths.lengths import as_lengths
 from gatelab.paths.tensors import check_input, check_states, kind_of
+from gatelab.validation import check
 
 __all__ = ["RNN"]
 
 State = Tensor | tuple[Tensor | list[Tensor], ...] | list[Tensor]
 
 
-class RNN(nn.Module):
+class RNN(Saved):
     """A stack of recurrent layers of one variant.
 
     Called like ``torch.nn.LSTM``: ``output, state = rnn(x)``, ``rnn(x, state)``; x is (time, batch, input), or
@@ -172,6 +175,29 @@ class RNN(nn.Module):
         module = kind(**sizes, device=weight.device, dtype=weight.dtype)
         copy_to_torch(list(self.layers), module)
         return module.train(self.training)
+
+    def content(self) -> Content:
+        """Return what a file of this RNN holds: equations, sizes, options and weights."""
+        sizes = {name: getattr(self, name) for name in torch_arguments()}
+        rest = {"recompute": self.layers[0].recompute, "opening": own_mapping(self.opening)}
+        facts = check(RNNFacts, {**sizes, **rest}, "saving an RNN")
+        tensors = {
+            f"layers.{index}.{name}": tensor
+            for index, layer in enumerate(self.layers)
+            for name, tensor in layer.learned().items()
+        }
+        return Content(self.variant, facts, tensors=tensors)
+
+    @classmethod
+    def from_content(cls, content: Content) -> Self:
+        """Return the RNN of a file's content, on the CPU and in evaluation mode; of a network, its RNN alone."""
+        facts = content.rnn.model_dump()
+        opening = facts.pop("opening")
+        with torch.device("meta"):  # no weights are drawn: those of the file are assigned
+            rnn = cls(content.variant, **facts)
+        rnn.load_state_dict(content.of_rnn(), assign=True)
+        rnn.opening = as_opening(opening)
+        return rnn.eval()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw all initial weights again, and set the biases of the opening."""
