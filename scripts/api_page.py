@@ -15,6 +15,7 @@ import gatelab
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 GROUPS = {
     "Variants and networks": ("variant", "variants", "tasks", "openings", "Variant", "RNN", "Network", "load"),
+    "Networks of other programs": ("from_torch_file",),
     "Training": ("train", "sweep"),
     "Stored runs": ("runs", "load_run", "Runs", "Run", "Result"),
     "Comparison": ("compare", "Comparison", "Gain"),

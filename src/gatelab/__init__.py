@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gatelab.api.runs import Runs, runs
     from gatelab.api.training import sweep, train
     from gatelab.errors import UserError
+    from gatelab.exchange import from_torch_file
     from gatelab.language import Variant
     from gatelab.layers.loading import load
     from gatelab.layers.network import Network
@@ -34,6 +35,7 @@ __all__ = [
     "Variant",
     "__version__",
     "compare",
+    "from_torch_file",
     "load",
     "load_run",
     "openings",
@@ -58,6 +60,7 @@ _HOMES = {
     "UserError": "errors",
     "Variant": "language",
     "compare": "api.comparison",
+    "from_torch_file": "exchange",
     "load": "layers.loading",
     "load_run": "api.run",
     "openings": "api.names",

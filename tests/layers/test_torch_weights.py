@@ -215,11 +215,21 @@ def test_a_subclass_of_a_torch_module_is_carried_over():
 
 @pytest.mark.parametrize(
     "module, named",
-    [(nn.LSTM(3, 4, proj_size=2), "LSTM with proj_size"), (nn.RNN(3, 4), "RNN"), (nn.Linear(3, 4), "Linear")],
+    [(nn.LSTM(3, 4, proj_size=2), "LSTM with proj_size"), (nn.Linear(3, 4), "Linear")],
 )
 def test_other_modules_are_refused(module, named):
-    with pytest.raises(UserError, match=f"^{named}: only torch.nn.LSTM and torch.nn.GRU without projection"):
+    with pytest.raises(UserError, match=f"^{named}: only torch.nn.LSTM, GRU and RNN without projection"):
         RNN.from_torch(module)
+
+
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+def test_a_plain_rnn_is_carried_over_and_back(nonlinearity):
+    module = nn.RNN(3, 4, num_layers=2, bidirectional=True, nonlinearity=nonlinearity, dtype=torch.float64)
+    rnn, x = RNN.from_torch(module), torch.randn(5, 2, 3, dtype=torch.float64)
+    back = rnn.to_torch()
+    assert isinstance(back, nn.RNN)
+    for ours in (rnn, back):
+        torch.testing.assert_close(ours(x), module(x))
 
 
 OTHERS: dict[str, Variant] = {
@@ -232,7 +242,7 @@ OTHERS: dict[str, Variant] = {
 
 @pytest.mark.parametrize("other", OTHERS)
 def test_variants_that_torch_does_not_have_are_refused(other):
-    with pytest.raises(UserError, match="is not torch's: only lstm and gru have a torch form"):
+    with pytest.raises(UserError, match="is not torch's: only lstm, gru and elman have a torch form"):
         RNN(OTHERS[other], 3, 4).to_torch()
 
 

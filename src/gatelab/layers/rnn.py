@@ -23,7 +23,13 @@ from gatelab.layers.rnn_inputs import backwards, check_count, check_masks
 from gatelab.layers.rnn_states import pack_states, unpack_states
 from gatelab.layers.rnn_text import description
 from gatelab.layers.settings import switch, whole
-from gatelab.layers.torch_weights import copy_from_torch, copy_to_torch, torch_arguments, torch_kind, torch_name
+from gatelab.layers.torch_weights import (
+    copy_from_torch,
+    copy_to_torch,
+    new_torch,
+    torch_arguments,
+    torch_variant,
+)
 from gatelab.paths.choice import Choice
 from gatelab.paths.lengths import as_lengths
 from gatelab.paths.tensors import check_input, check_states, kind_of
@@ -139,8 +145,8 @@ class RNN(Saved):
         return self.hidden_size * (2 if self.bidirectional else 1)
 
     @staticmethod
-    def from_torch(module: nn.LSTM | nn.GRU) -> "RNN":
-        """Return the RNN that computes what a torch.nn.LSTM or GRU computes, with its weights.
+    def from_torch(module: nn.LSTM | nn.GRU | nn.RNN) -> "RNN":
+        """Return the RNN that computes what a torch.nn.LSTM, GRU or RNN computes, with its weights.
 
         torch's two biases are summed where the equations have one.
 
@@ -150,29 +156,29 @@ class RNN(Saved):
             True
 
         Raises:
-            UserError: the module has a projection, or is neither; a weight has another shape or dtype.
+            UserError: the module has a projection, or is none of them; a weight has another shape or dtype.
         """
-        name = torch_name(module)
+        variant = torch_variant(module)
         weight = cast(Tensor, module.weight_hh_l0)
         sizes = {argument: getattr(module, argument) for argument in torch_arguments()}
-        rnn = RNN(name, **sizes, device=weight.device, dtype=weight.dtype)
+        rnn = RNN(variant, **sizes, device=weight.device, dtype=weight.dtype)
         copy_from_torch(list(rnn.layers), module)
         return rnn.train(module.training)
 
-    def to_torch(self) -> nn.LSTM | nn.GRU:
-        """Return the torch.nn.LSTM or GRU that computes what this RNN computes, with its weights.
+    def to_torch(self) -> nn.LSTM | nn.GRU | nn.RNN:
+        """Return the torch.nn.LSTM, GRU or RNN that computes what this RNN computes, with its weights.
 
             >>> gatelab.RNN("gru", 10, 64).to_torch()
             GRU(10, 64)
 
         Raises:
-            UserError: the equations are those of neither; a weight has another shape or dtype.
+            UserError: the equations are those of none of them; a weight has another shape or dtype.
         """
-        kind, weight = torch_kind(self.variant), next(self.parameters())
+        weight = next(self.parameters())
         sizes = {argument: getattr(self, argument) for argument in torch_arguments()}
         if self.num_layers == 1:
             sizes["dropout"] = 0.0  # torch warns of one without effect
-        module = kind(**sizes, device=weight.device, dtype=weight.dtype)
+        module = new_torch(self.variant, **sizes, device=weight.device, dtype=weight.dtype)
         copy_to_torch(list(self.layers), module)
         return module.train(self.training)
 

@@ -1,4 +1,4 @@
-"""The weights of torch.nn.LSTM and torch.nn.GRU in gatelab's names, both ways."""
+"""The weights of torch.nn.LSTM, torch.nn.GRU and torch.nn.RNN in gatelab's names, both ways."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,40 +11,58 @@ from gatelab.language import Variant, load_variant
 from gatelab.language.biases import without_biases
 from gatelab.layers.layer import RecurrentLayer
 
-__all__ = ["copy_from_torch", "copy_to_torch", "torch_arguments", "torch_kind", "torch_name"]
+__all__ = ["TorchModule", "copy_from_torch", "copy_to_torch", "new_torch", "torch_arguments", "torch_variant"]
 
-_KINDS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
+TorchModule = nn.LSTM | nn.GRU | nn.RNN
+
+_GATES: dict[type[TorchModule], tuple[str, ...]] = {
+    nn.LSTM: ("i", "f", "z", "o"),
+    nn.GRU: ("r", "u", "n"),
+    nn.RNN: ("h",),
+}
+"""The gates in the order in which torch stacks them along the rows of a layer's matrices."""
 
 
 def torch_arguments() -> tuple[str, ...]:
-    """Return the arguments shared by RNN, torch.nn.LSTM and torch.nn.GRU, in their order."""
+    """Return the arguments shared by RNN and torch's modules, in their order."""
     return ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
 
 
-def torch_name(module: nn.Module) -> str:
+def _forms() -> tuple[tuple[Variant, type[TorchModule], dict[str, Any]], ...]:
+    """Return each variant that torch has a module for, the class, and the arguments that ask for it."""
+    elman = load_variant("elman")
+    return (
+        (load_variant("lstm"), nn.LSTM, {}),
+        (load_variant("gru"), nn.GRU, {}),
+        (elman, nn.RNN, {"nonlinearity": "tanh"}),
+        (elman.edit(h="relu(linear(x, h))"), nn.RNN, {"nonlinearity": "relu"}),
+    )
+
+
+def torch_variant(module: nn.Module) -> Variant:
     """Return the variant whose equations a torch module has.
 
     Raises:
-        UserError: it is no LSTM and no GRU, or has a projection.
+        UserError: it is none of torch's recurrent modules, or has a projection.
     """
-    name = next((name for name, kind in _KINDS.items() if isinstance(module, kind)), None)
-    if name is None or module.proj_size:
-        kind = f"{type(module).__name__} with proj_size" if name else type(module).__name__
-        raise UserError(f"{kind}: only torch.nn.LSTM and torch.nn.GRU without projection can be carried over")
-    return name
+    for variant, kind, asked in _forms():
+        alike = isinstance(module, kind) and all(getattr(module, name) == value for name, value in asked.items())
+        if alike and not getattr(module, "proj_size", 0):
+            return variant
+    name = type(module).__name__ + (" with proj_size" if getattr(module, "proj_size", 0) else "")
+    raise UserError(f"{name}: only torch.nn.LSTM, GRU and RNN without projection can be carried over")
 
 
-def torch_kind(variant: Variant) -> type[nn.LSTM] | type[nn.GRU]:
-    """Return the class of torch that computes a variant, with or without its biases.
+def new_torch(variant: Variant, **arguments: Any) -> TorchModule:
+    """Return a new torch module that computes a variant, with or without its biases.
 
     Raises:
         UserError: there is none.
     """
-    for name, kind in _KINDS.items():
-        known = load_variant(name)
+    for known, kind, asked in _forms():
         if _computation(variant) in (_computation(known), _computation(without_biases(known))):
-            return kind
-    raise UserError(f"variant '{variant.name}' is not torch's: only lstm and gru have a torch form")
+            return kind(**arguments, **asked)
+    raise UserError(f"variant '{variant.name}' is not torch's: only lstm, gru and elman have a torch form")
 
 
 def _computation(variant: Variant) -> tuple[Any, ...]:
@@ -53,7 +71,7 @@ def _computation(variant: Variant) -> tuple[Any, ...]:
 
 
 @torch.no_grad()
-def copy_from_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) -> None:
+def copy_from_torch(layers: Sequence[RecurrentLayer], module: TorchModule) -> None:
     """Copy the weights of a torch module into the layers (one for each layer and direction)."""
     for layer, suffix in zip(layers, _suffixes(module), strict=True):
         for position, gate in enumerate(_gates(module)):
@@ -70,7 +88,7 @@ def copy_from_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) 
 
 
 @torch.no_grad()
-def copy_to_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) -> None:
+def copy_to_torch(layers: Sequence[RecurrentLayer], module: TorchModule) -> None:
     """Copy the weights of the layers into a torch module; its recurrent bias is zero if one bias is enough."""
     for layer, suffix in zip(layers, _suffixes(module), strict=True):
         learned = layer.learned()
@@ -86,17 +104,16 @@ def copy_to_torch(layers: Sequence[RecurrentLayer], module: nn.LSTM | nn.GRU) ->
             _copy(f"{gate}_bias_2", of_hidden, torch.zeros_like(of_hidden) if second is None else second)
 
 
-def _gates(module: nn.LSTM | nn.GRU) -> tuple[str, ...]:
-    """Return the gates in the order in which torch stacks them along the rows of a layer's matrices."""
-    return ("i", "f", "z", "o") if isinstance(module, nn.LSTM) else ("r", "u", "n")
+def _gates(module: TorchModule) -> tuple[str, ...]:
+    return next(gates for kind, gates in _GATES.items() if isinstance(module, kind))
 
 
-def _suffixes(module: nn.LSTM | nn.GRU) -> list[str]:
+def _suffixes(module: TorchModule) -> list[str]:
     directions = ("", "_reverse") if module.bidirectional else ("",)
     return [f"l{layer}{direction}" for layer in range(module.num_layers) for direction in directions]
 
 
-def _rows(module: nn.LSTM | nn.GRU, name: str, position: int) -> Tensor:
+def _rows(module: TorchModule, name: str, position: int) -> Tensor:
     whole: Tensor = getattr(module, name)  # a parametrised or pruned weight is an attribute computed from others
     if whole.shape[0] != len(_gates(module)) * module.hidden_size:
         raise UserError(f"{name} of shape {tuple(whole.shape)}: must have {len(_gates(module))} times hidden_size rows")

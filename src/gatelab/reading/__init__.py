@@ -8,13 +8,14 @@
     read_rows(path)               a CSV file with a header
     read_text, read_bytes         anything else
     open_regular(path)            a file of any size, such as a checkpoint; raises OSError
+    shown(path)                   the name of a file in errors
     check_regular(path)           nothing: raises UserError if the path is something other than a file
 
 All raise UserError with the file and, if known, the line; for a missing file its subclass NoSuchFileError. Only
 regular files are opened, so that no call waits for a pipe or a device. ``limits=`` sets other limits.
 """
 
-from gatelab.reading.files import NoSuchFileError, check_regular, open_regular, read_bytes, read_rows, read_text
+from gatelab.reading.files import NoSuchFileError, check_regular, open_regular, read_bytes, read_rows, read_text, shown
 from gatelab.reading.json_text import parse_json, read_json
 from gatelab.reading.limits import Limits
 from gatelab.reading.yaml_text import parse_yaml, read_yaml
@@ -31,4 +32,5 @@ __all__ = [
     "read_rows",
     "read_text",
     "read_yaml",
+    "shown",
 ]

@@ -11,7 +11,16 @@ from pathlib import Path
 from gatelab.errors import UserError, one_line
 from gatelab.reading.limits import Limits
 
-__all__ = ["NoSuchFileError", "check_regular", "open_regular", "read_bytes", "read_rows", "read_text"]
+__all__ = [
+    "NoSuchFileError",
+    "check_regular",
+    "open_regular",
+    "read_bytes",
+    "read_rows",
+    "read_text",
+    "shown",
+    "text_of",
+]
 
 
 class NoSuchFileError(UserError):
@@ -134,6 +143,6 @@ def text_of(content: bytes, where: str) -> str:
         raise UserError(f"{where}: cannot be read: not UTF-8 text (line {line})") from None
 
 
-def shown(path: Path | str, where: str | None) -> str:
+def shown(path: Path | str, where: str | None = None) -> str:
     """Return the name of a file in errors."""
     return one_line(path if where is None else where, 200)
