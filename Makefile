@@ -85,9 +85,11 @@ format: setup  ## let ruff mend what it can
 reproduce-quick: setup  ## run the quick profile of every paper and check its claims (about eight minutes)
 	@$(TEST_ENVIRONMENT) $(PYTHON) scripts/reproduce.py experiment=all profile=quick runs=runs/reproduce check=true
 
-catalogue: setup  ## write docs/catalogue.md and its pages, docs/keys.md and the keys of conf/train.yaml anew
+catalogue: setup  ## write the pages of docs/ that are derived, and the keys of conf/train.yaml, anew
 	@$(PYTHON) scripts/catalogue.py keys=conf/train.yaml
 	@$(PYTHON) scripts/catalogue.py pages=docs
+	@$(PYTHON) scripts/kernel_page.py
+	@$(PYTHON) scripts/api_page.py
 
 # From nothing each time: what Sphinx keeps of a page that has not changed would keep its warnings back.
 docs: setup  ## build the documentation into site/: a link to nowhere, a page outside the menu, any warning is an error
