@@ -15,7 +15,7 @@ from gatelab.cli.train import train
 from gatelab.cli.wandb_sweep import wandb_sweep
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"(?:^    .*\n|^\n(?=    ))+", re.MULTILINE)
 # commands begin with one of these
 COMMAND = re.compile(r"(?:python|make|source|wandb|gatelab|pip|export) ")
@@ -65,6 +65,15 @@ def words(command: str, folder: Path) -> list[str]:
     return ended.stdout.splitlines()
 
 
+def write(block: str, folder: Path) -> str:
+    """Write a file as its first line says, and return how it is used."""
+    path, used = re.match(r"# (\S+\.yaml), used as: +(.*)", block).groups()
+    file = folder / path
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{block}\n")
+    return used
+
+
 def shortened(given: list[str]) -> list[str]:
     keys = {word.partition("=")[0].lstrip("+") for word in given}
     more = [f"{key}={value}" for key, value in SHORT.items() if key not in keys]
@@ -88,12 +97,24 @@ RUN = [(page, command) for page, command in COMMANDS if page != "README.md" and 
 def test_what_bash_hands_over_is_carried_out(page, command, tmp_path, monkeypatch, capsys):
     script, *given = words(command, tmp_path)
     monkeypatch.chdir(tmp_path)
-    if script in ("scripts/compare.py", "scripts/store.py"):
-        assert train(shortened(["variant=lstm", "task=adding"])) == 0
+    for text in (block for name, block in FILES if name == page):
+        write(text, tmp_path)
+    if script in ("scripts/compare.py", "scripts/store.py") or "runs=runs/" in given:
+        assert train(shortened(["variant=lstm", "task=adding", "seed=3"])) == 0
     called = {"train": train, "compare": compare, "store": store, "catalogue": catalogue, "reproduce": reproduce,
               "explain": explain, "wandb_sweep": wandb_sweep}[Path(script).stem]  # fmt: skip
     assert called(shortened(given) if called is train else given) == 0
     assert capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_plan_that_a_page_shows_is_that_of_its_command(tmp_path, monkeypatch, capsys):
+    command, shown, *_ = blocks(ROOT / "docs" / "stacks.md")
+    given = words(command, tmp_path)[1:]
+    monkeypatch.chdir(tmp_path)
+    assert train(given) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in shown.splitlines() if line not in printed] == []
 
 
 def test_what_is_not_carried_out_is_in_the_pages():
@@ -103,11 +124,7 @@ def test_what_is_not_carried_out_is_in_the_pages():
 @pytest.mark.parametrize(("page", "block"), FILES)
 def test_a_file_works_as_it_is_used(page, block, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    path, used = re.match(r"# (\S+\.yaml), used as: +(.*)", block).groups()
-    file = tmp_path / path
-    file.parent.mkdir(parents=True)
-    file.write_text(f"{block}\n")
-    given = words(f"python {used}", tmp_path)
+    given = words(f"python {write(block, tmp_path)}", tmp_path)
     few = ["hydra.sweeper.n_trials=2", "task=adding"] if "-m" in given else []
     assert train(shortened([*given, *few])) == 0, page
     assert capsys.readouterr().out
@@ -116,5 +133,5 @@ def test_a_file_works_as_it_is_used(page, block, tmp_path, monkeypatch, capsys):
 def test_the_pages_show_commands_and_files():
     assert len(RUN) > 15
     assert sorted(block.split(",")[0] for _, block in FILES) == [
-        "# mine/experiment/rates.yaml", "# mine/task/short.yaml"
+        "# mine/experiment/rates.yaml", "# mine/task/short.yaml", "# mine/variant/leaky.yaml"
     ]  # fmt: skip

@@ -1,0 +1,69 @@
+"""The Python that the pages of docs/ show runs, block after block, as a reader would type it."""
+
+import doctest
+from typing import Any
+
+import pytest
+
+import gatelab
+from docs._site.code import language
+from tests.test_documented_commands import FILES, PAGES, blocks, write
+
+NOT_RUN = {
+    "README.md": "tests/test_readme.py runs it",
+    "api.md": "tests/api/test_examples.py runs the docstrings that it is made of",
+    "own_tasks.md": "tests/outside/test_page.py runs it",
+}
+"""Pages whose Python another test runs."""
+
+SMALL = ["model.hidden_size=3", "training.max_steps=2", "training.validate_every=1", "training.batch_size=4",
+         "task.validation_size=8", "task.test_size=8", "logger=none"]  # fmt: skip
+
+PYTHON = {
+    page: [block for block in blocks(page) if language(block) in ("python", "pycon")]
+    for page in PAGES
+    if page.name not in NOT_RUN
+}
+SHOWN = [page for page, found in PYTHON.items() if found]
+
+
+def shortened(function, **more):
+    def short(*words, **options):
+        given = {word.partition("=")[0] for word in words if isinstance(word, str)}
+        few = [word for word in SMALL if word.partition("=")[0] not in given - {"training.max_steps"}]
+        return function(*words, *few, **{**options, **more})
+
+    return short
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Go where the runs are that the pages read."""
+    monkeypatch.chdir(tmp_path)
+    gatelab.sweep("variant=lstm,cifg", "task=adding", "seed=3", *SMALL, workers=0)
+    monkeypatch.setattr(gatelab, "train", shortened(gatelab.train))
+    monkeypatch.setattr(gatelab, "sweep", shortened(gatelab.sweep, workers=0))
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", SHOWN, ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(page, folder):
+    for text in (block for name, block in FILES if name == page.name):
+        write(text, folder)
+    names: dict[str, Any] = {}
+    for block in PYTHON[page]:
+        if language(block) == "python":
+            exec(compile(block, page.name, "exec"), names)
+        else:
+            said: list[str] = []
+            test = doctest.DocTestParser().get_doctest(f"{block}\n", names, page.name, None, 0)
+            doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).run(
+                test, out=said.append
+            )
+            assert not said, "".join(said)
+
+
+def test_pages_show_python():
+    assert {"getting_started.md", "own_probes.md", "own_variants.md", "probes.md"} <= {page.name for page in SHOWN}
+    assert set(NOT_RUN) <= {page.name for page in PAGES}
