@@ -16,6 +16,9 @@ myst_enable_extensions = ["dollarmath"]
 # A link to a page or a heading that is not there is a warning whatever it looks like.
 nitpicky = True
 
+# Quotes in the text of a command stay as they are typed.
+smartquotes = False
+
 html_theme = "furo"
 html_title = "gatelab"
 html_static_path = ["_site/static"]

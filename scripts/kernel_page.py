@@ -46,7 +46,6 @@ def page() -> str:
         "sequence": len(ahead),
         "stages": f"{len(planned.forward)} stage{'s' if len(planned.forward) > 1 else ''}",
         "slots": planned.slot_count,
-        "lines": len(code.splitlines()),
     }
     return TEXT.read_text(encoding="utf-8").format(
         **words, **{key: indent(text.rstrip(), "    ") for key, text in blocks.items()}

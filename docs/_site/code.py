@@ -6,13 +6,15 @@ import re
 from docutils import nodes
 from sphinx.application import Sphinx
 
+BEGINNINGS = {"pycon": r"\s*>>> ", "yaml": r"# \S+\.yaml|name: \w+\n", "c": r"for \(long "}
 COMMAND = re.compile(r"(?:python|make|source|wandb|gatelab|pip|export) ")
 
 
 def language(text: str) -> str:
     """Return the name of the language of a block, or none."""
-    if text.lstrip().startswith(">>> "):
-        return "pycon"
+    for name, beginning in BEGINNINGS.items():
+        if re.match(beginning, text):
+            return name
     if COMMAND.match(text):
         return "bash"
     try:
@@ -24,7 +26,7 @@ def language(text: str) -> str:
 
 def _colour(_: Sphinx, page: nodes.document) -> None:
     for block in page.findall(nodes.literal_block):
-        if "language" not in block:
+        if block.get("language", "none") == "none":
             block["language"] = language(block.astext())
 
 

@@ -1,26 +1,40 @@
-"""The menu: the links of docs/index.md in their order, under its headings. GitHub and the site show one list."""
+"""The menu: the links of docs/index.md in their order, under its headings, those further in below the one before them.
+
+So GitHub and the site show one list.
+"""
 
 import re
+from pathlib import Path
 
 from sphinx.application import Sphinx
 
-HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
-LINK = re.compile(r"^- \[[^\]]+\]\(([^)#]+)\.md\)", re.MULTILINE)
+LINE = re.compile(r"^(?:## (?P<caption>.+)|(?P<margin> *)- \[[^\]]+\]\((?P<page>[^)#]+)\.md\).*)$", re.MULTILINE)
+ROOT = "index"
 
 
-def menu(text: str) -> str:
-    """Return the tables of contents, one for each heading with links, for a page of Markdown."""
-    _, *parts = HEADING.split(text)
-    found = []
-    for caption, part in zip(parts[::2], parts[1::2], strict=True):
-        if pages := LINK.findall(part):
-            found.append("\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```"]))
-    return "\n\n".join(found)
+def menu(text: str) -> dict[str, str]:
+    """Return page -> the tables of contents that belong at its end, from the text of the first page."""
+    lists: dict[tuple[str, str], list[str]] = {}
+    caption, above = "", ROOT
+    for line in LINE.finditer(text):
+        if line["caption"]:
+            caption = line["caption"]
+        elif line["margin"]:
+            lists.setdefault((above, ""), []).append(f"/{line['page']}")
+        elif caption:
+            above = line["page"]
+            lists.setdefault((ROOT, caption), []).append(f"/{above}")
+    found: dict[str, str] = {}
+    for (page, title), pages in lists.items():
+        options = [":hidden:", *([f":caption: {title}"] if title else [])]
+        found[page] = found.get(page, "") + "\n".join(["", "```{toctree}", *options, "", *pages, "```", ""])
+    return found
 
 
 def _read(app: Sphinx, name: str, source: list[str]) -> None:
-    if name == app.config.root_doc:
-        source[0] = f"{source[0]}\n\n{menu(source[0])}\n"
+    first = Path(app.srcdir) / f"{ROOT}.md"
+    app.env.note_dependency(str(first))
+    source[0] += menu(first.read_text(encoding="utf-8")).get(name, "")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -69,11 +69,12 @@ def test_what_leads_nowhere_is_an_error(tmp_path):
 
 def test_the_menu_is_the_list_of_the_first_page():
     text = (
-        "# A\n\n- [no](no.md)\n\n## One\n\n- [a](a.md): first\n- [b](sub/b.md)\n\n## Empty\n\n## Two\n\n- [c](c.md#x)\n"
+        "# A\n\n- [no](no.md)\n\n## One\n\n- [a](a.md): first\n  - [b](sub/b.md)\n- [c](c.md)\n\n## No\n\n[d](d.md)\n"
     )
-    assert menu(text).split("\n\n```") == [
-        "```{toctree}\n:hidden:\n:caption: One\n\na\nsub/b\n```"
-    ]  # fmt: skip
+    assert menu(text) == {
+        "index": "\n```{toctree}\n:hidden:\n:caption: One\n\n/a\n/c\n```\n",
+        "a": "\n```{toctree}\n:hidden:\n\n/sub/b\n```\n",
+    }
 
 
 @pytest.mark.parametrize(
