@@ -1,4 +1,4 @@
-"""Write docs/api.md from the docstrings of the public names: `python scripts/api_page.py`."""
+"""Write docs/api.md and docs/api_probes.md from the docstrings of the public names: `python scripts/api_page.py`."""
 
 import ast
 import dataclasses
@@ -11,8 +11,10 @@ from types import ModuleType
 from typing import Any
 
 import gatelab
+from gatelab import probes
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
+OF_PROBES = PAGE.with_name("api_probes.md")
 GROUPS = {
     "Variants and networks": ("variant", "variants", "tasks", "openings", "Variant", "RNN", "Network", "load"),
     "Networks of other programs": ("from_torch_file",),
@@ -67,6 +69,18 @@ in one line.
 `gatelab.__version__` is the version, and so is `gatelab --version`.
 """
 
+HEAD_OF_PROBES = """\
+# The diagnostics in Python
+
+<!-- written by scripts/api_page.py from the docstrings -->
+
+The functions of `gatelab.probes` and what they return. [What gates do](probes.md) says what each one measures, its
+known answers, and how it misleads. All examples run as tests.
+
+A model is a `gatelab.Network` or a `gatelab.RNN`; a batch is one of a task, or inputs as an array or a tensor. Arrays
+are those of numpy. What the results hold may still grow and change before 1.0.0.
+"""
+
 TINY = (
     "model.hidden_size=4",
     "training.max_steps=4",
@@ -109,13 +123,41 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def page_of_probes() -> str:
+    """Return the page of the diagnostics."""
+    parts = [HEAD_OF_PROBES]
+    for name in probes.__all__:
+        function = getattr(probes, name)
+        parts.append(_entry(f"probes.{name}", function, "##"))
+        if (kind := result_of(function)) is not None:
+            parts.append(_entry(kind.__name__, kind, "###"))
+            parts += [_entry(f"{kind.__name__}.{name}", content, "####") for name, content in _methods(kind)]
+    return "\n".join(parts)
+
+
+def result_of(function: Any) -> type | None:
+    """Return the class of what a function returns, if it is one of gatelab."""
+    named = inspect.signature(function).return_annotation
+    found = vars(inspect.getmodule(function)).get(named if isinstance(named, str) else getattr(named, "__name__", ""))
+    return found if inspect.isclass(found) and found.__module__.startswith("gatelab") else None
+
+
+def _methods(kind: type) -> Iterator[tuple[str, Any]]:
+    for name, content in vars(kind).items():
+        if name[0] != "_" and (inspect.isfunction(content) or isinstance(content, property)):
+            yield name, content
+
+
 def _example() -> str:
     return "\n".join(["    tiny = [", *(f'        "{word}",' for word in TINY), "    ]"])
 
 
 def _entry(name: str, content: Any, level: str) -> str:
     fields = "".join(f"- `{field}`{f': {text}' if text else ''}\n" for field, text in _fields(content))
-    text = _markdown(inspect.getdoc(content) or "") + (f"\n\n{fields}" if fields else "\n")
+    said = inspect.getdoc(content)
+    if not said:
+        raise SystemExit(f"{name} has no docstring")
+    text = _markdown(said) + (f"\n\n{fields}" if fields else "\n")
     signature = _signature(name, content)
     called = f"    {signature}\n\n" if signature else ""
     return f"{level} `{name}`\n\n{called}{text}"
@@ -174,4 +216,5 @@ def _markdown(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    PAGE.write_text(page(), encoding="utf-8")
+    OF_PROBES.write_text(page_of_probes(), encoding="utf-8")

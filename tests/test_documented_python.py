@@ -12,6 +12,7 @@ from tests.test_documented_commands import FILES, PAGES, blocks, write
 NOT_RUN = {
     "README.md": "tests/test_readme.py runs it",
     "api.md": "tests/api/test_examples.py runs the docstrings that it is made of",
+    "api_probes.md": "tests/probes/test_surface.py runs the docstrings that it is made of",
     "own_tasks.md": "tests/outside/test_page.py runs it",
 }
 """Pages whose Python another test runs."""

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import gatelab
+from gatelab import probes
 from gatelab.cli.main import main
 from scripts import api_page
 
@@ -75,6 +76,13 @@ def test_the_names_are_those_that_a_configuration_may_choose():
 
 def test_the_page_is_that_of_the_docstrings():
     assert api_page.PAGE.read_text() == api_page.page(), "python scripts/api_page.py writes it"
+    assert api_page.OF_PROBES.read_text() == api_page.page_of_probes(), "python scripts/api_page.py writes it"
+
+
+def test_a_public_name_without_a_docstring_has_no_page(monkeypatch):
+    monkeypatch.setattr(gatelab.variants, "__doc__", None)
+    with pytest.raises(SystemExit, match=r"^gatelab.variants has no docstring$"):
+        api_page.page()
 
 
 def test_the_page_has_every_name_with_its_methods():
@@ -83,6 +91,14 @@ def test_the_page_has_every_name_with_its_methods():
         assert f"gatelab.{name}`" in page
         for member, _ in api_page.members(name) if name != "__version__" else ():
             assert f"#### `{name}.{member}`\n" in page
+
+
+def test_the_page_of_probes_has_every_diagnostic_with_its_result():
+    page = api_page.OF_PROBES.read_text()
+    for name in probes.__all__:
+        assert f"## `probes.{name}`\n" in page
+    for name in ("Credit.shares", "TimeScales.half_life", "ToggleSpace.groups", "StepJacobian.latex"):
+        assert f"#### `{name}`\n" in page
 
 
 def test_every_argument_of_torch_has_its_place():
