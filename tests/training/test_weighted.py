@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from gatelab.tasks import TASKS
-from gatelab.training.weighted import weighed_losses, weighed_scores
+from gatelab.tasks.losses import STACKED
+from gatelab.training.weighted import mean_losses, weighed_losses, weighed_scores
 from tests.tasks.examples import SMALL
 
 NAN, INF = float("nan"), float("inf")
@@ -82,3 +83,49 @@ def test_scores_see_nothing_behind_the_end_of_a_sequence(name):
     for number in GARBAGE:
         at, to = (garbled(one, ended, number) for one in (outputs, targets))
         assert torch.equal(weighed_scores(task, at, to, weights, lengths), law)
+
+
+@pytest.mark.parametrize("gaps", [0, 1])
+@pytest.mark.parametrize("shape", [(1,), (5,), (33,), (7, 3), (12, 1), (50, 16)])
+@pytest.mark.parametrize("name", ["adding", "copying", "digits", "embedded_reber", "delay"])
+def test_losses_of_a_stack_have_the_bits_of_those_run_by_run(name, shape, gaps):
+    task, runs = made(name), 6
+    random = torch.Generator().manual_seed(0)
+    targets = torch.from_numpy(task.training_batch(0, 0, 1).targets)
+    whole = targets.dtype == torch.int64
+    last = () if whole else targets.shape[-1:]
+    drawn = torch.rand((runs, *shape, *last), generator=random)
+    targets = (drawn * task.output_size).floor().long() if whole else drawn.round()
+    weights = (torch.rand((runs, *shape), generator=random) > 0.3).float()
+    weights.view(runs, -1)[:, 0] = 1.0
+    wide = torch.randn((runs, *shape, task.output_size + gaps), generator=random) * 3
+
+    def found(means):
+        given = wide.clone().requires_grad_()
+        values = means(given[..., : task.output_size])
+        values.sum().backward()
+        return values, given.grad
+
+    def run_by_run(outputs):
+        each = zip(outputs.unbind(), targets, weights, strict=True)
+        return torch.stack([weighed_losses(task, *one).sum() / one[2].sum() for one in each])
+
+    for ours, law in zip(
+        found(lambda outputs: mean_losses(task, outputs, targets, weights)), found(run_by_run), strict=True
+    ):
+        assert torch.equal(ours, law)
+
+
+def test_losses_that_round_alike_are_taken_at_once(monkeypatch):
+    asked = []
+    task = made("adding")
+    assert type(task).loss in STACKED
+
+    def noted(outputs, targets):
+        asked.append(outputs.shape)
+        return (outputs - targets)[..., 0]
+
+    monkeypatch.setattr(type(task), "loss", noted)
+    monkeypatch.setattr("gatelab.training.weighted.STACKED", frozenset({type(task).loss}))
+    mean_losses(task, torch.zeros(3, 5, 1), torch.zeros(3, 5, 1), torch.ones(3, 5))
+    assert asked == [(3, 5, 1)]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "STACKED",
     "Measure",
     "accuracy",
     "cross_entropy",
@@ -62,3 +63,9 @@ def set_accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
 def so_far(right: Tensor) -> Tensor:
     """Return 1 at the steps up to which all was right: 1 and 0 of (time, …) give (time, …)."""
     return right.cumprod(0)
+
+
+STACKED: frozenset[Measure] = frozenset({squared_error, cross_entropy})
+"""Those that round a prediction the same way however many are computed at once: a whole stack can be.
+
+Not the sets: torch rounds the last few of the elements that it takes as one piece differently."""

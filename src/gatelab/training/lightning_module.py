@@ -19,7 +19,7 @@ from gatelab.randomness import generator
 from gatelab.store import ClaimLost
 from gatelab.training.optimizer import StackOptimizer
 from gatelab.training.stack_batches import StackBatch
-from gatelab.training.weighted import totals, weighed_losses
+from gatelab.training.weighted import mean_losses, totals
 
 __all__ = ["Progress", "StackModule"]
 
@@ -173,9 +173,7 @@ class StackModule(LightningModule):
         factors = [c.schedule.factor(self.taken, max_steps) for c in self.configurations]
         optimizer.factors = torch.tensor(factors, dtype=torch.float32, device=optimizer.factors.device)
         outputs = self._predicted(self._noisy(), batch)
-        # run by run: the rounding of torch depends on how many numbers it processes together
-        each = zip(outputs.unbind(), batch.targets, batch.loss_weights, strict=True)
-        means = torch.stack([weighed_losses(self.task, *one).sum() / one[2].sum() for one in each])
+        means = mean_losses(self.task, outputs, batch.targets, batch.loss_weights)
         for weight in self.stacked:
             weight.grad = None
         self.manual_backward(means.sum())

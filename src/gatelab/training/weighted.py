@@ -5,9 +5,10 @@ from torch import Tensor
 
 from gatelab.paths.padding import is_valid
 from gatelab.tasks import Task
+from gatelab.tasks.losses import STACKED
 from gatelab.training.stack_batches import StackBatch
 
-__all__ = ["totals", "weighed_losses", "weighed_scores"]
+__all__ = ["mean_losses", "totals", "weighed_losses", "weighed_scores"]
 
 
 def totals(task: Task, outputs: Tensor, batch: StackBatch) -> Tensor:
@@ -20,6 +21,23 @@ def totals(task: Task, outputs: Tensor, batch: StackBatch) -> Tensor:
     scores = weighed_scores(task, outputs, batch.targets, batch.score_weights, batch.lengths)
     parts = (losses, batch.loss_weights, scores, batch.score_weights)
     return torch.stack([part.sum(dtype=torch.float64) for part in parts])
+
+
+def mean_losses(task: Task, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean loss of each run of a stack: (runs,).
+
+    Run by run, because the rounding of torch depends on how many numbers it processes together; at once where it does
+    not, since sixty-four small graphs cost more than the networks.
+
+    Args:
+        outputs, targets, weights: as in :func:`weighed_losses`, with a leading run axis.
+    """
+    default = type(task).losses is Task.losses and type(task).loss in STACKED
+    if default and _in_order(outputs):
+        losses = weighed_losses(task, outputs.contiguous(), targets, weights)
+        return losses.flatten(1).sum(1) / weights.flatten(1).sum(1)
+    each = zip(outputs.unbind(), targets, weights, strict=True)
+    return torch.stack([weighed_losses(task, *one).sum() / one[2].sum() for one in each])
 
 
 def weighed_losses(task: Task, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -56,3 +74,9 @@ def _selected(where: Tensor, values: Tensor) -> Tensor:
     """Return values where a mask of their first axes holds, 0 elsewhere."""
     mask = where.view(*where.shape, *(1,) * (values.dim() - where.dim()))
     return torch.where(mask, values, torch.zeros((), dtype=values.dtype, device=values.device))
+
+
+def _in_order(values: Tensor) -> bool:
+    """Say whether numbers stand in memory in the order of the axes, perhaps with gaps: a sum follows that order."""
+    strides = [stride for stride, size in zip(values.stride(), values.shape, strict=True) if size > 1]
+    return strides == sorted(strides, reverse=True)
