@@ -140,6 +140,17 @@ def test_pages_show_their_equations_and_ask_nobody(site, browser):
 
 @needs_katex
 @needs_browser
+def test_a_link_to_a_heading_leads_there_whatever_equations_stand_above(site, browser):
+    opened(browser, site / "catalogue" / "lstm.html")
+    browser.get(f"{(site / 'catalogue' / 'lstm.html').as_uri()}#peephole")
+    browser.refresh()  # the same page with another fragment would not be loaded anew
+    top = "const done = arguments[0]; document.fonts.ready.then(() => requestAnimationFrame(() => done("
+    top += "document.getElementById('peephole').getBoundingClientRect().top)))"
+    assert 0 <= browser.execute_async_script(top) < 200
+
+
+@needs_katex
+@needs_browser
 @pytest.mark.slow
 def test_every_page_shows_its_equations_and_asks_nobody(site, browser):
     for page in sorted(site.rglob("*.html")):
