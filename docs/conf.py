@@ -23,6 +23,8 @@ html_theme = "furo"
 html_title = "gatelab"
 html_static_path = ["_site/static"]
 html_css_files = ["site.css"]
+# A browser does not let a page that is opened as a file read the others, from which summaries would come.
+html_show_search_summary = False
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False

@@ -140,6 +140,17 @@ def test_pages_show_their_equations_and_ask_nobody(site, browser):
 
 @needs_katex
 @needs_browser
+def test_the_search_needs_no_server(site, browser):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(f"{(site / 'search.html').as_uri()}?q=mogrifier")
+    found = WebDriverWait(browser, 60).until(lambda one: one.find_elements("css selector", "#search-results li a"))
+    assert "mogrifier_lstm" in found[0].text
+    assert browser.get_log("browser") == []
+
+
+@needs_katex
+@needs_browser
 def test_a_link_to_a_heading_leads_there_whatever_equations_stand_above(site, browser):
     opened(browser, site / "catalogue" / "lstm.html")
     browser.get(f"{(site / 'catalogue' / 'lstm.html').as_uri()}#peephole")
