@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gatelab.api.runs import Runs, runs
     from gatelab.api.training import sweep, train
     from gatelab.errors import UserError
-    from gatelab.exchange import from_torch_file
+    from gatelab.exchange import from_jax, from_keras, from_torch_file
     from gatelab.language import Variant
     from gatelab.layers.loading import load
     from gatelab.layers.network import Network
@@ -35,6 +35,8 @@ __all__ = [
     "Variant",
     "__version__",
     "compare",
+    "from_jax",
+    "from_keras",
     "from_torch_file",
     "load",
     "load_run",
@@ -60,6 +62,8 @@ _HOMES = {
     "UserError": "errors",
     "Variant": "language",
     "compare": "api.comparison",
+    "from_jax": "exchange",
+    "from_keras": "exchange",
     "from_torch_file": "exchange",
     "load": "layers.loading",
     "load_run": "api.run",

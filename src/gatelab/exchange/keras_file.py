@@ -1,0 +1,283 @@
+"""Recurrent layers in files of Keras 3: .keras (configuration and weights) and .weights.h5 (weights alone).
+
+Keras's own reader makes the objects that a configuration names. Here the configuration is JSON and nothing more, and
+HDF5 is read group by group: no link to another place or file is followed.
+"""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gatelab.errors import UserError, one_line
+from gatelab.exchange.cells import Cell, cell_of, hidden_size, joined
+from gatelab.exchange.found import Found, chosen
+from gatelab.exchange.keras_config import Settings, layers_in, settings_of, with_activations
+from gatelab.exchange.layouts import KERAS
+from gatelab.layers.rnn import RNN
+from gatelab.reading import Limits, parse_json, read_bytes, shown
+
+if TYPE_CHECKING:
+    import h5py
+
+__all__ = ["found_in_keras", "from_keras"]
+
+_MOST_BYTES = 2**31
+_CONFIG = Limits(size=2**25, depth=100, values=2_000_000)
+_MOST_GROUPS = 20_000
+_DEEPEST = 50
+_MOST_UNPACKED = 1100  # times the size of the file: deflate packs no better than 1 : 1032
+_FILTERS = (1, 2, 3)  # deflate, shuffle and checksum of HDF5; others would be looked for among plug-ins
+
+Layers = Mapping[str, list[Mapping[str, Any]]]
+
+
+def from_keras(file: str | Path, layer: str | None = None) -> RNN:
+    """Return a recurrent layer in a file of Keras 3.
+
+        >>> gatelab.from_keras("model.keras", layer="encoder")
+        Traceback (most recent call last):
+        gatelab.errors.UserError: model.keras: cannot be read: No such file or directory
+
+    It reads LSTM, GRU (both forms of the reset gate), SimpleRNN, RNN of their cells, and Bidirectional around them,
+    with or without biases, with the activations that equations here have. The RNN takes (batch, time, features) as
+    Keras does. It needs ``pip install 'gatelab[keras]'`` (h5py), not Keras. No object that the file names is made.
+
+    Args:
+        file: a .keras file, or a .weights.h5 file. The latter has no activations: tanh and sigmoid are assumed.
+        layer: the name of the layer, such as ``"encoder"``; None for the only one.
+
+    Raises:
+        UserError: a file that cannot be read or is too large; no recurrent layer in it, none of this name, or several;
+            a class, an activation or a mode that has no equations here.
+    """
+    return chosen(found_in_keras(file), layer, shown(file)).rnn
+
+
+def found_in_keras(file: str | Path) -> list[Found]:
+    """Return every recurrent layer of a file of Keras; see :func:`from_keras`.
+
+    Raises:
+        UserError: as :func:`from_keras`.
+    """
+    where, ending = shown(file), Path(file).name
+    if not ending.endswith((".keras", ".h5")):
+        raise UserError(f"{where}: must end with .keras or .weights.h5")
+    content = read_bytes(file, limits=Limits(size=_MOST_BYTES))
+    layers = None
+    if ending.endswith(".keras"):
+        config, content = _unpacked(content, where)
+        layers = layers_in(parse_json(config, f"{where}, config.json", limits=_CONFIG))
+    stored = _stored(content, where)
+    cells = [one for one in stored if any(hidden_size(layout, one.tensors) for layout in KERAS.values())]
+    if not cells:
+        names = ", ".join(sorted({one.layer for one in stored})[:6]) or "none"
+        raise UserError(f"{where}: no recurrent layer that is read here; layers with a cell: {one_line(names, 300)}")
+    return list(_networks(cells, layers, where))
+
+
+def _unpacked(content: bytes, where: str) -> tuple[bytes, bytes]:
+    """Return configuration and weights of a .keras file."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            return tuple(  # type: ignore[return-value]
+                _member(packed, name, limit, where)
+                for name, limit in (("config.json", _CONFIG.size), ("model.weights.h5", _MOST_BYTES))
+            )
+    except KeyError as error:
+        raise UserError(f"{where}: not a .keras file: {one_line(error, 120)}") from None
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+        raise UserError(f"{where}: not a .keras file: {one_line(error, 120)}") from None
+
+
+def _member(packed: zipfile.ZipFile, name: str, limit: int, where: str) -> bytes:
+    member = packed.getinfo(name)
+    if member.file_size > min(limit, max(2**20, _MOST_UNPACKED * member.compress_size)):
+        raise UserError(f"{where}: {name} unpacks to {member.file_size} bytes; at most {limit}")
+    with packed.open(member) as file:
+        return file.read(limit)
+
+
+@dataclass(frozen=True)
+class _StoredCell:
+    """The weights of a cell in a file, and the layers around it."""
+
+    path: str
+    layer: str
+    cell: str
+    around: str
+    side: str
+    tensors: Mapping[str, Tensor]
+
+
+def _stored(content: bytes, where: str) -> list[_StoredCell]:
+    try:
+        import h5py
+    except ImportError:
+        raise UserError(f"{where}: files of Keras need h5py: pip install 'gatelab[keras]'") from None
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            reader = _Reader(where, _MOST_UNPACKED * len(content))
+            return list(reader.cells(file, (), 0))
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeError) as error:
+        raise UserError(f"{where}: cannot be read as HDF5: {one_line(error, 120)}") from None
+
+
+class _Reader:
+    """Walks through the groups of a file, within limits."""
+
+    def __init__(self, where: str, most_bytes: int) -> None:
+        self.where = where
+        self.left = min(most_bytes, _MOST_BYTES)
+        self.groups = 0
+
+    def cells(self, group: "h5py.Group", above: tuple[tuple[str, str], ...], depth: int) -> Iterator[_StoredCell]:
+        """Yield every cell below a group; ``above`` has group and layer names of the groups around it."""
+        import h5py
+
+        self.groups += 1
+        if depth > _DEEPEST or self.groups > _MOST_GROUPS:
+            raise UserError(f"{self.where}: more than {_MOST_GROUPS} groups, or groups deeper than {_DEEPEST}")
+        name = group.name.rpartition("/")[2]
+        path = (*above, (name, self._layer_name(group, name)))
+        if (name == "cell" or (above and above[-1][0] == "cells")) and (tensors := self._weights(group)):
+            yield _cell_at(path, tensors)
+        for below in group:
+            child = self._child(group, below)
+            if isinstance(child, h5py.Group) and below != "vars":
+                yield from self.cells(child, path, depth + 1)
+
+    def _child(self, group: "h5py.Group", name: str) -> Any:
+        import h5py
+
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise UserError(f"{self.where}: {one_line(group.name)}/{one_line(name)} is a link to another place")
+        return group[name]
+
+    def _layer_name(self, group: "h5py.Group", name: str) -> str:
+        """Return the name that the model gave; that of the group in files without it."""
+        if "vars" not in group:
+            return name
+        stored = self._child(group, "vars").attrs.get("name", name)
+        return stored if isinstance(stored, str) else name
+
+    def _weights(self, group: "h5py.Group") -> dict[str, Tensor]:
+        import h5py
+
+        if "vars" not in group:
+            return {}
+        variables = self._child(group, "vars")
+        found: dict[str, Tensor] = {}
+        for name in variables if isinstance(variables, h5py.Group) else ():
+            dataset = self._child(variables, name)
+            if isinstance(dataset, h5py.Dataset) and name in ("0", "1", "2"):
+                found[name] = self._tensor(dataset)
+        if "2" in found and found["2"].dim() == 2:  # input and recurrent bias
+            found |= {f"2/{row}": bias for row, bias in enumerate(found.pop("2"))}
+        return found
+
+    def _tensor(self, dataset: "h5py.Dataset") -> Tensor:
+        named = f"{self.where}: {one_line(dataset.name)}"
+        plan = dataset.id.get_create_plist()
+        filters = [plan.get_filter(index)[0] for index in range(plan.get_nfilters())]
+        if dataset.external or dataset.is_virtual or not set(filters) <= set(_FILTERS):
+            raise UserError(f"{named}: lies in another file, or needs a plug-in of HDF5")
+        if dataset.dtype.kind != "f" or dataset.dtype.itemsize not in (2, 4, 8) or dataset.ndim > 4:
+            raise UserError(f"{named}: {dataset.dtype} of shape {dataset.shape}: must be floating numbers")
+        self.left -= dataset.size * dataset.dtype.itemsize
+        if self.left < 0:
+            raise UserError(f"{named}: shape {dataset.shape} is more than such a file can hold")
+        array = np.array(dataset[()], dtype=dataset.dtype.newbyteorder("="))
+        return torch.from_numpy(array)
+
+
+def _cell_at(path: tuple[tuple[str, str], ...], tensors: dict[str, Tensor]) -> _StoredCell:
+    """Return a cell; its layer is above it, or above the ``cell`` and ``cells`` of a stack of cells."""
+    groups = [group for group, _ in path]
+    stacked = groups[-1] != "cell"
+    at = len(path) - (4 if stacked else 2)
+    side = groups[at] if groups[at] in ("forward_layer", "backward_layer") else ""
+    layer = path[at][1] + (f"/{path[-1][1]}" if stacked else "")
+    around = path[at - 1][1] if side else ""
+    return _StoredCell("/".join(groups[1:]), layer, path[-1][1], around, side, tensors)
+
+
+def _networks(cells: list[_StoredCell], layers: Layers | None, where: str) -> Iterator[Found]:
+    """Yield the network of each layer; the two of a Bidirectional are one."""
+    for one in cells:
+        if not one.side:
+            cell, settings = _cell(one, layers, where)
+            if settings.backwards:
+                raise UserError(
+                    f"{where}, layer {one_line(one.layer)}: go_backwards=true: no RNN here reads from the end alone; "
+                    "set it to false, and flip the time axis of the inputs"
+                )
+            yield _found(one.layer, [cell], settings, layers, where)
+        elif one.side == "forward_layer":
+            above = one.path.rsplit("/", 2)[0]
+            other = next((each for each in cells if each.path == f"{above}/backward_layer/cell"), None)
+            if other is None:
+                raise UserError(f"{where}, layer {one_line(one.around)}: has no backward layer")
+            _check_merging(one.around, layers, where)
+            pair = [_cell(each, layers, where) for each in (one, other)]
+            yield _found(one.around, [cell for cell, _ in pair], pair[0][1], layers, where)
+
+
+def _check_merging(name: str, layers: Layers | None, where: str) -> None:
+    for layer in [] if layers is None else layers.get(name, []):
+        mode, forward = layer["config"].get("merge_mode", "concat"), layer["config"].get("layer")
+        if mode != "concat":
+            raise UserError(f"{where}, layer {one_line(name)}: merge_mode={one_line(mode)}: must be concat")
+        if isinstance(forward, Mapping) and dict(forward.get("config") or {}).get("go_backwards") is True:
+            raise UserError(f"{where}, layer {one_line(name)}: its forward layer has go_backwards=true")
+
+
+def _cell(stored: _StoredCell, layers: Layers | None, where: str) -> tuple[Cell, Settings]:
+    named = f"{where}, layer {one_line(stored.around or stored.layer)}"
+    settings = _assumed(stored.tensors) if layers is None else _settings(stored, layers, named)
+    before = settings.kind == "GRU" and not settings.reset_after
+    layout = KERAS["GRU reset before" if before else settings.kind]
+    known = {part.path for part in layout.parts}
+    if hidden_size(layout, stored.tensors) is None or not set(stored.tensors) <= known:
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in stored.tensors.items())
+        raise UserError(f"{named}: variables {shapes} are not those of {layout.cell}")
+    return cell_of(layout, stored.tensors, named, with_activations(layout.equations(), settings)), settings
+
+
+def _assumed(tensors: Mapping[str, Tensor]) -> Settings:
+    """Return settings that fit the shapes of a cell; with a single bias the reset gate acts before the product."""
+    kind = next(name for name, layout in KERAS.items() if hidden_size(layout, tensors) is not None)
+    return Settings(kind, reset_after="2" not in tensors)
+
+
+def _settings(stored: _StoredCell, layers: Layers, named: str) -> Settings:
+    """Return what the configuration says of a cell; a backward layer that it leaves out is like the forward one."""
+    if stored.side:
+        outer = layers.get(stored.around, [])
+        key = "layer" if stored.side == "forward_layer" else "backward_layer"
+        found = [one["config"].get(key) or one["config"].get("layer") for one in outer]
+    else:
+        found = list(layers.get(stored.layer.split("/")[0], []))
+    settings = {settings_of(one, stored.cell, named) for one in found if isinstance(one, Mapping) and "config" in one}
+    if len(settings) != 1:
+        state = "has several layers of this name" if settings else "does not have this layer"
+        raise UserError(f"{named}: config.json {state}: the file cannot say what its weights compute")
+    return settings.pop()
+
+
+def _found(name: str, directions: list[Cell], settings: Settings, layers: Layers | None, where: str) -> Found:
+    assumed = "" if layers is not None else "; its activations are not in the file and are taken for the defaults"
+    if layers is None and settings.kind == "GRU" and not directions[0].variant.name.startswith("gru_v3"):
+        assumed += ", as is reset_after where there are no biases"
+    if layers is None and len(directions) > 1:
+        assumed += ", as is the merge mode"
+    joint = "Bidirectional " if len(directions) > 1 else ""
+    rnn = joined(directions, f"{where}, layer {one_line(name)}", batch_first=True)
+    return Found(name, rnn, f"Keras {joint}{settings.kind}, layer {one_line(name)} of {where}{assumed}")
