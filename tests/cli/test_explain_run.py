@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 import gatelab
-from gatelab.cli import explained_run
+from gatelab.cli import explained_page
 from gatelab.cli.explain import explain
 from gatelab.errors import UserError
 from gatelab.report.gates.guides import GUIDES
@@ -71,9 +71,14 @@ def test_units_that_remember_for_ever(folder):
 @pytest.mark.parametrize(("hidden", "samples"), [(4, 64), (512, 8), (4096, 4)])
 def test_wide_networks_have_fewer_eigenvalue_problems(monkeypatch, hidden, samples):
     asked = []
-    monkeypatch.setattr("gatelab.probes.dynamics", lambda network, batch, samples: asked.append(samples), raising=False)
+
+    def seen(model, batch, samples, layer, direction):
+        asked.append(samples)
+
+    monkeypatch.setattr("gatelab.probes.dynamics", seen, raising=False)
     rnn = SimpleNamespace(hidden_size=hidden, variant=gatelab.variant("lstm"))
-    explained_run._dynamics(SimpleNamespace(rnn=rnn), None)
+    place = explained_page.Place(0, 0, None)
+    explained_page._dynamics(SimpleNamespace(rnn=rnn, model=None, batch=None, place=place))
     assert asked == [samples]
 
 

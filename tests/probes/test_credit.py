@@ -1,5 +1,7 @@
 """Credit of paths: it sums to the gradient of autograd, and is what the proportion of steps says on small cases."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ import gatelab
 from gatelab import UserError
 from gatelab.language import load_variant, variant_files
 from gatelab.probes import credit
+from gatelab.tasks import Batch
 from tests.layers.test_gates import batch_of
 from tests.probes.looking import BATCH, HIDDEN, TIME, data, model
 
@@ -106,7 +109,58 @@ def test_of_several_layers_the_last_is_looked_at():
     np.testing.assert_allclose(credit(rnn, x).inputs, credit(upper, records[0]["h"]).inputs, rtol=1e-9, atol=1e-12)
 
 
+def output_of(rnn, layer, x):
+    """Return the outputs of a layer that read x, from handwritten calls of the layers above it."""
+    for one in rnn.layers[layer:]:
+        x, _, _ = one(x, None, None, ())
+    return x
+
+
+@pytest.mark.parametrize("readout", ["last", "every"])
+@pytest.mark.parametrize("layer", [0, 1])
+def test_paths_of_any_layer_sum_to_the_gradient_of_the_task(layer, readout):
+    network = gatelab.Network(gatelab.variant("lstm"), 3, 2, 4, 2, readout=readout, path="loop").double()
+    x = np.random.default_rng(0).normal(size=(TIME, BATCH, 3))
+    shape = (BATCH,) if readout == "last" else (TIME, BATCH)
+    targets = np.random.default_rng(1).normal(size=(*shape, 2))
+    weights = np.random.default_rng(2).uniform(size=shape).astype(np.float32)
+    targets[..., 0, :], weights[..., 0] = np.nan, 0  # does not count
+    batch = Batch(x, np.full(BATCH, TIME), targets, weights, weights)
+    squared = SimpleNamespace(losses=lambda y, wanted: (y - wanted).square().sum(-1))
+    found = credit(network, batch, layer=layer, task=squared)
+    read = torch.from_numpy(x) if layer == 0 else network.rnn.run(torch.from_numpy(x), record=["h"])[2][0]["h"]
+    leaf = read.detach().requires_grad_()
+    outputs = output_of(network.rnn, layer, leaf)
+    predictions = network.readout(outputs[-1] if readout == "last" else outputs)
+    loss = (predictions - torch.from_numpy(targets).nan_to_num()).square().sum(-1) * torch.from_numpy(weights)
+    (gradient,) = torch.autograd.grad(loss[weights != 0].sum(), leaf)
+    np.testing.assert_allclose(found.inputs.sum(0), gradient.flip(0), rtol=1e-6, atol=1e-9)
+
+
+def test_a_route_counts_its_steps_up_to_where_it_leaves():
+    """h = 0.5 h + W x with a loss of the sum of all h: the routes from x_{T-k} have 1 to k + 1 steps."""
+    known = gatelab.variant("elman").edit(h="vector(0.5)*h + project(x)")
+    network = gatelab.Network(known, 3, 4, 4, readout="every").double()
+    network.readout.weight.data, network.readout.bias.data = torch.eye(4).double(), torch.zeros(4).double()
+    ones = np.ones((TIME, BATCH), np.float32)
+    batch = Batch(np.zeros((TIME, BATCH, 3)), np.full(BATCH, TIME), np.zeros((TIME, BATCH, 4)), ones, ones)
+    found = credit(network, batch, task=SimpleNamespace(losses=lambda y, _: y.sum(-1)))
+    weight = network.rnn.layers[0].get_parameter("h_weight_x").detach().numpy()
+    for lag in range(TIME):
+        kept = sum(0.5 ** (steps - 1) * (steps - 1) / steps for steps in range(1, lag + 2))
+        np.testing.assert_allclose(found.inputs[0, lag, 0], kept * weight.sum(0), rtol=1e-12)
+
+
 def test_refusals():
+    some = np.zeros((5, 2, 3), np.float32)
+    batch = Batch(some, np.full(2, 5), some, some[..., 0], some[..., 0])
+    network = gatelab.Network(gatelab.variant("lstm"), 3, 1, 4)
+    with pytest.raises(UserError, match="task and loss: one of them"):
+        credit(network, batch, lambda y: y, task=SimpleNamespace())
+    with pytest.raises(UserError, match=r"task: its loss needs a gatelab.Network and a batch of the task"):
+        credit(network, torch.randn(5, 2, 3), task=SimpleNamespace())
+    with pytest.raises(UserError, match="layer=1: must be from 0 to 0"):
+        credit(gatelab.RNN("lstm", 3, 4), torch.randn(5, 2, 3), layer=1)
     with pytest.raises(UserError, match="variant 'mlstm' is foreign and has no equations to follow gradients through"):
         credit(gatelab.RNN("mlstm", 3, 4), torch.randn(5, 2, 3))
     with pytest.raises(UserError, match="credit: not defined for a bidirectional model"):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from gatelab.probes.diagnostics.time_scales import TimeScales
-from gatelab.report.gates.drawings import Pair
 from gatelab.report.gates.gates_page import gates_page
 from tests.report.test_browser import browser, pytestmark
 
@@ -16,8 +15,9 @@ def page(tmp_path):
     scales = TimeScales("f", np.array([3.0, 2.0]), np.ones(2), np.array([2.0, 2.0]), None)
     facts = {"run": "0123456789abcdef" * 8}
     file = tmp_path / "explained.html"
-    found = {"time_scales": Pair(scales, scales)}
-    file.write_text(gates_page("a run", facts, "few", "h_t = " + "x_t + " * 80, found, ["Credit: not defined"]))
+    found = {"time_scales": {"trained": scales, "untrained": scales}}
+    equations = {"mine": "h_t = " + "x_t + " * 80}
+    file.write_text(gates_page("a run", [facts], "few", equations, found, ["Credit: not defined"]))
     return file
 
 

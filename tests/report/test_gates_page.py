@@ -8,14 +8,14 @@ import pytest
 from gatelab.probes.diagnostics.gate_traces import GateTraces
 from gatelab.probes.diagnostics.interventions import Interventions
 from gatelab.probes.diagnostics.time_scales import TimeScales
-from gatelab.report.gates.drawings import DRAWINGS, Pair
+from gatelab.report.gates.drawings import DRAWINGS
 from gatelab.report.gates.gates_page import gates_page
 from gatelab.report.gates.guides import GUIDES
 
-SCALES = Pair(
-    TimeScales("f", np.array([3.0, np.inf, 0.0]), np.ones(3), np.array([2.0, 2.0, 2.0]), None),
-    TimeScales("f", np.array([1.5, 1.2, 1.0]), np.ones(3), np.array([1.4, 1.4, 1.4]), None),
-)
+SCALES = {
+    "trained": TimeScales("f", np.array([3.0, np.inf, 0.0]), np.ones(3), np.array([2.0, 2.0, 2.0]), None),
+    "untrained": TimeScales("f", np.array([1.5, 1.2, 1.0]), np.ones(3), np.array([1.4, 1.4, 1.4]), None),
+}
 KINDS = ("mean", "one", "zero", "shuffled in time", "shuffled over sequences")
 
 
@@ -27,8 +27,11 @@ def interfered(change):
     )  # fmt: skip
 
 
+CHANGED = {"trained": interfered(-0.4), "untrained": interfered(0.0)}
+
+
 def page(title="a run", **found):
-    return gates_page(title, {"run": "<b>"}, "few", "h_t = x_t", found, ["Credit: not defined"])
+    return gates_page(title, [{"run": "<b>"}], "few", {"mine": "h_t = x_t"}, found, ["Credit: not defined"])
 
 
 def test_each_diagnostic_has_drawings_and_words():
@@ -56,7 +59,7 @@ def test_what_is_data_is_escaped():
 
 
 def test_colours_of_drawings_follow_the_page():
-    drawing = page(time_scales=SCALES, interventions=Pair(interfered(-0.4), interfered(0.0))).split("<figure>", 1)[1]
+    drawing = page(time_scales=SCALES, interventions=CHANGED).split("<figure>", 1)[1]
     assert "var(--blue)" in drawing and "var(--red)" in drawing and "var(--ink)" in drawing
     assert not re.findall(r"#(?:222222|8a8a8a|e4e4e4|ffffff|0072b2|d55e00)", drawing)
 
@@ -72,7 +75,7 @@ def test_numbers_below_a_drawing():
 
 
 def test_the_direction_of_a_score_is_said():
-    assert "change of accuracy (higher is better)" in page(interventions=Pair(interfered(-0.4), interfered(0.0)))
+    assert "change of accuracy (higher is better)" in page(interventions=CHANGED)
 
 
 def traced(features):
@@ -83,7 +86,7 @@ def traced(features):
 @pytest.mark.parametrize(("features", "images"), [(2, 6), (9, 7)])
 def test_every_gate_is_traced_and_no_feature_is_left_out(features, images):
     found = traced(features)
-    text = page(gate_traces=Pair(found, found))
+    text = page(gate_traces={"trained": found, "untrained": found})
     titles = re.findall(r'aria-label="(Gate [^"]*|What[^"]*)"', text)
     gates = [f"Gate {gate}, {which}" for gate in "fis" for which in ("trained", "untrained")]
     assert titles == [*gates, "What the layer reads, sequence 0"]

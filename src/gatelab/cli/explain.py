@@ -1,4 +1,4 @@
-"""Explain a variant from its equations, or what the gates of a stored run do."""
+"""Explain a variant from its equations, or what the gates of stored runs or of a network of one's own do."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from hydra.types import RunMode
 
-from gatelab.cli.arguments import Help, Request, keyed, options_help, requested, whole
+from gatelab.cli.arguments import Help, Names, Request, Switch, keyed, options_help, requested, whole
 from gatelab.cli.explained_variant import explained_variant
 from gatelab.configuration import added_directories, arranged, plain, translated, using, variant_label
 from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
@@ -25,10 +25,24 @@ class _OfVariant(Request):
     hidden_size: Annotated[int, whole(1), Help(NUMBER="its hidden size (default {default})")] = 64
 
 
-class _OfRun(Request):
-    run: Annotated[str, Help(IDENTITY="of a run, or its folder (default the only one that fits the query)")] = ""
-    runs: Annotated[str, Help(FOLDER="the store (default {default})")] = "runs/"
+class _Page(Request):
+    layer: Annotated[str, Help(NAME="the layer that is looked at (default the first)")] = ""
+    direction: Annotated[str, Help(NAME="forward or backward, of a bidirectional network (default forward)")] = ""
+    gate: Annotated[str, Help(NAME="of toggle space and interventions (default the gate that retains)")] = ""
     out: Annotated[str, Help(FILE="the page (default {default})")] = "explained.html"
+
+
+class _OfRun(_Page):
+    run: Annotated[
+        Names, Help(IDENTITY="of a run, or its folder; several with commas (default the only one that fits the query)")
+    ] = ()
+    runs: Annotated[str, Help(FOLDER="the store (default {default})")] = "runs/"
+
+
+class _OfWeights(_Page):
+    weights: Annotated[str, Help(FILE="a state_dict of torch: .pt, .pth, .ckpt or .safetensors")]
+    data: Annotated[str, Help(FILE="an .npz with inputs (time, batch, features) and, if they differ, lengths (batch,)")]
+    batch_first: Annotated[Switch, Help(true="inputs are (batch, time, features) (default {default})")] = False
 
 
 HELP = f"""\
@@ -46,10 +60,18 @@ Explain a run: a page of what its gates do on validation data, trained and untra
     {command_line("explain", "run=5fd81e17a63cf0d7", "runs=runs/")}
     {command_line("explain", "runs=runs/", "variant=cifg", "task=adding", "seed=3", "out=cifg.html")}
 
-A query has variant=, label=, task=, seed=, status= and settings such as model.hidden_size=64; at least one of runs=,
-task=, seed=, label= and status= says that a run is meant.
+    {command_line("explain", "run=5fd81e17a63cf0d7,09a1b2c3d4e5f607")}
 
-{options_help(_OfRun)}"""
+Runs of the same data stand side by side. A query has variant=, label=, task=, seed=, status= and settings such as
+model.hidden_size=64; at least one of runs=, task=, seed=, label= and status= says that a run is meant.
+
+{options_help(_OfRun)}
+Explain a network of your own: the same page for a torch.nn.LSTM, GRU or RNN in a file.
+
+    {command_line("explain", "weights=model.pt", "data=inputs.npz")}
+    {command_line("explain", "weights=model.pt", "data=inputs.npz", "layer=encoder.lstm", "batch_first=true")}
+
+{options_help(_OfWeights)}"""
 
 
 def explain(arguments: list[str]) -> int:
@@ -61,8 +83,12 @@ def explain(arguments: list[str]) -> int:
     if {"--help", "-h"} & set(arguments):
         print(HELP, end="")
         return 0
-    if {word.partition("=")[0] for word in arguments} & {"run", "runs", "label", "task", "seed", "status"}:
-        _run(arguments)
+    keys = {word.partition("=")[0] for word in arguments}
+    if keys & {"weights", "data"}:
+        _weights(arguments)
+        return 0
+    if keys & {"run", "runs", "label", "task", "seed", "status"}:
+        _runs(arguments)
         return 0
     words = [word for word in arguments if word.partition("=")[0] not in _OfVariant.model_fields]
     request = requested(_OfVariant, [word for word in arguments if word not in words])
@@ -72,18 +98,41 @@ def explain(arguments: list[str]) -> int:
     return 0
 
 
-def _run(arguments: Sequence[str]) -> None:
-    from gatelab.cli.explained_run import chosen_run, explained_run  # torch and matplotlib take seconds to import
+def _runs(arguments: Sequence[str]) -> None:
+    from gatelab.cli.explained_run import chosen_runs, explained_runs  # torch and matplotlib take seconds to import
 
     words = [word for word in arguments if word.partition("=")[0] not in _OfRun.model_fields]
     request = requested(_OfRun, [word for word in arguments if word not in words])
     query = keyed(words, dict.fromkeys(word.partition("=")[0] for word in words))
+    out = _page_file(request)
+    chosen = chosen_runs(request.run, request.runs, query)
+    explained_runs(chosen, out, request.layer, request.direction, request.gate)
+    print(f"the page, for a browser: {out.resolve()}")
+
+
+def _weights(arguments: Sequence[str]) -> None:
+    request = requested(_OfWeights, arguments)
+    out = _page_file(request)
+    from gatelab.cli.explained_weights import explained_weights  # torch and matplotlib take seconds to import
+
+    explained_weights(
+        request.weights,
+        request.data,
+        out,
+        layer=request.layer,
+        direction=request.direction,
+        gate=request.gate,
+        batch_first=request.batch_first,
+    )
+    print(f"the page, for a browser: {out.resolve()}")
+
+
+def _page_file(request: _Page) -> Path:
     out = Path(request.out)
     if not request.out or out.is_dir():
         raise UserError(f"out={request.out}: must be the path of a file")
     check_place(out.parent, f"out={request.out}")
-    explained_run(chosen_run(request.run, request.runs, query), out)
-    print(f"the page, for a browser: {out.resolve()}")
+    return out
 
 
 def _variant(arguments: Sequence[str]) -> tuple[Variant, Mapping[str, Path], str]:
@@ -97,11 +146,13 @@ def _variant(arguments: Sequence[str]) -> tuple[Variant, Mapping[str, Path], str
     for word in overrides:
         key = word.lstrip("+~").partition("=")[0]
         if key.partition(".")[0] != "variant":
-            allowed = ", ".join(["variant", "variant.…", *_OfVariant.model_fields, *_OfRun.model_fields])
+            keys = dict.fromkeys(key for request in (_OfVariant, _OfRun, _OfWeights) for key in request.model_fields)
+            allowed = ", ".join(["variant", "variant.…", *keys])
             raise UserError(f"unknown key '{key}' in '{word}'; keys are {allowed}")
     if not any(word.startswith("variant=") for word in overrides):
         raise UserError(
-            "variant= is missing: must be the name of a variant, such as variant=lstm; run=IDENTITY explains a run"
+            "variant= is missing: must be the name of a variant, such as variant=lstm; "
+            "run=IDENTITY explains a run, weights=FILE a network of your own"
         )
     with using(directories), translated(words), hydra_loader() as loader:
         content = plain(loader.load_configuration(CONFIG, overrides, RunMode.RUN))

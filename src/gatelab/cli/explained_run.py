@@ -1,117 +1,128 @@
-"""What the gates of a stored run do, as a page: every diagnostic, of the trained network and of its untrained twin."""
+"""What the gates of stored runs do, as a page: every diagnostic, of trained networks and of their untrained twins."""
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gatelab import probes
+import numpy as np
+
 from gatelab.api.run import Run, load_run
 from gatelab.api.runs import runs
-from gatelab.disk import make_folder, write_atomically, writing
-from gatelab.errors import UserError, one_line
+from gatelab.cli.explained_page import SEQUENCES, Subject, Words, chosen_place, write_page
+from gatelab.errors import UserError
 from gatelab.reading import parse_yaml
-from gatelab.report.gates.drawings import Pair
-from gatelab.report.gates.gates_page import gates_page
-from gatelab.report.gates.guides import GUIDES
 from gatelab.report.tables import significant
+from gatelab.tasks import Batch
 
-__all__ = ["chosen_run", "explained_run"]
+__all__ = ["chosen_runs", "explained_runs"]
 
-SEQUENCES = 64
-"""Validation sequences that are looked at; the costs of the diagnostics grow with them."""
-_EIGENVALUES = 8192
-"""That are drawn."""
-_NUMBERS = 20_000_000
-"""Of a retention matrix: time² × units."""
+MOST = 4
+"""Runs on one page."""
 _NAMED = ("variant", "label", "task", "status")
 
 
-def chosen_run(name: str, folder: str, query: Mapping[str, str]) -> Run:
-    """Return a run by its identity or its folder, or the only one that fits a query.
+def chosen_runs(names: Sequence[str], folder: str, query: Mapping[str, str]) -> list[Run]:
+    """Return runs by their identities or folders, or the only one that fits a query.
 
     Args:
-        name: 16 hex digits, looked for in ``folder``; or the path of the run's folder; "" for a query.
+        names: each 16 hex digits, looked for in ``folder``, or the path of a run's folder; none for a query.
         folder: the store.
         query: variant, label, task, seed, status, or a dotted key of the configuration -> value.
 
     Raises:
-        UserError: there is none, or there are several.
+        UserError: there is none, or there are several; a run that is named twice, or too many.
     """
-    if name:
+    if names:
         if query:
             raise UserError(f"{next(iter(query))}=: run= names one run already; remove one of them")
-        return load_run(name if Path(name).is_dir() else Path(folder) / name)
-    named: dict[str, Any] = {key: value for key, value in query.items() if key in _NAMED}
-    settings = {key: parse_yaml(value, key) for key, value in query.items() if key not in named}
+        if len(names) > MOST:
+            raise UserError(f"run= names {len(names)} runs; at most {MOST} stand side by side")
+        named = [load_run(name if Path(name).is_dir() else Path(folder) / name) for name in names]
+        for place, run in enumerate(named):
+            if any(other.folder.samefile(run.folder) for other in named[:place]):
+                raise UserError(f"run= names {run.identity} twice")
+        return named
+    asked: dict[str, Any] = {key: value for key, value in query.items() if key in _NAMED}
+    settings = {key: parse_yaml(value, key) for key, value in query.items() if key not in asked}
     if "seed" in settings:
-        named["seed"] = settings.pop("seed")
-    return runs(folder).one(settings, **named)
+        asked["seed"] = settings.pop("seed")
+    return [runs(folder).one(settings, **asked)]
 
 
-def explained_run(run: Run, out: Path) -> None:
-    """Write the page of a run.
+def explained_runs(chosen: Sequence[Run], out: Path, layer: str = "", direction: str = "", gate: str = "") -> None:
+    """Write the page of runs.
+
+    Args:
+        chosen: the runs; several stand side by side, on the same data.
+        out: the file.
+        layer, direction, gate: the names of what is looked at; "" for the first layer, forward, and the gate that
+            retains.
 
     Raises:
-        UserError: a run without a checkpoint, or a damaged one; a folder that cannot be written.
+        UserError: a run without a checkpoint, or a damaged one; runs of other data; a place that a network does not
+            have; a file that cannot be written.
     """
-    networks = [run.network(), run.network("initial")]
-    batch = run.task.validation()
-    some = batch.select(slice(0, SEQUENCES))
-    found, absent = {}, []
-    for name, diagnostic in _diagnostics(run).items():
-        print(f"{GUIDES[name].title.lower()} …", file=sys.stderr, flush=True)
-        try:
-            found[name] = Pair(*(diagnostic(network, some) for network in networks))
-        except UserError as error:  # not defined for the variant
-            title, reason = GUIDES[name].title, one_line(error, 300)
-            absent.append(f"{title}: {reason.removeprefix(f'{title.lower()}: ')}")
+    batch = _same_batch(chosen)
+    some, names = batch.select(slice(0, SEQUENCES)), _names(chosen)
+    subjects: dict[str, list[Subject]] = {"best": [], "initial": []}
+    for run, name in zip(chosen, names, strict=True):
+        for weights, those in subjects.items():
+            network = run.network(weights)  # type: ignore[arg-type]
+            place = chosen_place(network.rnn, layer, direction, gate)
+            those.append(Subject(_column(name if len(chosen) > 1 else "", weights), network, some, run.task, place))
+    trained = subjects["best"]
     steps, sequences = batch.inputs.shape[:2]
-    page = gates_page(
-        f"{run.label} on {run.task.name}, seed {run.seed}",
-        {
-            "run": run.identity,
-            "status": run.status,
-            **_score(run),
-            "units": str(networks[0].rnn.hidden_size),
-            "layers": str(networks[0].rnn.num_layers),
-        },
+    words = Words(
+        f"{' and '.join(names)} on {chosen[0].task.name}" + (f", seed {chosen[0].seed}" if len(chosen) == 1 else ""),
+        [_facts(run, subject, name) for run, subject, name in zip(chosen, trained, names, strict=True)],
         f"Looked at are the first {some.inputs.shape[1]} of {sequences} validation sequences, {steps} steps long, and "
-        "the first layer. "
+        f"{trained[0].place.words}. "
         "Trained is the network with the best validation score; untrained is the same network before its first step. "
         "A random network shows structure too, so read every drawing beside its twin.",
-        run.variant.plain(),
-        found,
-        absent,
+        columns=2 if len(chosen) in (1, 4) else len(chosen),
     )
-    with writing(f"out={out}"):
-        make_folder(out.parent)
-        write_atomically(out, page.encode("utf-8"))
+    write_page(words, [*trained, *subjects["initial"]], out)
 
 
-def _diagnostics(run: Run) -> dict[str, Callable[[Any, Any], Any]]:
-    """Return name -> function of network and batch, in the order of the page."""
-    special: Mapping[str, Callable[[Any, Any], Any]] = {
-        "interventions": lambda network, batch: probes.interventions(network, batch, run.task),
-        "retention_matrix": _retention_matrix,
-        "dynamics": _dynamics,
+def _column(name: str, weights: str) -> str:
+    untrained = weights == "initial"
+    if not name:
+        return "untrained" if untrained else "trained"
+    return f"{name}, untrained" if untrained else name
+
+
+def _same_batch(chosen: Sequence[Run]) -> Batch:
+    """Return the validation data of runs, which must be the same."""
+    first, batch = chosen[0], chosen[0].task.validation()
+    for run in chosen[1:]:
+        other = run.task.validation()
+        if not all(np.array_equal(a, b) for a, b in zip(batch, other, strict=True)):
+            raise UserError(f"run=: {first.identity} and {run.identity} have other data: {_difference(first, run)}")
+    return batch
+
+
+def _difference(first: Run, second: Run) -> str:
+    """Say in which key of the task two runs differ."""
+    ours, theirs = first.configuration["task"], second.configuration["task"]
+    key = next((key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)), "path")
+    return f"task.{key} is {ours.get(key)} and {theirs.get(key)}; side by side they need the same"
+
+
+def _names(chosen: Sequence[Run]) -> list[str]:
+    """Return what runs are called: as little as tells them apart."""
+    for names in ([run.label for run in chosen], [f"{run.label}, seed {run.seed}" for run in chosen]):
+        if len(set(names)) == len(names):
+            return names
+    return [f"{run.label} {run.identity[:8]}" for run in chosen]
+
+
+def _facts(run: Run, subject: Subject, name: str) -> dict[str, str]:
+    facts = {
+        "run": run.identity,
+        "status": run.status,
+        "units": str(subject.rnn.hidden_size),
+        "layers": str(subject.rnn.num_layers),
     }
-    return {name: special.get(name, getattr(probes, name)) for name in GUIDES}
-
-
-def _dynamics(network: Any, batch: Any) -> Any:
-    """Return the dynamics at fewer states the wider they are: an eigenvalue problem costs the cube of the width."""
-    width = network.rnn.hidden_size * max(1, len(network.rnn.variant.states))
-    return probes.dynamics(network, batch, samples=min(64, max(4, _EIGENVALUES // width)))
-
-
-def _retention_matrix(network: Any, batch: Any) -> Any:
-    """Return the matrix of as many units as a long sequence allows."""
-    units = max(1, _NUMBERS // max(1, int(batch.lengths[0])) ** 2)
-    return probes.retention_matrix(network, batch, units=range(min(network.rnn.hidden_size, units)))
-
-
-def _score(run: Run) -> dict[str, str]:
-    if run.status not in ("finished", "diverged"):
-        return {}
-    return {f"validation {run.result.score_name}": significant(run.result.validation.score)}
+    if run.status in ("finished", "diverged"):
+        facts[f"validation {run.result.score_name}"] = significant(run.result.validation.score)
+    return {"variant": name, **facts}

@@ -1,6 +1,6 @@
 """D8, interventions: a gate held still or shuffled, and what becomes of the score."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +62,7 @@ def interventions(
     sequences: int = 256,
     layer: int = 0,
     direction: int = 0,
+    tell: Callable[[int, int], None] | None = None,
 ) -> Interventions:
     """Return the change of the score when a gate is frozen to its mean, to 1 or to 0, or shuffled.
 
@@ -86,6 +87,7 @@ def interventions(
             :meth:`gatelab.probes.diagnostics.toggle_space.ToggleSpace.groups`. None for all units at once.
         sequences: the first so many of the batch are looked at.
         layer, direction: counted from 0.
+        tell: called after each forward pass with how many are done, and how many there are.
 
     Raises:
         UserError: an RNN, which predicts nothing; an unknown gate or unit; a foreign variant or one without gates; more
@@ -106,6 +108,8 @@ def interventions(
         for group, chosen in enumerate(units.values()):
             with _forced(network.rnn.layers[place], found, name, values, chosen):
                 scores[kind, group] = _scored(network, some, task)[0]
+            if tell is not None:
+                tell(kind * len(units) + group + 1, scores.shape[0] * scores.shape[1])
     differences = scores - untouched
     return Interventions(
         name,

@@ -1,12 +1,12 @@
-"""Drawings of the diagnostics of :mod:`gatelab.probes`: each of a trained network and of its untrained twin.
+"""Drawings of the diagnostics of :mod:`gatelab.probes`: each of several networks, such as one and its untrained twin.
 
-Every function takes (trained, untrained) and returns figures. Pairs that stand side by side share their
-scales, but for the image of a gate, whose axes are each network's own.
+Every function takes name of a network -> what was found, and returns figures. Drawings that stand side by side share
+their scales, but for the image of a gate, whose axes are each network's own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from gatelab.report.drawing.drawing import GREY, INK, drawn, plain_ticks
-from gatelab.report.drawing.styles import looks
+from gatelab.report.drawing.styles import Look, looks
 from gatelab.report.sections.parts import Figure
 
 if TYPE_CHECKING:
@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     from gatelab.probes.diagnostics.saturation import Saturation
     from gatelab.probes.diagnostics.toggle_space import ToggleSpace
 
-__all__ = ["DRAWINGS", "Pair"]
+__all__ = ["DRAWINGS", "Columns"]
 
 Array = NDArray[Any]
+Columns = Mapping[str, Any]
+"""Name of a network -> what a diagnostic found of it; at least one."""
 
 COLOURS = "cividis"
 """Of images: even in lightness, and the same for those who see no red or no green (Nuñez et al. 2018)."""
-TRAINED, UNTRAINED = "#0072B2", "#D55E00"
+BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
 MOST_LINES = 4
 """Features that are drawn as lines; more are rows of an image."""
 BAR = 0.6
@@ -42,15 +44,13 @@ MOST_POINTS = 700
 LONGEST_TAU = 1e5  # steps; what is drawn of units that remember for ever
 
 
-class Pair(NamedTuple):
-    """A diagnostic of the trained network, and of the network before its first step."""
-
-    trained: Any
-    untrained: Any
+def _styled(columns: Columns) -> list[tuple[str, Any, Look]]:
+    """Return name, what was found and look of every network; no look is black."""
+    return [(name, columns[name], look) for name, look in looks(["", *columns]).items() if name]
 
 
 def _each(
-    pair: Pair,
+    columns: Columns,
     name: str,
     title: str,
     draw: Callable[[Axes, Any], None],
@@ -59,17 +59,25 @@ def _each(
     left: float = 0.75,
     right: float = 0.14,
 ) -> list[Figure]:
-    """Draw the same of both; sizes are those of :func:`gatelab.report.drawing.drawing.drawn`."""
+    """Draw the same of all; sizes are those of :func:`gatelab.report.drawing.drawing.drawn`."""
+    size = {"height": height, "left": left, "right": right}
     return [
-        drawn(
-            f"{name}_{which}", f"{title}, {which}", partial(_passed, draw, one), height=height, left=left, right=right
-        )
-        for which, one in zip(Pair._fields, pair, strict=True)
+        drawn(f"{name}_{place}", f"{title}, {which}", partial(_passed, draw, one), **size)
+        for place, (which, one) in enumerate(columns.items())
     ]
 
 
 def _passed(draw: Callable[[Axes, Any], None], one: Any, axes: Axes) -> None:
     draw(axes, one)
+
+
+def _first(columns: Columns) -> Any:
+    return next(iter(columns.values()))
+
+
+def _named(names: Iterable[str]) -> str:
+    """Return what several networks call something: one name if it is the same."""
+    return ", ".join(dict.fromkeys(names))
 
 
 def _image(axes: Axes, values: Array, low: float, high: float, bar: str) -> None:
@@ -81,16 +89,19 @@ def _image(axes: Axes, values: Array, low: float, high: float, bar: str) -> None
     colourbar.set_label(bar)
 
 
-def gate_traces(pair: Pair) -> list[Figure]:
+def gate_traces(columns: Columns) -> list[Figure]:
     """Draw what the layer reads in the first sequence, and every gate for the same steps, units sorted by one order."""
-    first: GateTraces = pair.trained
+    first: GateTraces = _first(columns)
     length = int(first.lengths[0])
     read = first.inputs[:length, 0]
     draw = partial(_features_as_lines if read.shape[-1] <= MOST_LINES else _features_as_image, read)
     figures = []
-    for gate in sorted(first.values, key=lambda name: name != first.ordered_by):
-        figures += _each(pair, f"trace_{gate}", f"Gate {gate}", partial(_gate_trace, gate, length), right=BAR)
-    # after the pairs, which stay side by side
+    leading = {found.ordered_by for found in columns.values()}
+    gates = dict.fromkeys(gate for found in columns.values() for gate in found.values)
+    for gate in sorted(gates, key=lambda name: name not in leading):
+        having = {name: found for name, found in columns.items() if gate in found.values}
+        figures += _each(having, f"trace_{gate}", f"Gate {gate}", partial(_gate_trace, gate, length), right=BAR)
+    # after those that stand side by side
     return [*figures, drawn("inputs", "What the layer reads, sequence 0", draw, height=2.4, right=BAR)]
 
 
@@ -117,37 +128,38 @@ def _gate_trace(gate: str, length: int, axes: Axes, found: "GateTraces") -> None
     axes.set(xlabel="step", ylabel=f"unit, by gate {found.ordered_by}" if fits else "unit")
 
 
-def saturation(pair: Pair) -> list[Figure]:
+def saturation(columns: Columns) -> list[Figure]:
     """Draw shut against open, a mark for each unit, and the histogram of values."""
-    shown = looks(list(pair.trained.shut))
-    highest = max(float((one.counts[gate] / one.counts[gate].sum()).max()) for one in pair for gate in shown)
+    shown = looks(list(dict.fromkeys(gate for found in columns.values() for gate in found.shut)))
+    highest = max(float((c / c.sum()).max()) for found in columns.values() for c in found.counts.values())
 
     def units(axes: Axes, found: "Saturation") -> None:
         axes.plot([0, 1], [1, 0], color=GREY, linewidth=0.8)
-        for gate, look in shown.items():
+        for gate in found.shut:
+            look = shown[gate]
             axes.plot(found.shut[gate], found.open[gate], look.marker, color=look.colour, alpha=0.6, label=gate, ms=5)
         axes.set(xlabel="share of steps shut (below 0.1)", ylabel="share of steps open (above 0.9)")
         axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
         axes.legend(loc="upper right")
 
     def histogram(axes: Axes, found: "Saturation") -> None:
-        for gate, look in shown.items():
-            counts = found.counts[gate]
+        for gate, counts in found.counts.items():
+            look = shown[gate]
             axes.stairs(counts / counts.sum(), found.edges, color=look.colour, linestyle=look.dash, label=gate, lw=1.6)
         axes.set(xlabel="value of the gate", ylabel="share of all values", xlim=(0, 1), ylim=(0, 1.05 * highest))
         axes.legend(loc="best")
 
-    return [*_each(pair, "saturation", "Units", units), *_each(pair, "values", "Values", histogram, height=2.6)]
+    return [*_each(columns, "saturation", "Units", units), *_each(columns, "values", "Values", histogram, height=2.6)]
 
 
-def time_scales(pair: Pair) -> list[Figure]:
+def time_scales(columns: Columns) -> list[Figure]:
     """Draw τ of each unit, sorted, measured on data and from the biases alone."""
 
     def spectrum(axes: Axes) -> None:
-        for name, colour, found in (("trained", TRAINED, pair.trained), ("untrained", UNTRAINED, pair.untrained)):
+        for name, found, look in _styled(columns):
             for what, values, dash in (("on data", found.tau, "-"), ("biases alone", found.bias_only, ":")):
                 steps = np.sort(np.clip(values, 1e-2, LONGEST_TAU))[::-1]
-                axes.plot(np.arange(1, len(steps) + 1), steps, dash, color=colour, label=f"{name}, {what}", lw=1.8)
+                axes.plot(np.arange(1, len(steps) + 1), steps, dash, color=look.colour, label=f"{name}, {what}", lw=1.8)
         axes.set_yscale("log")
         plain_ticks(axes.yaxis)
         axes.set(xlabel="unit, slowest first", ylabel="τ, steps")
@@ -156,11 +168,11 @@ def time_scales(pair: Pair) -> list[Figure]:
     return [drawn("time_scales", "Time scales", spectrum)]
 
 
-def effective_memory(pair: Pair) -> list[Figure]:
+def effective_memory(columns: Columns) -> list[Figure]:
     """Draw what is left of an input against its distance: the whole, its two parts, and what the gates say."""
-    lines = ("measured", "-", INK), ("kept", "--", TRAINED), ("recurrent", "-.", UNTRAINED), ("nominal", ":", "#009E73")
+    lines = ("measured", "-", INK), ("kept", "--", BLUE), ("recurrent", "-.", RED), ("nominal", ":", GREEN)
     names = {"measured": "measured", "kept": "gate path", "recurrent": "recurrent path", "nominal": "∏ f, to scale"}
-    tops = [float(np.nanmax(found.measured, initial=0)) for found in pair]
+    tops = [float(np.nanmax(found.measured, initial=0)) for found in columns.values()]
     top = max(*tops, 1e-30)
 
     def memory(axes: Axes, found: "EffectiveMemory") -> None:
@@ -176,39 +188,42 @@ def effective_memory(pair: Pair) -> list[Figure]:
         plain_ticks(axes.yaxis)
         axes.legend(loc="best")
 
-    return _each(pair, "memory", "What is left of an input", memory, left=0.95)
+    return _each(columns, "memory", "What is left of an input", memory, left=0.95)
 
 
-def retention_matrix(pair: Pair) -> list[Figure]:
+def retention_matrix(columns: Columns) -> list[Figure]:
     """Draw the mean over units of the weight with which step j stands in the state at step t."""
-    least = min(0.0, *(float(found.mean.min()) for found in pair))
-    most = max(float(found.mean.max()) for found in pair)
+    least = min(0.0, *(float(found.mean.min()) for found in columns.values()))
+    most = max(float(found.mean.max()) for found in columns.values())
 
     def matrix(axes: Axes, found: "RetentionMatrix") -> None:
         below = np.tril(np.ones_like(found.mean)) > 0
         _image(axes, np.where(below, found.mean, np.nan), least, most, "weight, mean over units")
         axes.set(xlabel="written at step j", ylabel=f"standing in {found.state} at step t")
 
-    return _each(pair, "retention", f"What {pair.trained.state} holds", matrix, height=3.6, right=BAR)
+    held = _named(found.state for found in columns.values())
+    return _each(columns, "retention", f"What {held} holds", matrix, height=3.6, right=BAR)
 
 
-def toggle_space(pair: Pair) -> list[Figure]:
+def toggle_space(columns: Columns) -> list[Figure]:
     """Draw singular values, shares of the pre-activation's variance, and the gate's image coloured by the step."""
-    two = ("trained", TRAINED, "o", pair.trained), ("untrained", UNTRAINED, "s", pair.untrained)
+    styled = _styled(columns)
 
     def spectrum(axes: Axes) -> None:
-        for name, colour, marker, found in two:
+        for name, found, look in styled:
             values = found.singular_values
             label = f"{name}, effective rank {found.effective_rank:.1f}"
-            axes.plot(np.arange(1, len(values) + 1), values, marker=marker, color=colour, label=label, ms=4)
+            axes.plot(np.arange(1, len(values) + 1), values, marker=look.marker, color=look.colour, label=label, ms=4)
         axes.set(xlabel="direction", ylabel="singular value of W", ylim=(0, None))
         axes.legend(loc="upper right")
 
     def shares(axes: Axes) -> None:
-        sources = list(pair.trained.shares)
-        for number, (name, colour, _, found) in enumerate(two):
-            places = np.arange(len(sources)) + 0.38 * (number - 0.5)
-            axes.bar(places, [found.shares[source] for source in sources], 0.36, color=colour, label=name)
+        sources = list(dict.fromkeys(source for found in columns.values() for source in found.shares))
+        width = 0.76 / len(styled)
+        for number, (name, found, look) in enumerate(styled):
+            places = np.arange(len(sources)) + width * (number - (len(styled) - 1) / 2)
+            heights = [found.shares.get(source, 0) for source in sources]
+            axes.bar(places, heights, 0.95 * width, color=look.colour, label=name)
         axes.set_xticks(range(len(sources)), sources)
         axes.axhline(0, color=GREY, linewidth=0.8)
         axes.set(ylabel="share of the pre-activation's variance")
@@ -225,84 +240,83 @@ def toggle_space(pair: Pair) -> list[Figure]:
         figure.colorbar(points, ax=axes, fraction=0.05, pad=0.03).set_label("step")
         axes.set(xlabel="first principal component", ylabel="second")
 
-    gate = pair.trained.gate
+    gate = _named(found.gate for found in columns.values())
     drawings = [
         drawn("singular_values", f"Weights of gate {gate}", spectrum),
         drawn("shares", f"What moves gate {gate}", shares),
     ]
-    return [*drawings, *_each(pair, "image", f"Visited values of {gate}", image, right=BAR)]
+    return [*drawings, *_each(columns, "image", f"Visited values of {gate}", image, right=BAR)]
 
 
-def dynamics(pair: Pair) -> list[Figure]:
+def dynamics(columns: Columns) -> list[Figure]:
     """Draw the eigenvalues of the step at visited states, and the exponents of each sequence."""
-    widest = max(1.15, *(float(np.abs(found.eigenvalues).max()) * 1.05 for found in pair))
+    widest = max(1.15, *(float(np.abs(found.eigenvalues).max()) * 1.05 for found in columns.values()))
 
     def cloud(axes: Axes, found: "Dynamics") -> None:
         turn = np.linspace(0, 2 * np.pi, 200)
         axes.plot(np.cos(turn), np.sin(turn), color=GREY, linewidth=0.9)
-        axes.plot(found.eigenvalues.real.ravel(), found.eigenvalues.imag.ravel(), ".", color=TRAINED, alpha=0.35, ms=3)
+        axes.plot(found.eigenvalues.real.ravel(), found.eigenvalues.imag.ravel(), ".", color=BLUE, alpha=0.35, ms=3)
         axes.set(xlabel="real part", ylabel="imaginary part", xlim=(-widest, widest), ylim=(-widest, widest))
         axes.set_aspect("equal")
 
     def exponents(axes: Axes) -> None:
-        for name, colour, marker, found in (
-            ("trained", TRAINED, "o", pair.trained),
-            ("untrained", UNTRAINED, "s", pair.untrained),
-        ):
+        for name, found, look in _styled(columns):
             for sequence, values in enumerate(np.where(np.isfinite(found.exponents), found.exponents, np.nan)):
                 label = name if sequence == 0 else None
-                axes.plot(np.arange(1, len(values) + 1), values, marker, color=colour, alpha=0.6, ms=5, label=label)
+                axes.plot(
+                    np.arange(1, len(values) + 1), values, look.marker, color=look.colour, alpha=0.6, ms=5, label=label
+                )
         axes.axhline(0, color=GREY, linewidth=0.9)
         axes.set(xlabel="exponent, the largest first", ylabel="Lyapunov exponent, nats a step")
         axes.legend(loc="best")
 
-    clouds = _each(pair, "eigenvalues", "Eigenvalues of a step", cloud, height=4.2)
+    clouds = _each(columns, "eigenvalues", "Eigenvalues of a step", cloud, height=4.2)
     return [*clouds, drawn("exponents", "Exponents", exponents)]
 
 
-def interventions(pair: Pair) -> list[Figure]:
+def interventions(columns: Columns) -> list[Figure]:
     """Draw the change of the score with its interval, for each way to interfere."""
-    kinds = pair.trained.kinds
+    kinds, first = _first(columns).kinds, _first(columns)
 
     def forest(axes: Axes) -> None:
-        for shift, name, colour, marker, found in (
-            (-0.14, "trained", TRAINED, "o", pair.trained),
-            (0.14, "untrained", UNTRAINED, "s", pair.untrained),
-        ):
+        for number, (name, found, look) in enumerate(_styled(columns)):
             change, interval = found.change[:, 0], found.interval[:, 0]
+            places = np.arange(len(kinds)) + 0.56 / len(columns) * (number - (len(columns) - 1) / 2)
             spread = np.abs(interval.T - change)
-            axes.errorbar(
-                change, np.arange(len(kinds)) + shift, xerr=spread, fmt=marker, color=colour, label=name, ms=6
-            )
+            axes.errorbar(change, places, xerr=spread, fmt=look.marker, color=look.colour, label=name, ms=6)
         axes.axvline(0, color=GREY, linewidth=0.9)
         axes.set_yticks(range(len(kinds)), kinds)
         axes.set_ylim(len(kinds) - 0.4, -0.6)
-        direction = "higher" if pair.trained.higher_is_better else "lower"
-        axes.set_xlabel(f"change of {pair.trained.score_name} ({direction} is better)")
+        direction = "higher" if first.higher_is_better else "lower"
+        axes.set_xlabel(f"change of {first.score_name} ({direction} is better)")
         axes.legend(loc="best")
 
-    return [drawn("interventions", f"Gate {pair.trained.gate} replaced", forest, left=1.65)]
+    gate = _named(found.gate for found in columns.values())
+    return [drawn("interventions", f"Gate {gate} replaced", forest, left=1.65)]
 
 
-def credit(pair: Pair) -> list[Figure]:
+def credit(columns: Columns) -> list[Figure]:
     """Draw the share of each path in the gradient against the distance."""
-    names = [str(path) for path in pair.trained.paths]
-    shown = looks(names)
-    all_shares = np.concatenate([one.shares().ravel() for one in pair])
+    shown = looks(list(dict.fromkeys(str(path) for found in columns.values() for path in found.paths)))
+    all_shares = np.concatenate([found.shares().ravel() for found in columns.values()])
     low, high = np.clip([np.nanmin(all_shares, initial=0), np.nanmax(all_shares, initial=1)], -1, 2)
 
     def shares(axes: Axes, found: "Credit") -> None:
-        for look, line in zip(shown.values(), found.shares(), strict=True):
+        names = [str(path) for path in found.paths]
+        for name, line in zip(names, found.shares(), strict=True):
+            look = shown[name]
             axes.plot(found.lags, line, color=look.colour, linestyle=look.dash, marker=look.marker, markevery=5, ms=4)
         axes.axhline(0, color=GREY, linewidth=0.8)
         axes.set(xlabel="distance k, steps", ylabel="share of the gradient", ylim=(low - 0.05, high + 0.6))
-        if found is pair.trained:
+        if names != legends:
+            legends[:] = names
             axes.legend(axes.get_lines()[: len(names)], names, loc="upper right", ncols=2)
 
-    return _each(pair, "credit", "Who carries the gradient", shares, height=3.6)
+    legends: list[str] = []  # of the drawing before, whose names need not be said again
+    return _each(columns, "credit", "Who carries the gradient", shares, height=3.6)
 
 
-DRAWINGS: Mapping[str, Callable[[Pair], list[Figure]]] = {
+DRAWINGS: Mapping[str, Callable[[Columns], list[Figure]]] = {
     "gate_traces": gate_traces,
     "saturation": saturation,
     "time_scales": time_scales,

@@ -1,4 +1,4 @@
-"""One self-contained page of what the gates of a run do: drawings, how to read them, and where they mislead."""
+"""One self-contained page of what the gates of networks do: drawings, how to read them, and where they mislead."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from gatelab.report.gates.drawings import DRAWINGS, Pair
+from gatelab.report.gates.drawings import DRAWINGS, Columns
 from gatelab.report.gates.guides import GUIDES, Guide
 from gatelab.report.sections.parts import Figure
 
@@ -27,6 +27,8 @@ _THEMED = {
     "#d55e00": "red",
     "#009e73": "green",
     "#cc79a7": "pink",
+    "#e69f00": "orange",
+    "#56b4e9": "sky",
 }
 _COLOUR = re.compile("|".join(_THEMED))
 
@@ -41,21 +43,23 @@ class _Part:
 
 def gates_page(
     title: str,
-    facts: Mapping[str, str],
+    facts: Sequence[Mapping[str, str]],
     looked_at: str,
-    equations: str,
-    found: Mapping[str, Pair],
+    equations: Mapping[str, str],
+    found: Mapping[str, Columns],
     absent: Sequence[str],
+    columns: int = 2,
 ) -> str:
     """Return the page.
 
     Args:
-        title: of the run.
-        facts: what stands below the title, name -> value.
+        title: of the networks.
+        facts: for each network what stands below the title, name -> value.
         looked_at: a sentence: on which data.
-        equations: of the variant, as text.
-        found: diagnostic, as :mod:`gatelab.probes` calls it -> what it found, of the trained network and its twin.
-        absent: a line for each diagnostic that is not defined for the variant.
+        equations: variant -> its equations as text.
+        found: diagnostic, as :mod:`gatelab.probes` calls it -> name of a network -> what it found.
+        absent: a line for each diagnostic that is not defined for a variant.
+        columns: drawings beside each other where there is room.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
     template = environment.from_string(_resource("gates_page.html"))
@@ -71,6 +75,7 @@ def gates_page(
         equations=equations,
         parts=parts,
         absent=absent,
+        columns=columns,
         style=Markup(_resource("gates_page.css")),
         drawing=_themed,
     )
@@ -85,14 +90,10 @@ def _themed(figure: Figure) -> Markup:
     return Markup(_COLOUR.sub(lambda match: f"var(--{_THEMED[match[0]]})", figure.svg))
 
 
-def _numbers(name: str, pair: Pair) -> list[str]:
+def _numbers(name: str, columns: Columns) -> list[str]:
     """Return the numbers that stand below a drawing, a line for each network."""
-    lines = []
-    for which, one in zip(Pair._fields, pair, strict=True):
-        said = _said(name, one)
-        if said:
-            lines.append(f"{which}: {said}")
-    return lines
+    lines = [(which, _said(name, found)) for which, found in columns.items()]
+    return [f"{which}: {said}" for which, said in lines if said]
 
 
 def _said(name: str, found: Any) -> str:

@@ -22,7 +22,7 @@ GUIDES: Mapping[str, Guide] = {
         "What do the gates do, and when?",
         (
             "Each row is a unit, the one that forgets slowest at the top, and each column a step of the first "
-            "validation sequence: light is open, dark is shut.",
+            "sequence: light is open, dark is shut.",
             "Columns that change together follow the input, which is drawn for the same steps; rows of one colour hold "
             "the same value at all steps.",
         ),
@@ -112,8 +112,8 @@ GUIDES: Mapping[str, Guide] = {
             "At each distance the shares of all paths sum to 1: kept, through the candidate, through each gate.",
             "A path above the others at long distances is the one by which old inputs are learnt from.",
         ),
-        "Shares are of the gradient of the sum of the predictions; where that is near zero, at long distances, they "
-        "say little.",
+        "Shares are of the gradient of the task's loss, or without a task of the sum of the last outputs; where it is "
+        "near zero, at long distances, they say little.",
     ),
 }
 """Diagnostic, as :mod:`gatelab.probes` calls it -> its guide, in the order of the page."""

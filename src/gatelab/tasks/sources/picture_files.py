@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
-import zipfile
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from gatelab.errors import UserError
 from gatelab.reading import open_regular
+from gatelab.reading.arrays import read_npz
 from gatelab.tasks.sources.fetch import PublicDataset, check_content, load_public
 from gatelab.tasks.sources.usual_names import FileState, nearest_file, state_of
 
@@ -160,17 +159,10 @@ def _unzipped(file: Path) -> bytes:
 
 
 def _npz(file: Path, named: str) -> list[Raw]:
-    try:
-        content = io.BytesIO(_whole(file))
-        with zipfile.ZipFile(content) as packed:
-            if sum(member.file_size for member in packed.infolist()) > _MOST_BYTES:
-                raise UserError(f"{named}: {file.name} unpacks to more than {_MOST_BYTES >> 20} MB")
-        with np.load(content, allow_pickle=False) as arrays:
-            return [(list(arrays[f"x_{part}"]), arrays[f"y_{part}"]) for part in ("train", "test")]
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(
-            f"{named}: {file.name} must be an archive of NumPy with x_train, y_train, x_test and y_test"
-        ) from error
+    arrays = read_npz(file, f"{named}: {file.name}", _MOST_BYTES)
+    if {f"{kind}_{part}" for kind in "xy" for part in ("train", "test")} - set(arrays):
+        raise UserError(f"{named}: {file.name} must be an archive of NumPy with x_train, y_train, x_test and y_test")
+    return [(list(arrays[f"x_{part}"]), arrays[f"y_{part}"]) for part in ("train", "test")]
 
 
 def _cifar10(folder: Path, named: str) -> list[Raw] | None:
