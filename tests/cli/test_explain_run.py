@@ -1,15 +1,18 @@
 """The page of a run: what it shows of which variant, and which runs it refuses."""
 
+import io
 import re
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 import gatelab
 from gatelab.cli import explained_page
 from gatelab.cli.explain import explain
 from gatelab.errors import UserError
 from gatelab.report.gates.guides import GUIDES
+from gatelab.store import seal
 from tests.api.tiny import TINY
 
 SHORT = ["task=adding", "task.length=6", *TINY]
@@ -55,6 +58,52 @@ def test_a_query_finds_the_one_run(folder):
 
 
 @pytest.mark.slow
+def test_runs_of_the_same_data_stand_side_by_side(folder):
+    first = gatelab.train("variant=cifg", *SHORT)
+    second = gatelab.train("variant=elman", "seed=1", *SHORT)
+    assert explain([f"run={first.folder},{second.identity}"]) == 0
+    page = (folder / "explained.html").read_text()
+    assert "<h1>cifg and elman on adding</h1>" in page
+    assert [run.identity in page for run in (first, second)] == [True, True]
+    assert shown(page) == ["equations", *GUIDES, "absent"]
+    titles = re.findall(r'aria-label="([^"]*)"', page)
+    names = ["cifg", "elman", "cifg, untrained", "elman, untrained"]
+    assert [title for title in titles if title.startswith("What is left")] == [
+        f"What is left of an input, {name}" for name in names
+    ]
+    assert [title for title in titles if title.startswith("Gate f,")] == ["Gate f, cifg", "Gate f, cifg, untrained"]
+    line = "Gate traces: not defined for variant &#39;elman&#39;, which has no gates (elman, elman, untrained)"
+    assert line in page
+
+
+def test_runs_of_other_data_are_refused(folder):
+    first = gatelab.train("variant=elman", *SHORT)
+    longer = gatelab.train("variant=elman", *SHORT, "task.length=9")
+    with pytest.raises(UserError, match=r"have other data: task\.length is 8 and 9; side by side they need the same"):
+        explain([f"run={first.identity},{longer.identity}"])
+    with pytest.raises(UserError, match=f"run= names {first.identity} twice"):
+        explain([f"run={first.identity},{first.folder}"])
+    with pytest.raises(UserError, match="run= names 5 runs; at most 4"):
+        explain([f"run={first.identity},a,b,c,d"])
+
+
+@pytest.mark.slow
+def test_a_layer_a_direction_and_a_gate_are_chosen(folder):
+    run = gatelab.train("variant=gru", "model.num_layers=2", *SHORT)
+    assert explain([f"run={run.identity}", "layer=1", "gate=r"]) == 0
+    page = (folder / "explained.html").read_text()
+    assert "steps long, and layer 1." in page
+    assert "What moves gate r" in page and "Gate r replaced" in page
+    for words, message in (
+        (["layer=2"], "layer=2: must be one of 0, 1"),
+        (["direction=backward"], "direction=backward: must be one of forward"),
+        (["gate=f"], "gate=f: must be one of r, u"),
+    ):
+        with pytest.raises(UserError, match=message):
+            explain([f"run={run.identity}", *words])
+
+
+@pytest.mark.slow
 def test_a_run_is_named_by_its_folder_too(folder):
     run = gatelab.train("variant=elman", *SHORT)
     assert explain([f"run={run.folder}"]) == 0
@@ -86,12 +135,22 @@ def damage(folder):
     next(folder.glob("runs/*/checkpoint/best.pt")).write_bytes(b"nothing")
 
 
+def of_another_version(folder):
+    """A checkpoint of weights with other names, as an older release may have written it."""
+    path = next(folder.glob("runs/*/checkpoint/best.pt"))
+    content = torch.load(path, weights_only=True)
+    content["weights"] = {f"old.{name}": value for name, value in content["weights"].items()}
+    archive = io.BytesIO()
+    torch.save(content, archive)
+    path.write_bytes(seal(archive.getvalue(), content["step"]))
+
+
 def forget(folder):
     next(folder.glob("runs/*/checkpoint/best.pt")).unlink()
 
 
-@pytest.mark.parametrize("done", [damage, forget])
-def test_a_checkpoint_that_is_damaged_or_missing(folder, done):
+@pytest.mark.parametrize("done", [damage, forget, of_another_version])
+def test_a_checkpoint_that_is_damaged_missing_or_of_another_version(folder, done):
     run = gatelab.train("variant=elman", *SHORT)
     done(folder)
     with pytest.raises(UserError, match=r"best\.pt") as refused:

@@ -111,6 +111,10 @@ def _runs(arguments: Sequence[str]) -> None:
 
 
 def _weights(arguments: Sequence[str]) -> None:
+    given = {word.partition("=")[0] for word in arguments}
+    if missing := [key for key in ("weights", "data") if key not in given]:
+        (named,) = {"weights", "data"} - set(missing)
+        raise UserError(f"{named}= needs {missing[0]}= too: explain weights=model.pt data=inputs.npz")
     request = requested(_OfWeights, arguments)
     out = _page_file(request)
     from gatelab.cli.explained_weights import explained_weights  # torch and matplotlib take seconds to import

@@ -168,8 +168,10 @@ def _interventions(subject: Subject) -> Any:
         if took + left > _LONG:
             minutes.tell(lambda: f"{subject.name}: {done} of {passes} passes, about {duration(left)} left")
 
-    batch, gate = subject.batch, subject.place.gate
-    return probes.interventions(subject.model, batch, subject.task, gate, **_at(subject), tell=tell)
+    at = subject.place
+    return probes.interventions(
+        subject.model, subject.batch, subject.task, at.gate, layer=at.layer, direction=at.direction, tell=tell
+    )
 
 
 def _credit(subject: Subject) -> Any:

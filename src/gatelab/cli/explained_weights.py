@@ -96,4 +96,6 @@ def _batch(data: str, rnn: RNN, *, batch_first: bool) -> tuple[tuple[np.ndarray,
     lengths = np.full(count, steps) if lengths is None else lengths
     if lengths.shape != (count,) or lengths.dtype.kind not in "iu" or lengths.min() < 1 or lengths.max() > steps:
         raise UserError(f"{data}: lengths must be {count} whole numbers from 1 to {steps}, one for each sequence")
+    if not np.isfinite(inputs[np.arange(steps)[:, None] < lengths]).all():
+        raise UserError(f"{data}: inputs are not finite")
     return (inputs[:, :SEQUENCES], lengths[:SEQUENCES].astype(np.int64)), steps, count

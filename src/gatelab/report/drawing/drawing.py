@@ -86,8 +86,9 @@ def drawn(
     bottom: float = 0.52,
     right: float = 0.14,
     view: str = "",
+    pdf: bool = True,
 ) -> Figure:
-    """Draw one set of axes and return it in both formats; sizes and margins in inches."""
+    """Draw one set of axes and return it in both formats, or as SVG alone; sizes and margins in inches."""
     # the style holds only here: a program that imports gatelab keeps its own
     fonts = list(families())  # those that come with matplotlib: the same drawing on every machine
     with matplotlib.rc_context({**_STYLE, "font.sans-serif": fonts, "svg.hashsalt": name}), warnings.catch_warnings():
@@ -97,10 +98,11 @@ def drawn(
         axes.set_title(title)
         draw(axes)
         _wrap_labels(axes, width, height)
-        svg, pdf = io.StringIO(), io.BytesIO()
+        svg, paper = io.StringIO(), io.BytesIO()
         FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
-        FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    return Figure(name, title, _cleaned(svg.getvalue(), name, title), pdf.getvalue(), view)
+        if pdf:
+            FigureCanvasPdf(figure).print_pdf(paper, metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return Figure(name, title, _cleaned(svg.getvalue(), name, title), paper.getvalue(), view)
 
 
 def _wrap_labels(axes: Axes, width: float, height: float) -> None:

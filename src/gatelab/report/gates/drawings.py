@@ -35,13 +35,21 @@ Columns = Mapping[str, Any]
 
 COLOURS = "cividis"
 """Of images: even in lightness, and the same for those who see no red or no green (Nuñez et al. 2018)."""
+CLOUD = "#2b8fd6"
+"""Of what is rasterised, and so the same in dark mode."""
 BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
 MOST_LINES = 4
 """Features that are drawn as lines; more are rows of an image."""
 BAR = 0.6
 """Inches on the right of a drawing whose colours are named by a bar."""
+DPI = 200
+"""Of clouds of points."""
 MOST_POINTS = 700
 LONGEST_TAU = 1e5  # steps; what is drawn of units that remember for ever
+
+
+_drawn = partial(drawn, pdf=False)
+"""The page has no other files."""
 
 
 def _styled(columns: Columns) -> list[tuple[str, Any, Look]]:
@@ -52,17 +60,26 @@ def _styled(columns: Columns) -> list[tuple[str, Any, Look]]:
 def _each(
     columns: Columns,
     name: str,
-    title: str,
+    title: str | Callable[[Any], str],
     draw: Callable[[Axes, Any], None],
     *,
     height: float = 3.2,
     left: float = 0.75,
     right: float = 0.14,
 ) -> list[Figure]:
-    """Draw the same of all; sizes are those of :func:`gatelab.report.drawing.drawing.drawn`."""
-    size = {"height": height, "left": left, "right": right}
+    """Draw the same of all.
+
+    A title may be a function of what was found; sizes are those of :func:`gatelab.report.drawing.drawing.drawn`.
+    """
     return [
-        drawn(f"{name}_{place}", f"{title}, {which}", partial(_passed, draw, one), **size)
+        _drawn(
+            f"{name}_{place}",
+            f"{title if isinstance(title, str) else title(one)}, {which}",
+            partial(_passed, draw, one),
+            height=height,
+            left=left,
+            right=right,
+        )
         for place, (which, one) in enumerate(columns.items())
     ]
 
@@ -89,6 +106,13 @@ def _image(axes: Axes, values: Array, low: float, high: float, bar: str) -> None
     colourbar.set_label(bar)
 
 
+def _sharp(axes: Axes) -> None:
+    """Let what is rasterised be fine enough for paper; thousands of marks as vectors would be a megabyte."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.set_dpi(DPI)
+
+
 def gate_traces(columns: Columns) -> list[Figure]:
     """Draw what the layer reads in the first sequence, and every gate for the same steps, units sorted by one order."""
     first: GateTraces = _first(columns)
@@ -102,7 +126,7 @@ def gate_traces(columns: Columns) -> list[Figure]:
         having = {name: found for name, found in columns.items() if gate in found.values}
         figures += _each(having, f"trace_{gate}", f"Gate {gate}", partial(_gate_trace, gate, length), right=BAR)
     # after those that stand side by side
-    return [*figures, drawn("inputs", "What the layer reads, sequence 0", draw, height=2.4, right=BAR)]
+    return [*figures, _drawn("inputs", "What the layer reads, sequence 0", draw, height=2.4, right=BAR)]
 
 
 def _features_as_lines(read: Array, axes: Axes) -> None:
@@ -157,15 +181,16 @@ def time_scales(columns: Columns) -> list[Figure]:
 
     def spectrum(axes: Axes) -> None:
         for name, found, look in _styled(columns):
-            for what, values, dash in (("on data", found.tau, "-"), ("biases alone", found.bias_only, ":")):
+            for label, values, dash in ((name, found.tau, "-"), (None, found.bias_only, ":")):
                 steps = np.sort(np.clip(values, 1e-2, LONGEST_TAU))[::-1]
-                axes.plot(np.arange(1, len(steps) + 1), steps, dash, color=look.colour, label=f"{name}, {what}", lw=1.8)
+                axes.plot(np.arange(1, len(steps) + 1), steps, dash, color=look.colour, label=label, lw=1.8)
+        axes.plot([], [], ":", color=INK, label="from the biases alone")
         axes.set_yscale("log")
         plain_ticks(axes.yaxis)
         axes.set(xlabel="unit, slowest first", ylabel="τ, steps")
         axes.legend(loc="best")
 
-    return [drawn("time_scales", "Time scales", spectrum)]
+    return [_drawn("time_scales", "Time scales", spectrum)]
 
 
 def effective_memory(columns: Columns) -> list[Figure]:
@@ -201,8 +226,8 @@ def retention_matrix(columns: Columns) -> list[Figure]:
         _image(axes, np.where(below, found.mean, np.nan), least, most, "weight, mean over units")
         axes.set(xlabel="written at step j", ylabel=f"standing in {found.state} at step t")
 
-    held = _named(found.state for found in columns.values())
-    return _each(columns, "retention", f"What {held} holds", matrix, height=3.6, right=BAR)
+    title = lambda found: f"What {found.state} holds"  # noqa: E731
+    return _each(columns, "retention", title, matrix, height=3.6, right=BAR)
 
 
 def toggle_space(columns: Columns) -> list[Figure]:
@@ -227,13 +252,16 @@ def toggle_space(columns: Columns) -> list[Figure]:
         axes.set_xticks(range(len(sources)), sources)
         axes.axhline(0, color=GREY, linewidth=0.8)
         axes.set(ylabel="share of the pre-activation's variance")
-        axes.legend(loc="best")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
+        axes.legend(loc="upper right", ncols=2)
 
     def image(axes: Axes, found: "ToggleSpace") -> None:
         few = slice(None, None, 1 + len(found.image) // MOST_POINTS)
         points: PathCollection = axes.scatter(
-            found.image[few, 0], found.image[few, 1], c=found.image_steps[few, 0], cmap=COLOURS, s=8
+            found.image[few, 0], found.image[few, 1], c=found.image_steps[few, 0], cmap=COLOURS, s=8, rasterized=True
         )
+        _sharp(axes)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         figure = axes.get_figure(root=True)
         assert figure is not None
@@ -242,10 +270,10 @@ def toggle_space(columns: Columns) -> list[Figure]:
 
     gate = _named(found.gate for found in columns.values())
     drawings = [
-        drawn("singular_values", f"Weights of gate {gate}", spectrum),
-        drawn("shares", f"What moves gate {gate}", shares),
+        _drawn("singular_values", f"Weights of gate {gate}", spectrum),
+        _drawn("shares", f"What moves gate {gate}", shares),
     ]
-    return [*drawings, *_each(columns, "image", f"Visited values of {gate}", image, right=BAR)]
+    return [*drawings, *_each(columns, "image", lambda found: f"Visited values of {found.gate}", image, right=BAR)]
 
 
 def dynamics(columns: Columns) -> list[Figure]:
@@ -255,7 +283,9 @@ def dynamics(columns: Columns) -> list[Figure]:
     def cloud(axes: Axes, found: "Dynamics") -> None:
         turn = np.linspace(0, 2 * np.pi, 200)
         axes.plot(np.cos(turn), np.sin(turn), color=GREY, linewidth=0.9)
-        axes.plot(found.eigenvalues.real.ravel(), found.eigenvalues.imag.ravel(), ".", color=BLUE, alpha=0.35, ms=3)
+        values = found.eigenvalues.ravel()
+        axes.plot(values.real, values.imag, ".", color=CLOUD, alpha=0.35, ms=3, rasterized=True)
+        _sharp(axes)
         axes.set(xlabel="real part", ylabel="imaginary part", xlim=(-widest, widest), ylim=(-widest, widest))
         axes.set_aspect("equal")
 
@@ -271,7 +301,7 @@ def dynamics(columns: Columns) -> list[Figure]:
         axes.legend(loc="best")
 
     clouds = _each(columns, "eigenvalues", "Eigenvalues of a step", cloud, height=4.2)
-    return [*clouds, drawn("exponents", "Exponents", exponents)]
+    return [*clouds, _drawn("exponents", "Exponents", exponents)]
 
 
 def interventions(columns: Columns) -> list[Figure]:
@@ -292,7 +322,7 @@ def interventions(columns: Columns) -> list[Figure]:
         axes.legend(loc="best")
 
     gate = _named(found.gate for found in columns.values())
-    return [drawn("interventions", f"Gate {gate} replaced", forest, left=1.65)]
+    return [_drawn("interventions", f"Gate {gate} replaced", forest, left=1.65)]
 
 
 def credit(columns: Columns) -> list[Figure]:
