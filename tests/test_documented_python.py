@@ -1,8 +1,11 @@
 """The Python that the pages of docs/ show runs, block after block, as a reader would type it."""
 
 import doctest
+import shutil
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import gatelab
@@ -22,6 +25,8 @@ NOT_RUN_BLOCKS = {"push_to_hub": "needs an account of the hub"}
 
 EXAMPLE = "0123456789abcdef"
 """The identity that pages show; it stands for that of a stored run."""
+
+MEASURED = Path(__file__).parent / "exchange" / "measured"
 
 SMALL = ["model.hidden_size=3", "training.max_steps=2", "training.validate_every=1", "training.batch_size=4",
          "task.validation_size=8", "task.test_size=8", "logger=none"]  # fmt: skip
@@ -49,9 +54,13 @@ def shortened(function, **more):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Go where the runs are that the pages read."""
+    """Go where the runs and the files of other libraries are that the pages read."""
     monkeypatch.chdir(tmp_path)
     gatelab.sweep("variant=lstm,cifg", "task=adding", "seed=3", *SMALL, workers=0)
+    shutil.copy(MEASURED / "layers.keras", "model.keras")
+    with np.load(MEASURED / "jax.npz") as cells:
+        cell = {name.split("|")[1]: cells[name] for name in cells if name.startswith("flax.nnx.GRUCell|cell")}
+    np.savez("parameters.npz", **{f"encoder/{name}": array for name, array in cell.items()})
     monkeypatch.setattr(gatelab, "train", shortened(gatelab.train))
     monkeypatch.setattr(gatelab, "sweep", shortened(gatelab.sweep, workers=0))
     return tmp_path
