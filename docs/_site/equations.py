@@ -29,15 +29,17 @@ KEPT = {"dist/katex.min.js": "katex", "dist/katex.min.css": "katex", "LICENSE": 
 
 def fetch() -> None:
     """Fetch KaTeX, unless it is here."""
-    if (FOLDER / "katex" / "LICENSE").exists():
+    if FOLDER.exists():
         return
-    with tempfile.TemporaryDirectory() as folder:
+    FOLDER.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER.parent) as folder:
         archive = _packed(Path(folder))
         if base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode() != SHA512:
             sys.exit(f"docs: what npm fetched as {PACKAGE} has another hash than docs/_site/equations.py names")
         with tarfile.open(archive) as content:
             for member in content:
-                _keep(content, member)
+                _keep(content, member, Path(folder) / "kept")
+        (Path(folder) / "kept").rename(FOLDER)  # whole or not at all
 
 
 def _packed(folder: Path) -> Path:
@@ -52,13 +54,13 @@ def _packed(folder: Path) -> Path:
     return next(folder.glob("*.tgz"))
 
 
-def _keep(content: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+def _keep(content: tarfile.TarFile, member: tarfile.TarInfo, to: Path) -> None:
     path = member.name.removeprefix("package/")
     for start, folder in KEPT.items():
         if path.startswith(start) and (not start.endswith("/") or path.endswith(".woff2")):
             stream = content.extractfile(member)
             assert stream is not None
-            target = FOLDER / folder / Path(path).name
+            target = to / folder / Path(path).name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(stream.read())
 

@@ -86,7 +86,7 @@ def test_the_menu_is_the_list_of_the_first_page():
     ],
 )
 def test_equations_that_cannot_be_fetched_are_one_line(npm, said, tmp_path, monkeypatch):
-    monkeypatch.setattr(equations, "FOLDER", tmp_path / "katex")
+    monkeypatch.setattr(equations, "FOLDER", tmp_path / "venv" / "katex")
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin" if npm else str(tmp_path))
     if npm:
         (tmp_path / "npm").write_text(f"#!/bin/sh\n{npm}\n")
@@ -94,7 +94,7 @@ def test_equations_that_cannot_be_fetched_are_one_line(npm, said, tmp_path, monk
     with pytest.raises(SystemExit) as ended:
         equations.fetch()
     assert said in str(ended.value.code) and "\n" not in str(ended.value.code)
-    assert not (tmp_path / "katex").exists()
+    assert list((tmp_path / "venv").iterdir()) == []
 
 
 @pytest.fixture(scope="module")
