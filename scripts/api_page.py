@@ -81,6 +81,9 @@ A model is a `gatelab.Network` or a `gatelab.RNN`; a batch is one of a task, or 
 are those of numpy. What the results hold may still grow and change before 1.0.0.
 """
 
+WIDTH = 88
+"""Letters of a line of code; a phone and paper show no more."""
+
 TINY = (
     "model.hidden_size=4",
     "training.max_steps=4",
@@ -179,7 +182,13 @@ def _signature(name: str, content: Any) -> str:
             node.annotation = ast.parse(str(node.annotation.value), mode="eval").body
     returns = definition.returns
     result = str(returns.value) if isinstance(returns, ast.Constant) else ast.unparse(returns) if returns else ""
-    return f"{name}({ast.unparse(arguments)})" + (f" -> {result}" if result != "None" else "")
+    after = f") -> {result}" if result != "None" else ")"
+    written = f"{name}({ast.unparse(arguments)}{after}"
+    if len(written) <= WIDTH:
+        return written
+    # a line for each argument, as a formatter would write it
+    one_each = re.sub(r", (?=(?:\*|\w+[:,=]|\w+$)(?![^\[]*\]))", ",\n        ", ast.unparse(arguments))
+    return f"{name}(\n        {one_each},\n    {after}"
 
 
 def _fields(kind: Any) -> Iterator[tuple[str, str]]:
