@@ -1,9 +1,11 @@
 """Every command and every file that docs/ shows works: bash reads it, and what bash hands over is carried out."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gatelab.cli.catalogue import catalogue
@@ -101,6 +103,9 @@ def test_what_bash_hands_over_is_carried_out(page, command, tmp_path, monkeypatc
         write(text, tmp_path)
     if script in ("scripts/compare.py", "scripts/store.py") or "runs=runs/" in given:
         assert train(shortened(["variant=lstm", "task=adding", "seed=3"])) == 0
+    if "weights=model.keras" in given:
+        shutil.copy(ROOT / "tests" / "exchange" / "measured" / "layers.keras", "model.keras")
+        np.savez("inputs.npz", inputs=np.random.default_rng(0).standard_normal((2, 6, 2)))
     called = {"train": train, "compare": compare, "store": store, "catalogue": catalogue, "reproduce": reproduce,
               "explain": explain, "wandb_sweep": wandb_sweep}[Path(script).stem]  # fmt: skip
     assert called(shortened(given) if called is train else given) == 0

@@ -176,7 +176,7 @@ def test_hostile_arrays_are_refused_in_one_line(content, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with zipfile.ZipFile("x.npz", "w") as packed:
         packed.writestr("gru/b.npy", content)
-    with pytest.raises(UserError, match=r"^x.npz: cannot be read as an archive of NumPy: [^\n]*$"):
+    with pytest.raises(UserError, match=r"^x.npz(: must be an archive of NumPy arrays|, gru/b: )[^\n]*$"):
         gatelab.from_jax("x.npz")
     assert not (tmp_path / "harmed").exists()
 
@@ -184,12 +184,12 @@ def test_hostile_arrays_are_refused_in_one_line(content, tmp_path, monkeypatch):
 def test_a_file_that_unpacks_to_much_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("gatelab.exchange.parameter_tree._MOST_BYTES", 2**20)
     np.savez_compressed(tmp_path / "x.npz", a=np.zeros(2**18))
-    with pytest.raises(UserError, match="unpacks to more than 1048576 bytes"):
+    with pytest.raises(UserError, match="unpacks to more than 1 MB"):
         gatelab.from_jax(tmp_path / "x.npz")
 
 
 @pytest.mark.parametrize("name, message", [
-    ("x.npz", "x.npz: cannot be read as an archive"), ("x.safetensors", "not a safetensors file"),
+    ("x.npz", "x.npz: must be an archive"), ("x.safetensors", "not a safetensors file"),
     ("x.pkl", "must end with .npz or .safetensors"), ("absent.npz", "cannot be read: No such file"),
 ])  # fmt: skip
 def test_other_files_are_refused_in_one_line(name, message, tmp_path):
@@ -204,5 +204,5 @@ def test_a_cut_archive_is_refused(tmp_path):
     np.savez_compressed(buffer, **measured("haiku.GRU")[0])
     for share in (0.2, 0.5, 0.9):
         (tmp_path / "x.npz").write_bytes(buffer.getvalue()[: int(share * len(buffer.getvalue()))])
-        with pytest.raises(UserError, match="cannot be read as an archive of NumPy"):
+        with pytest.raises(UserError, match="must be an archive of NumPy arrays"):
             gatelab.from_jax(tmp_path / "x.npz")

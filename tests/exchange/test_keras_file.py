@@ -93,10 +93,8 @@ def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     """Write the file with another configuration."""
     config = json.loads(member("config.json"))
     change({layer["config"]["name"]: layer for layer in config["config"]["layers"]})
-    with zipfile.ZipFile(folder / "edited.keras", "w") as packed:
-        packed.writestr("config.json", json.dumps(config))
-        packed.writestr("model.weights.h5", member("model.weights.h5"))
-    return folder / "edited.keras"
+    members = {"config.json": json.dumps(config).encode(), "model.weights.h5": member("model.weights.h5")}
+    return packed(folder / "edited.keras", members)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -231,32 +229,36 @@ def test_a_cut_file_is_one_line(share, ending, tmp_path):
         gatelab.from_keras(tmp_path / f"x.{ending}")
 
 
-def packed(path: Path, **members: bytes) -> Path:
+def packed(path: Path, members: dict[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in members.items():
-            file.writestr(name.replace("__", "."), data)
+        for name, data in {"metadata.json": b'{"keras_version": "3.15.1"}', **members}.items():
+            file.writestr(name, data)
     return path
 
 
 ARCHIVES: dict[str, tuple[dict[str, bytes], str]] = {
-    "no weights": ({"config__json": b"{}"}, "not a .keras file: .*model.weights.h5"),
-    "no configuration": ({"model__weights__h5": b""}, "not a .keras file: .*config.json"),
-    "no JSON": ({"config__json": b"{", "model__weights__h5": b""}, "config.json: not a complete JSON file"),
-    "a bomb": ({"config__json": b" " * 2**26, "model__weights__h5": b""}, "config.json unpacks to 67108864 bytes"),
-    "no HDF5": ({"config__json": b"{}", "model__weights__h5": b"hello"}, "cannot be read as HDF5"),
-    "deep": ({"config__json": b"[" * 500 + b"]" * 500, "model__weights__h5": b""}, "nested too deep"),
-}
+    "no weights": ({"config.json": b"{}"}, "not a .keras file: .*model.weights.h5"),
+    "no configuration": ({"model.weights.h5": b""}, "not a .keras file: .*config.json"),
+    "no JSON": ({"config.json": b"{", "model.weights.h5": b""}, "config.json: not a complete JSON file"),
+    "a bomb": ({"config.json": b" " * 2**26, "model.weights.h5": b""}, "config.json unpacks to 67108864 bytes"),
+    "no HDF5": ({"config.json": b"{}", "model.weights.h5": b"hello"}, "cannot be read as HDF5"),
+    "Keras 2": ({"metadata.json": b'{"keras_version": "2.13.1"}', "config.json": b"{}", "model.weights.h5": b""},
+                "written by Keras 2.13.1: must be 3 or newer; save it with Keras 3"),
+    "no version": ({"metadata.json": b"[]", "config.json": b"{}", "model.weights.h5": b""}, "written by Keras null"),
+    "deep": ({"config.json": b"[" * 500 + b"]" * 500, "model.weights.h5": b""}, "nested too deep"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("members, message", ARCHIVES.values(), ids=ARCHIVES)
 def test_other_archives_are_one_line(members, message, tmp_path):
     with pytest.raises(UserError, match=message):
-        gatelab.from_keras(packed(tmp_path / "x.keras", **members))
+        gatelab.from_keras(packed(tmp_path / "x.keras", members))
 
 
 def test_other_files_are_one_line(tmp_path, monkeypatch):
     (tmp_path / "x.keras").mkdir()
-    for name, message in (("x.keras", "it is a folder"), ("y.keras", "No such file"), ("x.pb", "must end with .keras")):
+    others = {"x.keras": "it is a folder", "y.keras": "No such file", "x.h5": "is of Keras 2: save it again"}
+    for name, message in others.items():
         with pytest.raises(UserError, match=message):
             gatelab.from_keras(tmp_path / name)
     monkeypatch.setitem(sys.modules, "h5py", None)

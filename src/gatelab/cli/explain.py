@@ -40,7 +40,12 @@ class _OfRun(_Page):
 
 
 class _OfWeights(_Page):
-    weights: Annotated[str, Help(FILE="a state_dict of torch: .pt, .pth, .ckpt or .safetensors")]
+    weights: Annotated[
+        str,
+        Help(
+            FILE="of torch (.pt, .pth, .ckpt), Keras (.keras, .weights.h5), Flax, Equinox, Haiku (.npz); .safetensors"
+        ),
+    ]
     data: Annotated[str, Help(FILE="an .npz with inputs (time, batch, features) and, if they differ, lengths (batch,)")]
     batch_first: Annotated[Switch, Help(true="inputs are (batch, time, features) (default {default})")] = False
 

@@ -1,4 +1,4 @@
-"""What the gates of a network of one's own do, out of a file of torch weights, as the page that a run has."""
+"""What the gates of a network of one's own do, out of a file of weights, as the page that a run has."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 from gatelab import probes
 from gatelab.cli.explained_page import SEQUENCES, Subject, Words, chosen_place, write_page
 from gatelab.errors import UserError, one_line, suggest
-from gatelab.exchange import Found, chosen, found_in_torch
+from gatelab.exchange import Found, chosen, found_in
 from gatelab.layers.rnn import RNN
 from gatelab.reading.arrays import read_npz
 
@@ -17,7 +17,7 @@ __all__ = ["explained_weights"]
 def explained_weights(
     weights: str, data: str, out: Path, *, layer: str, direction: str, gate: str, batch_first: bool
 ) -> None:
-    """Write the page of a network in a state_dict.
+    """Write the page of a network in a file of another program, or in one that ``save`` wrote.
 
     Args:
         weights: the file.
@@ -32,7 +32,7 @@ def explained_weights(
         UserError: files that cannot be read; no network, several and no ``layer``, or none of this name; data of
             another width.
     """
-    found, depth = _chosen(found_in_torch(weights), layer, weights)
+    found, depth = _chosen(found_in(weights), layer, weights)
     place = chosen_place(found.rnn, str(depth), direction, gate)
     batch, steps, sequences = _batch(data, found.rnn, batch_first=batch_first)
     subjects = [

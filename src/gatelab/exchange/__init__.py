@@ -1,5 +1,6 @@
 """Networks from files of other programs, as gatelab.RNN: of torch, Keras, Flax, Equinox and Haiku.
 
+    found_in(path)                      every recurrent network of a file, by its ending and its names
     found_in_torch(path)                every recurrent network of a .pt, .pth, .ckpt or .safetensors file
     found_in_keras(path)                every recurrent layer of a .keras or .weights.h5 file
     found_in_jax(parameters)            every recurrent cell of a tree of parameters, or of a file of one
@@ -8,6 +9,7 @@
 Each is a :class:`Found`. Files are data: no code of theirs runs.
 """
 
+from gatelab.exchange.any_file import found_in
 from gatelab.exchange.found import Found, chosen
 from gatelab.exchange.jax_trees import found_in_jax, from_jax
 from gatelab.exchange.keras_file import found_in_keras, from_keras
@@ -16,6 +18,7 @@ from gatelab.exchange.torch_file import found_in_torch, from_torch_file
 __all__ = [
     "Found",
     "chosen",
+    "found_in",
     "found_in_jax",
     "found_in_keras",
     "found_in_torch",

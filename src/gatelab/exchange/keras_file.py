@@ -31,6 +31,7 @@ __all__ = ["found_in_keras", "from_keras"]
 
 _MOST_BYTES = 2**31
 _CONFIG = Limits(size=2**25, depth=100, values=2_000_000)
+_MEMBERS = {"metadata.json": 2**20, "config.json": _CONFIG.size, "model.weights.h5": _MOST_BYTES}
 _MOST_GROUPS = 20_000
 _DEEPEST = 50
 _MOST_UNPACKED = 1100  # times the size of the file: deflate packs no better than 1 : 1032
@@ -68,12 +69,14 @@ def found_in_keras(file: str | Path) -> list[Found]:
         UserError: as :func:`from_keras`.
     """
     where, ending = shown(file), Path(file).name
-    if not ending.endswith((".keras", ".h5")):
-        raise UserError(f"{where}: must end with .keras or .weights.h5")
+    if not ending.endswith((".keras", ".weights.h5")):
+        old = "; a model in a .h5 file is of Keras 2: save it again with Keras 3" if ending.endswith(".h5") else ""
+        raise UserError(f"{where}: must end with .keras or .weights.h5{old}")
     content = read_bytes(file, limits=Limits(size=_MOST_BYTES))
     layers = None
     if ending.endswith(".keras"):
-        config, content = _unpacked(content, where)
+        about, config, content = _unpacked(content, where)
+        _check_version(parse_json(about, f"{where}, metadata.json"), where)
         layers = layers_in(parse_json(config, f"{where}, config.json", limits=_CONFIG))
     stored = _stored(content, where)
     cells = [one for one in stored if any(hidden_size(layout, one.tensors) for layout in KERAS.values())]
@@ -83,13 +86,19 @@ def found_in_keras(file: str | Path) -> list[Found]:
     return list(_networks(cells, layers, where))
 
 
-def _unpacked(content: bytes, where: str) -> tuple[bytes, bytes]:
-    """Return configuration and weights of a .keras file."""
+def _check_version(about: Any, where: str) -> None:
+    """Refuse files of Keras 2, whose hard_sigmoid is another function."""
+    version = about.get("keras_version") if isinstance(about, dict) else None
+    if not isinstance(version, str) or not version.split(".")[0].isdecimal() or int(version.split(".")[0]) < 3:
+        raise UserError(f"{where}: written by Keras {one_line(version)}: must be 3 or newer; save it with Keras 3")
+
+
+def _unpacked(content: bytes, where: str) -> tuple[bytes, bytes, bytes]:
+    """Return metadata, configuration and weights of a .keras file."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             return tuple(  # type: ignore[return-value]
-                _member(packed, name, limit, where)
-                for name, limit in (("config.json", _CONFIG.size), ("model.weights.h5", _MOST_BYTES))
+                _member(packed, name, limit, where) for name, limit in _MEMBERS.items()
             )
     except KeyError as error:
         raise UserError(f"{where}: not a .keras file: {one_line(error, 120)}") from None

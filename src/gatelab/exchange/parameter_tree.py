@@ -1,9 +1,5 @@
 """Nested mappings of arrays, and the .npz and .safetensors files of them, as tensors by their paths."""
 
-import io
-import math
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +10,8 @@ from torch import Tensor
 
 from gatelab.errors import UserError, kind_and_words, one_line
 from gatelab.layers.gate_files.reading_gates import DTYPE_WORDS
-from gatelab.reading import Limits, read_bytes, shown
+from gatelab.reading import shown
+from gatelab.reading.arrays import read_npz
 from gatelab.reading.tensor_file import tensor_file
 
 __all__ = ["Path_", "tensors_of"]
@@ -23,7 +20,6 @@ Path_ = tuple[str, ...]
 """The names on the way to a tensor."""
 
 _MOST_BYTES = 2**31  # of a file, and of all its tensors
-_MOST_TENSORS = 100_000
 _DEEPEST = 50
 
 
@@ -41,7 +37,7 @@ def tensors_of(source: Any) -> tuple[str, dict[Path_, Tensor]]:
         if not isinstance(source, Mapping):
             kind = type(source).__name__
             raise UserError(f"parameters is a {kind}: must be nested mappings of arrays, or the path of a file")
-        return "parameters", {path: _tensor(path, value) for path, value in _leaves(source, (), 0)}
+        return "parameters", {path: _tensor(path, value, "parameters") for path, value in _leaves(source, (), 0)}
     where, ending = shown(source), Path(source).suffix
     readers = {".npz": _of_npz, ".safetensors": _of_safetensors}
     if ending not in readers:
@@ -67,10 +63,10 @@ def _leaves(tree: Any, path: Path_, depth: int) -> Iterator[tuple[Path_, Any]]:
         yield from _leaves(value, (*path, *str(key).split("/")), depth + 1)  # Haiku's names have slashes
 
 
-def _tensor(path: Path_, value: Any) -> Tensor:
+def _tensor(path: Path_, value: Any, where: str) -> Tensor:
     if isinstance(value, Tensor):
         return value.detach().cpu()
-    named = f"parameters, {one_line('/'.join(path))}"
+    named = f"{where}, {one_line('/'.join(path))}"
     try:
         array = np.asarray(value)
     except Exception as error:  # what an object of another library raises
@@ -96,29 +92,4 @@ def _of_safetensors(path: Path, where: str) -> dict[str, Tensor]:
 
 
 def _of_npz(path: Path, where: str) -> dict[str, Tensor]:
-    content = read_bytes(path, limits=Limits(size=_MOST_BYTES))
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            members = packed.infolist()
-            if len(members) > _MOST_TENSORS or sum(member.file_size for member in members) > _MOST_BYTES:
-                raise UserError(f"{where}: unpacks to more than {_MOST_BYTES} bytes, or {_MOST_TENSORS} arrays")
-            return {member.filename.removesuffix(".npy"): _of_npy(packed, member) for member in members}
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedError, SyntaxError) as error:
-        raise UserError(f"{where}: cannot be read as an archive of NumPy: {one_line(error, 120)}") from None
-    except (zipfile.BadZipFile, zlib.error, MemoryError) as error:
-        raise UserError(f"{where}: cannot be read as an archive of NumPy: {one_line(error, 120)}") from None
-
-
-def _of_npy(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Tensor:
-    """Return the array of a member whose header has been compared with its size."""
-    with packed.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        if version not in readers:
-            raise ValueError(f"{member.filename}: of version {version}")
-        shape, _, dtype = readers[version](file)
-        if dtype.kind not in "fiub" or math.prod(shape) * dtype.itemsize > member.file_size:
-            raise ValueError(f"{member.filename}: {dtype} of shape {shape} in {member.file_size} bytes")
-    with packed.open(member) as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
-    return torch.from_numpy(np.array(array, order="C", dtype=array.dtype.newbyteorder("=")))
+    return {name: _tensor((name,), array, where) for name, array in read_npz(path, where, _MOST_BYTES).items()}

@@ -57,7 +57,10 @@ def _described(file: TensorFile) -> Content:
     """Return the content without its tensors."""
     where = file.where
     if "gatelab" not in file.text:
-        raise UserError(f"{where}: not a gate's file: gatelab did not write it, and its tensors have no equations")
+        raise UserError(
+            f"{where}: not a gate's file: gatelab did not write it, and its tensors have no equations; "
+            "gatelab.from_torch_file and gatelab.from_jax read files of other libraries"
+        )
     about = _mapping(file, "gatelab")
     written = one_line(about.get("version"))
     number = about.get("format")
