@@ -227,7 +227,7 @@ def test_every_family_is_shown(capsys):
         assert (
             page.count(f"\n| {row['name'].replace('_', chr(92) + '_')} | ") + page.count(f"\n| {row['name']} | ") >= 1
         )
-    music = page.split("### Music\n")[1].split("\n## ")[0]
+    music = page.split("### Music\n")[1].split("\n##")[0]
     assert [line.split(" | ")[0] for line in music.splitlines() if line.startswith("| ")][2:] == [
         "| chorales",
         "| musedata",

@@ -20,8 +20,8 @@ from tests.tasks.examples import TINY_CHORALES
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train.py"
 TOP = (
-    "debug, device, logger, model, opening, optimizer, path, plan_only, progress, runs_dir, schedule, seed, stack, "
-    "task, threads, training, variant"
+    "debug, describe, device, logger, model, opening, optimizer, path, plan_only, progress, runs_dir, schedule, seed, "
+    "stack, task, threads, training, variant"
 )
 VARIANTS = f"`python scripts/catalogue.py` lists all {len(variant_files())}"
 TASK_NAMES = f"`python scripts/catalogue.py` lists all {len(TASKS)}"
@@ -203,7 +203,7 @@ TOGETHER = {
     f"write{MORE}variant.roles.…: retain, write, expose, reset, opening",
     "variant.reads=[x]": "variant.reads=[x]: must be given for each gate: variant.reads.GATE=…",
     "+foo=1": "unknown key 'foo'; allowed: variant, opening, task, model, optimizer, schedule, training, stack, "
-    "logger, seed, path, device, threads, runs_dir, progress, plan_only, debug",
+    "logger, seed, path, device, threads, runs_dir, progress, plan_only, describe, debug",
     "variant=LSTM": f"unknown variant 'LSTM' (did you mean 'lstm'?); {VARIANTS}",
     "-m task=adding,digits training.batch_size=5000 task.test_size=10": "training.batch_size=5000: "
     "must be at most 1487, the number of training sequences of task 'digits'",

@@ -16,7 +16,7 @@ from tests.configuration.hostile import SECRET, options
 EXAMPLES = int(os.environ.get("GATELAB_FUZZED", "30"))
 SWEEP = ("sweeper", "launcher", "overrides", "runtime")
 """Of Hydra's section: what a sweep is made of, and what Hydra notes of the words it was given."""
-NOT_OF_AN_EXPERIMENT = ("runs_dir", "logger", "plan_only", "debug")
+NOT_OF_AN_EXPERIMENT = ("runs_dir", "logger", "plan_only", "describe", "debug")
 
 
 def composed(words, folder=None):

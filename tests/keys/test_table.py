@@ -22,11 +22,14 @@ def test_what_may_differ_in_a_stack():
     }  # fmt: skip
 
 
+REMARKED = ("path", "source", "notes", "fitted")
+
+
 def test_what_is_no_science():
     assert set(keys.NOT_SCIENCE) == {
-        "runs_dir", "logger", "path", "device", "threads", "stack", "sweep", "label", "progress", "plan_only", "debug",
-        "hydra", "model.match", "model.match_to", "model.match_size",
-        *(f"{section}.{name}" for section in ("variant", "opening", "task") for name in ("path", "source", "notes")),
+        "runs_dir", "logger", "path", "device", "threads", "stack", "sweep", "label", "progress", "plan_only",
+        "describe", "debug", "hydra", "model.match", "model.match_to", "model.match_size",
+        *(f"{section}.{name}" for section in ("variant", "opening", "task") for name in REMARKED),
     }  # fmt: skip
     assert keys.SCIENCE == ("variant", "opening", "task", "model", "optimizer", "schedule", "training", "seed")
     assert set(keys.SHARED) == {"path", "device", "threads", "stack", "progress", "logger", "runs_dir"}
@@ -44,7 +47,7 @@ def test_what_the_page_makes_of_keys():
 
 
 def test_what_only_the_command_line_may_say():
-    assert set(keys.GIVEN_BY_COMMAND) == {"label", "runs_dir", "logger", "plan_only", "debug"}
+    assert set(keys.GIVEN_BY_COMMAND) == {"label", "runs_dir", "logger", "plan_only", "describe", "debug"}
 
 
 def test_a_task_and_an_opening_have_science_alone_but_for_remarks():
@@ -58,7 +61,9 @@ def test_a_task_of_whoever_may_not_have_a_key_that_the_store_takes_for_science()
         path: Annotated[str, keys.Key(science=False)] = ""
         cache: Annotated[str, keys.Key(science=False)] = ""
 
-    with pytest.raises(TypeError, match=r"^Mine\.cache: a key that is not science must be one of path, source, notes$"):
+    with pytest.raises(
+        TypeError, match=r"^Mine\.cache: a key that is not science must be one of path, source, notes, fitted$"
+    ):
         keys.check_remarks(Mine)
 
 

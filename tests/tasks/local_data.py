@@ -160,6 +160,16 @@ def imdb(folder: Path) -> dict[str, object]:
     return with_hash("imdb_bytes", path=path, length=10, validation_size=5)
 
 
+def series(folder: Path) -> dict[str, object]:
+    random = np.random.default_rng(0)
+    lines = ["id,t,a,b,label"]
+    for number in range(40):
+        for t in range(3 + number % 4):
+            a, b = random.normal(size=2)
+            lines.append(f"s{number},{t},{a:.3f},{b:.3f},{'xyz'[number % 3]}")
+    return with_hash("series", path=save_text(folder / "series.csv", "\n".join(lines)))
+
+
 LOCAL = {
     "characters": characters,
     "imdb_bytes": imdb,
@@ -168,6 +178,7 @@ LOCAL = {
     "piano_midi": lambda folder: music("piano_midi", folder),
     "pmnist": lambda folder: mnist("pmnist", folder),
     "scifar10": cifar10,
+    "series": series,
     "smnist": lambda folder: mnist("smnist", folder),
     "text8": text8,
     "tiny_shakespeare": shakespeare,

@@ -126,8 +126,9 @@ def _session(
     try:
         with hydra_rules, permitted([*flags, *told.overrides]) as given:
             return carry_out(arranged(given), _Warnings(), told.variants)
-    except PlanOnly:
-        raise UserError("plan_only=true: prints a plan, which is for the command `gatelab train`") from None
+    except PlanOnly as only:
+        what = "a plan" if str(only) == "plan_only" else "a description"
+        raise UserError(f"{only}=true: prints {what}, which is for the command `gatelab train`") from None
 
 
 def _runs(session: Session) -> Runs:

@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -106,6 +106,10 @@ class _Terminal(Listener):
 
     def problem(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
+
+    def describes(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            print(line, flush=True)
 
     def plans(self, plan: PlannedWork) -> None:
         _print_plan(plan)

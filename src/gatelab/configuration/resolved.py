@@ -36,6 +36,7 @@ from gatelab.layers.openings import Opening, opening_from_mapping
 from gatelab.paths import names
 from gatelab.store import identity_of_texts, science_text, scientific_section
 from gatelab.tasks import Task, task_from_mapping
+from gatelab.tasks.series.series_keys import SeriesKeys
 from gatelab.validation import check
 
 __all__ = ["Reading", "RunConfiguration", "run_configuration", "science_of", "variant_label"]
@@ -178,7 +179,8 @@ class Reading:
             runs_dir=_text(mapping["runs_dir"], "runs_dir"),
             progress=_choice(mapping["progress"], "progress", (True, False)),
         )
-        _choice(mapping["plan_only"], "plan_only", (True, False))
+        for key in ("plan_only", "describe"):
+            _choice(mapping[key], key, (True, False))
         parts = (variant, configuration.opening, task, model, configuration.training)
         self._of(parts, _check_together, configuration)
         if not self._frozen:  # stored settings were valid
@@ -251,6 +253,10 @@ def _check_together(configuration: RunConfiguration) -> None:
         raise UserError(
             f"model.bidirectional=true: variant '{variant.name}' mixes x with hidden vectors element by element, and a "
             "second layer would read twice as many; must be false, or model.num_layers=1"
+        )
+    if model.bidirectional and isinstance(task, SeriesKeys) and task.horizon is not None:
+        raise UserError(
+            "model.bidirectional=true: reads the values that a forecast is to predict; must be false with task.horizon"
         )
     if configuration.training.input_noise and task.reads_tokens:
         raise UserError(

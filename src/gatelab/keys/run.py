@@ -54,4 +54,8 @@ class CommandKeys:
         bool,
         Key("print the plan and its cost, and train nothing", science=False, in_files=False),
     ] = False
+    describe: Annotated[
+        bool,
+        Key("print what was understood of the task's data, and train nothing", science=False, in_files=False),
+    ] = False
     debug: Annotated[bool, Key("print errors with their traceback", science=False, in_files=False)] = False

@@ -41,8 +41,9 @@ MODELS: Mapping[str, type[BaseModel]] = {
     if isinstance(kind, type) and issubclass(kind, BaseModel)
 }
 """The sections whose keys are known here: all but variant, opening and task."""
-REMARKS = ("path", "source", "notes")
-"""Keys of a variant, an opening or a task, also from outside, that are not science: place, origin and notes."""
+REMARKS = ("path", "source", "notes", "fitted")
+"""Keys of a variant, an opening or a task, also from outside, that are not science: place, origin and notes, and what
+was fitted on the data, which follows from the other keys."""
 _REMARKED = ("variant", "opening", "task")
 
 

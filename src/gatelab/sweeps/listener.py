@@ -1,6 +1,6 @@
 """The messages of a training session, and the interface that receives them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ class RunError(Exception):
 
 
 class PlanOnly(BaseException):
-    """The plan was reported, and nothing else was requested."""
+    """The plan, or a description of the data, was reported, and nothing else was requested; says by which key."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,9 @@ class Listener:
 
     def begins(self, points: Sequence[RunConfiguration]) -> None:
         """Receive the checked points of a sweep, before anything is trained."""
+
+    def describes(self, lines: Iterable[str]) -> None:
+        """Receive the description of the data, if only that was requested."""
 
     def plans(self, plan: PlannedWork) -> None:
         """Receive the plan, if only the plan was requested."""

@@ -47,6 +47,7 @@ from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.listener import Listener, PlannedWork, PlanOnly, RunError, Trained
 from gatelab.sweeps.notes import of_data, of_launcher, of_loggers, of_runs, of_single
 from gatelab.sweeps.session import Session, begun, current
+from gatelab.tasks import task_from_mapping
 
 __all__ = ["begin_sweep", "carry_out", "named_point", "prepared", "train_points", "train_resolved"]
 
@@ -205,6 +206,9 @@ def train_points(
         frozen: the points are configurations of stored runs.
     """
     session = current()
+    if any(point.get("describe") for point in points):
+        _describe(points)
+        raise PlanOnly("describe")
     places = {} if names is None or len(points) == 1 else dict(enumerate(names))
     checked = _checked(points, places, directories, frozen=frozen)
     options = ExecutorOptions(executor="inline") if launcher is None else ExecutorOptions.read(launcher)
@@ -234,7 +238,7 @@ def train_points(
         session.listener.begins(checked)
     if any(point.get("plan_only") for point in points):
         session.listener.plans(PlannedWork(checked, options, folder, slots, check))
-        raise PlanOnly
+        raise PlanOnly("plan_only")
     pending = {run.identity for run in missing(checked)}
     if tables:
         session.say(of_finished(checked, pending), session.listener.finished_already)
@@ -242,6 +246,12 @@ def train_points(
     session.outcomes |= {run.identity: (run, outcome) for run, outcome in zip(checked, outcomes, strict=True)}
     session.listener.ended(Trained(outcomes, checked[0], sweep, bool(pending), tables))
     return [outcome if isinstance(outcome, Failure) else outcome.validation.score for outcome in outcomes]
+
+
+def _describe(points: Sequence[Mapping[str, Any]]) -> None:
+    """Report the data of each task; nothing else of a point is looked at, so that it need not be complete."""
+    for task in {repr(point["task"]): point["task"] for point in points}.values():
+        current().listener.describes(task_from_mapping(task).description())
 
 
 def _checked(

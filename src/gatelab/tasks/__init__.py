@@ -27,6 +27,7 @@ from gatelab.tasks.memory import (
 )
 from gatelab.tasks.music import chorales, polyphony
 from gatelab.tasks.recall import associative_recall
+from gatelab.tasks.series import series_task
 from gatelab.tasks.task import Batch, FiniteTask, GeneratedTask, LengthTask, RangeTask, Task
 from gatelab.tasks.text import characters, imdb, words
 from gatelab.tasks.timing import periodic_function, spikes
@@ -83,6 +84,8 @@ _KINDS: tuple[type[Task], ...] = (
     # music
     chorales.Chorales,
     polyphony.MuseData, polyphony.Nottingham, polyphony.PianoMidi,
+    # series
+    series_task.Series,
 )  # fmt: skip
 
 TASKS: dict[str, type[Task]] = dict(sorted((kind.model_fields["name"].default, kind) for kind in _KINDS))

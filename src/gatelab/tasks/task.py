@@ -19,7 +19,7 @@ from gatelab.tasks.losses import Measure
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Batch", "FiniteTask", "GeneratedTask", "LengthTask", "RangeTask", "Task"]
+__all__ = ["Batch", "FiniteTask", "GeneratedTask", "LengthTask", "RangeTask", "Task", "parts_described", "range_of"]
 
 
 class Batch(NamedTuple):
@@ -130,6 +130,11 @@ class Task(Named, ABC):
         """Yield lines about the data that whoever trains on them should know, such as how much of a text is unknown."""
         yield from ()
 
+    def description(self) -> Iterator[str]:
+        """Yield lines about the data, for ``describe=true``: the size of each part, the score, chance and perfect."""
+        yield from self.remarks()
+        yield from parts_described(self)
+
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each prediction, in the shape of ``loss_weights``: by default ``loss``.
 
@@ -141,6 +146,21 @@ class Task(Named, ABC):
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the score of each prediction, in the shape of ``score_weights``, of one run: by default ``score``."""
         return type(self).score(outputs, targets)
+
+
+def parts_described(task: Task) -> Iterator[str]:
+    """Yield a line for each part of a task, and one for its score."""
+    parts = {"training": task.training()} if isinstance(task, FiniteTask) else {}
+    for part, batch in {**parts, "validation": task.validation(), "test": task.test()}.items():
+        targets = int(np.count_nonzero(batch.score_weights))
+        yield f"{part}: {len(batch.lengths):,} sequences of {range_of(batch.lengths)} steps, {targets:,} targets"
+    yield f"score: {task.score_name}; {task.chance_meaning} scores {task.chance:.4g}, perfect is {task.perfect:g}"
+
+
+def range_of(lengths: NDArray[np.int64]) -> str:
+    """Return the least and the greatest of some lengths in words: ``3 to 70``, or ``8`` where all are equal."""
+    least, most = int(lengths.min()), int(lengths.max())
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 class GeneratedTask(Task):

@@ -49,6 +49,8 @@ class LaunchedRuns:
         composed = self._composed(words)
         if composed.get("plan_only"):
             raise UserError("plan_only=true: a search has no plan, it proposes its trials batch by batch")
+        if composed.get("describe"):
+            raise UserError("describe=true: is for a run or a sweep; a search must be left out")
         run = run_configuration(composed, self.directories)
         task = run.task
         return Point(run.identity, task.name, task.score_name, task.higher_is_better, run.seed, run.runs_dir)

@@ -1,0 +1,1 @@
+"""Tasks on your own tables of series."""
