@@ -1,6 +1,7 @@
 """Your own tables: roles, parts, scaling and chance, with values computed by hand."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -288,7 +289,7 @@ def changed(*pairs):
     return content
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a name with a slip": (
         LONG,
         {"target": "labl"},
