@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gatelab.api.run import Run, load_run
 from gatelab.api.runs import runs
 from gatelab.cli.explained_page import SEQUENCES, Subject, Words, chosen_place, write_page
@@ -13,6 +11,7 @@ from gatelab.errors import UserError
 from gatelab.reading import parse_yaml
 from gatelab.report.tables import significant
 from gatelab.tasks import Batch
+from gatelab.tasks.checking import same
 
 __all__ = ["chosen_runs", "explained_runs"]
 
@@ -96,7 +95,7 @@ def _same_batch(chosen: Sequence[Run]) -> Batch:
     first, batch = chosen[0], chosen[0].task.validation()
     for run in chosen[1:]:
         other = run.task.validation()
-        if not all(np.array_equal(a, b) for a, b in zip(batch, other, strict=True)):
+        if not same(batch, other):
             raise UserError(f"run=: {first.identity} and {run.identity} have other data: {_difference(first, run)}")
     return batch
 
