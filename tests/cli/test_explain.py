@@ -1,9 +1,14 @@
 """What `explain` prints of a variant, and what it refuses."""
 
+import itertools
+import re
+from xml.etree import ElementTree
+
 import pytest
 
 from gatelab.cli.explain import explain
 from gatelab.errors import UserError
+from gatelab.report.gates.typeset import typeset
 
 MINE = (
     "name: mine\nsource: me\nstate: [h]\nequations: {g: 'sigmoid(linear(x, h))', h: 'g*h + (1 - g)*tanh(linear(x))'}\n"
@@ -80,6 +85,9 @@ def test_a_foreign_variant(capsys):
         (["variant=lstm", "variant.x=3"], "unknown key 'variant.x'"),
         (["variant=lstm", "hidden_size=0"], "hidden_size=0: must be an integer of at least 1"),
         (["variant=lstm", "hidden=3"], "unknown key 'hidden'"),
+        (["variant=lstm", "out=lstm.png"], r"out=lstm.png: must end with .html, a page, or .svg, a drawing"),
+        (["variant=mlstm", "out=mlstm.svg"], "variant 'mlstm' is foreign and has no equations to draw"),
+        (["variant=lstm", "out=."], "out=.: must be the path of a file"),
         (["variant=lstm,gru"], "several values make a sweep"),
         (["variant=lstm", "-m"], "-m: the only flags here"),
         (["--config-dir=nowhere", "variant=lstm"], "--config-dir=nowhere: no such folder"),
@@ -90,6 +98,37 @@ def test_refused_in_one_line(arguments, message):
     with pytest.raises(UserError, match=message) as refused:
         explain(arguments)
     assert str(refused.value).count("\n") == (2 if "1 - q" in message else 0)  # an equation is shown below its line
+
+
+def test_a_page_of_a_variant(capsys, tmp_path):
+    out = tmp_path / "pages" / "coupled.html"
+    assert str(out) in printed(capsys, "variant=lstm", "variant.equations.i=1 - f", f"out={out}")
+    page = out.read_text()
+    assert "<h1>lstm i=1 - f</h1>" in page
+    assert "<tr><td><i>i</i><sub>t</sub></td><td>=</td><td>1 − <i>f</i><sub>t</sub></td></tr>" in page
+    titles = re.findall("<h2>(.*)</h2>", page)
+    text = printed(capsys, "variant=lstm", "variant.equations.i=1 - f").splitlines()
+    told = [line for line, below in itertools.pairwise(text) if line and below == "-" * len(line)]
+    assert [title for title in told if title not in titles] == ["Wiring, for Mermaid"]
+    assert "Wiring" in titles
+    assert page.count("<svg") == 1
+    assert not re.findall(r'(?:src|href)="(?!#|data:)', page)
+
+
+def test_a_drawing_of_a_variant(capsys, tmp_path):
+    out = tmp_path / "cifg.svg"
+    printed(capsys, "variant=cifg", f"out={out}")
+    root = ElementTree.parse(out).getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    assert root.tag == f"{space}svg"
+    boxes = ["".join(text.itertext()) for text in root.iter(f"{space}text")]
+    assert boxes[:3] == ["xt", "ht−1", "ct−1"] and "ftsigmoid" in boxes and boxes[-1] == "as it is"
+
+
+def test_a_name_with_what_stands_below_it():
+    ((left, right),) = typeset("i_log_t = log_sigmoid(W_{i_log,x} x_t - h_{t-1} < 1)")
+    assert left == "<i>i_log</i><sub>t</sub>"
+    assert right == ("log_sigmoid(<i>W</i><sub>i_log,x</sub> <i>x</i><sub>t</sub> − <i>h</i><sub>t−1</sub> &lt; 1)")
 
 
 def test_help(capsys):

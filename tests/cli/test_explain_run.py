@@ -41,7 +41,7 @@ def test_a_page_has_every_diagnostic_of_a_gated_run_beside_its_twin(folder, caps
     assert all(title.replace(", trained", ", untrained") in titles for title in titles)
     # one file: nothing is loaded from elsewhere
     assert not re.findall(r'(?:src|href)="(?!#|data:)', page)
-    assert "i_t = 1 - f_t" in page
+    assert "<tr><td><i>i</i><sub>t</sub></td><td>=</td><td>1 − <i>f</i><sub>t</sub></td></tr>" in page
 
 
 def test_a_query_finds_the_one_run(folder):

@@ -4,12 +4,15 @@ import re
 from itertools import combinations
 
 import pytest
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 
 from docs._site.drawings import drawing
-from docs._site.layered import layout
 from gatelab import variants
 from gatelab.language import load_variant
-from gatelab.language.wiring import wiring
+from gatelab.language.wiring import wired, wiring
+from gatelab.report.drawing.layered import layout
+from gatelab.report.drawing.wiring_drawing import wiring_svg
 
 FRAME = re.compile(r'</?path[^>]*>|<rect x="([-\d.]+)" y="([-\d.]+)" width="([\d.]+)" height="([\d.]+)"')
 
@@ -29,6 +32,21 @@ def test_boxes_stand_apart_and_arrows_lead_to_the_right(name):
         parts = [(letter, list(map(float, rest.split()))) for letter, rest in re.findall("([MCH])([^MCH]+)", path)]
         across = [x for letter, numbers in parts for x in (numbers if letter == "H" else numbers[::2])]
         assert across == sorted(across) and len(across) >= 4
+
+
+@pytest.mark.parametrize("name", [name for name in variants() if load_variant(name).trees])
+def test_no_label_leaves_its_box_and_no_box_meets_another(name):
+    drawn = wiring_svg(wired(load_variant(name)), name)
+    frames = [tuple(map(float, found)) for found in FRAME.findall(drawn) if found[0]]
+    boxes = [frame for frame in frames if frame[3] == 28]
+    for (x, y, width, height), (u, v, wide, high) in combinations(boxes, 2):
+        assert x + width < u or u + wide < x or y + height < v or v + high < y
+    view = [float(number) for number in re.findall(r'viewBox="([^"]+)"', drawn)[0].split()]
+    font = FontProperties(family="DejaVu Sans", size=12.5)  # wider than what browsers have
+    for (x, y, width, height), label in zip(boxes, re.findall("<text[^>]*>(.*?)</text>", drawn), strict=True):
+        assert view[0] <= x and x + width <= view[0] + view[2] and view[1] <= y and y + height <= view[1] + view[3]
+        plain = re.sub(r"<tspan dx[^>]*>", " ", label)
+        assert TextPath((0, 0), re.sub("<[^>]*>", "", plain), prop=font).get_extents().width <= width, plain
 
 
 def test_two_arrows_that_need_not_cross_do_not():

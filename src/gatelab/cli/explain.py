@@ -7,7 +7,7 @@ from typing import Annotated
 from hydra.types import RunMode
 
 from gatelab.cli.arguments import Help, Names, Request, Switch, keyed, options_help, requested, whole
-from gatelab.cli.explained_variant import explained_variant
+from gatelab.cli.explained_variant import explained_variant, write_variant
 from gatelab.configuration import added_directories, arranged, plain, translated, using, variant_label
 from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
 from gatelab.disk import check_place
@@ -23,6 +23,10 @@ class _OfVariant(Request):
         int, whole(1), Help(NUMBER="of the layer whose parameters and multiply-adds are counted (default {default})")
     ] = 32
     hidden_size: Annotated[int, whole(1), Help(NUMBER="its hidden size (default {default})")] = 64
+
+    out: Annotated[
+        str, Help(FILE="a page (.html) or the wiring alone (.svg) instead of text on the terminal (default {default})")
+    ] = "none"
 
 
 class _Page(Request):
@@ -54,7 +58,7 @@ HELP = f"""\
 Explain a variant: its equations, what each reads, what it costs, its derivative, its nearest relatives.
 
     {command_line("explain", "variant=cifg")}
-    {command_line("explain", "variant=lstm", "variant.equations.i=1 - f")}
+    {command_line("explain", "variant=lstm", "variant.equations.i=1 - f", "out=coupled.html")}
     {command_line("explain", "--config-dir=mine", "variant=my_cell", "hidden_size=128")}
 
 variant=NAME and its edits are those of `{command_line("train")}`; --config-dir=FOLDER adds variants of your own.
@@ -99,7 +103,13 @@ def explain(arguments: list[str]) -> int:
     request = requested(_OfVariant, [word for word in arguments if word not in words])
     variant, files, title = _variant(words)
     others = {name: variant_from_file(file) for name, file in files.items()}
-    print(explained_variant(variant, title, request.input_size, request.hidden_size, others), end="")
+    told = (variant, title, request.input_size, request.hidden_size, others)
+    if request.out == "none":
+        print(explained_variant(*told), end="")
+    else:
+        out = _file(request.out)
+        write_variant(*told, out)
+        print(f"for a browser: {out.resolve()}")
     return 0
 
 
@@ -109,7 +119,7 @@ def _runs(arguments: Sequence[str]) -> None:
     words = [word for word in arguments if word.partition("=")[0] not in _OfRun.model_fields]
     request = requested(_OfRun, [word for word in arguments if word not in words])
     query = keyed(words, dict.fromkeys(word.partition("=")[0] for word in words))
-    out = _page_file(request)
+    out = _file(request.out)
     chosen = chosen_runs(request.run, request.runs, query)
     explained_runs(chosen, out, request.layer, request.direction, request.gate)
     print(f"the page, for a browser: {out.resolve()}")
@@ -121,7 +131,7 @@ def _weights(arguments: Sequence[str]) -> None:
         (named,) = {"weights", "data"} - set(missing)
         raise UserError(f"{named}= needs {missing[0]}= too: explain weights=model.pt data=inputs.npz")
     request = requested(_OfWeights, arguments)
-    out = _page_file(request)
+    out = _file(request.out)
     from gatelab.cli.explained_weights import explained_weights  # torch and matplotlib take seconds to import
 
     explained_weights(
@@ -136,12 +146,12 @@ def _weights(arguments: Sequence[str]) -> None:
     print(f"the page, for a browser: {out.resolve()}")
 
 
-def _page_file(request: _Page) -> Path:
-    out = Path(request.out)
-    if not request.out or out.is_dir():
-        raise UserError(f"out={request.out}: must be the path of a file")
-    check_place(out.parent, f"out={request.out}")
-    return out
+def _file(out: str) -> Path:
+    place = Path(out)
+    if not out or place.is_dir():
+        raise UserError(f"out={out}: must be the path of a file")
+    check_place(place.parent, f"out={out}")
+    return place
 
 
 def _variant(arguments: Sequence[str]) -> tuple[Variant, Mapping[str, Path], str]:

@@ -1,26 +1,30 @@
 """What equations alone say of a variant, as text for a terminal."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from gatelab.compiler import dependent_products, multiply_adds, parameter_count, program
 from gatelab.compiler.gate_algebra import step_jacobian
 from gatelab.compiler.program import Instruction
 from gatelab.compiler.stages import stages
+from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.errors import UserError
 from gatelab.language import Variant
 from gatelab.language.bounds import bounds, gates
 from gatelab.language.relatives import relatives
-from gatelab.language.wiring import wiring
+from gatelab.language.wiring import wired, wiring
 from gatelab.paths import PATHS
+from gatelab.report.drawing.wiring_drawing import wiring_file
+from gatelab.report.gates.variant_page import variant_page
 from gatelab.report.tables import Column, Table
 
-__all__ = ["explained_variant"]
+__all__ = ["explained_variant", "write_variant"]
 
 
 def explained_variant(
     variant: Variant, title: str, input_size: int, hidden_size: int, others: Mapping[str, Variant]
 ) -> str:
-    """Return all that is derived from the equations of a variant.
+    """Return all that is derived from the equations of a variant, as text for a terminal.
 
     Args:
         variant: the variant.
@@ -28,22 +32,58 @@ def explained_variant(
         input_size, hidden_size: of the layer that is counted.
         others: name -> the variants among which its relatives are looked for.
     """
-    states = ", ".join(variant.states) or "none"
     parts = [
         "\n".join(line for line in (title, variant.source, variant.notes) if line),
-        f"states {states}; output {variant.output}",
+        _states(variant),
         _titled("Equations", variant.plain()),
-        _titled("As text", "\n".join(f"{name}: {text}" for name, text in variant.equations.items())),
-        _titled("What each equation reads through its weights", _reads(variant)),
-        _titled(f"Counts, at {input_size} inputs and {hidden_size} units", _counts(variant, input_size, hidden_size)),
-        _titled("Stages of a step", "\n".join(_stages(variant))),
-        _titled("Paths", "\n".join(_paths(variant))),
-        _titled("The derivative of a step", _jacobian(variant)),
-        _titled("Nearest relatives, of the catalogue", _relatives(variant, title, others)),
-        _titled("LaTeX", variant.latex()),
+        *(_titled(*section) for section in _sections(variant, title, input_size, hidden_size, others).items()),
         _titled("Wiring, for Mermaid", wiring(variant) if variant.trees else ""),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write_variant(
+    variant: Variant, title: str, input_size: int, hidden_size: int, others: Mapping[str, Variant], out: Path
+) -> None:
+    """Write the same as a page with the wiring drawn (.html), or the drawing alone (.svg).
+
+    Raises:
+        UserError: another ending; a drawing of a variant without equations; a file that cannot be written.
+    """
+    if out.suffix == ".svg":
+        variant.check_equations("draw")
+        text = wiring_file(wired(variant), f"What each equation of {title} reads")
+    elif out.suffix == ".html":
+        sections = {
+            "States and output": _states(variant),
+            **_sections(variant, title, input_size, hidden_size, others),
+        }
+        text = variant_page(variant, title, {name: text for name, text in sections.items() if text})
+    else:
+        raise UserError(f"out={out}: must end with .html, a page, or .svg, a drawing")
+    with writing(f"out={out}"):
+        make_folder(out.parent)
+        write_atomically(out, text.encode("utf-8"))
+
+
+def _states(variant: Variant) -> str:
+    return f"states {', '.join(variant.states) or 'none'}; output {variant.output}"
+
+
+def _sections(
+    variant: Variant, title: str, input_size: int, hidden_size: int, others: Mapping[str, Variant]
+) -> dict[str, str]:
+    """Return title -> text, "" where there is nothing to say."""
+    return {
+        "As text": "\n".join(f"{name}: {text}" for name, text in variant.equations.items()),
+        "What each equation reads through its weights": _reads(variant),
+        f"Counts, at {input_size} inputs and {hidden_size} units": _counts(variant, input_size, hidden_size),
+        "Stages of a step": "\n".join(_stages(variant)),
+        "Paths": "\n".join(_paths(variant)),
+        "The derivative of a step": _jacobian(variant),
+        "Nearest relatives, of the catalogue": _relatives(variant, title, others),
+        "LaTeX": variant.latex(),
+    }
 
 
 def _titled(title: str, text: str) -> str:

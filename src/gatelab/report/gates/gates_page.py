@@ -3,15 +3,15 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from gatelab.report.gates.drawings import DRAWINGS, Columns
 from gatelab.report.gates.guides import GUIDES, Guide
+from gatelab.report.gates.template import rendered, resource
+from gatelab.report.gates.typeset import typeset
 from gatelab.report.sections.parts import Figure
 
 __all__ = ["gates_page"]
@@ -61,28 +61,23 @@ def gates_page(
         absent: a line for each diagnostic that is not defined for a variant.
         columns: drawings beside each other where there is room.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    template = environment.from_string(_resource("gates_page.html"))
     parts = [
         _Part(name, guide, DRAWINGS[name](found[name]), _numbers(name, found[name]))
         for name, guide in GUIDES.items()
         if name in found
     ]
-    return template.render(
+    return rendered(
+        "gates_page.html",
         title=title,
         facts=facts,
         looked_at=looked_at,
-        equations=equations,
+        equations={name: typeset(text) for name, text in equations.items()},
         parts=parts,
         absent=absent,
         columns=columns,
-        style=Markup(_resource("gates_page.css")),
+        style=Markup(resource("gates_page.css")),
         drawing=_themed,
     )
-
-
-def _resource(name: str) -> str:
-    return files("gatelab.report.gates").joinpath(name).read_text(encoding="utf-8")
 
 
 def _themed(figure: Figure) -> Markup:
