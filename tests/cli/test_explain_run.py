@@ -126,8 +126,8 @@ def test_wide_networks_have_fewer_eigenvalue_problems(monkeypatch, hidden, sampl
 
     monkeypatch.setattr("gatelab.probes.dynamics", seen, raising=False)
     rnn = SimpleNamespace(hidden_size=hidden, variant=gatelab.variant("lstm"))
-    place = explained_page.Place(0, 0, None)
-    explained_page._dynamics(SimpleNamespace(rnn=rnn, model=None, batch=None, place=place))
+    focus = explained_page.Focus(0, 0, None)
+    explained_page._dynamics(SimpleNamespace(rnn=rnn, model=None, batch=None, focus=focus))
     assert asked == [samples]
 
 

@@ -19,7 +19,7 @@ from gatelab.report.gates.gates_page import gates_page
 from gatelab.report.gates.guides import GUIDES
 from gatelab.tasks import Task
 
-__all__ = ["SEQUENCES", "Place", "Subject", "Words", "chosen_place", "write_page"]
+__all__ = ["SEQUENCES", "Focus", "Preface", "Subject", "chosen_focus", "write_page"]
 
 SEQUENCES = 64
 """That are looked at; the costs of the diagnostics grow with them."""
@@ -37,7 +37,7 @@ _LONG = 10
 
 
 @dataclass(frozen=True)
-class Place:
+class Focus:
     """A layer, a direction and a gate; None for the gate that retains."""
 
     layer: int
@@ -59,14 +59,14 @@ class Subject:
         model: with a task a network, else the recurrent layers alone.
         batch: what it is shown.
         task: which scores it; None of a network that gatelab did not train.
-        place: the layer that is looked at.
+        focus: the layer that is looked at.
     """
 
     name: str
     model: Network | RNN
     batch: Any
     task: Task | None
-    place: Place
+    focus: Focus
 
     @property
     def rnn(self) -> RNN:
@@ -75,7 +75,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Words:
+class Preface:
     """What a page says besides its diagnostics; the attributes are those of :func:`gates_page`."""
 
     title: str
@@ -84,8 +84,8 @@ class Words:
     columns: int = 2
 
 
-def chosen_place(rnn: RNN, layer: str, direction: str, gate: str) -> Place:
-    """Return the place that words choose; "" is the first layer, forward, and the gate that retains.
+def chosen_focus(rnn: RNN, layer: str, direction: str, gate: str) -> Focus:
+    """Return what words choose; "" is the first layer, forward, and the gate that retains.
 
     Raises:
         UserError: a layer, direction or gate that the network does not have, with the names of those it has.
@@ -97,10 +97,10 @@ def chosen_place(rnn: RNN, layer: str, direction: str, gate: str) -> Place:
         if word and word not in names:
             allowed = f"must be one of {', '.join(names)}" if names else "the variant has none"
             raise UserError(f"{key}={one_line(word)}: {allowed}{suggest(word, names)}")
-    return Place(int(layer or 0), directions.index(direction) if direction else 0, gate or None)
+    return Focus(int(layer or 0), directions.index(direction) if direction else 0, gate or None)
 
 
-def write_page(words: Words, subjects: Sequence[Subject], out: Path) -> None:
+def write_page(words: Preface, subjects: Sequence[Subject], out: Path) -> None:
     """Compute every diagnostic of every subject and write the page; progress goes to stderr.
 
     Raises:
@@ -146,7 +146,7 @@ def _diagnostic(name: str, subject: Subject) -> Any:
         "credit": _credit,
         "retention_matrix": _retention_matrix,
         "dynamics": _dynamics,
-        "toggle_space": lambda one: probes.toggle_space(one.model, one.batch, one.place.gate, **_at(one)),
+        "toggle_space": lambda one: probes.toggle_space(one.model, one.batch, one.focus.gate, **_at(one)),
     }
     if name in special:
         return special[name](subject)
@@ -154,7 +154,7 @@ def _diagnostic(name: str, subject: Subject) -> Any:
 
 
 def _at(subject: Subject) -> dict[str, int]:
-    return {"layer": subject.place.layer, "direction": subject.place.direction}
+    return {"layer": subject.focus.layer, "direction": subject.focus.direction}
 
 
 def _interventions(subject: Subject) -> Any:
@@ -168,7 +168,7 @@ def _interventions(subject: Subject) -> Any:
         if took + left > _LONG:
             minutes.tell(lambda: f"{subject.name}: {done} of {passes} passes, about {duration(left)} left")
 
-    at = subject.place
+    at = subject.focus
     return probes.interventions(
         subject.model, subject.batch, subject.task, at.gate, layer=at.layer, direction=at.direction, tell=tell
     )
@@ -176,7 +176,7 @@ def _interventions(subject: Subject) -> Any:
 
 def _credit(subject: Subject) -> Any:
     few = subject.batch.select(slice(0, _FEW)) if subject.task else subject.batch
-    return probes.credit(subject.model, few, layer=subject.place.layer, task=subject.task)
+    return probes.credit(subject.model, few, layer=subject.focus.layer, task=subject.task)
 
 
 def _dynamics(subject: Subject) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gatelab.api.run import Run, load_run
 from gatelab.api.runs import runs
-from gatelab.cli.explained_page import SEQUENCES, Subject, Words, chosen_place, write_page
+from gatelab.cli.explained_page import SEQUENCES, Preface, Subject, chosen_focus, write_page
 from gatelab.errors import UserError
 from gatelab.reading import parse_yaml
 from gatelab.report.tables import significant
@@ -67,15 +67,15 @@ def explained_runs(chosen: Sequence[Run], out: Path, layer: str = "", direction:
     for run, name in zip(chosen, names, strict=True):
         for weights, those in subjects.items():
             network = run.network(weights)  # type: ignore[arg-type]
-            place = chosen_place(network.rnn, layer, direction, gate)
-            those.append(Subject(_column(name if len(chosen) > 1 else "", weights), network, some, run.task, place))
+            focus = chosen_focus(network.rnn, layer, direction, gate)
+            those.append(Subject(_column(name if len(chosen) > 1 else "", weights), network, some, run.task, focus))
     trained = subjects["best"]
     steps, sequences = batch.inputs.shape[:2]
-    words = Words(
+    words = Preface(
         f"{' and '.join(names)} on {chosen[0].task.name}" + (f", seed {chosen[0].seed}" if len(chosen) == 1 else ""),
         [_facts(run, subject, name) for run, subject, name in zip(chosen, trained, names, strict=True)],
         f"Looked at are the first {some.inputs.shape[1]} of {sequences} validation sequences, {steps} steps long, and "
-        f"{trained[0].place.words}. "
+        f"{trained[0].focus.words}. "
         "Trained is the network with the best validation score; untrained is the same network before its first step. "
         "A random network shows structure too, so read every drawing beside its twin.",
         columns=2 if len(chosen) in (1, 4) else len(chosen),

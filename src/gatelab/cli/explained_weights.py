@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from gatelab import probes
-from gatelab.cli.explained_page import SEQUENCES, Subject, Words, chosen_place, write_page
+from gatelab.cli.explained_page import SEQUENCES, Preface, Subject, chosen_focus, write_page
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.exchange import Found, chosen, found_in
 from gatelab.layers.rnn import RNN
@@ -33,16 +33,16 @@ def explained_weights(
             another width.
     """
     found, depth = _chosen(found_in(weights), layer, weights)
-    place = chosen_place(found.rnn, str(depth), direction, gate)
+    focus = chosen_focus(found.rnn, str(depth), direction, gate)
     batch, steps, sequences = _batch(data, found.rnn, batch_first=batch_first)
     subjects = [
-        Subject(name, model, batch, None, place)
+        Subject(name, model, batch, None, focus)
         for name, model in (("trained", found.rnn), ("untrained", probes.untrained_twin(found.rnn)))
     ]
-    words = Words(
+    words = Preface(
         f"{found.name or found.rnn.variant.name} of {Path(weights).name}",
         [_facts(found, weights, data)],
-        f"Looked at are the first {len(batch[1])} of {sequences} sequences, {steps} steps long, and {place.words}. "
+        f"Looked at are the first {len(batch[1])} of {sequences} sequences, {steps} steps long, and {focus.words}. "
         f"Trained is the network of the file ({found.source}); untrained is the same network with weights drawn anew. "
         "A random network shows structure too, so read every drawing beside its twin.",
     )

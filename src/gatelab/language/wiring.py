@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Operation, Read, children
 from gatelab.language.variant import Variant
@@ -50,7 +50,7 @@ def wired(variant: Variant) -> Wiring:
             if read.when != "now":
                 starts[source] = Box("start", f"{read.name}_t" if read.when == "input" else f"{read.name}_t-1")
             known = arrows.get((source, f"e_{name}"), "element")
-            arrows[source, f"e_{name}"] = cast(Arrow, min(known, way, key=_STRONGER.index))
+            arrows[source, f"e_{name}"] = min(known, way, key=_STRONGER.index)
     equations = {
         f"e_{name}": Box(
             "output" if name == variant.output else "equation",

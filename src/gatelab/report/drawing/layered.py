@@ -14,7 +14,7 @@ Node = str | tuple[Edge, int]
 
 
 @dataclass(frozen=True)
-class Layout:
+class Layered:
     """Columns of boxes and points from top to bottom, the height of each, and the nodes along each edge."""
 
     columns: Sequence[Sequence[Node]]
@@ -22,7 +22,7 @@ class Layout:
     routes: Mapping[Edge, Sequence[Node]]
 
 
-def layout(nodes: Sequence[str], edges: Iterable[Edge], sizes: Mapping[str, float], gap: float) -> Layout:
+def layout(nodes: Sequence[str], edges: Iterable[Edge], sizes: Mapping[str, float], gap: float) -> Layered:
     """Return where nodes stand; an edge leads to a node further down in ``nodes``, whose height ``sizes`` has."""
     edges = list(edges)
     column = dict.fromkeys(nodes, 0)
@@ -37,7 +37,7 @@ def layout(nodes: Sequence[str], edges: Iterable[Edge], sizes: Mapping[str, floa
             columns[place].append(node)
     links = [link for route in routes.values() for link in itertools.pairwise(route)]
     columns = _ordered(columns, links)
-    return Layout(columns, _heights(columns, _neighbours(links), sizes, gap), routes)
+    return Layered(columns, _heights(columns, _neighbours(links), sizes, gap), routes)
 
 
 def _route(edge: Edge, column: Mapping[str, int]) -> list[Node]:

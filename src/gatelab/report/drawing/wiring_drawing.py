@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from gatelab.language.wiring import Arrow, Box, Wiring
-from gatelab.report.drawing.layered import Layout, Node, layout
+from gatelab.report.drawing.layered import Layered, Node, layout
 
 __all__ = ["STYLE", "wiring_file", "wiring_svg"]
 
@@ -99,7 +99,7 @@ def _box(box: Box, left: float, middle: float, width: float) -> str:
 
 
 def _curve(
-    placed: Layout,
+    placed: Layered,
     kind: Arrow,
     route: Sequence[Node],
     lefts: Mapping[Node, tuple[float, float]],
