@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch_file
 from torch import nn
 
-from gatelab import RNN, Network, variant
+from gatelab import RNN, Network, from_torch_file, variant
 from gatelab.errors import UserError
 from gatelab.exchange import found_in
 
@@ -55,3 +55,9 @@ def test_files_of_every_program_are_read(tmp_path):
 def test_other_files_are_one_line(name, message, tmp_path):
     with pytest.raises(UserError, match=message):
         found_in(tmp_path / name)
+
+
+def test_a_cell_of_equinox_is_not_taken_for_one_of_torch(tmp_path):
+    save_file(equinox_cell("LSTMCell"), tmp_path / "equinox.safetensors")
+    with pytest.raises(UserError, match=r"encoder: 'bias' is no weight of torch; gatelab.from_jax reads"):
+        from_torch_file(tmp_path / "equinox.safetensors")

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn.utils import parametrizations
 
 import gatelab
-from gatelab import RNN, Network, __version__
+from gatelab import RNN, Network, Variant, __version__
 from gatelab.errors import UserError
 from gatelab.language import load_variant, variant_files
 from gatelab.layers.openings import OPENINGS, Zero
@@ -185,6 +185,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown function": ({"variant": alone("system(x)")}, "unknown function 'system'"),
     "python": ({"variant": alone("__import__('os').system('id')")}, "equation h"),
     "another module": ({"variant": {"module": "os", "equations": None}}, "module=os is no foreign variant"),
+    "long equations": ({"variant": {"notes": "a" * 2**17}}, "variant: too large: at most 131072 bytes"),
+    "sizes that must be equal": ({"variant": alone("x * tanh(linear(x, h))")}, "as many features as units, 4$"),
     "an empty size": ({"rnn": {"hidden_size": 0}}, "hidden_size=0: must be at least 1"),
     "a size of text": ({"rnn": {"hidden_size": "4"}}, "hidden_size=4: must be an integer"),
     "a huge size": ({"rnn": {"hidden_size": 2**60}}, "must be at most 1048576"),
@@ -302,3 +304,18 @@ def test_a_place_of_another_kind_is_one_line(tmp_path):
     rnn.save(tmp_path / "v1.0")
     rnn.save(tmp_path / "v1.0")  # its own card is replaced
     assert gatelab.load(tmp_path / "v1.0" / "model.safetensors").variant == rnn.variant
+
+
+def test_what_could_not_be_read_again_is_not_saved(tmp_path):
+    noted = Variant.from_mapping({**load_variant("gru").mapping(), "notes": "a" * 2**17})
+    with pytest.raises(UserError, match=r"^variant of \d+ letters cannot be read again; at most 131072$"):
+        RNN(noted, 3, 4).save(tmp_path / "x.safetensors")
+
+
+def test_a_folder_is_loaded(tmp_path):
+    Network(load_variant("gru"), 3, 2, 4).save(tmp_path / "net")
+    assert isinstance(gatelab.load(tmp_path / "net"), Network)
+    with pytest.raises(UserError, match=r"holds no .safetensors file$"):
+        gatelab.load(tmp_path)
+    with pytest.raises(UserError, match=r"absent.safetensors: cannot be read: No such file"):
+        gatelab.load(tmp_path / "absent.safetensors")

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gatelab.errors import UserError
+from gatelab.errors import UserError, one_line
 from gatelab.exchange.found import Found, chosen
 from gatelab.exchange.state_dict import read_state_dict
 from gatelab.layers.rnn import RNN
@@ -57,10 +57,16 @@ def found_in_torch(path: str | Path) -> list[Found]:
     """
     where = shown(path)
     places: dict[str, dict[str, Tensor]] = {}
-    for name, weight in read_state_dict(path).items():
+    state = read_state_dict(path)
+    for name, weight in state.items():
         if match := _WEIGHT.fullmatch(name):
             layer = match["layer"] or "_l0"  # of a cell
             places.setdefault(match["place"].removesuffix("."), {})[match["kind"] + layer + match["back"]] = weight
+    for name in state:
+        place, _, last = name.rpartition(".")
+        if place in places and not _WEIGHT.fullmatch(name):
+            cell = f"{where}, {place}" if place else where
+            raise UserError(f"{cell}: '{one_line(last)}' is no weight of torch; gatelab.from_jax reads Equinox's cells")
     return [_network(place, weights, where) for place, weights in places.items()]
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gatelab.layers.gate_files.hub import pretrained_file
 from gatelab.layers.gate_files.reading_gates import read_gate
 from gatelab.layers.network import Network
 from gatelab.layers.rnn import RNN
@@ -23,10 +24,11 @@ def load(file: str | Path) -> RNN | Network:
     Header, equations, sizes, names, shapes and dtypes are checked before a tensor is read.
 
     Args:
-        file: that ``save`` wrote, or one fetched from a hub.
+        file: that ``save`` wrote, or one fetched from a hub; or a folder with one such file.
 
     Raises:
         UserError: in one line, for a file that is absent, damaged, of another kind or of a newer gatelab.
     """
-    content = read_gate(file)
+    path = Path(file)
+    content = read_gate(pretrained_file(path) if path.is_dir() else path)
     return RNN.from_content(content) if content.network is None else Network.from_content(content)

@@ -75,14 +75,14 @@ class Content:
     @property
     def count(self) -> int:
         """How many tensors the file must have, without listing them."""
-        first, above = (len(self._layer_shapes(size)) for size in self._sources())
+        first, above = (len(self._layer_shapes(size)) for size in self.sources())
         layers = self.rnn.num_layers - 1
         around = 0 if self.network is None else 2 + (self.network.embedding is not None)
         return self._directions * (first + layers * above) + around
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Yield name and shape of every tensor that the file must have."""
-        sources = self._sources()
+        sources = self.sources()
         prefix = "rnn." if self.network is not None else ""
         if self.network is not None and self.network.embedding is not None:
             yield "embedding", (self.network.input_size, self.network.embedding)
@@ -106,13 +106,13 @@ class Content:
         mine = {name: tensor for name, tensor in self.tensors.items() if name.startswith("rnn.")}
         return {name.removeprefix("rnn."): tensor for name, tensor in mine.items()}
 
+    def sources(self) -> tuple[int, int]:
+        """Return the features that the first layer and those above it read."""
+        return self.rnn.input_size, self.rnn.hidden_size * self._directions
+
     @property
     def _directions(self) -> int:
         return 2 if self.rnn.bidirectional else 1
-
-    def _sources(self) -> tuple[int, int]:
-        """Return the features that the first layer and those above it read."""
-        return self.rnn.input_size, self.rnn.hidden_size * self._directions
 
     def _layer_shapes(self, source: int) -> dict[str, tuple[int, ...]]:
         return parameter_shapes(self.variant, source, self.rnn.hidden_size)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from gatelab import __version__
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.language import Variant
 from gatelab.layers.gate_files.content import Content, NetworkFacts, RNNFacts
-from gatelab.reading import parse_json
+from gatelab.reading import Limits, parse_json
 from gatelab.reading.tensor_file import TensorFile, tensor_file
 from gatelab.validation import check
 
@@ -27,7 +28,11 @@ SECTIONS = ("gatelab", "variant", "rnn", "network", "origin")
 DTYPE_WORDS = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64"}
 """Dtype of weights -> its word in a file."""
 
+LIMITS = {"variant": Limits(size=2**17)}
+"""Section -> limits of its text, where a hostile one would take long: equations are parsed."""
+
 _OTHERS = ("format",)
+_COMPARED = 500  # names with which a missing one is compared
 
 Facts = TypeVar("Facts", bound=BaseModel)
 
@@ -83,6 +88,9 @@ def _described(file: TensorFile) -> Content:
     )
     if not content.rnn.bias and any(parameter.kind == "bias" for parameter in content.variant.parameters):
         raise UserError(f"{where}: rnn.bias=false, but its equations have biases")
+    hidden, read = content.rnn.hidden_size, content.sources()[: content.rnn.num_layers]
+    if content.variant.needs_equal_sizes and {*read, hidden} != {hidden}:
+        raise UserError(f"{where}: its equations need layers whose inputs have as many features as units, {hidden}")
     if network is not None and content.rnn.input_size != (network.embedding or network.input_size):
         raise UserError(f"{where}: rnn.input_size={content.rnn.input_size}: is not what the network hands to its RNN")
     return content
@@ -90,7 +98,7 @@ def _described(file: TensorFile) -> Content:
 
 def _mapping(file: TensorFile, section: str) -> Mapping[str, Any]:
     where = f"{file.where}, {section}"
-    mapping = parse_json(file.text[section], where)
+    mapping = parse_json(file.text[section], where, limits=LIMITS.get(section))
     if not isinstance(mapping, dict):
         raise UserError(f"{where}: must be a mapping")
     return mapping
@@ -111,7 +119,7 @@ def _check_tensors(content: Content, file: TensorFile) -> None:
         raise UserError(f"{where}: {len(entries)} tensors, but its equations and sizes need {content.count}")
     for name, shape in content.shapes():
         if name not in entries:
-            raise UserError(f"{where}: tensor '{name}' is missing{suggest(name, entries)}")
+            raise UserError(f"{where}: tensor '{name}' is missing{suggest(name, islice(entries, _COMPARED))}")
         if entries[name].shape != shape:
             raise UserError(f"{where}: tensor '{name}' has shape {list(entries[name].shape)}: must have {list(shape)}")
     words = dict.fromkeys(entry.dtype for entry in entries.values())

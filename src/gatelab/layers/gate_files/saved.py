@@ -73,7 +73,8 @@ class Saved(nn.Module):
         """Push file and model card to a repository of the Hugging Face hub, which is made if it is not there.
 
         The card has the equations as text, and for a run its task, protocol, versions and score. It names no licence:
-        add yours. The token is the one that huggingface_hub finds (``hf auth login``).
+        add yours. A card and a file that are there are replaced. The token is the one that huggingface_hub finds
+        (``hf auth login``).
 
             >>> gatelab.RNN("cifg", 10, 64).push_to_hub("coupled")
             Traceback (most recent call last):

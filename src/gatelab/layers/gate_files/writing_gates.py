@@ -14,7 +14,7 @@ from gatelab.disk import write_atomically, writing
 from gatelab.errors import UserError, one_line
 from gatelab.layers.gate_files.content import Content
 from gatelab.layers.gate_files.model_card import FRONT, model_card
-from gatelab.layers.gate_files.reading_gates import DTYPE_WORDS, FORMAT
+from gatelab.layers.gate_files.reading_gates import DTYPE_WORDS, FORMAT, LIMITS
 from gatelab.reading import read_text
 from gatelab.reading.tensor_file import tensor_bytes
 
@@ -89,6 +89,9 @@ def _text(content: Content) -> Mapping[str, str]:
 
 def _json(section: str, value: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(value, allow_nan=False)
+        text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{section}={one_line(value)}: cannot be saved: it must be plain values ({error})") from None
+    if section in LIMITS and len(text) > LIMITS[section].size:
+        raise UserError(f"{section} of {len(text)} letters cannot be read again; at most {LIMITS[section].size}")
+    return text
