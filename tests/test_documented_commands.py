@@ -40,6 +40,8 @@ SHORT = {
     "logger": "none", "progress": "false", "path": "loop", "hydra.launcher.executor": "inline",
 }  # fmt: skip
 """What a command does not say itself is said so, for a test that takes seconds."""
+LONG = ("plan_only=true", "executor=processes", "optuna_search", "glob(", "range(40)", "range(64)")
+"""Of the commands that are carried out, those that take more than some seconds all the same."""
 SMALL = ["task.validation_size=2", "task.test_size=2"]
 GENERATED = ("task=adding", "task=copying", "task=short")
 
@@ -77,6 +79,7 @@ def write(block: str, folder: Path) -> str:
 
 
 def shortened(given: list[str]) -> list[str]:
+    given = ["training.max_steps=2" if word.startswith("training.max_steps=") else word for word in given]
     keys = {word.partition("=")[0].lstrip("+") for word in given}
     more = [f"{key}={value}" for key, value in SHORT.items() if key not in keys]
     sweeping = "-m" in given
@@ -94,8 +97,10 @@ RUN = [(page, command) for page, command in COMMANDS if page != "README.md" and 
        and not any(part in command for part in NOT_RUN)]  # fmt: skip
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("page", "command"), RUN)
+@pytest.mark.parametrize(("page", "command"), [
+    pytest.param(page, command, marks=[pytest.mark.slow] if any(part in command for part in LONG) else [])
+    for page, command in RUN
+])  # fmt: skip
 def test_what_bash_hands_over_is_carried_out(page, command, tmp_path, monkeypatch, capsys):
     script, *given = words(command, tmp_path)
     monkeypatch.chdir(tmp_path)

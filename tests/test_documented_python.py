@@ -66,7 +66,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", SHOWN, ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(page, folder):
     for text in (block for name, block in FILES if name == page.name):
