@@ -6,6 +6,7 @@
     read_json(path)               NaN and Infinity are refused, as JSON has neither
     parse_yaml, parse_json        the same for a text, such as a line of a file
     read_rows(path)               a CSV file with a header
+    arrays.read_npy(path)         an array of NumPy
     arrays.read_npz(path)         an archive of NumPy arrays (NumPy is imported only there)
     read_text, read_bytes         anything else
     open_regular(path)            a file of any size, such as a checkpoint; raises OSError

@@ -14,7 +14,7 @@ from gatelab.errors import UserError
 from gatelab.reading.files import read_bytes, shown
 from gatelab.reading.limits import Limits
 
-__all__ = ["read_npz"]
+__all__ = ["read_npy", "read_npz"]
 
 _MOST_BYTES = 2**29
 
@@ -43,19 +43,35 @@ def read_npz(path: Path | str, where: str | None = None, most: int = _MOST_BYTES
         raise UserError(f"{where}: must be an archive of NumPy arrays (.npz)") from None
 
 
+def read_npy(path: Path | str, where: str | None = None, most: int = _MOST_BYTES) -> NDArray[Any]:
+    """Return the array of a file that ``np.save`` wrote. Arguments and errors as of :func:`read_npz`."""
+    content, where = read_bytes(path, where, limits=Limits(size=most)), shown(path, where)
+    try:
+        opened = io.BytesIO(content)
+        _check_header(opened, len(content), "it")
+        array: NDArray[Any] = npy.read_array(io.BytesIO(content), allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError) as error:
+        raise UserError(f"{where}: must be an array of NumPy (.npy): {error}") from None
+    return array
+
+
 def _array(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     with packed.open(member) as opened:
-        shape, kind = _header(opened)
-        if kind.hasobject:
-            raise ValueError(f"{member.filename} holds Python objects, which are not read")
-        size, there = kind.itemsize, member.file_size - opened.tell()
-        for length in shape:
-            size *= length
-        if size != there:  # NumPy would make room for whatever the header claims
-            raise ValueError(f"{member.filename} claims {size} bytes and has {there}")
+        _check_header(opened, member.file_size, member.filename)
     with packed.open(member) as opened:
         array: NDArray[Any] = npy.read_array(opened, allow_pickle=False)
     return array
+
+
+def _check_header(opened: IO[bytes], whole: int, name: str) -> None:
+    shape, kind = _header(opened)
+    if kind.hasobject:
+        raise ValueError(f"{name} holds Python objects, which are not read")
+    size, there = kind.itemsize, whole - opened.tell()
+    for length in shape:
+        size *= length
+    if size != there:  # NumPy would make room for whatever the header claims
+        raise ValueError(f"{name} claims {size} bytes and has {there}")
 
 
 def _header(opened: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -1,4 +1,4 @@
-"""Tables in text: CSV, TSV and JSON lines. The type of a column is decided once, by all of its values.
+"""Tables in text, CSV and TSV. The type of a column is decided once, by all of its values.
 
 ``datasets`` guesses types anew every 10,000 rows, so that the word 001 becomes 1 from there on; text is read here.
 """
@@ -8,18 +8,21 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from gatelab.errors import UserError, one_line
+from gatelab.reading import Limits, read_bytes
 from gatelab.tasks.series.series_table import MOST_COLUMNS, MOST_ROWS, SeriesTable, column_of_texts
 
-__all__ = ["MOST_CELLS", "read_delimited"]
+__all__ = ["LIMITS", "MOST_CELLS", "read_delimited"]
 
+LIMITS = Limits(size=2**29)
 MOST_CELLS = 20_000_000  # as text, a cell takes about 60 bytes of memory
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
-def read_delimited(content: bytes, named: str, suffix: str) -> SeriesTable:
+def read_delimited(place: Path, named: str) -> SeriesTable:
     """Return the table in a CSV or TSV file, whose first line names the columns.
 
     The cells are separated by the one of , ; and tab that is most often in the first line. With semicolons, as
@@ -28,7 +31,7 @@ def read_delimited(content: bytes, named: str, suffix: str) -> SeriesTable:
     Raises:
         UserError: it is no such text, has another number of cells in a line, or is too large.
     """
-    text = _decoded(content, named)
+    text, suffix = _decoded(read_bytes(place, named, limits=LIMITS), named), place.suffix.lower()
     header = text.partition("\n")[0]
     delimiter = "\t" if suffix == ".tsv" else max(_DELIMITERS, key=header.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)

@@ -86,7 +86,10 @@ def in_order(table: SeriesTable, roles: ColumnRoles) -> OrderedSeries:
 def _numbered(table: SeriesTable, series: str | None) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return (rows,) the number of the series of each row, in the order in which they begin, and their names."""
     if series is None:
-        numbers = np.zeros(table.size, np.int64) if table.series is None else table.series
+        # rows that nothing tells apart are one series, of each part if files say it
+        numbers = table.series if table.series is not None else np.zeros(table.size, np.int64)
+        if table.series is None and table.parts is not None:
+            numbers = np.unique(table.parts, return_inverse=True)[1].astype(np.int64)
         return numbers, tuple(str(number) for number in range(1, int(numbers.max(initial=0)) + 2))
     labels = table.columns[series].labels()
     if (missing := np.flatnonzero(table.columns[series].missing)).size:

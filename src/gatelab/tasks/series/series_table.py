@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gatelab.errors import UserError, one_line
 
 __all__ = [
+    "EXACT",
     "MOST_COLUMNS",
     "MOST_ROWS",
     "PARTS",
@@ -23,18 +24,22 @@ __all__ = [
     "TableColumn",
     "column_of_numbers",
     "column_of_texts",
+    "column_of_words",
     "joined",
 ]
 
 PARTS = ("training", "validation", "test")
 MOST_COLUMNS = 10_000
 MOST_ROWS = 20_000_000
+EXACT = 2**53
+"""Beyond it, float64 does not tell neighbouring whole numbers apart."""
 
 _MISSING = frozenset({"", "?"})
 _MISSING_NUMBER = _MISSING | {"nan", "na", "n/a", "null", "none", "#n/a", "-nan"}  # in lower case
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?", re.ASCII)
 _CODE = re.compile(r"[-+]?0\d", re.ASCII)  # 007 is a name and no number
+_LONG = re.compile(r"[-+]?\d{16,40}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TRUTH = {"true": 1.0, "false": 0.0}
 
@@ -154,7 +159,7 @@ def column_of_texts(name: str, cells: Sequence[str | None], named: str, *, comma
         stripped = dotted if _all_numbers(dotted) else stripped
     texts = np.empty(len(stripped), np.object_)
     texts[:] = stripped
-    if _all_numbers(stripped):
+    if _all_numbers(stripped) and not any(map(_is_inexact, stripped)):
         numbers = [_number(text) for text in stripped]
         return TableColumn(name, "number", np.array(numbers, np.float64), texts)
     if all(text is None or text.lower() in _TRUTH for text in stripped):
@@ -165,11 +170,25 @@ def column_of_texts(name: str, cells: Sequence[str | None], named: str, *, comma
     return TableColumn(name, "text", None, texts, _doubt(stripped))
 
 
+def column_of_words(name: str, values: Sequence[str | None], named: str) -> TableColumn:
+    """Return a column of text, or of times if all are ISO 8601; empty and ``?`` are missing. No word is a number."""
+    stripped = [None if value is None or (text := value.strip()) in _MISSING else text for value in values]
+    texts = np.empty(len(stripped), np.object_)
+    texts[:] = stripped
+    times = _times(name, stripped, named) if any(stripped) else None
+    return TableColumn(name, "text", None, texts) if times is None else TableColumn(name, "time", times, texts)
+
+
 def _all_numbers(texts: Sequence[str | None]) -> bool:
     return all(
         text is None or (_NUMBER.fullmatch(text) and not _CODE.match(text)) or text.lower() in _MISSING_NUMBER
         for text in texts
     )
+
+
+def _is_inexact(text: str | None) -> bool:
+    """Return whether a text is a whole number that float64 would round: it is a name, not a quantity."""
+    return text is not None and _LONG.fullmatch(text) is not None and abs(int(text)) > EXACT
 
 
 def _number(text: str | None) -> float:

@@ -24,7 +24,16 @@ from gatelab.tasks.sources.usual_names import nearest_files
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["PublicDataset", "PublicFile", "Sha256", "check_content", "load_public", "read_file", "read_own_file"]
+__all__ = [
+    "PublicDataset",
+    "PublicFile",
+    "Sha256",
+    "check_content",
+    "load_any",
+    "load_public",
+    "read_file",
+    "read_own_file",
+]
 
 DATA_VARIABLE = "GATELAB_DATA"
 """The environment variable that names a folder with copies of public files."""
@@ -151,6 +160,27 @@ def load_public(
                 raise UserError(f"{named}, {split}: no column '{column}'; it has {', '.join(table.column_names)}{end}")
             chosen[split].append(table[present[0]])
     return chosen
+
+
+def load_any(path: str, named: str) -> Any:
+    """Return all splits of any data set of Hugging Face, ``owner/name`` or ``owner/name:config``, or what
+    ``save_to_disk`` wrote to a folder. Nothing that comes with the data is run.
+
+    ``named`` is what errors call it. Raises :class:`UserError` in one line if it cannot be fetched or read.
+    """
+    import datasets
+
+    # the exception depends on the library that reads
+    with _quiet():
+        try:
+            if Path(path).expanduser().is_dir():
+                return datasets.load_from_disk(str(Path(path).expanduser()))
+            _reach_the_hub()
+            identifier, _, config = path.partition(":")
+            return datasets.load_dataset(identifier, config or None)
+        except Exception as error:
+            missing = "" if Path(path).expanduser().is_dir() else "no such file, and as a data set of Hugging Face it "
+            raise UserError(f"{named}: {missing}cannot be read: {_words(error)}") from error
 
 
 def _content(location: Path, named: str) -> bytes:
