@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from gatelab.cli.catalogue import catalogue
 from gatelab.cli.compare import compare
@@ -40,7 +41,7 @@ SHORT = {
     "logger": "none", "progress": "false", "path": "loop", "hydra.launcher.executor": "inline",
 }  # fmt: skip
 """What a command does not say itself is said so, for a test that takes seconds."""
-LONG = ("plan_only=true", "executor=processes", "optuna_search", "glob(", "range(40)", "range(64)")
+LONG = ("plan_only=true", "executor=processes", "optuna_search", "glob(", "range(40)", "range(64)", "run=")
 """Of the commands that are carried out, those that take more than some seconds all the same."""
 SMALL = ["task.validation_size=2", "task.test_size=2"]
 GENERATED = ("task=adding", "task=copying", "task=short")
@@ -78,6 +79,21 @@ def write(block: str, folder: Path) -> str:
     return used
 
 
+def with_runs(given: list[str]) -> list[str]:
+    """Train two runs, and return the words with their identities in place of those of the page."""
+    assert train(shortened(["-m", "variant=lstm,cifg", "task=adding", "seed=3"])) == 0
+    stored = iter(path.parent.name for path in Path("runs").glob("*/result.json"))
+    return [re.sub(r"\b[0-9a-f]{16}\b", lambda _: next(stored), word) for word in given]
+
+
+def write_weights() -> None:
+    """Write the files of other libraries that a page reads, and inputs for them."""
+    shutil.copy(ROOT / "tests" / "exchange" / "measured" / "layers.keras", "model.keras")
+    network = torch.nn.ModuleDict({"encoder": torch.nn.ModuleDict({"lstm": torch.nn.LSTM(2, 3, num_layers=2)})})
+    torch.save(network.state_dict(), "model.pt")
+    np.savez("inputs.npz", inputs=np.random.default_rng(0).standard_normal((2, 6, 2)))
+
+
 def shortened(given: list[str]) -> list[str]:
     given = ["training.max_steps=2" if word.startswith("training.max_steps=") else word for word in given]
     keys = {word.partition("=")[0].lstrip("+") for word in given}
@@ -106,11 +122,12 @@ def test_what_bash_hands_over_is_carried_out(page, command, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     for text in (block for name, block in FILES if name == page):
         write(text, tmp_path)
-    if script in ("scripts/compare.py", "scripts/store.py") or "runs=runs/" in given:
-        assert train(shortened(["variant=lstm", "task=adding", "seed=3"])) == 0
-    if "weights=model.keras" in given:
-        shutil.copy(ROOT / "tests" / "exchange" / "measured" / "layers.keras", "model.keras")
-        np.savez("inputs.npz", inputs=np.random.default_rng(0).standard_normal((2, 6, 2)))
+    if script in ("scripts/compare.py", "scripts/store.py") or any(
+        word.startswith(("run=", "runs=")) for word in given
+    ):
+        given = with_runs(given)
+    if any(word.startswith("weights=") for word in given):
+        write_weights()
     called = {"train": train, "compare": compare, "store": store, "catalogue": catalogue, "reproduce": reproduce,
               "explain": explain, "wandb_sweep": wandb_sweep}[Path(script).stem]  # fmt: skip
     assert called(shortened(given) if called is train else given) == 0
