@@ -48,8 +48,8 @@ def test_the_card_of_a_run_has_scores_of_all_seeds_and_no_folder_of_the_machine(
     assert origin["mean_interval"] == pytest.approx([(scores.mean() - half).item(), (scores.mean() + half).item()])
     card = Path("out/README.md").read_text()
     assert f"Mean of 3 seeds of the same configuration: {scores.mean():.6g}" in card
-    assert "| settings.task.length | 8 |" in card
-    assert f"| versions.gatelab | {gatelab.__version__} |" in card
+    assert "| `settings.task.length` | `8` |" in card
+    assert f"| `versions.gatelab` | `{gatelab.__version__}` |" in card
     assert str(tmp_path) not in card
     assert str(tmp_path) not in json.dumps(origin)
 

@@ -139,7 +139,7 @@ def test_the_card_has_equations_and_sizes_and_no_licence(tmp_path):
     front, text = card((tmp_path / "README.md").read_text())
     assert front == {"library_name": "gatelab", "tags": ["recurrent-neural-network", "gates", "mine"]}
     assert "\n".join(f"    {line}" for line in rnn.variant.plain().splitlines()) in text
-    assert "| hidden\\_size | 4 |" in text
+    assert "| `rnn.hidden_size` | `4` |" in text
     assert "Score" not in text
 
 
@@ -148,6 +148,6 @@ def test_text_from_a_file_is_no_markup_in_a_card(tmp_path):
     network.origin = {"task": "<script>\n# a | b", "score_name": "[x](y)", "test_score": 0.5, "a": {"b": "`c`"}}
     network.save(tmp_path)
     _, text = card((tmp_path / "README.md").read_text())
-    assert "| task | \\<script\\> \\# a \\| b |" in text
+    assert "| `task` | `<script> # a \\| b` |" in text
     assert "Test \\[x\\](y) of these weights: 0.5 " in text
-    assert "| a.b | \\`c\\` |" in text
+    assert "| `a.b` | `'c'` |" in text

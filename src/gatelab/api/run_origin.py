@@ -32,7 +32,7 @@ def origin(result: Result, weights: str, provenance: Mapping[str, Any], beside: 
         **(_scores(result, same) if weights == "best" else {}),
         "settings": {key: _without_folders(value) for key, value in result.settings.items()},
         "versions": dict(provenance.get("versions") or {}),
-        "commit": (provenance.get("git") or {}).get("commit"),
+        "git": dict(provenance.get("git") or {}),
         "date": provenance.get("date"),
     }
 

@@ -43,13 +43,17 @@ None is stated. Add `license:` at the top of this page; for the task's data, see
 )
 
 _LONGEST_VALUE = 200
+_SAID = ("score_name", "higher_is_better", "test_score", "chance", "perfect", "seeds", "diverged_seeds",
+         "mean_test_score", "mean_interval")  # fmt: skip
+"""Keys of an origin that the section of the score says in words."""
 
 
 def model_card(content: Content) -> str:
     """Return the text of README.md; it holds what the content holds, and no machine's paths."""
     network = content.network
-    facts = content.rnn.model_dump() | ({} if network is None else network.model_dump())
-    protocol = _table(content.origin)
+    facts = {"rnn": content.rnn.model_dump(), "network": {} if network is None else network.model_dump()}
+    score = _score(content.origin)
+    protocol = {key: value for key, value in content.origin.items() if not score or key not in _SAID}
     return _CARD.format(
         name=content.variant.name,
         kind="A recurrent layer" if network is None else "A recurrent network with its readout",
@@ -58,9 +62,9 @@ def model_card(content: Content) -> str:
         parameters=content.parameters,
         equations="\n".join(f"    {line}" for line in content.variant.plain().splitlines()),
         source=f"Source: {_plain(content.variant.source)}\n\n" if content.variant.source else "",
-        score=_score(content.origin),
+        score=score,
         facts=_table(facts),
-        protocol=f"\n## Protocol\n\n{protocol}\n" if content.origin else "\n",
+        protocol=f"## Protocol\n\n{_table(protocol)}\n" if protocol else "",
     )
 
 
@@ -89,7 +93,7 @@ def _of(origin: Mapping[str, Any], key: str) -> str:
 
 def _table(mapping: Mapping[str, Any]) -> str:
     lines = ["| | |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {_plain(key)} | {_plain(value)} |" for key, value in _flat(mapping))]) + "\n"
+    return "\n".join([*lines, *(f"| {_code(key)} | {_code(value)} |" for key, value in _flat(mapping))]) + "\n"
 
 
 def _flat(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -98,6 +102,12 @@ def _flat(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _code(value: Any) -> str:
+    """Return a value as code in a table."""
+    shown = f"{value:.6g}" if isinstance(value, float) else one_line(value, _LONGEST_VALUE)
+    return f"`{shown.replace('`', chr(39)).replace('|', chr(92) + '|')}`" if shown else ""
 
 
 def _plain(value: Any) -> str:
