@@ -36,4 +36,4 @@ def test_drawings_are_dark_where_the_page_is(browser):
         colours.append(browser.execute_script(f"{script}.map(style => style.backgroundColor + style.fill)"))
     (body_light, paper_light), (body_dark, paper_dark) = colours
     assert body_light != body_dark and paper_light != paper_dark
-    assert "23, 23, 26" in body_dark and "23, 23, 26" in paper_dark
+    assert "23, 24, 27" in body_dark and "23, 24, 27" in paper_dark

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Look", "looks"]
+__all__ = ["PALETTE", "Look", "looks"]
 
 # The palette of Okabe & Ito 2008 ("Color Universal Design"), without its yellow, which is too pale on white.
-_COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 _DASHES = ("-", "--", "-.", ":")
 
@@ -31,9 +31,9 @@ def looks(labels: Sequence[str]) -> Mapping[str, Look]:
     return {
         label: Look(
             number,
-            _COLOURS[number % len(_COLOURS)],
+            PALETTE[number % len(PALETTE)],
             _MARKERS[number % len(_MARKERS)],
-            _DASHES[number // len(_COLOURS) % len(_DASHES)],
+            _DASHES[number // len(PALETTE) % len(_DASHES)],
         )
         for number, label in enumerate(labels)
     }

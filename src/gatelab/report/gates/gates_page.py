@@ -1,6 +1,5 @@
 """One self-contained page of what the gates of networks do: drawings, how to read them, and where they mislead."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from gatelab.report.drawing.themed import base_style, themed
 from gatelab.report.gates.drawings import DRAWINGS, Columns
 from gatelab.report.gates.guides import GUIDES, Guide
 from gatelab.report.gates.template import rendered, resource
@@ -15,22 +15,6 @@ from gatelab.report.gates.typeset import typeset
 from gatelab.report.sections.parts import Figure
 
 __all__ = ["gates_page"]
-
-# the colours of drawings are variables of the page, so that they follow its dark mode
-_THEMED = {
-    "#222222": "ink",
-    "#000000": "ink",
-    "#8a8a8a": "soft",
-    "#e4e4e4": "line",
-    "#ffffff": "paper",
-    "#0072b2": "blue",
-    "#d55e00": "red",
-    "#009e73": "green",
-    "#cc79a7": "pink",
-    "#e69f00": "orange",
-    "#56b4e9": "sky",
-}
-_COLOUR = re.compile("|".join(_THEMED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +59,14 @@ def gates_page(
         parts=parts,
         absent=absent,
         columns=columns,
-        style=Markup(resource("gates_page.css")),
-        drawing=_themed,
+        style=Markup(base_style() + resource("gates_page.css")),
+        drawing=_drawing,
     )
 
 
-def _themed(figure: Figure) -> Markup:
+def _drawing(figure: Figure) -> Markup:
     # matplotlib has escaped the texts in it, and drawing.py the title
-    return Markup(_COLOUR.sub(lambda match: f"var(--{_THEMED[match[0]]})", figure.svg))
+    return Markup(themed(figure.svg))
 
 
 def _numbers(name: str, columns: Columns) -> list[str]:

@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from gatelab.language import Variant
 from gatelab.language.wiring import wired
+from gatelab.report.drawing.themed import base_style
 from gatelab.report.drawing.wiring_drawing import STYLE, wiring_svg
 from gatelab.report.gates.template import rendered, resource
 from gatelab.report.gates.typeset import typeset
@@ -29,5 +30,5 @@ def variant_page(variant: Variant, title: str, sections: Mapping[str, str]) -> s
         equations=typeset(variant.plain()),
         drawing=Markup(wiring_svg(wired(variant), f"What each equation of {named} reads")) if variant.trees else "",
         sections=sections,
-        style=Markup(resource("gates_page.css") + STYLE),
+        style=Markup(base_style() + resource("gates_page.css") + STYLE),
     )

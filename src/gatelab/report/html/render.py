@@ -15,6 +15,7 @@ from gatelab.evidence.collected import Evidence
 from gatelab.evidence.varied import setting_text
 from gatelab.keys import TOLD
 from gatelab.report.drawing.styles import Look
+from gatelab.report.drawing.themed import base_style, themed
 from gatelab.report.sections.parts import Block, Figure, Figures, Section, Tabular
 from gatelab.report.sections.verdict import Head
 from gatelab.report.tables import Column, significant
@@ -64,7 +65,8 @@ def render(verdict: Head, sections: Sequence[Section], looks: Mapping[str, Look]
         baseline=evidence.question.baseline,
         shapes=_SHAPES,
         kinds=_KINDS,
-        style=Markup(_resource("page.css")),
+        style=Markup(base_style() + _resource("page.css")),
+        themed=themed,
         script=Markup(_resource("page.js")),
         runs=Markup(_json(_runs(evidence, sections))),
         mark=mark,
@@ -116,7 +118,7 @@ def _resource(name: str) -> str:
 
 def _drawing(figure: Figure) -> Markup:
     # matplotlib has escaped the texts in it, and drawing.py the title
-    return Markup(figure.svg)
+    return Markup(themed(figure.svg))
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,10 +205,11 @@ def _chance_to_beat(analysis: Analysis, one: str, other: str, task: str) -> floa
 
 def _matrix(labels: Sequence[str], chances: NDArray[np.float64]) -> Figure:
     def draw(axes: Axes) -> None:
-        # blue and vermillion of the palette at the ends, white in the middle
+        # blue and vermillion of the palette at the ends; in the middle the paper shows through, which may be dark
         from matplotlib.colors import LinearSegmentedColormap
 
-        colours = LinearSegmentedColormap.from_list("wins", ["#D55E00", "#ffffff", "#0072B2"])
+        ends = [(0.0, "#D55E00FF"), (0.5, "#D55E0000"), (0.5, "#0072B200"), (1.0, "#0072B2FF")]
+        colours = LinearSegmentedColormap.from_list("wins", ends)
         axes.grid(visible=False)
         # cells as shapes, not as a picture: they stay sharp, and a picture would be the only one on the page
         axes.pcolormesh(np.ma.masked_invalid(chances), cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=1)
