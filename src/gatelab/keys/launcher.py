@@ -19,7 +19,9 @@ class SubmititKeys(_Options):
     cluster: Annotated[
         Literal["slurm", "local", "debug"] | None, Key("slurm, local or debug; null for slurm if available, else local")
     ] = None
-    timeout_min: Annotated[float, Key("minutes that a job may take")] = Field(default=24 * 60, gt=0)
+    timeout_min: Annotated[
+        float | None, Key("minutes that a job may take; null for what the partition allows, at most a day")
+    ] = Field(default=None, gt=0)
     cpus_per_task: Annotated[int, Key("cores of a job")] = Field(default=1, ge=1)
     gpus_per_node: Annotated[int, Key("GPUs of a job")] = Field(default=0, ge=0)
     mem_gb: Annotated[float | None, Key("memory of a job in GB; null for the cluster's default")] = Field(

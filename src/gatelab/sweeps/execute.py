@@ -56,7 +56,7 @@ def execute(
         executor.prepare(len(pending))
         check(pending)
         _say_what_is_damaged(pending, say)
-        work = plan(configurations, executor.slots)
+        work = plan(configurations, executor.parts)
         failures = _carry_out(work, executor, options, sweep, View(quiet=not configurations[0].progress, say=say))
     results = {run.identity: Store(run.runs_dir).finished(run.identity) for run in configurations}
     return [results[run.identity] or failures[run.identity] for run in configurations]

@@ -91,6 +91,8 @@ class Scheduler:
             for handle in self._executor.wait(_LOOK):
                 self._settle(handle, self._running.pop(handle))
             self._give_up_what_takes_too_long()
+            if line := self._executor.news():
+                self._view.say(line)
             if self._elsewhere and len(self._running) < self._executor.slots:
                 self._look_elsewhere()
             self._show()
@@ -196,7 +198,7 @@ class Scheduler:
         self._have_ended(run for run in free if run not in left)
         if left:
             self._view.say(f"{_count(left)} left by another process; going on with {'them' if len(left) > 1 else 'it'}")
-            for stack in stacks(left, self._executor.slots - len(self._running)):
+            for stack in stacks(left, min(self._executor.parts, self._executor.slots - len(self._running))):
                 self._stacks += 1
                 self._waiting.append(_Piece(stack, self._stacks))
 

@@ -220,7 +220,7 @@ def train_points(
         return Inline(raising=True) if sweep is None else session.executor(options, checked[0], folder)
 
     def slots() -> int:
-        return 1 if sweep is None else executor().slots
+        return 1 if sweep is None else executor().parts
 
     def check(runs: Sequence[RunConfiguration]) -> None:
         for run in runs:

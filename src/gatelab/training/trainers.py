@@ -111,6 +111,8 @@ def _quiet(stop: Stop) -> Iterator[None]:
     handler = signal.getsignal(signal.SIGINT)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        # on a login node of SLURM; our processes are our own
+        warnings.filterwarnings("ignore", ".*`srun` command is available.*")
         warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*", FutureWarning)
         try:
             yield

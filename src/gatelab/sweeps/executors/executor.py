@@ -62,6 +62,8 @@ class Executor(ABC):
         slots: how many jobs it takes at once.
 
     Attributes:
+        slots: how many jobs it takes at once.
+        parts: into how many stacks runs of automatic stack size are divided at least.
         within: whether it trains in this process, where the stack handles the signals itself.
         asked: whether the sweep should stop, if it trains in this process.
     """
@@ -70,7 +72,7 @@ class Executor(ABC):
     asked: Callable[[], bool] | None = None
 
     def __init__(self, slots: int) -> None:
-        self.slots = slots
+        self.slots = self.parts = slots
 
     def prepare(self, jobs: int) -> None:  # noqa: B027 - most have nothing to prepare
         """Prepare for this many jobs while they are being planned."""
@@ -82,6 +84,10 @@ class Executor(ABC):
     @abstractmethod
     def wait(self, seconds: float) -> list[Handle]:
         """Return the jobs that ended since the last call; wait this many seconds for one, or a little longer."""
+
+    def news(self) -> str:
+        """Return a line on where its jobs stand, now and then; mostly nothing."""
+        return ""
 
     @abstractmethod
     def cancel(self, handle: Handle, reason: str) -> None:

@@ -1,0 +1,121 @@
+"""What SLURM's commands say, read from made-up ones; tests/engines/slurm has a real cluster."""
+
+import pytest
+
+from gatelab.errors import UserError
+from gatelab.sweeps.executors import slurm
+from gatelab.sweeps.executors.slurm import Partition, Queue, minutes, partition
+
+PARTITIONS = """\
+PartitionName=main AllowGroups=ALL Default=YES MaxNodes=UNLIMITED MaxTime=1-12:30:00 State=UP
+PartitionName=long Default=NO MaxTime=UNLIMITED State=UP
+"""
+
+
+@pytest.fixture
+def says(tmp_path, monkeypatch):
+    """Make a command that prints a text."""
+
+    def say(command, text, status=0):
+        path = tmp_path / command
+        (tmp_path / f"{command}.txt").write_text(text)
+        path.write_text(f"#!/bin/sh\ncat {path}.txt {'>&2' if status else ''}\nexit {status}\n")
+        path.chmod(0o755)
+
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return say
+
+
+@pytest.fixture
+def now(monkeypatch):
+    class Clock:
+        time = 100.0
+
+        def monotonic(self):
+            return self.time
+
+    clock = Clock()
+    monkeypatch.setattr(slurm, "time", clock)
+    return clock
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [("1-12:30:00", 2190), ("01:00:00", 60), ("2:00", 2), ("00:30", 0.5), ("UNLIMITED", None), ("INFINITE", None)],
+)
+def test_limits_of_time(text, expected):
+    assert minutes(text) == expected
+
+
+def test_a_partition_and_its_limit(says):
+    says("scontrol", PARTITIONS)
+    assert partition(None) == Partition("main", 2190)
+    assert partition("long") == Partition("long", None)
+    line = r"slurm_partition=lnog: SLURM has no such partition \(did you mean 'long'\?\); must be one of long, main"
+    with pytest.raises(UserError, match=line):
+        partition("lnog")
+
+
+def test_a_cluster_that_does_not_answer_is_one_line_with_what_it_says(says):
+    says("scontrol", "scontrol: error: no controller\nmore\n", status=1)
+    with pytest.raises(UserError, match=r"^hydra\.launcher\.executor=submitit: scontrol: error: no controller$"):
+        partition(None)
+
+
+def test_a_command_that_is_not_there(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"^hydra\.launcher\.executor=submitit: scontrol: No such file or directory$"):
+        partition(None)
+
+
+def test_a_job_has_ended_when_it_was_listed_as_ended_for_a_while(says, now):
+    queue = Queue()
+    says("squeue", "7|PENDING|Resources\n8|RUNNING|None\n9|FAILED|NonZeroExitCode\n")
+    queue.look(["7", "8", "9"])
+    assert [queue.waits(job) for job in ("7", "8", "9")] == [True, False, False]
+    assert queue.standing(["7", "8"]) == "SLURM: 1 of 2 jobs run, 1 wait (Resources)"
+    assert not queue.has_ended("9")
+    now.time += 25
+    queue.look(["7", "8", "9"])
+    assert [queue.has_ended(job) for job in ("7", "8", "9")] == [False, False, True]
+    assert queue.state("9") == "FAILED"
+
+
+def test_a_job_that_is_put_back_has_not_ended(says, now):
+    queue = Queue()
+    says("squeue", "9|NODE_FAIL|None\n")
+    queue.look(["9"])
+    now.time += 5
+    says("squeue", "9|PENDING|BeginTime\n")
+    queue.look(["9"])
+    assert queue.is_back("9")
+    now.time += 25
+    queue.look(["9"])
+    assert not queue.has_ended("9")
+
+
+def test_a_job_that_slurm_has_forgotten_has_ended_but_not_while_slurm_is_away(says, now):
+    queue = Queue()
+    says("squeue", "squeue: error: no controller\n", status=1)
+    for _ in range(3):
+        now.time += 25
+        queue.look(["9"])
+    assert not queue.has_ended("9")
+    says("squeue", "")
+    now.time += 25
+    queue.look(["9"])
+    now.time += 25
+    assert queue.has_ended("9")
+
+
+def test_slurm_is_not_asked_more_often_than_every_other_second(says, now):
+    queue = Queue()
+    says("squeue", "9|PENDING|None\n")
+    queue.look(["9"])
+    says("squeue", "9|RUNNING|None\n")
+    now.time += 1
+    queue.look(["9"])
+    assert queue.waits("9")
+    now.time += 1.5
+    queue.look(["9"])
+    assert not queue.waits("9")
