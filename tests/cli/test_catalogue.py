@@ -230,6 +230,7 @@ def test_every_family_is_shown(capsys):
     music = page.split("### Music\n")[1].split("\n##")[0]
     assert [line.split(" | ")[0] for line in music.splitlines() if line.startswith("| ")][2:] == [
         "| chorales",
+        "| midi",
         "| musedata",
         "| nottingham",
         "| piano_midi",

@@ -170,9 +170,42 @@ def series(folder: Path) -> dict[str, object]:
     return with_hash("series", path=save_text(folder / "series.csv", "\n".join(lines)))
 
 
+def own_bytes(folder: Path) -> dict[str, object]:
+    (folder / "mine.bin").write_bytes(np.random.default_rng(0).integers(0, 256, 900, np.uint8).tobytes())
+    return with_hash("bytes", path=str(folder / "mine.bin"), length=11)
+
+
+def midi(folder: Path) -> dict[str, object]:
+    for number in range(20):
+        notes = [(60 + number % 7, 0, 480), (64, 240 * (1 + number % 3), 480 * (2 + number))]
+        save_midi(folder / f"{number:02d}.mid", notes)
+    return with_hash("midi", path=str(folder), grid="quarter")
+
+
+def save_midi(file: Path, notes: list[tuple[int, int, int]], quarter: int = 480, channel: int = 0) -> None:
+    """Write a MIDI file of one track: keys with their first and last tick, byte by byte as the standard says."""
+    events = sorted([(start, 1, key, 64) for key, start, _ in notes] + [(stop, 0, key, 0) for key, _, stop in notes])
+    track, before = b"", 0
+    for tick, on, key, velocity in events:
+        track += _variable(tick - before) + bytes([(0x90 if on else 0x80) | channel, key, velocity])
+        before = tick
+    track += b"\x00\xff\x2f\x00"
+    header = b"MThd" + (6).to_bytes(4, "big") + b"\x00\x00\x00\x01" + quarter.to_bytes(2, "big")
+    file.write_bytes(header + b"MTrk" + len(track).to_bytes(4, "big") + track)
+
+
+def _variable(number: int) -> bytes:
+    digits = [number & 0x7F]
+    while number := number >> 7:
+        digits.append(0x80 | (number & 0x7F))
+    return bytes(reversed(digits))
+
+
 LOCAL = {
+    "bytes": own_bytes,
     "characters": characters,
     "imdb_bytes": imdb,
+    "midi": midi,
     "musedata": lambda folder: music("musedata", folder),
     "nottingham": lambda folder: music("nottingham", folder),
     "piano_midi": lambda folder: music("piano_midi", folder),

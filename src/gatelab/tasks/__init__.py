@@ -25,11 +25,11 @@ from gatelab.tasks.memory import (
     two_sequence,
     unknown_delay,
 )
-from gatelab.tasks.music import chorales, polyphony
+from gatelab.tasks.music import chorales, midi_files, polyphony
 from gatelab.tasks.recall import associative_recall
 from gatelab.tasks.series import series_task
 from gatelab.tasks.task import Batch, FiniteTask, GeneratedTask, LengthTask, RangeTask, Task
-from gatelab.tasks.text import characters, imdb, words
+from gatelab.tasks.text import byte_text, characters, imdb, words
 from gatelab.tasks.timing import periodic_function, spikes
 from gatelab.validation import check
 
@@ -78,11 +78,13 @@ _KINDS: tuple[type[Task], ...] = (
     digits.Digits,
     pictures.PermutedMnist, pictures.SequentialCifar10, pictures.SequentialMnist,
     # text
+    byte_text.Bytes,
     characters.Characters, characters.Text8, characters.TinyShakespeare,
     imdb.ImdbBytes,
     words.WikiText2, words.Words,
     # music
     chorales.Chorales,
+    midi_files.Midi,
     polyphony.MuseData, polyphony.Nottingham, polyphony.PianoMidi,
     # series
     series_task.Series,

@@ -19,7 +19,17 @@ from gatelab.tasks.task import Batch
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-__all__ = ["LOWEST_NOTE", "NOTES", "PUBLIC_SHA256", "PUBLIC_URL", "load_chorales", "load_matlab_splits", "load_splits"]
+__all__ = [
+    "LOWEST_NOTE",
+    "NOTES",
+    "PUBLIC_SHA256",
+    "PUBLIC_URL",
+    "batch_of_rolls",
+    "in_pieces",
+    "load_chorales",
+    "load_matlab_splits",
+    "load_splits",
+]
 
 PUBLIC_URL = (
     "https://raw.githubusercontent.com/czhuang/JSB-Chorales-dataset/"
@@ -36,7 +46,7 @@ SPLITS = ("train", "valid", "test")
 def load_splits(path: str | None, sha256: str) -> Splits:
     """Return all chorales as packed piano rolls, padded to the longest of each split."""
     chorales = load_chorales(path, sha256)
-    return Splits(*(_batch([_roll(frames) for frames in chorales[split]["frames"]]) for split in SPLITS))
+    return Splits(*(batch_of_rolls([_roll(frames) for frames in chorales[split]["frames"]]) for split in SPLITS))
 
 
 def load_chorales(path: str | None, sha256: str) -> DatasetDict:
@@ -62,11 +72,8 @@ def load_matlab_splits(public: PublicFile, path: str | None, sha256: str, longes
     named = public.url if path is None else f"task.path={path}"
     rolls = _parse_matlab(read_file(public, path, sha256), named)
     if longest is not None:
-        # a piece ends with the frame with which the next one begins, so that every frame is predicted as before
-        rolls["train"] = [
-            roll[start : start + longest + 1] for roll in rolls["train"] for start in range(0, len(roll) - 1, longest)
-        ]
-    return Splits(*(_batch(rolls[split]) for split in SPLITS))
+        rolls["train"] = in_pieces(rolls["train"], longest)
+    return Splits(*(batch_of_rolls(rolls[split]) for split in SPLITS))
 
 
 def _parse_matlab(content: bytes, named: str) -> dict[str, list[NDArray[np.uint8]]]:
@@ -138,7 +145,13 @@ def _whole(chorales: list[list[list[float]]]) -> list[list[list[int]]]:
     return [[[int(note) for note in frame] for frame in chorale] for chorale in chorales]
 
 
-def _batch(rolls: list[NDArray[np.uint8]]) -> Batch:
+def in_pieces(rolls: list[NDArray[np.uint8]], longest: int) -> list[NDArray[np.uint8]]:
+    """Return rolls cut to pieces of at most ``longest`` predicted frames; every frame is predicted as before."""
+    # a piece ends with the frame with which the next one begins
+    return [roll[start : start + longest + 1] for roll in rolls for start in range(0, len(roll) - 1, longest)]
+
+
+def batch_of_rolls(rolls: list[NDArray[np.uint8]]) -> Batch:
     """Return the piano rolls of a split, packed: inputs are all frames but the last, targets all but the first."""
     inputs, lengths, mask = pad([roll[:-1] for roll in rolls])
     targets, _, _ = pad([roll[1:] for roll in rolls])

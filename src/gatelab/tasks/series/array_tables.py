@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from gatelab.errors import UserError, one_line
 from gatelab.reading.arrays import read_npy, read_npz
 from gatelab.tasks.series.column_values import Nested, column_of_array, nested_table
-from gatelab.tasks.series.series_split import part_named
 from gatelab.tasks.series.series_table import MOST_COLUMNS, SeriesTable, joined
+from gatelab.tasks.sources.own_folder import part_named
 
 __all__ = ["read_archive", "read_array"]
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from gatelab.errors import UserError, one_line
 from gatelab.reading import Limits, read_bytes
 from gatelab.tasks.series.column_values import Nested, column_of_array, nested_table
-from gatelab.tasks.series.series_split import part_named
 from gatelab.tasks.series.series_table import MOST_COLUMNS, SeriesTable, TableColumn, column_of_words, joined
 from gatelab.tasks.sources.fetch import load_any
+from gatelab.tasks.sources.own_folder import part_named
 
 # pyarrow takes long to import; tasks must be listed without it.
 if TYPE_CHECKING:

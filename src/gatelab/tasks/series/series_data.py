@@ -16,10 +16,11 @@ from gatelab.tasks.series.ordered_series import OrderedSeries, in_order, varying
 from gatelab.tasks.series.series_encoding import check_fitted, encoded_inputs, encoded_targets, fit_encodings
 from gatelab.tasks.series.series_keys import Fitted, SeriesKeys
 from gatelab.tasks.series.series_split import Blocks, split_of, split_rows
-from gatelab.tasks.series.series_table import PARTS, SeriesTable
+from gatelab.tasks.series.series_table import SeriesTable
 from gatelab.tasks.series.table_files import read_table
 from gatelab.tasks.sources.byte_arrays import Splits
 from gatelab.tasks.sources.fetch import check_content
+from gatelab.tasks.sources.own_folder import PARTS
 from gatelab.tasks.sources.usual_names import FileState, state_of
 from gatelab.tasks.task import Batch
 

@@ -14,11 +14,10 @@ from gatelab.randomness import generator
 from gatelab.tasks.series.column_roles import column_of
 from gatelab.tasks.series.ordered_series import OrderedSeries, varying
 from gatelab.tasks.series.series_keys import SeriesKeys
-from gatelab.tasks.series.series_table import PARTS, SeriesTable
+from gatelab.tasks.series.series_table import SeriesTable
+from gatelab.tasks.sources.own_folder import PARTS, part_named, systematic
 
-__all__ = ["Blocks", "part_named", "split_of", "split_rows"]
-
-_WORDS = {"train": 0, "training": 0, "valid": 1, "validation": 1, "val": 1, "dev": 1, "test": 2, "testing": 2}
+__all__ = ["Blocks", "split_of", "split_rows"]
 
 
 Labels: TypeAlias = "NDArray[np.int64] | None"
@@ -38,11 +37,6 @@ class Blocks:
     stops: NDArray[np.int64]
     parts: NDArray[np.int64]
     notes: tuple[str, ...] = ()
-
-
-def part_named(word: str) -> int | None:
-    """Return the place in ``PARTS`` of a word such as ``train``, ``val`` or ``test``; None for another word."""
-    return _WORDS.get(word.lower())
 
 
 def split_of(ordered: OrderedSeries, per: str) -> str:
@@ -107,7 +101,7 @@ def _given(ordered: OrderedSeries, rows: NDArray[np.int64], keys: SeriesKeys, la
         _check_apart(ordered, parts)
     if (parts == 2).any() and not (parts == 1).any():
         training = np.flatnonzero(parts == 0)
-        chosen = _systematic(training, keys.validation_share, labels, generator(keys.data_seed, "split", 1))
+        chosen = systematic(training, keys.validation_share, generator(keys.data_seed, "split", 1), labels)
         parts = parts.copy()
         parts[chosen] = 1
         notes = (f"there is no validation: {len(chosen)} of the {len(training)} series of training are drawn for it",)
@@ -133,25 +127,14 @@ def _drawn(ordered: OrderedSeries, groups: NDArray[np.int64], keys: SeriesKeys, 
     firsts = np.unique(groups, return_index=True)[1]
     parts = np.zeros(len(groups), np.int64)
     by_group = np.zeros(int(groups.max()) + 1, np.int64)
-    test = _systematic(firsts, keys.test_share, labels, generator(keys.data_seed, "split", 0))
+    test = systematic(firsts, keys.test_share, generator(keys.data_seed, "split", 0), labels)
     rest = np.setdiff1d(firsts, test)
     share = keys.validation_share / (1 - keys.test_share)
     by_group[groups[test]] = 2
-    validation = _systematic(rest, share, labels, generator(keys.data_seed, "split", 1))
+    validation = systematic(rest, share, generator(keys.data_seed, "split", 1), labels)
     by_group[groups[validation]] = 1
     parts[:] = by_group[groups]
     return parts
-
-
-def _systematic(
-    firsts: NDArray[np.int64], share: float, labels: Labels, random: np.random.Generator
-) -> NDArray[np.int64]:
-    """Return a share of some series, in random order within their class and evenly over the classes."""
-    shuffled = random.permutation(firsts)
-    if labels is not None:
-        shuffled = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    steps = np.floor(np.arange(len(shuffled) + 1) * share + 0.5)
-    return shuffled[np.diff(steps) > 0]
 
 
 def _contents(ordered: OrderedSeries) -> list[bytes]:

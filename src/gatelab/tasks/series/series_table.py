@@ -19,7 +19,6 @@ __all__ = [
     "EXACT",
     "MOST_COLUMNS",
     "MOST_ROWS",
-    "PARTS",
     "SeriesTable",
     "TableColumn",
     "column_of_numbers",
@@ -28,7 +27,6 @@ __all__ = [
     "joined",
 ]
 
-PARTS = ("training", "validation", "test")
 MOST_COLUMNS = 10_000
 MOST_ROWS = 20_000_000
 EXACT = 2**53
@@ -96,7 +94,7 @@ class SeriesTable:
         named: what errors call the source.
         columns: name -> column, in the order of the file.
         series: (rows,) the number of the series of each row, where the format says it; otherwise None.
-        parts: (rows,) the place in ``PARTS`` of each row, where files or splits say it; otherwise None.
+        parts: (rows,) the place in ``own_folder.PARTS`` of each row, where files or splits say it; otherwise None.
         notes: what was assumed on reading, one sentence each.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from gatelab.tasks.series.array_tables import read_archive, read_array
 from gatelab.tasks.series.arrow_tables import read_hub, read_parquet
 from gatelab.tasks.series.delimited_text import LIMITS, read_delimited
 from gatelab.tasks.series.json_lines import read_json_lines
-from gatelab.tasks.series.series_split import part_named
 from gatelab.tasks.series.series_table import SeriesTable, column_of_words, joined
 from gatelab.tasks.series.ts_files import read_ts
+from gatelab.tasks.sources.own_folder import files_below, parts_of_files
 
 __all__ = ["FORMATS", "read_table"]
 
@@ -33,7 +33,6 @@ FORMATS: dict[str, Callable[[Path, str], SeriesTable]] = {
 
 _HUB = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]+)?", re.ASCII)
 _SAVED = ("dataset_dict.json", "dataset_info.json")  # what save_to_disk of datasets writes
-_MOST_FILES = 100_000
 
 
 def read_table(path: str) -> SeriesTable:
@@ -69,22 +68,23 @@ def _read_folder(folder: Path, named: str) -> SeriesTable:
     Files called train, valid and test (or that end so) are parts, and so are all files in folders of these names.
     Otherwise each file is a series if its rows are steps. ``file`` and ``folder`` are further columns.
     """
-    files = _files(folder, named)
-    parts = [_part(file, folder) for file in files]
-    if any(part is not None for part in parts) and None in parts:
-        odd = one_line(files[parts.index(None)].relative_to(folder))
-        raise UserError(f"{named}: '{odd}' is of no part; each file must say train, valid or test, or none")
+    files = files_below(folder, named, FORMATS, LIMITS.size)
+    kinds = sorted({file.suffix.lower() for file in files})
+    if len(kinds) > 1:
+        raise UserError(f"{named}: has files {', '.join(kinds)}; they must be of one format")
+    parts = parts_of_files(files, folder, named)
     named_files = [f"{named}, {one_line(file.relative_to(folder))}" for file in files]
     tables = [FORMATS[file.suffix.lower()](file, name) for file, name in zip(files, named_files, strict=True)]
-    if parts[0] is not None:
-        tables = [
-            replace(table, parts=np.full(table.size, part, np.int64))
-            for table, part in zip(tables, parts, strict=True)
-            if part is not None
-        ]
+    if parts is None:
+        pairs = zip(tables, files, strict=True)
+        tables = [_of_file(table, file.relative_to(folder), named) for table, file in pairs]
     else:
-        tables = [_of_file(table, file.relative_to(folder), named) for table, file in zip(tables, files, strict=True)]
+        tables = [_of_part(table, part) for table, part in zip(tables, parts, strict=True)]
     return replace(joined(tables, named), named=named)
+
+
+def _of_part(table: SeriesTable, part: int) -> SeriesTable:
+    return replace(table, parts=np.full(table.size, part, np.int64))
 
 
 def _of_file(table: SeriesTable, file: Path, named: str) -> SeriesTable:
@@ -93,30 +93,3 @@ def _of_file(table: SeriesTable, file: Path, named: str) -> SeriesTable:
     columns = {name: column_of_words(name, [word or None] * table.size, named) for name, word in added.items()}
     series = np.zeros(table.size, np.int64) if table.series is None else table.series
     return replace(table, columns={**table.columns, **columns}, series=series)
-
-
-def _files(folder: Path, named: str) -> Sequence[Path]:
-    inside = folder.resolve()
-    files = []
-    size = 0
-    for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() not in FORMATS or file.name.startswith(".") or file.is_dir():
-            continue
-        if not file.resolve().is_relative_to(inside):
-            raise UserError(f"{named}: '{one_line(file.relative_to(folder))}' is a link out of the folder")
-        files.append(file)
-        size += file.stat().st_size if file.exists() else 0
-        if len(files) > _MOST_FILES or size > LIMITS.size:
-            raise UserError(f"{named}: more than {_MOST_FILES:,} files, or than {LIMITS.size >> 20} MB")
-    kinds = sorted({file.suffix.lower() for file in files})
-    if not files:
-        raise UserError(f"{named}: has no file {', '.join(FORMATS)}")
-    if len(kinds) > 1:
-        raise UserError(f"{named}: has files {', '.join(kinds)}; they must be of one format")
-    return files
-
-
-def _part(file: Path, folder: Path) -> int | None:
-    """Return the part that a file is of, by its name or by a folder above it."""
-    words = [re.split(r"[_.\- ]", file.stem)[-1], *(part for part in file.relative_to(folder).parts[:-1])]
-    return next((part for word in words if (part := part_named(word)) is not None), None)

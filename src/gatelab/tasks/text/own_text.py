@@ -11,7 +11,7 @@ from gatelab.errors import UserError
 from gatelab.tasks.sources.fetch import check_content, read_own_file
 from gatelab.tasks.sources.usual_names import FileState, nearest_file, state_of
 
-__all__ = ["OwnText", "hash_of_text", "read_text_parts"]
+__all__ = ["OwnText", "hash_of_text", "read_byte_parts", "read_text_parts"]
 
 USUAL_NAMES = (
     ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"),
@@ -24,10 +24,12 @@ _MEANING = "a text file, or a folder with " + " or ".join(", ".join(names) for n
 
 
 class OwnText(NamedTuple):
-    """A text of the user."""
+    """A text of the user, or any other file."""
 
-    parts: tuple[str, ...]
+    parts: tuple[bytes, ...]
     """One, which is to be divided, or training, validation and test."""
+    files: tuple[str | None, ...]
+    """What errors call them."""
     sha256: str
     """Of the file; of three files, of their hashes, a line each."""
 
@@ -39,11 +41,18 @@ def read_text_parts(path: str | None, sha256: str | None) -> tuple[str, ...]:
     """
     text = _read(path, state_of(path))
     check_content("path", path, sha256, text.sha256)
+    return tuple(_decoded(content, file) for content, file in zip(text.parts, text.files, strict=True))
+
+
+def read_byte_parts(path: str | None, sha256: str | None) -> tuple[bytes, ...]:
+    """Return a file, or the three of a folder, as bytes. Raises as :func:`read_text_parts`; every byte is allowed."""
+    text = _read(path, state_of(path))
+    check_content("path", path, sha256, text.sha256)
     return text.parts
 
 
 def hash_of_text(path: str) -> str:
-    """Return the hash that names a text. Raises as :func:`read_text_parts`."""
+    """Return the hash that names a text. Raises as :func:`read_byte_parts`."""
     return _read(path, state_of(path)).sha256
 
 
@@ -53,7 +62,7 @@ def _read(path: str | None, state: FileState) -> OwnText:  # noqa: ARG001 - a fi
     contents = [read_own_file("path", file, None, _MEANING) for file in files]
     hashes = [hashlib.sha256(content).hexdigest() for content in contents]
     whole = hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-    return OwnText(tuple(_decoded(*one) for one in zip(contents, files, strict=True)), whole)
+    return OwnText(tuple(contents), tuple(files), whole)
 
 
 def _in_folder(path: str) -> list[str | None]:
