@@ -20,6 +20,7 @@ from gatelab.configuration.sweep_size import values
 from gatelab.errors import UserError
 from gatelab.language import variant_from_file
 from gatelab.statistics import plan_comparison
+from tests.test_documented_commands import write_weights
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -57,7 +58,7 @@ def test_a_training_command_trains(folder, capfd, line):
 def test_the_commands_that_follow_a_sweep_run(folder, capsys):
     others = [line for line in LINES if line.startswith("python scripts/") and line not in TRAINING]
     train(["variant=lstm", "task=digits", *SHORT])
-    scripts = ["scripts/compare.py", "scripts/explain.py", "scripts/explain.py"]
+    scripts = ["scripts/compare.py", *["scripts/explain.py"] * 3]
     assert [shlex.split(line)[1] for line in sorted(others)] == scripts
     assert compare(shlex.split(sorted(others)[0])[2:]) == 0
     assert (folder / "report" / "table.md").exists()
@@ -68,6 +69,7 @@ def test_the_commands_that_follow_a_sweep_run(folder, capsys):
 
 def test_a_variant_and_a_run_are_explained(folder, capsys):
     train(["variant=cifg", "task=adding", "task.length=5", "seed=3", *SHORT, *FEW])
+    write_weights()
     for line in LINES:
         if line.startswith("python scripts/explain.py"):
             assert explain(shlex.split(line)[2:]) == 0
