@@ -35,6 +35,7 @@ def _layer_norm(u: Any) -> Any:
 
 _SHARES = "exp(u - largest(u))/sum(exp(u - largest(u)))"
 _SCALE = "(1/sqrt(mean((u - mean(u))**2) + 0.00001))"
+_CENTRED = "Sub(u, ReduceMean(u, [-1]))"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,10 @@ class Function:
         rows: whether it acts on the whole vector, the last axis.
         blocks: how compiled code takes it apart, over ``u`` and with ``INNER``; empty where it does not.
         reduces: of one of ``INNER``: whether it makes one number of a vector.
-        triton, onnx: as ``c``, for backends to come: an expression, and the name of an operator.
+        onnx: its operators of ONNX, as nested calls over the arguments: attributes by their names, a number with a
+            point a constant of the dtype, one without a point, or a list of such, one of int64. Empty for one with an
+            expansion.
+        triton: as ``c``, for a backend to come.
     """
 
     name: str
@@ -112,15 +116,18 @@ _TABLE = (
     Function(
         name="sigmoid", value=_sigmoid, derivatives=("y*(1 - y)",), low=0.0, high=1.0, increasing=True,
         latex=r"\sigma({0})", plain="σ", torch="sigmoid", rounded_by_place=True, c="logistic(u)", activation=True,
+        onnx="Sigmoid(u)",
     ),
     Function(
         name="tanh", value=np.tanh, derivatives=("1 - y*y",), low=-1.0, high=1.0, increasing=True,
         latex=r"\tanh({0})", torch="tanh", c="hyperbolic_tangent(u)", activation=True,
+        onnx="Tanh(u)",
     ),
     Function(
         name="relu", value=lambda u: np.maximum(u, 0), derivatives=("step(u)",), handed_on=("if_above(g, u)",), low=0.0,
         increasing=True, latex=r"\operatorname{{relu}}({0})", torch="relu", c="keep(~(u < (R)0), u)", cheap=True,
         activation=True,
+        onnx="Relu(u)",
     ),
     # PyTorch's form, min(max(u/6 + 1/2, 0), 1); Keras before version 3 used a slope of 1/5
     Function(
@@ -128,76 +135,92 @@ _TABLE = (
         handed_on=("if_between(g, u/6 + 0.5, 0, 1)/6",), low=0.0, high=1.0, increasing=True,
         latex=r"\operatorname{{hard}}\,\sigma({0})", torch="hardsigmoid",
         c="clipped(u / (R)6 + (R)0.5, (R)0, (R)1)", cheap=True, activation=True,
+        onnx="Clip(Add(Div(u, 6.0), 0.5), 0.0, 1.0)",
     ),
     Function(
         name="hard_tanh", value=lambda u: np.clip(u, -1, 1), derivatives=("step(u + 1)*step(1 - u)",),
         handed_on=("if_between(g, u, -1, 1)",), low=-1.0, high=1.0, increasing=True,
         latex=r"\operatorname{{hard}}\tanh({0})", torch="hardtanh", c="clipped(u, (R)-1, (R)1)", cheap=True,
         activation=True,
+        onnx="Clip(u, -1.0, 1.0)",
     ),
     Function(
         name="softplus", value=_softplus, derivatives=("sigmoid(u)",), low=0.0, increasing=True,
         latex=r"\operatorname{{softplus}}({0})", torch="softplus", rounded_by_place=True,
         c="larger(u, splat((R)0)) + log_of_one_plus(exp_below(-magnitude(u)))", activation=True,
+        onnx="Softplus(u)",
     ),
     Function(
         name="silu", value=lambda u: u * _sigmoid(u), derivatives=("sigmoid(u)*(1 + u*(1 - sigmoid(u)))",),
         low=-0.2784645427610738, latex=r"\operatorname{{silu}}({0})", torch="silu", rounded_by_place=True,
         c="u * f_sigmoid(u)", activation=True,
+        onnx="Mul(u, Sigmoid(u))",
     ),
     Function(
         name="log_sigmoid", value=lambda u: -_softplus(-u), derivatives=("sigmoid(-u)",), high=0.0, increasing=True,
         latex=r"\log\sigma({0})", torch="logsigmoid", c="-f_softplus(-u)",
+        onnx="Neg(Softplus(Neg(u)))",
     ),
     Function(
         name="exp", value=np.exp, derivatives=("y",), low=0.0, increasing=True, latex=r"\exp({0})", torch="exp",
         c="exponential(u)",
+        onnx="Exp(u)",
     ),
     Function(
         name="log", value=np.log, derivatives=("1/u",), handed_on=("g/u",), increasing=True, latex=r"\log({0})",
         torch="log", c="logarithm(u)",
+        onnx="Log(u)",
     ),
     Function(
         name="sqrt", value=np.sqrt, derivatives=("0.5/y",), handed_on=("g/(2*y)",), low=0.0, increasing=True,
         latex=r"\sqrt{{{0}}}", torch="sqrt", c="sqrt",
+        onnx="Sqrt(u)",
     ),
     Function(
         name="sin", value=np.sin, derivatives=("cos(u)",), low=-1.0, high=1.0, latex=r"\sin({0})", torch="sin",
         c="sin",
+        onnx="Sin(u)",
     ),
     Function(
         name="cos", value=np.cos, derivatives=("-sin(u)",), low=-1.0, high=1.0, latex=r"\cos({0})", torch="cos",
         c="cos",
+        onnx="Cos(u)",
     ),
     Function(
         name="abs", value=np.abs, derivatives=("sign(u)",), handed_on=("g*side(u)",), low=0.0, even=True,
         latex=r"\left|{0}\right|", torch="abs", c="magnitude(u)", cheap=True,
+        onnx="Abs(u)",
     ),
     Function(
         name="sign", value=np.sign, derivatives=("0",), low=-1.0, high=1.0, increasing=True,
         latex=r"\operatorname{{sign}}({0})", torch="sign", cheap=True,
         c="choose((u > (R)0) | (u < (R)0), with_sign_of(splat((R)1), u), choose(u == (R)0, splat((R)0), u))",
+        onnx="Sign(u)",
     ),
     # the Heaviside step, 0 at 0, with the derivative 0 that it has everywhere else
     Function(
         name="step", value=lambda u: (np.asarray(u) > 0) * 1.0, derivatives=("0",), low=0.0, high=1.0, increasing=True,
         latex=r"\operatorname{{step}}({0})", torch="step", c="keep(u > (R)0, splat((R)1))", cheap=True,
+        onnx="Where(Greater(u, 0.0), 1.0, 0.0)",
     ),
     Function(
         name="floor", value=np.floor, derivatives=("0",), increasing=True, latex=r"\left\lfloor{0}\right\rfloor",
         torch="floor", c="floor",
+        onnx="Floor(u)",
     ),
     Function(
         name="min", arguments=("u", "v"), value=np.minimum,
         derivatives=("(1 + sign(v - u))/2", "(1 + sign(u - v))/2"),
         handed_on=("unless_above(g, u, v)", "unless_above(g, v, u)"), increasing=True, latex=r"\min({0}, {1})",
         torch="minimum", c="choose((u < v) | (u != u), u, v)", cheap=True,
+        onnx="Min(u, v)",
     ),
     Function(
         name="max", arguments=("u", "v"), value=np.maximum,
         derivatives=("(1 + sign(u - v))/2", "(1 + sign(v - u))/2"),
         handed_on=("unless_above(g, v, u)", "unless_above(g, u, v)"), increasing=True, latex=r"\max({0}, {1})",
         torch="maximum", c="larger(u, v)", cheap=True,
+        onnx="Max(u, v)",
     ),
     # How far one step of a differential equation goes, for a rate Δ = e^u, relu(u) or σ(u): backward Euler Δ/(1 + Δ),
     # trapezoid Δ/(1 + Δ/2) (there with Δ = 2σ(u)), exact hold 1 − exp(−Δ). Gates of Gu et al. 2021, "Combining
@@ -219,21 +242,25 @@ _TABLE = (
     Function(
         name="softmax", value=_softmax, handed_on=("y*(g - sum(y*g))",), low=0.0, high=1.0,
         latex=r"\operatorname{{softmax}}({0})", torch="softmax", rows=True, blocks=_SHARES,
+        onnx="Softmax(u, axis=-1)",
     ),
     # cumulative sum of the softmax: a soft step from 0 to 1 along the vector (Shen et al. 2019, ON-LSTM, equation 5)
     Function(
         name="cumax", value=lambda u: np.cumsum(_softmax(u), -1), low=0.0, high=1.0,
         handed_on=(f"{_SHARES}*(suffix_sum(g) - sum({_SHARES}*suffix_sum(g)))",),
         latex=r"\operatorname{{cumax}}({0})", torch="cumax", rows=True, blocks=f"cumsum({_SHARES})",
+        onnx="CumSum(Softmax(u, axis=-1), -1)",
     ),
     # zero mean and unit variance over the vector (Ba et al. 2016), without the learned gain and bias
     Function(
         name="layer_norm", value=_layer_norm, handed_on=(f"(g - mean(g) - y*mean(y*g))*{_SCALE}",),
         latex=r"\operatorname{{LN}}({0})", torch="layer_norm", rows=True, blocks=f"(u - mean(u))*{_SCALE}", cheap=True,
+        onnx=f"Div({_CENTRED}, Sqrt(Add(ReduceMean(Mul({_CENTRED}, {_CENTRED}), [-1]), 0.00001)))",
     ),
     Function(
         name="roll", value=lambda u: np.roll(u, 1, -1), handed_on=("roll_back(g)",),
         latex=r"\operatorname{{roll}}({0})", torch="roll", rows=True,
+        onnx="Concat(Slice(u, [-1], [2147483647], [-1]), Slice(u, [0], [-1], [-1]), axis=-1)",
     ),
 )
 # fmt: on

@@ -22,7 +22,7 @@ from gatelab.paths.lengths import unless_full
 from gatelab.paths.padding import ending, filled, started, steps_valid
 from gatelab.paths.products import product
 
-__all__ = ["at_all_steps", "evaluator", "known_values", "run_loop"]
+__all__ = ["Plan", "at_all_steps", "evaluator", "joined", "known_values", "run_loop", "step_plan"]
 
 # Without this MKL's products depend on where in memory a matrix lies, and so on a run's place in its stack. It costs
 # nothing, and is read at the first product.
@@ -35,13 +35,13 @@ def run_loop(call: Call) -> Outputs:
     hidden_size, lengths, record = call.hidden_size, call.lengths, call.record
     steps = inputs.shape[-3]
     wanted = tuple(program.equations[name] for name in record)
-    plan = _plan(program, wanted)
+    plan = step_plan(program, wanted)
     lengths = unless_full(lengths, steps)
     if lengths is not None:
         inputs = filled(inputs, lengths)
     values = known_values(program, weights, inputs, wanted)
     unbound = {index: values[index].unbind(-3) for index in plan.handed_to_steps}
-    products = {index: _joined(program.instructions[index], weights) for index in plan.products}
+    products = {index: joined(program.instructions[index], weights) for index in plan.products}
     valid = None if lengths is None else steps_valid(lengths, steps)
 
     finals = dict(states)
@@ -85,7 +85,7 @@ def known_values(
     program: Program, weights: Mapping[str, Tensor], inputs: Tensor, wanted: tuple[int, ...] = ()
 ) -> list[Any]:
     """Return the values that are known before the first step, by instruction: constants, and those of all steps."""
-    plan = _plan(program, wanted)
+    plan = step_plan(program, wanted)
     values: list[Any] = [None] * len(program.instructions)
     for index in plan.once:
         values[index] = _once(program.instructions[index], values, weights, inputs)
@@ -96,7 +96,7 @@ def known_values(
     return values
 
 
-class _Plan:
+class Plan:
     """A program sorted for running: what runs once, what for the sequence, and the code of one step.
 
     Attributes:
@@ -134,8 +134,9 @@ class _Plan:
 
 
 @lru_cache(maxsize=256)
-def _plan(program: Program, wanted: tuple[int, ...]) -> _Plan:
-    return _Plan(program, wanted)
+def step_plan(program: Program, wanted: tuple[int, ...] = ()) -> Plan:
+    """Return a program sorted for running; ``wanted`` are values that each step hands out besides."""
+    return Plan(program, wanted)
 
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
@@ -151,7 +152,7 @@ def _of_step(instruction: Instruction) -> Any:
     return None if instruction.kind == "product" else evaluator(instruction)
 
 
-def _cut(index: int, plan: _Plan, values: list[Any]) -> None:
+def _cut(index: int, plan: Plan, values: list[Any]) -> None:
     """Cut a product into its parts, if it has any."""
     parts = plan.parts.get(index, ())
     if parts:
@@ -245,7 +246,7 @@ def _once(instruction: Instruction, values: list[Any], weights: Mapping[str, Ten
         return weight[..., None, None] if scalar else weight[..., None, :]
     arguments = [values[index] for index in instruction.arguments]
     if instruction.kind == "product":
-        weight, bias = _joined(instruction, weights)
+        weight, bias = joined(instruction, weights)
         return product(_rows(arguments[0], 1, weight), weight, arguments[1] if len(arguments) > 1 else bias)
     if all(isinstance(argument, float) for argument in arguments):
         # numbers alone: in double precision, and without Python's errors for 1/0 and the like
@@ -267,24 +268,24 @@ def at_all_steps(
             arguments[position] = values[argument].unsqueeze(-3)
     if instruction.kind != "product":
         return evaluator(instruction)(*arguments)
-    weight, bias = _joined(instruction, weights)
+    weight, bias = joined(instruction, weights)
     source, *addends = (value.flatten(-3, -2) if isinstance(value, Tensor) else value for value in arguments)
     steps, batch = steps_and_batch = inputs.shape[-3:-1]
     rows = _rows(source, steps * batch, weight)
     return product(rows, weight, addends[0] if addends else bias).unflatten(-2, steps_and_batch)
 
 
-def _joined(instruction: Instruction, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+def joined(instruction: Instruction, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
     """Return the transposed weights of a product side by side, (source, all rows), and its bias (1, all rows)."""
     matrices = [weights[name] for name in instruction.weights]
-    joined = (matrices[0] if len(matrices) == 1 else torch.cat(matrices, -2)).mT
+    matrix = (matrices[0] if len(matrices) == 1 else torch.cat(matrices, -2)).mT
     if not any(instruction.biases):
-        return joined, None
+        return matrix, None
     biases = [
         weights[name] if name else torch.zeros_like(matrix[..., 0])
         for name, matrix in zip(instruction.biases, matrices, strict=True)
     ]
-    return joined, (biases[0] if len(biases) == 1 else torch.cat(biases, -1))[..., None, :]
+    return matrix, (biases[0] if len(biases) == 1 else torch.cat(biases, -1))[..., None, :]
 
 
 def _rows(source: Any, rows: int, weight: Tensor) -> Tensor:
