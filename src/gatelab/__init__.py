@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gatelab.api.runs import Runs, runs
     from gatelab.api.training import sweep, train
     from gatelab.errors import UserError
-    from gatelab.exchange import from_jax, from_keras, from_torch_file
+    from gatelab.exchange import from_jax, from_keras, from_torch_file, to_onnx
     from gatelab.language import Variant
     from gatelab.layers.loading import load
     from gatelab.layers.network import Network
@@ -44,6 +44,7 @@ __all__ = [
     "runs",
     "sweep",
     "tasks",
+    "to_onnx",
     "train",
     "variant",
     "variants",
@@ -70,6 +71,7 @@ _HOMES = {
     "openings": "api.names",
     "runs": "api.runs",
     "sweep": "api.training",
+    "to_onnx": "exchange",
     "train": "api.training",
     "variant": "api.names",
     "variants": "api.names",

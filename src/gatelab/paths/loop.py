@@ -22,7 +22,7 @@ from gatelab.paths.lengths import unless_full
 from gatelab.paths.padding import ending, filled, started, steps_valid
 from gatelab.paths.products import product
 
-__all__ = ["Plan", "at_all_steps", "evaluator", "joined", "known_values", "run_loop", "step_plan"]
+__all__ = ["LoopPlan", "at_all_steps", "evaluator", "joined", "known_values", "run_loop", "step_plan"]
 
 # Without this MKL's products depend on where in memory a matrix lies, and so on a run's place in its stack. It costs
 # nothing, and is read at the first product.
@@ -96,7 +96,7 @@ def known_values(
     return values
 
 
-class Plan:
+class LoopPlan:
     """A program sorted for running: what runs once, what for the sequence, and the code of one step.
 
     Attributes:
@@ -134,9 +134,9 @@ class Plan:
 
 
 @lru_cache(maxsize=256)
-def step_plan(program: Program, wanted: tuple[int, ...] = ()) -> Plan:
+def step_plan(program: Program, wanted: tuple[int, ...] = ()) -> LoopPlan:
     """Return a program sorted for running; ``wanted`` are values that each step hands out besides."""
-    return Plan(program, wanted)
+    return LoopPlan(program, wanted)
 
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
@@ -152,7 +152,7 @@ def _of_step(instruction: Instruction) -> Any:
     return None if instruction.kind == "product" else evaluator(instruction)
 
 
-def _cut(index: int, plan: Plan, values: list[Any]) -> None:
+def _cut(index: int, plan: LoopPlan, values: list[Any]) -> None:
     """Cut a product into its parts, if it has any."""
     parts = plan.parts.get(index, ())
     if parts:

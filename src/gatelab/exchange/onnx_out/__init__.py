@@ -1,6 +1,6 @@
 """Any RNN, network or run as an ONNX file.
 
-    to_onnx(model, path)    writes one file, after ONNX Runtime has run it
+to_onnx(model, path)    writes one file, after ONNX Runtime has run it
 """
 
 from gatelab.exchange.onnx_out.leaving import to_onnx

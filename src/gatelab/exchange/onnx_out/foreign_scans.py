@@ -5,21 +5,21 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gatelab.exchange.onnx_out.graph_writer import Graph
-from gatelab.exchange.onnx_out.scan_writer import EquationSteps, Steps
+from gatelab.exchange.onnx_out.graph_writer import OnnxGraph
+from gatelab.exchange.onnx_out.scan_writer import EquationSteps, ScanSteps
 from gatelab.language.foreign import head_count
 from gatelab.layers.layer import RecurrentLayer
 
 __all__ = ["FOREIGN_STEPS", "steps_of"]
 
 
-class MLSTMSteps(Steps):
+class MLSTMSteps(ScanSteps):
     """The step of :class:`gatelab.layers.foreign.mlstm.MLSTM`, line by line.
 
     The products of x are computed for the whole sequence first.
     """
 
-    def __init__(self, graph: Graph, layer: RecurrentLayer, x: str) -> None:
+    def __init__(self, graph: OnnxGraph, layer: RecurrentLayer, x: str) -> None:
         self._heads = head_count(layer.hidden_size)
         self._size = layer.hidden_size // self._heads
         learned = {name: tensor.detach().cpu().numpy() for name, tensor in layer.learned().items()}
@@ -31,7 +31,7 @@ class MLSTMSteps(Steps):
         scales = {"k": 1 / math.sqrt(self._size)}
         self.sequences = [projected(name, scales.get(name, 1.0)) for name in "qkvoif"]
 
-    def step(self, body: Graph, now: Sequence[str], states: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    def step(self, body: OnnxGraph, now: Sequence[str], states: Mapping[str, str]) -> tuple[str, dict[str, str]]:
         heads, size = self._heads, self._size
 
         def shaped(value: str, *shape: int) -> str:
@@ -60,14 +60,18 @@ class MLSTMSteps(Steps):
         known["least"] = formula("Exp(Neg(Min(Max(m_4, 0.0), last)))", last=last)
         share = formula("Mul(read, Div(shrunk, Max(Mul(weight, shrunk), least)))")
         output = formula("Mul(Sigmoid(o), share)", share=shaped(share, heads * size))
-        return output, {"C": shaped(known["C"], heads * size * size), "n": shaped(known["n"], heads * size), "m": known["m"]}
+        return output, {
+            "C": shaped(known["C"], heads * size * size),
+            "n": shaped(known["n"], heads * size),
+            "m": known["m"],
+        }
 
 
 FOREIGN_STEPS: dict[str, type[MLSTMSteps]] = {"mlstm": MLSTMSteps}
 """The steps of every foreign variant, by the name in its file."""
 
 
-def steps_of(graph: Graph, layer: RecurrentLayer, x: str) -> Steps:
+def steps_of(graph: OnnxGraph, layer: RecurrentLayer, x: str) -> ScanSteps:
     """Return the steps of a layer; the arguments are those of :class:`EquationSteps`."""
     kind = EquationSteps if layer.variant.foreign is None else FOREIGN_STEPS[layer.variant.foreign]
     return kind(graph, layer, x)

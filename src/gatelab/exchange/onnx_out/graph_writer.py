@@ -10,12 +10,12 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-__all__ = ["Graph"]
+__all__ = ["OnnxGraph"]
 
 _LARGEST = 2**31 - 1
 
 
-class Graph:
+class OnnxGraph:
     """A graph that is being written: of a model, or the body of one of its Scans.
 
     Constants are held by the model's graph; a body reads them, and all other values of the model, by their names.
@@ -29,11 +29,11 @@ class Graph:
         initializers: name -> constant; of the model's graph alone.
     """
 
-    def __init__(self, dtype: np.dtype[Any], outer: "Graph | None" = None) -> None:
+    def __init__(self, dtype: np.dtype[Any], outer: "OnnxGraph | None" = None) -> None:
         self.dtype = dtype
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, onnx.TensorProto] = {}
-        self._root: Graph = self if outer is None else outer._root
+        self._root: OnnxGraph = self if outer is None else outer._root
         self._known: dict[Any, tuple[str, ...]] = {}
         self._count = 0
 

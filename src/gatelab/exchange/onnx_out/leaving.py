@@ -12,6 +12,7 @@ from gatelab.errors import UserError, one_line, suggest
 from gatelab.layers.network import Network
 from gatelab.layers.rnn import RNN
 from gatelab.layers.settings import switch, whole
+from gatelab.paths import reference
 
 __all__ = ["Engine", "HasNetwork", "to_onnx"]
 
@@ -83,8 +84,8 @@ def to_onnx(
     for package in ("onnx", "onnxruntime"):
         if find_spec(package) is None:
             raise UserError(f"to_onnx: needs {package}: pip install 'gatelab[onnx]'")
-    from gatelab.exchange.onnx_out.compared import check_model  # noqa: PLC0415 - of an extra
-    from gatelab.exchange.onnx_out.whole_model import Wanted, written_model  # noqa: PLC0415
+    from gatelab.exchange.onnx_out.compared import check_model
+    from gatelab.exchange.onnx_out.whole_model import Wanted, written_model
 
     data = written_model(module, Wanted(engine, opset, lengths, states)).SerializeToString(deterministic=True)
     check_model(module, data, path)
@@ -115,9 +116,13 @@ def _module(model: Any, dtype: Any) -> RNN | Network:
     if dtype is None:
         dtype = weights.dtype if weights.dtype == torch.float64 else torch.float32
     wanted = _DTYPES.get(dtype) if isinstance(dtype, str) else dtype
-    if wanted not in _DTYPES.values():
+    if wanted is None or wanted not in _DTYPES.values():
         raise UserError(f"dtype={one_line(dtype)}: must be {' or '.join(_DTYPES)}")
     size = sum(one.numel() for one in model.parameters()) * wanted.itemsize
     if size > _MOST_BYTES:
         raise UserError(f"the weights have {size} bytes; an ONNX file holds at most {_MOST_BYTES}")
-    return copy.deepcopy(model).to("cpu", wanted).eval()
+    module = copy.deepcopy(model).to("cpu", wanted).eval()
+    rnn = module.rnn if isinstance(module, Network) else module
+    for layer in rnn.layers:
+        layer.path = reference().name  # compared is with the path that all others must agree with
+    return module

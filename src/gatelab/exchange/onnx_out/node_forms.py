@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from gatelab.exchange.onnx_out.polynomials import NoPolynomialError, Polynomial, divided, expanded
 from gatelab.exchange.onnx_out.pre_activations import NotAffineError, Places, Term, affine, negated
-from gatelab.exchange.onnx_out.polynomials import NoPolynomialError, Polynomial, divided, expanded, resolved
-from gatelab.language.tree import NOWHERE, Expression, FunctionCall, Linear, Operation, Read
+from gatelab.language.tree import NOWHERE, Expression, FunctionCall, Read
 from gatelab.language.variant import Variant
 
 __all__ = ["ACTIVATIONS", "NodeForm", "node_form"]
@@ -87,6 +87,8 @@ def _rnn(variant: Variant) -> NodeForm | None:
     if value is None:
         return None
     function, argument = _called(value)
+    if function not in ACTIVATIONS:
+        return None
     return NodeForm("RNN", (function,), (affine(argument, variant, _seen(h)),), (h,))
 
 
@@ -108,7 +110,7 @@ def _gru(variant: Variant) -> NodeForm | None:
             return None
         after = any(term.gate is not None and not term.before for term in found)
         before = any(term.gate is not None and term.before for term in found)
-        if after and before or any(term.gate is None and term.source == "h" for term in found):
+        if (after and before) or any(term.gate is None and term.source == "h" for term in found):
             return None
         reset: tuple[Term, ...] = ()
         if gates:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.exchange.onnx_out.graph_writer import Graph
+from gatelab.exchange.onnx_out.graph_writer import OnnxGraph
 from gatelab.exchange.onnx_out.node_forms import ACTIVATIONS, NodeForm
 from gatelab.exchange.onnx_out.pre_activations import Rows, arrays
 from gatelab.layers.layer import RecurrentLayer
@@ -16,7 +16,7 @@ __all__ = ["as_node"]
 
 
 def as_node(
-    graph: Graph,
+    graph: OnnxGraph,
     form: NodeForm,
     layers: Sequence[RecurrentLayer],
     x: str,

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.exchange.onnx_out.polynomials import resolved
 from gatelab.language.tree import Expression, Learned, Linear, Negation, Number, Operation, Read
 from gatelab.language.variant import Variant
-from gatelab.exchange.onnx_out.polynomials import resolved
 
 __all__ = ["NotAffineError", "Places", "Rows", "Term", "affine", "arrays", "negated"]
 
@@ -119,7 +119,7 @@ def affine(tree: Expression, variant: Variant, places: Places, reset: str | None
 
     def mapped(tree: Linear) -> tuple[Term, ...]:
         terms = [Term(1.0, tree.bias, "", "elements")] if tree.bias is not None else []
-        for source, weight in zip(map(lambda one: resolved(one, variant), tree.sources), tree.weights, strict=True):
+        for source, weight in zip((resolved(one, variant) for one in tree.sources), tree.weights, strict=True):
             if source in places:
                 terms.append(Term(1.0, weight, places[source], "matrix"))
             else:

@@ -9,18 +9,18 @@ from onnx import TensorProto, helper
 from torch import Tensor
 
 from gatelab.compiler import Instruction, Program, program
-from gatelab.exchange.onnx_out.graph_writer import Graph
+from gatelab.exchange.onnx_out.graph_writer import OnnxGraph
 from gatelab.language.functions import FUNCTIONS
 from gatelab.layers.layer import RecurrentLayer
 from gatelab.layers.structured_weights import whole_weights
 from gatelab.paths.loop import joined, known_values, step_plan
 
-__all__ = ["EquationSteps", "Steps", "as_scan"]
+__all__ = ["EquationSteps", "ScanSteps", "as_scan"]
 
 _OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "**": "Pow"}
 
 
-class Steps(ABC):
+class ScanSteps(ABC):
     """The steps of a layer.
 
     Attributes:
@@ -30,7 +30,7 @@ class Steps(ABC):
     sequences: Sequence[str]
 
     @abstractmethod
-    def step(self, body: Graph, now: Sequence[str], states: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    def step(self, body: OnnxGraph, now: Sequence[str], states: Mapping[str, str]) -> tuple[str, dict[str, str]]:
         """Write one step into a body.
 
         Args:
@@ -43,7 +43,7 @@ class Steps(ABC):
         """
 
 
-class EquationSteps(Steps):
+class EquationSteps(ScanSteps):
     """The steps of a variant of equations.
 
     What no step changes becomes a constant, what is known from x alone is computed for the whole sequence first.
@@ -54,7 +54,7 @@ class EquationSteps(Steps):
         x: the input, (time, batch, input).
     """
 
-    def __init__(self, graph: Graph, layer: RecurrentLayer, x: str) -> None:
+    def __init__(self, graph: OnnxGraph, layer: RecurrentLayer, x: str) -> None:
         self._graph, self._x, self._layer = graph, x, layer
         self._program: Program = program(layer.variant)
         self._weights = whole_weights(layer.variant, layer.learned())
@@ -72,7 +72,7 @@ class EquationSteps(Steps):
         # a Scan takes the number of its steps from what it reads
         self.sequences = [self._outside[index] for index in self._handed] or [x]
 
-    def step(self, body: Graph, now: Sequence[str], states: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    def step(self, body: OnnxGraph, now: Sequence[str], states: Mapping[str, str]) -> tuple[str, dict[str, str]]:
         values = dict(zip(self._handed, now, strict=False))
         for index, kind, arguments, function in self._plan.step:
             if kind == "state":
@@ -90,7 +90,7 @@ class EquationSteps(Steps):
         fresh = {name: full(index, sizes[name]) for name, index in self._program.states.items()}
         return full(self._program.output, self._layer.hidden_size), fresh
 
-    def _write(self, graph: Graph, index: int, arguments: Sequence[int], values: dict[int, str]) -> None:
+    def _write(self, graph: OnnxGraph, index: int, arguments: Sequence[int], values: dict[int, str]) -> None:
         instruction = self._program.instructions[index]
         if instruction.kind == "product":
             values[index] = self._product(graph, instruction, arguments, values)
@@ -113,9 +113,7 @@ class EquationSteps(Steps):
             case kind:
                 raise AssertionError(kind)
 
-    def _product(
-        self, graph: Graph, instruction: Instruction, arguments: Sequence[int], values: dict[int, str]
-    ) -> str:
+    def _product(self, graph: OnnxGraph, instruction: Instruction, arguments: Sequence[int], values: dict[int, str]) -> str:
         weight, bias = joined(instruction, self._weights)
         if self._program.instructions[arguments[0]].phase == "once":
             known = self._known[arguments[0]]
@@ -137,7 +135,7 @@ class EquationSteps(Steps):
 
 
 def as_scan(
-    graph: Graph, steps: Steps, states: Mapping[str, str], valid: str | None, *, backward: bool
+    graph: OnnxGraph, steps: ScanSteps, states: Mapping[str, str], valid: str | None, *, backward: bool
 ) -> tuple[str, dict[str, str]]:
     """Write the loop over time into the graph of a model.
 
@@ -152,7 +150,7 @@ def as_scan(
     Returns:
         The outputs (time, batch, hidden), and the states after the last step.
     """
-    body = Graph(graph.dtype, graph)
+    body = OnnxGraph(graph.dtype, graph)
     old = {name: graph.name(f"old_{name}") for name in states}
     sequences = [*steps.sequences, *([] if valid is None else [valid])]
     now = [graph.name("now") for _ in sequences]
@@ -180,7 +178,7 @@ def as_scan(
     )
 
 
-def rows_shape(graph: Graph, x: str, size: int) -> str:
+def rows_shape(graph: OnnxGraph, x: str, size: int) -> str:
     """Return the shape (batch, size) as a value."""
     return graph.op("Concat", graph.apply("Slice(Shape(u), [1], [2])", u=x), graph.whole([size]), axis=0)
 

@@ -11,7 +11,7 @@ from onnx import helper
 
 from gatelab import __version__
 from gatelab.exchange.onnx_out.foreign_scans import steps_of
-from gatelab.exchange.onnx_out.graph_writer import Graph
+from gatelab.exchange.onnx_out.graph_writer import OnnxGraph
 from gatelab.exchange.onnx_out.node_forms import NodeForm, node_form
 from gatelab.exchange.onnx_out.node_writer import as_node
 from gatelab.exchange.onnx_out.scan_writer import as_scan, rows_shape
@@ -45,7 +45,7 @@ def written_model(module: RNN | Network, wanted: Wanted) -> onnx.ModelProto:
     """Return a module on the CPU, in evaluation mode, as a model."""
     rnn = module.rnn if isinstance(module, Network) else module
     dtype = next(module.parameters()).detach().numpy().dtype
-    graph = Graph(dtype)
+    graph = OnnxGraph(dtype)
     writer = _Writer(graph, rnn, wanted)
     x = writer.inputs(module)
     output, finals = writer.layers(x)
@@ -92,7 +92,7 @@ class _Writer:
         declared: the inputs of the model.
     """
 
-    def __init__(self, graph: Graph, rnn: RNN, wanted: Wanted) -> None:
+    def __init__(self, graph: OnnxGraph, rnn: RNN, wanted: Wanted) -> None:
         self._graph, self._rnn, self._wanted = graph, rnn, wanted
         self._directions = 2 if rnn.bidirectional else 1
         self._sizes = [layer.state_sizes() for layer in rnn.layers]
@@ -214,7 +214,8 @@ class _Writer:
         """Return the outputs after the whole sequence, (batch, features)."""
         graph, half = self._graph, self._rnn.hidden_size
         forward, backward = (
-            graph.apply(f"Slice(u, [{first}], [{last}], [-1])", u=output) for first, last in ((0, half), (half, 2 * half))
+            graph.apply(f"Slice(u, [{first}], [{last}], [-1])", u=output)
+            for first, last in ((0, half), (half, 2 * half))
         )
         if self._lengths is None:
             last = graph.apply("Squeeze(Slice(u, [-1], [2147483647], [0]), [0])", u=forward)
