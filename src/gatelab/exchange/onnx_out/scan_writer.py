@@ -113,7 +113,9 @@ class EquationSteps(ScanSteps):
             case kind:
                 raise AssertionError(kind)
 
-    def _product(self, graph: OnnxGraph, instruction: Instruction, arguments: Sequence[int], values: dict[int, str]) -> str:
+    def _product(
+        self, graph: OnnxGraph, instruction: Instruction, arguments: Sequence[int], values: dict[int, str]
+    ) -> str:
         weight, bias = joined(instruction, self._weights)
         if self._program.instructions[arguments[0]].phase == "once":
             known = self._known[arguments[0]]
