@@ -1,7 +1,10 @@
 """Your own MIDI files: rolls by hand, rules of the grid, parts and refusals."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+import symusic
 
 from gatelab.errors import UserError
 from gatelab.tasks.music.midi_files import GRIDS, Midi
@@ -34,6 +37,19 @@ def test_a_note_sounds_from_its_nearest_step_to_its_nearest_end(tmp_path):
 def test_a_key_struck_again_before_its_end_sounds_until_its_last_end(tmp_path):
     path = pieces(tmp_path, [(60, 0, 480), (60, 240, 720), (72, 0, 960)])
     assert frames(Midi(path=path, grid="eighth")) == [[60, 72]] * 3 + [[72]]
+
+
+def test_the_tempo_plays_no_part(tmp_path):
+    score: Any = symusic.Score(480)
+    score.tempos.append(symusic.Tempo(0, 120))
+    score.tempos.append(symusic.Tempo(480, 240))
+    track: Any = symusic.Track()
+    track.notes.append(symusic.Note(0, 480, 60, 64))
+    track.notes.append(symusic.Note(480, 480, 62, 64))
+    score.tracks.append(track)
+    for part in ("train", "valid", "test"):
+        score.dump_midi(str(tmp_path / f"{part}.mid"))
+    assert frames(Midi(path=str(tmp_path), grid="eighth")) == [[60], [60], [62], [62]]
 
 
 def test_every_grid_has_its_steps(tmp_path):

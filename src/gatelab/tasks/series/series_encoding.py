@@ -131,6 +131,8 @@ def _as_numbers(ordered: OrderedSeries, name: str) -> TableColumn:
     if column.kind != "number":
         reason = column.doubt or f"its values are {'times' if column.kind == 'time' else 'text'}"
         raise UserError(f"task.target={one_line(name)}: must be numbers, but {reason}")
+    if np.isinf(_numbers(column)).any():
+        raise UserError(f"{ordered.named}: column '{one_line(name)}' has an infinite value")
     return column
 
 

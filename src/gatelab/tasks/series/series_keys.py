@@ -77,7 +77,8 @@ class SeriesKeys(FiniteTask):
     test_share: Share = 0.15
     data_seed: int = Field(default=0, ge=0)
     duplicates: Literal["refuse", "keep"] = "refuse"
-    """Whether the same series may be in two parts that files or a column set."""
+    """Whether series of the same inputs may be in two parts: refuse draws them together, and refuses files or a column
+    that have them apart."""
     length: int | None = Field(default=None, ge=1)
     """Steps of the pieces to which series are cut where a target stands at every step. Each begins without memory."""
     fitted: Fitted | None = None

@@ -68,7 +68,7 @@ def split_rows(ordered: OrderedSeries, keys: SeriesKeys, table: SeriesTable, lab
             )
         return _given(ordered, ordered.parts, keys, labels)
     if split == "series" and split not in table.columns:
-        return _whole(ordered, _drawn(ordered, np.arange(len(ordered.names)), keys, labels), ())
+        return _drawn(ordered, np.arange(len(ordered.names)), keys, labels)
     if split not in table.columns and split not in ordered.columns:
         column_of(table, split, "split")
     return _by_column(ordered, split, keys, labels)
@@ -87,7 +87,7 @@ def _by_column(ordered: OrderedSeries, name: str, keys: SeriesKeys, labels: Labe
         return _given(ordered, np.array([named[word] for word in words], np.int64), keys, labels)
     places = {word: place for place, word in enumerate(named)}
     groups = np.array([places[words[start]] for start in ordered.starts], np.int64)
-    return _whole(ordered, _drawn(ordered, groups, keys, labels), ())
+    return _drawn(ordered, groups, keys, labels)
 
 
 def _given(ordered: OrderedSeries, rows: NDArray[np.int64], keys: SeriesKeys, labels: Labels) -> Blocks:
@@ -109,32 +109,37 @@ def _given(ordered: OrderedSeries, rows: NDArray[np.int64], keys: SeriesKeys, la
 
 
 def _whole(ordered: OrderedSeries, parts: NDArray[np.int64], notes: tuple[str, ...]) -> Blocks:
-    _check_filled(ordered, parts, "series")
+    _check_filled(ordered, parts, "series", notes)
     return Blocks(ordered.starts, ordered.starts + ordered.lengths, parts, notes)
 
 
-def _check_filled(ordered: OrderedSeries, parts: NDArray[np.int64], what: str) -> None:
+def _check_filled(ordered: OrderedSeries, parts: NDArray[np.int64], what: str, notes: tuple[str, ...] = ()) -> None:
     counts = np.bincount(parts, minlength=len(PARTS))
     if not counts.all():
         listed = ", ".join(f"{count} for {part}" for count, part in zip(counts, PARTS, strict=True))
         advice = "; task.split=time divides each in time" if what == "series" and len(ordered.names) < 4 else ""
+        advice += "".join(f"; {note}" for note in notes)
         raise UserError(f"{ordered.named}: {listed} of {len(parts)} {what}; each part needs at least 1{advice}")
 
 
-def _drawn(ordered: OrderedSeries, groups: NDArray[np.int64], keys: SeriesKeys, labels: Labels) -> NDArray[np.int64]:
-    """Return (series,) the part of each; series of one group, and equal ones, are always in the same."""
-    groups = _with_equal_ones(ordered, groups)
+def _drawn(ordered: OrderedSeries, own: NDArray[np.int64], keys: SeriesKeys, labels: Labels) -> Blocks:
+    """Return parts at random. Series of one group are in one part, and so are those of equal inputs."""
+    groups = own if keys.duplicates == "keep" else _with_equal_ones(ordered, own)
     firsts = np.unique(groups, return_index=True)[1]
-    parts = np.zeros(len(groups), np.int64)
     by_group = np.zeros(int(groups.max()) + 1, np.int64)
     test = systematic(firsts, keys.test_share, generator(keys.data_seed, "split", 0), labels)
     rest = np.setdiff1d(firsts, test)
     share = keys.validation_share / (1 - keys.test_share)
     by_group[groups[test]] = 2
-    validation = systematic(rest, share, generator(keys.data_seed, "split", 1), labels)
-    by_group[groups[validation]] = 1
-    parts[:] = by_group[groups]
-    return parts
+    by_group[groups[systematic(rest, share, generator(keys.data_seed, "split", 1), labels)]] = 1
+    before = len(np.unique(own))
+    notes = []
+    if len(firsts) < before:
+        notes = [
+            f"some of the {before:,} series or groups have equal inputs: {len(firsts):,} remain to be drawn, so that "
+            "equal ones are in one part; task.duplicates=keep draws each by itself"
+        ]
+    return _whole(ordered, by_group[groups], tuple(notes))
 
 
 def _contents(ordered: OrderedSeries) -> list[bytes]:
