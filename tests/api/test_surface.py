@@ -80,6 +80,11 @@ def test_the_page_is_that_of_the_docstrings():
     assert api_page.OF_PROBES.read_text() == api_page.page_of_probes(), "python scripts/api_page.py writes it"
 
 
+def test_a_stored_network_is_read_without_lightning():
+    program = "import gatelab.training.stored, json, sys; print(json.dumps('pytorch_lightning' in sys.modules))"
+    assert asked(program) is False
+
+
 def test_a_public_name_without_a_docstring_has_no_page(monkeypatch):
     monkeypatch.setattr(gatelab.variants, "__doc__", None)
     with pytest.raises(SystemExit, match=r"^gatelab.variants has no docstring$"):

@@ -25,7 +25,7 @@ def main() -> None:
     jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     # takes seconds, while the launcher plans
-    import gatelab.training  # noqa: F401
+    import gatelab.training.fit  # noqa: F401
 
     while (job := jobs.get()) is not None:
         _write(channel, {"begun": True})

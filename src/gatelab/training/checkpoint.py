@@ -8,13 +8,16 @@ holds the best weights too, if they differ from the current ones.
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from gatelab.store import seal, unseal
-from gatelab.training.lightning_module import Progress, StackModule
+from gatelab.training.learning import Progress
+
+if TYPE_CHECKING:  # Lightning takes seconds to import, and reading a checkpoint needs none of it
+    from gatelab.training.lightning_module import StackModule
 
 __all__ = ["RunState", "best_bytes", "read_best", "read_state", "restore", "state_bytes"]
 
@@ -52,7 +55,7 @@ class RunState:
         return self.progress.steps, self.validated
 
 
-def state_bytes(module: StackModule, run: int, seconds: float, history: Mapping[str, Any]) -> bytes:
+def state_bytes(module: "StackModule", run: int, seconds: float, history: Mapping[str, Any]) -> bytes:
     """Return the checkpoint of a run between two steps."""
     progress, optimizer = module.progress[run], module.stack_optimizer
     learns = progress.active
@@ -143,7 +146,7 @@ def _state(content: dict[str, Any], step: int, shapes: Mapping[str, tuple[int, .
 
 
 @torch.no_grad()
-def restore(module: StackModule, states: Sequence[RunState | None]) -> None:
+def restore(module: "StackModule", states: Sequence[RunState | None]) -> None:
     """Restore the runs of a stack, which is on its device.
 
     Args:

@@ -2,10 +2,8 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,45 +15,12 @@ from gatelab.configuration import RunConfiguration
 from gatelab.layers.network import Network
 from gatelab.randomness import generator
 from gatelab.store import ClaimLost
+from gatelab.training.learning import Progress
 from gatelab.training.optimizer import StackOptimizer
 from gatelab.training.stack_batches import StackBatch
 from gatelab.training.weighted import mean_losses, totals
 
 __all__ = ["Progress", "StackModule"]
-
-
-@dataclass
-class Progress:
-    """The progress of one run of a stack.
-
-    Attributes:
-        steps: optimisation steps taken.
-        diverged_at: the step (from 1) whose loss or gradient was not finite; None if there was none.
-        stopped: patience has run out, or the target score was reached.
-        lost: another process has taken the run over.
-        best_step: the step after which the validation score was best; None before the first validation.
-        best: validation (loss, score) at that step.
-        best_weights: parameter name -> tensor at that step.
-        stale: validations since then.
-        optimizer_state: of a run that no longer learns, from its last step; None while it learns.
-        gradient_norm: the same.
-    """
-
-    steps: int = 0
-    diverged_at: int | None = None
-    stopped: bool = False
-    lost: bool = False
-    best_step: int | None = None
-    best: tuple[float, float] = (float("nan"), float("nan"))
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
-    stale: int = 0
-    optimizer_state: dict[str, Any] | None = None
-    gradient_norm: float | None = None
-
-    @property
-    def active(self) -> bool:
-        """Whether the run still learns."""
-        return self.diverged_at is None and not self.stopped and not self.lost
 
 
 class StackModule(LightningModule):

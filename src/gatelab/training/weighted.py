@@ -1,17 +1,21 @@
 """Weighted losses and scores of one run's batch; steps without weight are selected away, not multiplied with 0."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from gatelab.paths.padding import is_valid
 from gatelab.tasks import Task
 from gatelab.tasks.losses import STACKED
-from gatelab.training.stack_batches import StackBatch
+
+if TYPE_CHECKING:
+    from gatelab.training.stack_batches import StackBatch
 
 __all__ = ["mean_losses", "totals", "weighed_losses", "weighed_scores"]
 
 
-def totals(task: Task, outputs: Tensor, batch: StackBatch) -> Tensor:
+def totals(task: Task, outputs: Tensor, batch: "StackBatch") -> Tensor:
     """Return the sums for the mean loss and the mean score of one run's outputs on a batch of validation or test.
 
     Returns:
