@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,14 @@ def with_runs(given: list[str]) -> list[str]:
     return [re.sub(r"\b[0-9a-f]{16}\b", lambda _: next(stored), word) for word in given]
 
 
+def write_tables(page: str) -> None:
+    """Run the lines of Python with which a page writes its tables."""
+    for block in blocks(ROOT / "docs" / page):
+        if block.startswith("import "):
+            code = block.split("\n\npython ")[0]
+            subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def write_weights() -> None:
     """Write the files of other libraries that a page reads, and inputs for them."""
     shutil.copy(ROOT / "tests" / "exchange" / "measured" / "layers.keras", "model.keras")
@@ -128,6 +137,8 @@ def test_what_bash_hands_over_is_carried_out(page, command, tmp_path, monkeypatc
         given = with_runs(given)
     if any(word.startswith("weights=") for word in given):
         write_weights()
+    if page == "own_data.md":
+        write_tables(page)
     called = {"train": train, "compare": compare, "store": store, "catalogue": catalogue, "reproduce": reproduce,
               "explain": explain, "wandb_sweep": wandb_sweep}[Path(script).stem]  # fmt: skip
     assert called(shortened(given) if called is train else given) == 0

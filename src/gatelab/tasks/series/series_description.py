@@ -110,7 +110,7 @@ def _classes(task: Series, classes: Sequence[str]) -> Iterator[str]:
     training = task.training()
     counts = Counter(training.targets[training.score_weights > 0].tolist())
     shown = [f"{one_line(word, 20)} {counts[place]:,}" for place, word in enumerate(classes)]
-    yield f"classes, with their targets in training: {_few(shown)}"
+    yield f"classes, with their targets in training: {_few(shown, 20)}"
 
 
 def _value(value: object) -> str:
