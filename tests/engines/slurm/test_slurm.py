@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.store import Store
-
 pytestmark = pytest.mark.engine
 
 HERE = Path(__file__).parent
@@ -223,7 +221,7 @@ def test_ctrl_c_takes_the_jobs_out_of_the_queue(launched, asked, tmp_path):
 def test_what_the_cluster_does_not_take_is_one_line_and_leaves_nothing(launched, asked, tmp_path, words, line):
     status, stderr = ended(launched(*SHORT, *(f"hydra.launcher.submitit.{word}" for word in words)))
     assert (status, stderr[-1]) == (2, line)
-    assert Store(tmp_path / "runs").results() == []
+    assert trained(tmp_path / "runs") == {}
 
 
 def test_a_job_gets_the_limit_of_its_partition(launched, asked):
