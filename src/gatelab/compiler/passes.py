@@ -65,6 +65,7 @@ class _Cutter:
                 self.uniform.add(index)
             self.pass_of[index] = max(known, default=0)
         self.out = [Pass() for _ in range(max(self.pass_of.values(), default=0) + 1)]
+        self.last_read = self._last_reads()
         self.kept: set[int] = set()
 
     def _is_uniform(self, node: Node) -> bool:
@@ -128,20 +129,23 @@ class _Cutter:
                 self._bring(index, self.pass_of[index])
 
     def _pass_of_store(self, store: PlaceWrite) -> int:
-        if self._is_copy(store):
+        if self.nodes[store.node].kind == "read":
             return len(self.out) - 1
-        return max([self.pass_of[store.node], *self._passes_that_read(store.place)])
+        return max(self.pass_of[store.node], self.last_read.get(store.place, 0))
 
-    def _is_copy(self, store: PlaceWrite) -> bool:
-        return self.nodes[store.node].kind == "read"
-
-    def _passes_that_read(self, place: Place) -> Iterable[int]:
+    def _last_reads(self) -> dict[Place, int]:
+        """Return the last pass that reads each place; what is only moved from place to place moves in the last one."""
+        found: dict[Place, int] = {}
         for index in self.live:
-            if any(self.nodes[one].place == place for one in self.nodes[index].arguments):
-                # of a row function this is the pass after it has run
-                yield self.pass_of[index] - _reduces(self.nodes[index])
-        if any(self.nodes[store.node].place == place for store in self.stores):
-            yield len(self.out) - 1
+            # of a row function the pass after it has run
+            at = self.pass_of[index] - _reduces(self.nodes[index])
+            for one in self.nodes[index].arguments:
+                if (place := self.nodes[one].place) is not None:
+                    found[place] = max(found.get(place, 0), at)
+        for store in self.stores:
+            if (place := self.nodes[store.node].place) is not None:
+                found[place] = len(self.out) - 1
+        return found
 
 
 def _is_row(node: Node) -> bool:
