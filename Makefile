@@ -9,7 +9,7 @@ TEST_ENVIRONMENT := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 WANDB_MODE=offline
 PYTEST := $(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-slurm test-newest test-oldest test-ends trust lint format catalogue docs docs-serve reproduce-quick check clean
+.PHONY: help setup demo test test-slow test-slurm test-newest test-oldest test-ends trust lint format catalogue docs docs-serve tutorial reproduce-quick check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do \
@@ -85,6 +85,9 @@ lint: setup  ## ruff, mypy, import-linter
 format: setup  ## let ruff mend what it can
 	@$(PYTHON) -m ruff check --quiet --fix --exit-zero .
 	@$(PYTHON) -m ruff format --quiet .
+
+tutorial: setup  ## train the runs of docs/tutorial and write its numbers, figures and page anew (under ten minutes)
+	@PYTHONPATH=. WANDB_MODE=disabled OMP_NUM_THREADS=1 $(PYTHON) -m docs.tutorial.tutorial
 
 # A verdict that differs from the one in results/quick is told, and is an error.
 reproduce-quick: setup  ## run the quick profile of every paper and check its claims (about eight minutes)
