@@ -37,8 +37,12 @@ def test_every_folder_of_conf_is_a_group():
 
 
 @pytest.mark.parametrize(("group", "name"), FILES, ids=map("=".join, FILES))
-def test_every_file_composes_into_a_run_that_can_be_fed_back(group, name):
-    configuration = composed([f"{group}={name}"])
+def test_every_file_composes_into_a_run_that_can_be_fed_back(group, name, tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("series,u,y\n" + "".join(f"{row // 4},{row},{row % 2}\n" for row in range(80)))
+    # a table of series is read before anything is known of the run
+    needed = [f"task.path={table}", "task.series=series", "task.target=y"] if name == "series" else []
+    configuration = composed([f"{group}={name}", *needed])
     again = run_configuration(configuration.mapping())
     assert again == configuration
     assert again.identity == configuration.identity

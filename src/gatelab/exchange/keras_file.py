@@ -43,9 +43,9 @@ Layers = Mapping[str, list[Mapping[str, Any]]]
 def from_keras(file: str | Path, layer: str | None = None) -> RNN:
     """Return a recurrent layer in a file of Keras 3.
 
-        >>> gatelab.from_keras("model.keras", layer="encoder")
+        >>> gatelab.from_keras("model.txt", layer="encoder")
         Traceback (most recent call last):
-        gatelab.errors.UserError: model.keras: cannot be read: No such file or directory
+        gatelab.errors.UserError: model.txt: must end with .keras or .weights.h5
 
     It reads LSTM, GRU (both forms of the reset gate), SimpleRNN, RNN of their cells, and Bidirectional around them,
     with or without biases, with the activations that equations here have. The RNN takes (batch, time, features) as
