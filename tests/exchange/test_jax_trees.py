@@ -41,6 +41,8 @@ def nested(parameters: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def assert_outputs(rnn: gatelab.RNN, outputs: torch.Tensor) -> None:
+    for layer in rnn.layers:
+        layer.path = "loop"  # which compiles nothing
     with torch.no_grad():
         torch.testing.assert_close(rnn(X)[0], outputs, rtol=0, atol=1e-13)
 
