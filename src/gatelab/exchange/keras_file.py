@@ -1,7 +1,7 @@
 """Recurrent layers in files of Keras 3: .keras (configuration and weights) and .weights.h5 (weights alone).
 
 Keras's own reader makes the objects that a configuration names. Here the configuration is JSON and nothing more, and
-HDF5 is read group by group: no link to another place or file is followed.
+HDF5 is read by :mod:`gatelab.reading.hdf5`, in a process of its own.
 """
 
 import io
@@ -10,9 +10,8 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,19 +22,15 @@ from gatelab.exchange.keras_config import Settings, layers_in, settings_of, with
 from gatelab.exchange.layouts import KERAS
 from gatelab.layers.rnn import RNN
 from gatelab.reading import Limits, parse_json, read_bytes, shown
-
-if TYPE_CHECKING:
-    import h5py
+from gatelab.reading.hdf5 import read_hdf5
 
 __all__ = ["found_in_keras", "from_keras"]
 
 _MOST_BYTES = 2**31
 _CONFIG = Limits(size=2**25, depth=100, values=2_000_000)
 _MEMBERS = {"metadata.json": 2**20, "config.json": _CONFIG.size, "model.weights.h5": _MOST_BYTES}
-_MOST_GROUPS = 20_000
-_DEEPEST = 50
 _MOST_UNPACKED = 1100  # times the size of the file: deflate packs no better than 1 : 1032
-_FILTERS = (1, 2, 3)  # deflate, shuffle and checksum of HDF5; others would be looked for among plug-ins
+_VARIABLE = r"(.*/)?(cell|cells/[^/]+)/vars/[012]"
 
 Layers = Mapping[str, list[Mapping[str, Any]]]
 
@@ -127,95 +122,30 @@ class _StoredCell:
 
 
 def _stored(content: bytes, where: str) -> list[_StoredCell]:
-    try:
-        import h5py
-    except ImportError:
-        raise UserError(f"{where}: files of Keras need h5py: pip install 'gatelab[keras]'") from None
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            reader = _Reader(where, _MOST_UNPACKED * len(content))
-            return list(reader.cells(file, (), 0))
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeError) as error:
-        raise UserError(f"{where}: cannot be read as HDF5: {one_line(error, 120)}") from None
+    """Return the cells of a file: groups ``cell``, or below ``cells``, with variables that have numbers."""
+    names, arrays = read_hdf5(content, where, _VARIABLE)
+    variables: dict[str, dict[str, Tensor]] = {}
+    for path, array in arrays.items():
+        place, _, number = path.rpartition("/vars/")
+        variables.setdefault(place, {})[number] = torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
+    for tensors in variables.values():
+        if "2" in tensors and tensors["2"].dim() == 2:  # input and recurrent bias
+            tensors |= {f"2/{row}": bias for row, bias in enumerate(tensors.pop("2"))}
+    return [_cell_at(place, names, tensors) for place, tensors in variables.items()]
 
 
-class _Reader:
-    """Walks through the groups of a file, within limits."""
-
-    def __init__(self, where: str, most_bytes: int) -> None:
-        self.where = where
-        self.left = min(most_bytes, _MOST_BYTES)
-        self.groups = 0
-
-    def cells(self, group: "h5py.Group", above: tuple[tuple[str, str], ...], depth: int) -> Iterator[_StoredCell]:
-        """Yield every cell below a group; ``above`` has group and layer names of the groups around it."""
-        import h5py
-
-        self.groups += 1
-        if depth > _DEEPEST or self.groups > _MOST_GROUPS:
-            raise UserError(f"{self.where}: more than {_MOST_GROUPS} groups, or groups deeper than {_DEEPEST}")
-        name = group.name.rpartition("/")[2]
-        path = (*above, (name, self._layer_name(group, name)))
-        if (name == "cell" or (above and above[-1][0] == "cells")) and (tensors := self._weights(group)):
-            yield _cell_at(path, tensors)
-        for below in group:
-            child = self._child(group, below)
-            if isinstance(child, h5py.Group) and below != "vars":
-                yield from self.cells(child, path, depth + 1)
-
-    def _child(self, group: "h5py.Group", name: str) -> Any:
-        import h5py
-
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise UserError(f"{self.where}: {one_line(group.name)}/{one_line(name)} is a link to another place")
-        return group[name]
-
-    def _layer_name(self, group: "h5py.Group", name: str) -> str:
-        """Return the name that the model gave; that of the group in files without it."""
-        if "vars" not in group:
-            return name
-        stored = self._child(group, "vars").attrs.get("name", name)
-        return stored if isinstance(stored, str) else name
-
-    def _weights(self, group: "h5py.Group") -> dict[str, Tensor]:
-        import h5py
-
-        if "vars" not in group:
-            return {}
-        variables = self._child(group, "vars")
-        found: dict[str, Tensor] = {}
-        for name in variables if isinstance(variables, h5py.Group) else ():
-            dataset = self._child(variables, name)
-            if isinstance(dataset, h5py.Dataset) and name in ("0", "1", "2"):
-                found[name] = self._tensor(dataset)
-        if "2" in found and found["2"].dim() == 2:  # input and recurrent bias
-            found |= {f"2/{row}": bias for row, bias in enumerate(found.pop("2"))}
-        return found
-
-    def _tensor(self, dataset: "h5py.Dataset") -> Tensor:
-        named = f"{self.where}: {one_line(dataset.name)}"
-        plan = dataset.id.get_create_plist()
-        filters = [plan.get_filter(index)[0] for index in range(plan.get_nfilters())]
-        if dataset.external or dataset.is_virtual or not set(filters) <= set(_FILTERS):
-            raise UserError(f"{named}: lies in another file, or needs a plug-in of HDF5")
-        if dataset.dtype.kind != "f" or dataset.dtype.itemsize not in (2, 4, 8) or dataset.ndim > 4:
-            raise UserError(f"{named}: {dataset.dtype} of shape {dataset.shape}: must be floating numbers")
-        self.left -= dataset.size * dataset.dtype.itemsize
-        if self.left < 0:
-            raise UserError(f"{named}: shape {dataset.shape} is more than such a file can hold")
-        array = np.array(dataset[()], dtype=dataset.dtype.newbyteorder("="))
-        return torch.from_numpy(array)
-
-
-def _cell_at(path: tuple[tuple[str, str], ...], tensors: dict[str, Tensor]) -> _StoredCell:
+def _cell_at(path: str, names: Mapping[str, str], tensors: dict[str, Tensor]) -> _StoredCell:
     """Return a cell; its layer is above it, or above the ``cell`` and ``cells`` of a stack of cells."""
-    groups = [group for group, _ in path]
+    groups = path.split("/")
     stacked = groups[-1] != "cell"
-    at = len(path) - (4 if stacked else 2)
-    side = groups[at] if groups[at] in ("forward_layer", "backward_layer") else ""
-    layer = path[at][1] + (f"/{path[-1][1]}" if stacked else "")
-    around = path[at - 1][1] if side else ""
-    return _StoredCell("/".join(groups[1:]), layer, path[-1][1], around, side, tensors)
+    at = len(groups) - (3 if stacked else 1)
+
+    def name(count: int) -> str:  # that the model gave; that of the group in files without it
+        return names.get("/".join(groups[:count]), groups[count - 1] if count > 0 else "")
+
+    side = groups[at - 1] if at > 0 and groups[at - 1] in ("forward_layer", "backward_layer") else ""
+    layer = name(at) + (f"/{name(len(groups))}" if stacked else "")
+    return _StoredCell(path, layer, name(len(groups)), name(at - 1) if side else "", side, tensors)
 
 
 def _networks(cells: list[_StoredCell], layers: Layers | None, where: str) -> Iterator[Found]:
