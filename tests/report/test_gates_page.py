@@ -10,7 +10,8 @@ from gatelab.probes.diagnostics.interventions import Interventions
 from gatelab.probes.diagnostics.time_scales import TimeScales
 from gatelab.report.gates.drawings import DRAWINGS
 from gatelab.report.gates.gates_page import gates_page
-from gatelab.report.gates.guides import GUIDES
+from gatelab.report.gates.guides import GUIDES, TRAINING
+from gatelab.report.gates.training_drawings import during_training
 
 SCALES = {
     "trained": TimeScales("f", np.array([3.0, np.inf, 0.0]), np.ones(3), np.array([2.0, 2.0, 2.0]), None),
@@ -93,3 +94,34 @@ def test_every_gate_is_traced_and_no_feature_is_left_out(features, images):
     # each image has a bar of its colours, an image too
     assert text.count("<image") == 2 * images
     assert ("feature 1" in text) == (features == 2)
+
+
+def rows(*decays):
+    for step, decay in enumerate(decays, 1):
+        yield {"step": step, "split": "train", "loss": 1.0}
+        numbers = {"mean": 0.5, "shut": 0.1, "open": 0.2}
+        if decay is not None:
+            numbers |= {"decay_10": decay / 2, "decay_50": decay, "decay_90": 2 * decay}
+        yield {
+            "step": step,
+            "split": "validation",
+            "loss": 1.0,
+            **{f"gates/f/{key}": value for key, value in numbers.items()},
+        }
+
+
+def test_the_history_of_gates_is_drawn_for_each_run():
+    def titles(**histories):
+        return [figure.title for figure in during_training({name: list(each) for name, each in histories.items()})]
+
+    assert titles(one=rows(0.1, 0.01)) == ["Gate f", "Memory by gate f"]
+    assert titles(one=rows(None, None), two=rows(0.1, 0.2)) == ["Gate f, one", "Gate f, two", "Memory by gate f, two"]
+    assert titles(one=rows(0.1)) == []
+    assert titles(one=[{"step": 1, "split": "validation", "loss": 1.0}] * 2) == []
+
+
+def test_the_page_has_the_section_only_with_a_history():
+    drawn = gates_page("a run", [{}], "few", {"mine": "h_t = x_t"}, {}, [], histories={"one": list(rows(0.1, 0.01))})
+    assert TRAINING.question in drawn
+    assert drawn.count("<figure>") == 2
+    assert TRAINING.question not in gates_page("a run", [{}], "few", {"mine": "h_t = x_t"}, {}, [])

@@ -82,6 +82,7 @@ class Preface:
     facts: Sequence[Mapping[str, str]]
     looked_at: str
     columns: int = 2
+    histories: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
 
 
 def chosen_focus(rnn: RNN, layer: str, direction: str, gate: str) -> Focus:
@@ -125,6 +126,7 @@ def write_page(words: Preface, subjects: Sequence[Subject], out: Path) -> None:
         {name: columns for name, columns in found.items() if columns},
         lines,
         words.columns,
+        words.histories,
     )
     with writing(f"out={out}"):
         make_folder(out.parent)

@@ -79,6 +79,7 @@ def explained_runs(chosen: Sequence[Run], out: Path, layer: str = "", direction:
         "Trained is the network with the best validation score; untrained is the same network before its first step. "
         "A random network shows structure too, so read every drawing beside its twin.",
         columns=2 if len(chosen) in (1, 4) else len(chosen),
+        histories={name: run.history() for run, name in zip(chosen, names, strict=True)},
     )
     write_page(words, [*trained, *subjects["initial"]], out)
 

@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from gatelab.report.drawing.themed import base_style, themed
 from gatelab.report.gates.drawings import DRAWINGS, Columns
-from gatelab.report.gates.guides import GUIDES, Guide
+from gatelab.report.gates.guides import GUIDES, TRAINING, Guide
 from gatelab.report.gates.template import rendered, resource
+from gatelab.report.gates.training_drawings import History, during_training
 from gatelab.report.gates.typeset import typeset
 from gatelab.report.sections.parts import Figure
 
@@ -33,6 +34,7 @@ def gates_page(
     found: Mapping[str, Columns],
     absent: Sequence[str],
     columns: int = 2,
+    histories: Mapping[str, History] | None = None,
 ) -> str:
     """Return the page.
 
@@ -44,12 +46,15 @@ def gates_page(
         found: diagnostic, as :mod:`gatelab.probes` calls it -> name of a network -> what it found.
         absent: a line for each diagnostic that is not defined for a variant.
         columns: drawings beside each other where there is room.
+        histories: name of a run -> the lines of its history; none of a network that gatelab did not train.
     """
     parts = [
         _Part(name, guide, DRAWINGS[name](found[name]), _numbers(name, found[name]))
         for name, guide in GUIDES.items()
         if name in found
     ]
+    if training := during_training(histories or {}):
+        parts.append(_Part("during_training", TRAINING, training, []))
     return rendered(
         "gates_page.html",
         title=title,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["GUIDES", "Guide"]
+__all__ = ["GUIDES", "TRAINING", "Guide"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +117,17 @@ GUIDES: Mapping[str, Guide] = {
     ),
 }
 """Diagnostic, as :mod:`gatelab.probes` calls it -> its guide, in the order of the page."""
+
+TRAINING = Guide(
+    "During training",
+    "When did the gates become what they are?",
+    (
+        "At every validation: the share of gate values above 0.9 and below 0.1 with their mean, and the time scales τ "
+        "of the units of the gate that retains.",
+        "Lines that stop moving early show a gate that was settled before the score was; a band that widens shows "
+        "units that divide the time scales among themselves.",
+    ),
+    "The first validation comes after some training, and what happened before it is not seen; a gate that moves need "
+    "not be what improves the score.",
+)
+"""Of the section that is drawn from the history of a run, and not from a network."""
