@@ -8,7 +8,7 @@ import torch
 
 from gatelab.language import load_variant
 from gatelab.layers.network import Network
-from gatelab.probes.gates import gate_histograms
+from gatelab.probes.gates import _histogram, gate_histograms
 from gatelab.probes.records import Gate
 
 TIME, BATCH, INPUT, HIDDEN = 4, 3, 2, 5
@@ -155,3 +155,16 @@ def test_gates_of_a_module():
     heads, units = TIME * BATCH, TIME * BATCH * HIDDEN
     assert [counts(gate) for gate in keeping] == [{0: heads}, {19: heads}, {10: units}]
     assert [counts(gate) for gate in writing] == [{19: heads}, {0: heads}, {19: units}]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_counts_are_those_of_a_histogram(kind):
+    random = np.random.default_rng(0)
+    values = (1.4 * random.random((400, 8)) - 0.2).astype(kind)
+    values[:, :3] = np.linspace(0, 1, 21)[random.integers(0, 21, (400, 3))]  # on the edges
+    values[0, :3] = np.nan, np.inf, -np.inf
+    finite = values[np.isfinite(values)]
+    counts, _ = np.histogram(finite.clip(0, 1), bins=20, range=(0.0, 1.0))
+    found = _histogram("f", values, retains=False)
+    np.testing.assert_array_equal(found.counts, counts)
+    assert found.mean == float(finite.mean())
