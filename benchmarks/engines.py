@@ -24,6 +24,7 @@ import torch
 
 import gatelab
 from gatelab.exchange.onnx_out import whole_model
+from gatelab.exchange.onnx_out.node_forms import node_form
 
 VARIANTS = ("lstm", "gru", "cifg", "peephole", "min_gru", "slstm")
 COLUMNS = ("native", "ORT, Scan", "ORT, node", "OpenVINO", "torch.nn")
@@ -60,11 +61,11 @@ def calls(name: str, size: int, folder: Path) -> dict[str, Callable[[np.ndarray[
     """Return column -> a call from the input to the output."""
     rnn = gatelab.RNN(name, size, size).eval()
     found = {"native": lambda x: rnn(torch.from_numpy(x))[0].numpy()}
-    options = {"states": False}
+    options: dict[str, Any] = {"states": False}
     with mock.patch.object(whole_model, "node_form", return_value=None):
         gatelab.to_onnx(rnn, folder / "scan.onnx", **options)
     found["ORT, Scan"] = session(folder / "scan.onnx")
-    if whole_model.node_form(rnn.variant) is not None:
+    if node_form(rnn.variant) is not None:
         gatelab.to_onnx(rnn, folder / "node.onnx", **options)
         found["ORT, node"] = session(folder / "node.onnx")
     if find_spec("openvino") is not None:
