@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gatelab.api.runs import Runs, runs
     from gatelab.api.training import sweep, train
     from gatelab.errors import UserError
-    from gatelab.exchange import from_jax, from_keras, from_torch_file, to_onnx
+    from gatelab.exchange import OnnxNode, from_jax, from_keras, from_onnx, from_torch_file, to_onnx
     from gatelab.language import Variant
     from gatelab.layers.loading import load
     from gatelab.layers.network import Network
@@ -28,6 +28,7 @@ __all__ = [
     "Comparison",
     "Gain",
     "Network",
+    "OnnxNode",
     "Result",
     "Run",
     "Runs",
@@ -37,6 +38,7 @@ __all__ = [
     "compare",
     "from_jax",
     "from_keras",
+    "from_onnx",
     "from_torch_file",
     "load",
     "load_run",
@@ -57,6 +59,7 @@ _HOMES = {
     "Comparison": "api.comparison",
     "Gain": "api.comparison",
     "Network": "layers.network",
+    "OnnxNode": "exchange",
     "Result": "store",
     "Run": "api.run",
     "Runs": "api.runs",
@@ -65,6 +68,7 @@ _HOMES = {
     "compare": "api.comparison",
     "from_jax": "exchange",
     "from_keras": "exchange",
+    "from_onnx": "exchange",
     "from_torch_file": "exchange",
     "load": "layers.loading",
     "load_run": "api.run",

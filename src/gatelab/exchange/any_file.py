@@ -1,13 +1,14 @@
 """Every recurrent network of a file, by its ending and, where several programs share one, by its names."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gatelab.errors import UserError
 from gatelab.exchange.found import Found
 from gatelab.exchange.jax_trees import found_in_jax
 from gatelab.exchange.keras_file import found_in_keras
+from gatelab.exchange.onnx_in import found_in_onnx
 from gatelab.exchange.torch_file import found_in_torch
 from gatelab.layers.gate_files.reading_gates import read_gate
 from gatelab.layers.rnn import RNN
@@ -21,7 +22,7 @@ _TORCH = re.compile(r"(.*\.)?((weight|bias)_(ih|hh|hr)_l\d+(_reverse)?|bias_(ih|
 
 
 def found_in(file: str | Path) -> list[Found]:
-    """Return every recurrent network of a file that gatelab, torch, Keras, Flax, Equinox or Haiku wrote.
+    """Return every recurrent network of a file of gatelab, torch, Keras, Flax, Equinox, Haiku or ONNX.
 
     Raises:
         UserError: an ending that is not read; the file is damaged, or of another kind; no network is found in it.
@@ -30,7 +31,7 @@ def found_in(file: str | Path) -> list[Found]:
     ending = next((ending for ending in READERS if str(file).endswith(ending)), None)
     if ending is None:
         raise UserError(f"{where}: must end with {', '.join(READERS)}")
-    return READERS[ending](file)
+    return list(READERS[ending](file))
 
 
 def _in_safetensors(file: str | Path) -> list[Found]:
@@ -49,7 +50,7 @@ def _ours(file: str | Path) -> Found:
     return Found("", RNN.from_content(content), f"{what}, saved by gatelab in {shown(file)}")
 
 
-READERS: Mapping[str, Callable[[str | Path], list[Found]]] = {
+READERS: Mapping[str, Callable[[str | Path], Sequence[Found]]] = {
     ".pt": found_in_torch,
     ".pth": found_in_torch,
     ".ckpt": found_in_torch,
@@ -57,5 +58,6 @@ READERS: Mapping[str, Callable[[str | Path], list[Found]]] = {
     ".keras": found_in_keras,
     ".weights.h5": found_in_keras,
     ".npz": found_in_jax,
+    ".onnx": found_in_onnx,
 }
 """Ending of a file -> what finds its networks."""

@@ -17,11 +17,13 @@ class Found:
         name: what the file calls it, such as ``encoder.lstm``; "" if it is the whole file.
         rnn: the same network in gatelab, with its weights, in evaluation mode.
         source: a sentence: what it was, and what the file does not say and was assumed.
+        reverse: whether it reads sequences from their end, so that ``rnn`` must be given them reversed.
     """
 
     name: str
     rnn: RNN
     source: str
+    reverse: bool = False
 
 
 def chosen(found: Sequence[Found], layer: str | None, where: str) -> Found:
