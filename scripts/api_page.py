@@ -17,13 +17,14 @@ PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 OF_PROBES = PAGE.with_name("api_probes.md")
 GROUPS = {
     "Variants and networks": ("variant", "variants", "tasks", "openings", "Variant", "RNN", "Network", "load"),
-    "Networks of other programs": ("from_torch_file", "to_onnx", "from_keras", "from_jax"),
+    "Networks of other programs": ("from_torch_file", "from_onnx", "OnnxNode", "to_onnx", "from_keras", "from_jax"),
     "Training": ("train", "sweep"),
     "Stored runs": ("runs", "load_run", "Runs", "Run", "Result"),
     "Comparison": ("compare", "Comparison", "Gain"),
     "Errors": ("UserError",),
 }
 METHODS = {
+    "OnnxNode": ("run",),
     "Variant": ("edit", "mapping", "from_mapping", "reads", "latex", "plain"),
     "RNN": (
         "forward",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import gatelab
 from gatelab.cli.catalogue import catalogue
 from gatelab.cli.compare import compare
 from gatelab.cli.explain import explain
@@ -100,6 +101,7 @@ def write_weights() -> None:
     shutil.copy(ROOT / "tests" / "exchange" / "measured" / "layers.keras", "model.keras")
     network = torch.nn.ModuleDict({"encoder": torch.nn.ModuleDict({"lstm": torch.nn.LSTM(2, 3, num_layers=2)})})
     torch.save(network.state_dict(), "model.pt")
+    gatelab.to_onnx(gatelab.RNN("lstm", 2, 3), "model.onnx")
     np.savez("inputs.npz", inputs=np.random.default_rng(0).standard_normal((2, 6, 2)))
 
 
@@ -135,7 +137,7 @@ def test_what_bash_hands_over_is_carried_out(page, command, tmp_path, monkeypatc
         word.startswith(("run=", "runs=")) for word in given
     ):
         given = with_runs(given)
-    if any(word.startswith("weights=") for word in given):
+    if any(word.startswith(("weights=", "model=")) for word in given):
         write_weights()
     if page == "own_data.md":
         write_tables(page)

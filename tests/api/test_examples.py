@@ -17,7 +17,7 @@ EXAMPLES = {
 }
 # what an example of the class, or of another method, shows already
 SHOWN_ELSEWHERE = {
-    "Network.forward", "RNN.forward", "RNN.reset_parameters", "Run.folder", "Run.identity",
+    "Network.forward", "OnnxNode.run", "RNN.forward", "RNN.reset_parameters", "Run.folder", "Run.identity",
     "Run.label", "Run.seed", "Variant.from_mapping", "Variant.latex", "Variant.mapping", "Variant.plain",
     "Variant.reads",
 }  # fmt: skip

@@ -16,9 +16,9 @@ from scripts import api_page
 
 ROOT = Path(__file__).parents[2]
 PUBLIC = [
-    "RNN", "Comparison", "Gain", "Network", "Result", "Run", "Runs", "UserError", "Variant", "__version__", "compare",
-    "from_jax", "from_keras", "from_torch_file", "load", "load_run", "openings", "runs", "sweep", "tasks", "to_onnx",
-    "train", "variant", "variants",
+    "RNN", "Comparison", "Gain", "Network", "OnnxNode", "Result", "Run", "Runs", "UserError", "Variant", "__version__",
+    "compare", "from_jax", "from_keras", "from_onnx", "from_torch_file", "load", "load_run", "openings", "runs",
+    "sweep", "tasks", "to_onnx", "train", "variant", "variants",
 ]  # fmt: skip
 
 

@@ -3,7 +3,9 @@
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -103,7 +105,7 @@ def test_a_node_computes_what_the_text_of_onnx_says(name, full, file):
     agree(one, file, by_hand(one))
 
 
-SHAPES = {
+SHAPES: dict[str, Callable[..., Any]] = {
     "Sigmoid": logistic, "Tanh": np.tanh, "Relu": lambda v: np.maximum(v, 0), "Softsign": lambda v: v / (1 + abs(v)),
     "Softplus": lambda v: np.log1p(np.exp(v)), "LeakyRelu": lambda v, a: np.where(v < 0, a * v, v),
     "ThresholdedRelu": lambda v, a: np.where(v > a, v, 0), "Elu": lambda v, a: np.where(v < 0, a * np.expm1(v), v),
@@ -244,7 +246,7 @@ def test_bfloat16_is_widened(file):
             onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=16, int32_data=bits.ravel().tolist())
         )
     file.write_bytes(content.SerializeToString())
-    weight = gatelab.from_onnx(file, "cell").rnn.layers[0].h_weight_x
+    weight = gatelab.from_onnx(file, "cell").rnn.layers[0].get_parameter("h_weight_x")
     cut = (one.tensors["W"].view(np.uint32) >> 16 << 16).view(np.float32)
     np.testing.assert_array_equal(weight.detach(), cut[0])
 

@@ -47,7 +47,8 @@ class _OfWeights(_Page):
     weights: Annotated[
         str,
         Help(
-            FILE="of torch (.pt, .pth, .ckpt), Keras (.keras, .weights.h5), Flax, Equinox, Haiku (.npz); .safetensors"
+            FILE="of torch (.pt, .pth, .ckpt), Keras (.keras, .weights.h5), ONNX (.onnx; model=FILE says the same), "
+            "Flax, Equinox, Haiku (.npz); .safetensors"
         ),
     ]
     data: Annotated[str, Help(FILE="an .npz with inputs (time, batch, features) and, if they differ, lengths (batch,)")]
@@ -75,10 +76,11 @@ Runs of the same data stand side by side. A query has variant=, label=, task=, s
 model.hidden_size=64; at least one of runs=, task=, seed=, label= and status= says that a run is meant.
 
 {options_help(_OfRun)}
-Explain a network of your own: the same page for a torch.nn.LSTM, GRU or RNN in a file.
+Explain a network of your own: the same page for recurrent layers in a file.
 
     {command_line("explain", "weights=model.pt", "data=inputs.npz")}
     {command_line("explain", "weights=model.pt", "data=inputs.npz", "layer=encoder.lstm", "batch_first=true")}
+    {command_line("explain", "model=model.onnx", "data=inputs.npz", "layer=LSTM_0")}
 
 {options_help(_OfWeights)}"""
 
@@ -93,7 +95,7 @@ def explain(arguments: list[str]) -> int:
         print(HELP, end="")
         return 0
     keys = {word.partition("=")[0] for word in arguments}
-    if keys & {"weights", "data"}:
+    if keys & {"weights", "data", "model"}:
         _weights(arguments)
         return 0
     if keys & {"run", "runs", "label", "task", "seed", "status"}:
@@ -126,6 +128,9 @@ def _runs(arguments: Sequence[str]) -> None:
 
 
 def _weights(arguments: Sequence[str]) -> None:
+    if {"model", "weights"} <= {word.partition("=")[0] for word in arguments}:
+        raise UserError("model= and weights= both name the file: remove one of them")
+    arguments = [f"weights{word.removeprefix('model')}" if word.startswith("model=") else word for word in arguments]
     given = {word.partition("=")[0] for word in arguments}
     if missing := [key for key in ("weights", "data") if key not in given]:
         (named,) = {"weights", "data"} - set(missing)

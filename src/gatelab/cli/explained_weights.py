@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from gatelab import probes
 from gatelab.cli.explained_page import SEQUENCES, Preface, Subject, chosen_focus, write_page
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.exchange import Found, chosen, found_in
 from gatelab.layers.rnn import RNN
+from gatelab.layers.rnn_inputs import backwards
 from gatelab.reading.arrays import read_npz
 
 __all__ = ["explained_weights"]
@@ -35,6 +37,9 @@ def explained_weights(
     found, depth = _chosen(found_in(weights), layer, weights)
     focus = chosen_focus(found.rnn, str(depth), direction, gate)
     batch, steps, sequences = _batch(data, found.rnn, batch_first=batch_first)
+    if found.reverse:
+        inputs, lengths = map(torch.from_numpy, batch)
+        batch = backwards(inputs, lengths).numpy(), batch[1]
     subjects = [
         Subject(name, model, batch, None, focus)
         for name, model in (("trained", found.rnn), ("untrained", probes.untrained_twin(found.rnn)))
@@ -56,7 +61,7 @@ def _facts(found: Found, weights: str, data: str) -> dict[str, str]:
         "variant": found.rnn.variant.name,
         "units": str(found.rnn.hidden_size),
         "layers": str(found.rnn.num_layers),
-        "directions": "2" if found.rnn.bidirectional else "1",
+        "directions": "2" if found.rnn.bidirectional else "1, from the end of a sequence" if found.reverse else "1",
     }
 
 

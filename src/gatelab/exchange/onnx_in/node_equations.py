@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from gatelab.exchange.onnx_in.activations import Activation, number
-from gatelab.exchange.onnx_in.node_settings import Settings
+from gatelab.exchange.onnx_in.node_settings import NodeSettings
 from gatelab.language import Variant, load_variant
 from gatelab.language.biases import without_biases
 
@@ -18,7 +18,7 @@ Write = Callable[[str, Activation, str], Mapping[str, str]]
 
 
 def node_variant(
-    settings: Settings, activations: tuple[Activation, ...], dtype: str, *, biased: bool, peepholes: bool
+    settings: NodeSettings, activations: tuple[Activation, ...], dtype: str, *, biased: bool, peepholes: bool
 ) -> Variant:
     """Return the variant of a node, or of one of its directions; one of the catalogue where it is the same.
 
@@ -62,7 +62,7 @@ def node_variant(
 
 
 def _lstm(
-    settings: Settings, activations: tuple[Activation, ...], dtype: str, written: Write, *, peepholes: bool
+    settings: NodeSettings, activations: tuple[Activation, ...], dtype: str, written: Write, *, peepholes: bool
 ) -> dict[str, str]:
     gate, candidate, shown = activations
     sources = "linear(x, h) + diag(c)" if peepholes else "linear(x, h)"
@@ -76,7 +76,7 @@ def _lstm(
     return {**write, **rest, **dict(before), name: f"o*({text})"}
 
 
-def _gru(settings: Settings, activations: tuple[Activation, ...], written: Write) -> dict[str, str]:
+def _gru(settings: NodeSettings, activations: tuple[Activation, ...], written: Write) -> dict[str, str]:
     gate, candidate = activations
     sources = "linear(x) + r*linear(h)" if settings.linear_before_reset else "linear(x, r*h)"
     # the order of a sum is that of the variant that is the same in the catalogue

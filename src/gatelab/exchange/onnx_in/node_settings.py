@@ -10,7 +10,7 @@ from gatelab.errors import UserError, one_line, suggest
 from gatelab.exchange.onnx_in.activations import Activation, activations_of
 from gatelab.exchange.onnx_in.model_file import DOMAINS
 
-__all__ = ["INPUTS", "Settings", "settings_of"]
+__all__ = ["INPUTS", "NodeSettings", "settings_of"]
 
 Operator = Literal["LSTM", "GRU", "RNN"]
 
@@ -41,7 +41,7 @@ _DIRECTIONS = ("forward", "reverse", "bidirectional")
 
 
 @dataclass(frozen=True)
-class Settings:
+class NodeSettings:
     """What a node is told.
 
     Attributes:
@@ -65,7 +65,7 @@ class Settings:
     batch_first: bool
 
 
-def settings_of(node: Any, opset: int, where: str) -> Settings:
+def settings_of(node: Any, opset: int, where: str) -> NodeSettings:
     """Return what the attributes of a node say.
 
     Raises:
@@ -88,7 +88,7 @@ def settings_of(node: Any, opset: int, where: str) -> Settings:
     if hidden is not None and hidden < 1:
         raise UserError(f"{where}: hidden_size={hidden}: must be at least 1")
     directions = 2 if direction == "bidirectional" else 1
-    return Settings(
+    return NodeSettings(
         operator,
         direction,
         hidden,

@@ -14,14 +14,14 @@ from gatelab.exchange.cells import Cell
 from gatelab.exchange.onnx_in.constant_tensors import FLOATING, WHOLE, array_of
 from gatelab.exchange.onnx_in.model_file import Scope
 from gatelab.exchange.onnx_in.node_equations import node_variant
-from gatelab.exchange.onnx_in.node_settings import INPUTS, Settings
+from gatelab.exchange.onnx_in.node_settings import INPUTS, NodeSettings
 
-__all__ = ["Constants", "cells", "constants", "runtime"]
+__all__ = ["RUNTIME", "Constants", "cells", "constants", "runtime"]
 
 _BLOCKS = {"LSTM": "iofz", "GRU": "urn", "RNN": "h"}
 """Operator -> the gates, by our letters, in the order of the rows of W, R and both halves of B."""
 _PEEPHOLES = "iof"
-_RUNTIME = ("sequence_lens", "initial_h", "initial_c")
+RUNTIME = ("sequence_lens", "initial_h", "initial_c")
 """Inputs that a node may get at run time."""
 
 
@@ -54,10 +54,10 @@ class Constants:
 def runtime(node: Any, scope: Scope) -> dict[str, str]:
     """Return input -> name of the value, of lengths and states that are not in the file."""
     given = dict(zip(INPUTS[node.op_type], node.input, strict=False))
-    return {key: given[key] for key in _RUNTIME if given.get(key) and scope.constant(given[key])[0] is None}
+    return {key: given[key] for key in RUNTIME if given.get(key) and scope.constant(given[key])[0] is None}
 
 
-def constants(node: Any, scope: Scope, settings: Settings, folder: Path, where: str) -> Constants:
+def constants(node: Any, scope: Scope, settings: NodeSettings, folder: Path, where: str) -> Constants:
     """Return the tensors of a node.
 
     Raises:
@@ -70,7 +70,7 @@ def constants(node: Any, scope: Scope, settings: Settings, folder: Path, where: 
             continue
         tensor, otherwise = scope.constant(name)
         if tensor is None:
-            if key in _RUNTIME:
+            if key in RUNTIME:
                 continue
             raise UserError(f"{where}: {key} is not constant: '{one_line(name)}' {otherwise}")
         allowed = WHOLE[:1] if key == "sequence_lens" else FLOATING
@@ -85,14 +85,14 @@ def constants(node: Any, scope: Scope, settings: Settings, folder: Path, where: 
     return Constants(dtypes["W"], arrays, hidden)
 
 
-def _hidden(recurrent: NDArray[Any], settings: Settings, where: str) -> int:
+def _hidden(recurrent: NDArray[Any], settings: NodeSettings, where: str) -> int:
     if recurrent.ndim != 3:
         raise UserError(f"{where}: R of shape {recurrent.shape}: must have 3 axes")
     hidden = recurrent.shape[2] if settings.hidden_size is None else settings.hidden_size
     return int(hidden)
 
 
-def _check_shapes(arrays: Mapping[str, NDArray[Any]], settings: Settings, hidden: int, where: str) -> None:
+def _check_shapes(arrays: Mapping[str, NDArray[Any]], settings: NodeSettings, hidden: int, where: str) -> None:
     directions = len(settings.activations)
     gates = len(_BLOCKS[settings.operator])
     features = arrays["W"].shape[2] if arrays["W"].ndim == 3 else 0
@@ -115,7 +115,7 @@ def _check_shapes(arrays: Mapping[str, NDArray[Any]], settings: Settings, hidden
             raise UserError(f"{where}: {key} of shape {array.shape}: must be {wanted[key]}")
 
 
-def cells(settings: Settings, found: Constants) -> list[Cell]:
+def cells(settings: NodeSettings, found: Constants) -> list[Cell]:
     """Return the layer of each direction."""
     return [
         _cell(settings, found, direction, node_variant(
@@ -125,7 +125,7 @@ def cells(settings: Settings, found: Constants) -> list[Cell]:
     ]  # fmt: skip
 
 
-def _cell(settings: Settings, found: Constants, direction: int, variant: Any) -> Cell:
+def _cell(settings: NodeSettings, found: Constants, direction: int, variant: Any) -> Cell:
     blocks = _named_blocks(settings, found, direction)
     weights: dict[str, torch.Tensor] = {}
     for equation in dict.fromkeys(parameter.equation for parameter in variant.parameters):
@@ -144,7 +144,7 @@ def _cell(settings: Settings, found: Constants, direction: int, variant: Any) ->
     return Cell(variant, found.features, found.hidden, weights)
 
 
-def _named_blocks(settings: Settings, found: Constants, direction: int) -> dict[tuple[str, str], torch.Tensor]:
+def _named_blocks(settings: NodeSettings, found: Constants, direction: int) -> dict[tuple[str, str], torch.Tensor]:
     """Return (tensor, gate) -> its rows; Wb and Rb are the halves of B."""
     gates = _BLOCKS[settings.operator]
     whole = {key: found.arrays[key][direction] for key in ("W", "R", "B", "P") if key in found.arrays}

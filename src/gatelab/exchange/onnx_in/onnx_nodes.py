@@ -14,7 +14,7 @@ from gatelab.exchange.cells import joined
 from gatelab.exchange.found import Found
 from gatelab.exchange.onnx_in.model_file import ModelFile, Scope, read_model
 from gatelab.exchange.onnx_in.node_settings import settings_of
-from gatelab.exchange.onnx_in.node_weights import Constants, cells, constants, runtime
+from gatelab.exchange.onnx_in.node_weights import RUNTIME, Constants, cells, constants, runtime
 from gatelab.layers.rnn_inputs import backwards
 from gatelab.reading import shown
 
@@ -26,8 +26,12 @@ class OnnxNode(Found):
     """An LSTM, GRU or RNN node of an ONNX file.
 
         >>> gatelab.to_onnx(gatelab.RNN("gru", 10, 64), "gate.onnx")
-        >>> node = gatelab.from_onnx("gate.onnx", name="layers.0")
-        >>> node.rnn.equations
+        >>> node = gatelab.from_onnx("gate.onnx", name="GRU_0")
+        >>> node.rnn.variant.equations["h"]
+        '(1 - u) * n + u * h'
+        >>> output, h = node.run(torch.randn(20, 8, 10))
+        >>> output.shape
+        torch.Size([20, 8, 64])
 
     Attributes:
         name: that of the node; of a node without a name its operator and its place: ``LSTM_0``. A bidirectional node
@@ -80,11 +84,13 @@ class OnnxNode(Found):
 
 
 @overload
-def from_onnx(path: str | Path) -> dict[str, OnnxNode]: ...
+def from_onnx(path: str | Path) -> dict[str, OnnxNode]:
+    """Return every node."""
 
 
 @overload
-def from_onnx(path: str | Path, name: str) -> OnnxNode: ...
+def from_onnx(path: str | Path, name: str) -> OnnxNode:
+    """Return the node of a name."""
 
 
 def from_onnx(path: str | Path, name: str | None = None) -> dict[str, OnnxNode] | OnnxNode:
@@ -92,7 +98,7 @@ def from_onnx(path: str | Path, name: str | None = None) -> dict[str, OnnxNode] 
 
         >>> gatelab.to_onnx(gatelab.RNN("gru", 10, 64), "gate.onnx")
         >>> [(name, node.rnn.variant.name) for name, node in gatelab.from_onnx("gate.onnx").items()]
-        [('layers.0', 'gru')]
+        [('GRU_0', 'gru')]
 
     The equations are what the node computes: peepholes, input_forget, clip, activations with alpha and beta,
     linear_before_reset, either layout, with or without B, opset 7 to the newest. Weights must be in the file, or beside
@@ -149,7 +155,9 @@ def _networks(name: str, node: Any, scope: Scope, model: ModelFile) -> Iterator[
     if lengths is not None and lengths.min() < 0:
         raise UserError(f"{where}: sequence_lens must be at least 0")
     at_run_time = "".join(f"; {key} is given at run time, by '{one_line(value)}'" for key, value in given.items())
-    source = f"{node.op_type} node '{one_line(name)}' of {model.where}{at_run_time}"
+    fixed = ", ".join(key for key in found.arrays if key in RUNTIME and found.arrays[key].any())
+    in_file = f"; the file fixes {fixed}" if fixed else ""
+    source = f"{node.op_type} node '{one_line(name)}' of {model.where}{at_run_time}{in_file}"
     split = len(directions) == 2 and directions[0].variant != directions[1].variant
     for index, parts in enumerate([[one] for one in directions] if split else [directions]):
         rnn = joined(parts, where, batch_first=settings.batch_first)
