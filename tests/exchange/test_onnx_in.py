@@ -117,7 +117,7 @@ SHAPES: dict[str, Callable[..., Any]] = {
 @pytest.mark.parametrize("operator", ["LSTM", "GRU", "RNN"])
 @pytest.mark.parametrize("name", SHAPES)
 def test_an_activation_with_its_parameters(name, operator, file):
-    parameters = np.float32([0.3, 0.6])[: sum(PARAMETERS[name][:2])]
+    parameters = np.array([0.3, 0.6], np.float32)[: sum(PARAMETERS[name][:2])]
     lists = dict(zip(("activation_alpha", "activation_beta"), ([float(one)] for one in parameters), strict=False))
     # each operator in another place: the last of an LSTM acts on the cell
     names = {"LSTM": ["Sigmoid", "Tanh", name], "GRU": ["Sigmoid", name], "RNN": [name]}[operator]
