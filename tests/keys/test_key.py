@@ -76,9 +76,12 @@ def test_a_neutral_value_that_is_not_the_default_is_refused():
             keys_of(section)
 
 
-def test_what_is_never_hashed_has_no_neutral_value():
-    with pytest.raises(TypeError, match="no neutral value"):
-        Key(science=False, neutral=0)
+def test_a_key_that_is_not_science_may_be_left_out_of_stored_files():
+    class Watched(BaseModel):
+        watch: Annotated[bool, Key("whether", science=False, neutral=False)] = False
+
+    assert without_neutral(Watched, {"watch": False}) == {}
+    assert without_neutral(Watched, {"watch": True}) == {"watch": True}
 
 
 def test_what_holds_for_a_section_holds_for_its_keys():

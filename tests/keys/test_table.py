@@ -18,6 +18,7 @@ def test_what_may_differ_in_a_stack():
         "optimizer.lr", "optimizer.weight_decay", "optimizer.betas", "optimizer.momentum", "optimizer.alpha",
         "optimizer.rho", "optimizer.eps", "optimizer.normalize_momentum",
         "training.clip_norm", "training.patience", "training.stop_at", "training.input_noise", "training.weight_noise",
+        "training.probes",
         "model.dropout", "model.initial", "model.initial_scale",
     }  # fmt: skip
 
@@ -28,7 +29,7 @@ REMARKED = ("path", "source", "notes", "fitted")
 def test_what_is_no_science():
     assert set(keys.NOT_SCIENCE) == {
         "runs_dir", "logger", "path", "device", "threads", "stack", "sweep", "label", "progress", "plan_only",
-        "describe", "debug", "hydra", "model.match", "model.match_to", "model.match_size",
+        "describe", "debug", "hydra", "model.match", "model.match_to", "model.match_size", "training.probes",
         *(f"{section}.{name}" for section in ("variant", "opening", "task") for name in REMARKED),
     }  # fmt: skip
     assert keys.SCIENCE == ("variant", "opening", "task", "model", "optimizer", "schedule", "training", "seed")

@@ -168,3 +168,14 @@ def test_counts_are_those_of_a_histogram(kind):
     found = _histogram("f", values, retains=False)
     np.testing.assert_array_equal(found.counts, counts)
     assert found.mean == float(finite.mean())
+
+
+def test_shares_need_no_histogram():
+    network, weights = stack("gru", {"u_bias": torch.tensor([-10.0, -2.0, 0.0, 2.0, 10.0])}, {"r_bias": -2.2})
+    weights["rnn.layers.0.u_weight_x"][:, :, 0] = torch.linspace(-3, 3, HIDDEN)
+    shown = torch.linspace(-4, 4, TIME * BATCH * INPUT).view(TIME, BATCH, INPUT)
+    coarse = gate_histograms(network, weights, shown, None, fine=False)
+    fine = gate_histograms(network, weights, shown, None)
+    for run, other in zip(coarse, fine, strict=True):
+        assert [gate.keyed() for gate in run] == [gate.keyed() for gate in other]
+        assert all(gate.counts.shape == (3,) and gate.counts.sum() == TIME * BATCH * HIDDEN for gate in run)

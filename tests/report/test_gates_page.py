@@ -10,8 +10,8 @@ from gatelab.probes.diagnostics.interventions import Interventions
 from gatelab.probes.diagnostics.time_scales import TimeScales
 from gatelab.report.gates.drawings import DRAWINGS
 from gatelab.report.gates.gates_page import gates_page
-from gatelab.report.gates.guides import GUIDES, TRAINING
-from gatelab.report.gates.training_drawings import during_training
+from gatelab.report.gates.guides import GUIDES, MORE, TRAINING
+from gatelab.report.gates.training_drawings import during_training, ranks_and_gradients
 
 SCALES = {
     "trained": TimeScales("f", np.array([3.0, np.inf, 0.0]), np.ones(3), np.array([2.0, 2.0, 2.0]), None),
@@ -125,3 +125,35 @@ def test_the_page_has_the_section_only_with_a_history():
     assert TRAINING.question in drawn
     assert drawn.count("<figure>") == 2
     assert TRAINING.question not in gates_page("a run", [{}], "few", {"mine": "h_t = x_t"}, {}, [])
+
+
+def probed(*ranks):
+    for row in rows(*[0.1] * len(ranks)):
+        if row["split"] == "validation":
+            rank = ranks[row["step"] - 1]
+            row |= {"gates/f/effective_rank": rank, "gradient/loss/lag_0": 0.5, "gradient/loss/lag_5": 0.1 / rank}
+        yield row
+
+
+def test_ranks_and_gradients_are_drawn_where_a_history_has_them():
+    def titles(**histories):
+        return [figure.title for figure in ranks_and_gradients({name: list(each) for name, each in histories.items()})]
+
+    assert titles(one=probed(3.0, 2.0)) == ["Effective rank of gates", "Gradient against distance"]
+    assert titles(one=rows(0.1, 0.2), two=probed(3.0, 2.0)) == [
+        "Effective rank of gates, two", "Gradient against distance, two",
+    ]  # fmt: skip
+    assert titles(one=rows(0.1, 0.2)) == titles(one=probed(3.0)) == titles(one=[]) == []
+
+
+def test_a_gradient_that_has_vanished_is_left_out():
+    vanished = [{**row, "gradient/loss/lag_5": 0.0, "gradient/loss/lag_10": float("nan")} for row in probed(3.0, 2.0)]
+    assert len(ranks_and_gradients({"one": vanished})) == 2
+
+
+def test_the_page_names_the_key_where_ranks_and_gradients_are_missing():
+    def drawn(history):
+        return gates_page("a run", [{}], "few", {"mine": "h_t = x_t"}, {}, [], histories={"one": list(history)})
+
+    assert MORE.question in drawn(probed(3.0, 2.0)) and "training.probes=true" not in drawn(probed(3.0, 2.0))
+    assert MORE.question not in drawn(rows(0.1, 0.2)) and "training.probes=true" in drawn(rows(0.1, 0.2))

@@ -21,7 +21,8 @@ class Key:
         stack: whether runs that differ in it may train as one stack.
         science: whether it can change the numbers of a run, and is therefore part of the identity.
         neutral: the value with which the key is left out of the identity and of stored files, as if it did not exist.
-            A new key needs one, so that stored runs keep their identity. It must be the default of the field.
+            A new key needs one, so that stored runs keep their identity. It must be the default of the field. A key
+            that is not science is never part of the identity, and is left out of stored files alone.
         kind: the check of the fairness table for a difference in it: ``"data"``, ``"stopping"`` or none.
         told: whether the page shows it for every run, even where all runs have the same value.
         in_files: whether a user's file may set it; otherwise only the command line may.
@@ -36,10 +37,6 @@ class Key:
     told: bool = False
     in_files: bool = True
     given: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.science and self.neutral is not HASHED:
-            raise TypeError("a key that is not science is never hashed, and has no neutral value")
 
     def inherited(self, section: "Key") -> "Key":
         """Return the properties of this key below a section, which inherits those of the section."""

@@ -124,6 +124,12 @@ class TrainingSection(_Section):
         float, Key("standard deviation of normal noise on every weight, drawn anew at every step", stack=True)
     ] = Field(default=0.0, ge=0)
     """Gradients are those at the noisy weights; the step is taken from the clean ones."""
+    probes: Annotated[
+        bool,
+        Key("also record ranks of gates and the gradient against distance, at validations", stack=True, science=False,
+            neutral=False),
+    ] = False  # fmt: skip
+    """They read the weights and change nothing: a run is the same with and without."""
 
 
 class ScheduleSection(_Section):

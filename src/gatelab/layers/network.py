@@ -181,7 +181,11 @@ class Network(Saved):
             (batch, output) for readout "last", (time, batch, output) for "every".
         """
         lengths = self._checked(inputs, lengths)
-        output, _, _ = self.rnn.run(self._embedded(inputs, lengths), None, lengths, masks)
+        return self.predicted(self._embedded(inputs, lengths), lengths, masks)
+
+    def predicted(self, read: Tensor, lengths: Tensor | None, masks: Sequence[Tensor] | None = None) -> Tensor:
+        """Predict as a call does, from what the first layer reads: :meth:`embedded` of the inputs."""
+        output, _, _ = self.rnn.run(read, None, lengths, masks)
         if self.predicts == "last":
             return self._read(self._last(output, lengths))
         steps_and_batch = output.shape[-3:-1]

@@ -16,6 +16,8 @@ from gatelab.probes.records import OPEN, SHUT, Gate
 __all__ = ["GateHistogram", "gate_histograms"]
 
 BINS = 20
+FINE = np.linspace(0, 1, BINS + 1)
+COARSE = FINE[[0, round(SHUT * BINS), round(OPEN * BINS), BINS]]  # what the shares need
 LEAST = 1e-6  # a gate below this forgets everything; its logarithm would be all that a mean shows
 QUANTILES = (0.1, 0.5, 0.9)  # of units
 
@@ -27,8 +29,8 @@ class GateHistogram:
     Attributes:
         name: the gate's equation; with several layers or directions "layer.direction.equation", counted from 0.
         counts: (20,) how many values lie in each bin; values below 0 and above 1 (of an exponential gate) count in the
-            outermost.
-        edges: (21,) borders of the bins, from 0 to 1.
+            outermost. (3,) where only shut, between and open were asked for.
+        edges: (21,) borders of the bins, from 0 to 1; or (4,).
         mean: of all values.
         decay: of a gate that retains, the 10, 50 and 90 % quantiles over units of −E[log f], in nats a step: a unit
             forgets with the time scale 1/decay, in steps. Negative where an exponential gate lets a state grow.
@@ -43,7 +45,7 @@ class GateHistogram:
     def summary(self) -> Gate:
         """Return the mean, the shares of values that are shut and open, and how fast it forgets."""
         total = max(1, int(self.counts.sum()))
-        shut, open_ = round(SHUT * len(self.counts)), round(OPEN * len(self.counts))
+        shut, open_ = np.searchsorted(self.edges, (SHUT - 1e-9, OPEN - 1e-9))  # the edges are rounded
         return Gate(
             self.mean,
             float(self.counts[:shut].sum() / total),
@@ -58,7 +60,7 @@ class GateHistogram:
 
 @torch.no_grad()
 def gate_histograms(
-    network: Network, weights: Mapping[str, Tensor], inputs: Tensor, lengths: Tensor | None
+    network: Network, weights: Mapping[str, Tensor], inputs: Tensor, lengths: Tensor | None, *, fine: bool = True
 ) -> list[list[GateHistogram]]:
     """Return, for each run, the histogram of every gate over valid steps.
 
@@ -67,6 +69,7 @@ def gate_histograms(
         weights: stacked, parameter name -> (runs, …).
         inputs: (time, batch, input), or (time, batch) of tokens, the same for all runs.
         lengths: (batch,) valid steps, or None.
+        fine: count in 20 bins; otherwise in shut, between and open, in a third of the time.
     """
     names = gates(network.rnn.variant)
     runs = next(iter(weights.values())).shape[0]
@@ -87,9 +90,8 @@ def gate_histograms(
         for name in names:
             for run, values in enumerate(record[name].cpu().numpy()):
                 kept = values.reshape(-1, values.shape[-1]) if keep is None else values[keep]
-                found[run].append(
-                    _histogram(place + name, kept, retains=name == network.rnn.variant.roles.get("retain"))
-                )
+                retains = name == network.rnn.variant.roles.get("retain")
+                found[run].append(_histogram(place + name, kept, FINE if fine else COARSE, retains=retains))
     return found
 
 
@@ -105,10 +107,11 @@ class _Recorder(torch.nn.Module):
         return self.network.rnn.run(self.network.embedded(inputs, lengths), None, lengths, record=self.names)[2]
 
 
-def _histogram(name: str, values: NDArray[np.float32], *, retains: bool) -> GateHistogram:
+def _histogram(
+    name: str, values: NDArray[np.float32], edges: NDArray[np.float64] = FINE, *, retains: bool
+) -> GateHistogram:
     regular = np.isfinite(values)
     finite = values.ravel() if regular.all() else values[regular]
-    edges = np.linspace(0, 1, BINS + 1)
     # three times as fast as numpy's histogram, and the same counts: what is at least an edge lies right of it
     at_least = np.array(
         [finite.size, *(np.count_nonzero(finite >= edge) for edge in edges[1:-1].astype(values.dtype)), 0]

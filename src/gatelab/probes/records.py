@@ -12,13 +12,30 @@ layers or directions. No other key of a line has a slash. Arrays, which are too 
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, NamedTuple
 
-__all__ = ["GATES", "HISTOGRAM", "OPEN", "SHUT", "Gate", "ProbeKey", "gates_of", "parsed", "under_keys"]
+__all__ = [
+    "GATES",
+    "GRADIENT",
+    "HISTOGRAM",
+    "LAG",
+    "LOSS",
+    "OPEN",
+    "SHUT",
+    "Gate",
+    "ProbeKey",
+    "gates_of",
+    "gradient_of",
+    "parsed",
+    "under_keys",
+]
 
 GATES = "gates"
 """The probe of how open gates are."""
+GRADIENT = "gradient"
+"""The probe of the gradient against distance; its part is the loss."""
+LOSS, LAG = "loss", "lag_"
 HISTOGRAM = "histogram"
 """The number of a gate that only loggers get: it is no number, but a histogram."""
 
@@ -62,13 +79,13 @@ class Gate:
     """Of its median unit."""
     decay_90: float = math.nan
     """Of its fastest tenth."""
+    effective_rank: float = math.nan
+    """Of the matrices with which it reads states; measured where ``training.probes`` asks for it."""
 
     def keyed(self, part: str) -> dict[str, float]:
-        """Return its numbers under their keys; a gate that does not retain has no rates."""
-        numbers = asdict(self)
-        known = {
-            name: value for name, value in numbers.items() if not (name.startswith("decay_") and math.isnan(value))
-        }
+        """Return its numbers under their keys; what was not measured is left out."""
+        optional = {number.name for number in fields(self) if number.default is not MISSING}
+        known = {name: value for name, value in asdict(self).items() if not (name in optional and math.isnan(value))}
         return under_keys(GATES, part, known)
 
 
@@ -84,3 +101,9 @@ def gates_of(row: Mapping[str, Any]) -> dict[str, Gate]:
         )
         for part in parts
     }
+
+
+def gradient_of(row: Mapping[str, Any]) -> dict[int, float]:
+    """Return the gradient against distance in a line of a history: steps before the loss -> norm."""
+    keys = {name: key for name in row if (key := parsed(name)) is not None and key.probe == GRADIENT}
+    return {int(key.number.removeprefix(LAG)): float(row[name]) for name, key in keys.items()}

@@ -10,15 +10,18 @@ from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
 from gatelab.probes.gates import GateHistogram, gate_histograms
+from gatelab.probes.in_training import effective_ranks, gradient_against_distance, name_what_lacks
 from gatelab.store import ClaimLost, Record, crash_point
 from gatelab.training.checkpoint import best_bytes, state_bytes
 from gatelab.training.lightning_module import StackModule
 from gatelab.training.loggers.loggers import RunLoggers
 from gatelab.training.stack_batches import StackBatch
+from gatelab.training.weighted import last_loss
 
 __all__ = ["Recording"]
 
 PROBED = 64  # validation sequences whose gates are measured
+FOLLOWED = 4  # of these, those along which gradients are followed
 SHARE = 0.05
 """The share of the time that checkpoints may take: with frequent validations, some get no checkpoint."""
 
@@ -76,8 +79,9 @@ class Recording(Callback):
         """Record the steps since the last validation, and this validation, of the runs that were still learning."""
         module: StackModule = pl_module
         histograms = self._gates(module) if module.judged else []
+        further = self._further(module)
         for run in module.judged:
-            self._written(module, run, partial(self._judged, module, run, histograms[run]))
+            self._written(module, run, partial(self._judged, module, run, histograms[run], further[run]))
         module.training_losses = []
         now = time.monotonic()
         if now >= self._next:
@@ -104,14 +108,16 @@ class Recording(Callback):
         except ClaimLost as lost:
             module.lose(run, lost)
 
-    def _judged(self, module: StackModule, run: int, histograms: Sequence[GateHistogram]) -> None:
+    def _judged(
+        self, module: StackModule, run: int, histograms: Sequence[GateHistogram], further: Mapping[str, float]
+    ) -> None:
         step, record = module.taken, self.records[run]
         training = self._training(module, run)
         record.append(step, "train", training)
         loss, score = module.measured[run]
         shares = {key: share for gate in histograms for key, share in gate.keyed().items()}
-        record.append(step, "validation", {"loss": loss, "score": score, **shares})
-        numbers = _named(training) | {"validation/loss": loss, "validation/score": score}
+        record.append(step, "validation", {"loss": loss, "score": score, **shares, **further})
+        numbers = _named(training) | {"validation/loss": loss, "validation/score": score, **further}
         self.loggers[run].log(step, numbers, histograms)
 
     def _append(self, module: StackModule, run: int, training: Mapping[str, float]) -> None:
@@ -141,10 +147,22 @@ class Recording(Callback):
         }
 
     def _gates(self, module: StackModule) -> list[list[GateHistogram]]:
-        inputs = self.probe.inputs[:, :PROBED].to(module.device)
-        lengths = self.probe.lengths[:PROBED].to(module.device)
+        fine = any(one.takes_histograms for one in self.loggers)
+        few = self.probe.first(PROBED, module.device)
         weights: Mapping[str, Tensor] = module.weights()
-        return gate_histograms(module.template, weights, inputs, lengths)
+        return gate_histograms(module.template, weights, few.inputs, few.lengths, fine=fine)
+
+    def _further(self, module: StackModule) -> list[dict[str, float]]:
+        """Return, for each run that asks for them, the numbers of ``training.probes``."""
+        asking = [configuration.training.probes for configuration in module.configurations]
+        if not module.judged or not any(asking[run] for run in module.judged):
+            return [{} for _ in asking]
+        name_what_lacks(module.template.rnn.variant)
+        few, weights = self.probe.first(FOLLOWED, module.device), module.weights()
+        loss, ends = last_loss(module.task, few)
+        ranks = effective_ranks(module.template, weights)
+        slopes = gradient_against_distance(module.template, weights, few.inputs, few.lengths, ends, loss)
+        return [{**rank, **slope} if asked else {} for asked, rank, slope in zip(asking, ranks, slopes, strict=True)]
 
 
 def _position(module: StackModule, run: int) -> tuple[int, bool]:

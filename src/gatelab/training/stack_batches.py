@@ -33,6 +33,14 @@ class StackBatch(NamedTuple):
     masks: list[Tensor] | None
     """Dropout: for each layer but the last (runs, time, batch, features); None without."""
 
+    def first(self, sequences: int, device: torch.device) -> "StackBatch":
+        """Return the first sequences of a batch without run axis, on a device."""
+        per_sequence = (slice(None),) * (self.loss_weights.dim() - 1) + (slice(sequences),)
+        parts = (self.targets, self.loss_weights, self.score_weights)
+        targets, loss_weights, score_weights = (part[per_sequence].to(device) for part in parts)
+        inputs, lengths = self.inputs[:, :sequences].to(device), self.lengths[:sequences].to(device)
+        return StackBatch(inputs, lengths, targets, loss_weights, score_weights, None)
+
 
 class StackData(LightningDataModule):
     """The data of one stack.

@@ -1,5 +1,6 @@
 """Weighted losses and scores of one run's batch; steps without weight are selected away, not multiplied with 0."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +13,7 @@ from gatelab.tasks.losses import STACKED
 if TYPE_CHECKING:
     from gatelab.training.stack_batches import StackBatch
 
-__all__ = ["mean_losses", "totals", "weighed_losses", "weighed_scores"]
+__all__ = ["last_loss", "mean_losses", "totals", "weighed_losses", "weighed_scores"]
 
 
 def totals(task: Task, outputs: Tensor, batch: "StackBatch") -> Tensor:
@@ -42,6 +43,27 @@ def mean_losses(task: Task, outputs: Tensor, targets: Tensor, weights: Tensor) -
         return losses.flatten(1).sum(1) / weights.flatten(1).sum(1)
     each = zip(outputs.unbind(), targets, weights, strict=True)
     return torch.stack([weighed_losses(task, *one).sum() / one[2].sum() for one in each])
+
+
+def last_loss(task: Task, batch: "StackBatch") -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    """Return the loss of each sequence's last prediction that has a weight, and where it stands.
+
+    Args:
+        task: of the batch.
+        batch: without run axis.
+
+    Returns:
+        A function from one run's outputs to the sum of these losses, each with the weight 1; and (batch,) their steps,
+        counted from 0, and -1 of a sequence without one.
+    """
+    asked = batch.loss_weights != 0
+    if asked.dim() == 1:
+        last, ends = asked, torch.where(asked, batch.lengths - 1, -1)
+    else:
+        steps = torch.arange(len(asked), device=asked.device)[:, None]
+        ends = torch.where(asked, steps, -1).amax(0)
+        last = asked & (steps == ends)
+    return lambda outputs: weighed_losses(task, outputs, batch.targets, last.to(outputs.dtype)).sum(), ends
 
 
 def weighed_losses(task: Task, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

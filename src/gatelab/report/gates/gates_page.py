@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from gatelab.report.drawing.themed import base_style, themed
 from gatelab.report.gates.drawings import DRAWINGS, Columns
-from gatelab.report.gates.guides import GUIDES, TRAINING, Guide
+from gatelab.report.gates.guides import GUIDES, MORE, TRAINING, Guide
 from gatelab.report.gates.template import rendered, resource
-from gatelab.report.gates.training_drawings import History, during_training
+from gatelab.report.gates.training_drawings import History, during_training, ranks_and_gradients
 from gatelab.report.gates.typeset import typeset
 from gatelab.report.sections.parts import Figure
 
@@ -53,8 +53,12 @@ def gates_page(
         for name, guide in GUIDES.items()
         if name in found
     ]
+    more = ranks_and_gradients(histories or {})
     if training := during_training(histories or {}):
-        parts.append(_Part("during_training", TRAINING, training, []))
+        hint = "training.probes=true also records ranks of gates and the gradient against distance"
+        parts.append(_Part("during_training", TRAINING, training, [] if more else [hint]))
+    if more:
+        parts.append(_Part("ranks_and_gradients", MORE, more, []))
     return rendered(
         "gates_page.html",
         title=title,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["GUIDES", "TRAINING", "Guide"]
+__all__ = ["GUIDES", "MORE", "TRAINING", "Guide"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +131,17 @@ TRAINING = Guide(
     "not be what improves the score.",
 )
 """Of the section that is drawn from the history of a run, and not from a network."""
+
+MORE = Guide(
+    "Ranks and gradients during training",
+    "How many directions throw the gates, and how far back does the loss reach?",
+    (
+        "The effective rank of a gate counts the directions of the state that its matrix passes on, of as many "
+        "as there are units.",
+        "A curve of the gradient shows how much an input k steps before the loss moves it, fainter early in "
+        "training and stronger late: a flat curve learns from far away.",
+    ),
+    "A gradient is as small where the loss is solved as where it has vanished, so compare the slope of the curves and "
+    "not their height, and a rank says nothing of directions that data never visit.",
+)
+"""Of what a history holds only with ``training.probes=true``."""

@@ -48,6 +48,11 @@ class RunLoggers:
         self.loggers = dict(loggers)
         self.hung = hung
 
+    @property
+    def takes_histograms(self) -> bool:
+        """Whether any of them logs more of a gate than its numbers."""
+        return any(isinstance(logger, WandbRun) for logger in self.loggers.values())
+
     def log(self, step: int, numbers: Mapping[str, float], gates: Sequence[GateHistogram] = ()) -> None:
         """Log numbers after a step, and the gate values: histograms to Weights & Biases, shares to all."""
         shares = {key: share for gate in gates for key, share in gate.keyed().items()}
