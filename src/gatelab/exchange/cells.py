@@ -59,6 +59,8 @@ def cell_of(layout: CellLayout, tensors: Mapping[str, Tensor], named: str, varia
     """
     hidden = hidden_size(layout, tensors)
     assert hidden is not None
+    if missing := [part.path for part in layout.parts if part.is_matrix and part.path not in tensors]:
+        raise UserError(f"{named}: has no {missing[0]}, which {layout.cell} has")
     _check_dtypes(tensors, named)
     variant = variant or layout.equations()
     blocks: dict[tuple[str, str], Tensor] = {}
