@@ -10,6 +10,7 @@ import pytest
 
 import gatelab
 from docs._site.code import language
+from tests.exchange.onnx_files import case, model
 from tests.test_documented_commands import FILES, PAGES, blocks, write
 
 NOT_RUN = {
@@ -61,6 +62,7 @@ def folder(tmp_path, monkeypatch):
     with np.load(MEASURED / "jax.npz") as cells:
         cell = {name.split("|")[1]: cells[name] for name in cells if name.startswith("flax.nnx.GRUCell|cell")}
     np.savez("parameters.npz", **{f"encoder/{name}": array for name, array in cell.items()})
+    Path("model.onnx").write_bytes(model(case("LSTM", np.random.default_rng(0)), name="").SerializeToString())
     monkeypatch.setattr(gatelab, "train", shortened(gatelab.train))
     monkeypatch.setattr(gatelab, "sweep", shortened(gatelab.sweep, workers=0))
     return tmp_path

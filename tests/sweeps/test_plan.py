@@ -75,6 +75,8 @@ STACKED = {
     "model.initial": [[], ["model.initial=normal", "model.initial_scale=0.1"]],
     "model.initial_scale": [["model.initial=uniform", f"model.initial_scale={scale}"] for scale in (0.1, 0.2)],
     "model.dropout": [["model.dropout=0"], ["model.dropout=0.5"]],
+    # no part of the identity: of one seed they are one run
+    "training.probes": [["training.probes=false", "seed=0"], ["training.probes=true", "seed=1"]],
 }
 
 
