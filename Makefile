@@ -109,7 +109,7 @@ docs: setup  ## build the documentation into site/: a link to nowhere, a page ou
 docs-serve: docs  ## the same, and show it at http://127.0.0.1:8000
 	@$(PYTHON) -m http.server --bind 127.0.0.1 --directory site 8000
 
-check: lint test  ## what CI runs
+check: lint docs test  ## what CI runs
 
 clean:  ## remove caches and builds; keeps .venv and runs/
 	@rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -2,8 +2,11 @@
 
 import pytest
 
+from gatelab.cli.train import _print_plan
 from gatelab.store import Store
-from gatelab.sweeps import execute
+from gatelab.sweeps import ExecutorOptions, execute
+from gatelab.sweeps.executors.inline import Inline
+from gatelab.sweeps.listener import PlannedWork
 from gatelab.training import train_stack
 from tests.training.examples import configuration, outcome
 
@@ -77,3 +80,19 @@ def test_titles_number_the_stacks(tmp_path, capsys):
     execute([*points, configuration(tmp_path, "elman", progress=True)])
     titles = [line.split(":")[0] for line in capsys.readouterr().err.splitlines() if " steps in " in line]
     assert titles == ["[1/3] gru on adding × 2 runs", "[2/3] lstm on adding × 2 runs", "[3/3] elman on adding"]
+
+
+def test_an_executor_says_how_many_stacks_there_are_at_least(tmp_path, trained):
+    """A cluster takes a thousand jobs at once, and yet runs of one shape are one."""
+    inline = Inline()
+    inline.slots = 2
+    execute([configuration(tmp_path / "parts", seed=seed) for seed in range(4)], open_executor=lambda: inline)
+    assert trained == [[0, 1, 2, 3]]
+
+
+def test_a_plan_has_the_stacks_of_the_executor_and_trains_as_many_at_once_as_it_takes(tmp_path, capsys):
+    points = [configuration(tmp_path, variant, seed=seed) for variant in ("lstm", "gru") for seed in range(3)]
+    options, check = ExecutorOptions(workers=1), lambda runs: None
+    _print_plan(PlannedWork(points, options, tmp_path, lambda: 1, lambda: 1000, check))
+    out = capsys.readouterr().out
+    assert "6 are to be trained in 2 stacks, 2 at once" in out

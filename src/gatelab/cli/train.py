@@ -126,9 +126,8 @@ def _print_plan(asked: PlannedWork) -> None:
         return
     from gatelab.sweeps.estimate import kinds, tried, untried
 
-    slots = asked.slots()
-    work = plan(asked.points, slots)
-    slots = min(slots, len(work.stacks))
+    work = plan(asked.points, asked.parts())
+    slots = min(asked.slots(), len(work.stacks))
     planned = kinds(work.stacks)
     table = plan_table(planned)
     print(table.first(_MOST_ROWS).text(), end="")

@@ -23,13 +23,13 @@ from gatelab.exchange.layouts import KERAS
 from gatelab.layers.rnn import RNN
 from gatelab.reading import Limits, parse_json, read_bytes, shown
 from gatelab.reading.hdf5 import read_hdf5
+from gatelab.reading.limits import MOST_UNPACKED
 
 __all__ = ["found_in_keras", "from_keras"]
 
 _MOST_BYTES = 2**31
 _CONFIG = Limits(size=2**25, depth=100, values=2_000_000)
 _MEMBERS = {"metadata.json": 2**20, "config.json": _CONFIG.size, "model.weights.h5": _MOST_BYTES}
-_MOST_UNPACKED = 1100  # times the size of the file: deflate packs no better than 1 : 1032
 _VARIABLE = r"(.*/)?(cell|cells/[^/]+)/vars/[012]"
 
 Layers = Mapping[str, list[Mapping[str, Any]]]
@@ -103,7 +103,7 @@ def _unpacked(content: bytes, where: str) -> tuple[bytes, bytes, bytes]:
 
 def _member(packed: zipfile.ZipFile, name: str, limit: int, where: str) -> bytes:
     member = packed.getinfo(name)
-    if member.file_size > min(limit, max(2**20, _MOST_UNPACKED * member.compress_size)):
+    if member.file_size > min(limit, max(2**20, MOST_UNPACKED * member.compress_size)):
         raise UserError(f"{where}: {name} unpacks to {member.file_size} bytes; at most {limit}")
     with packed.open(member) as file:
         return file.read(limit)

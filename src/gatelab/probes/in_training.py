@@ -17,6 +17,7 @@ from gatelab.language.bounds import gates
 from gatelab.language.tree import Read
 from gatelab.layers.network import Network
 from gatelab.layers.structured_weights import whole_weights
+from gatelab.probes.diagnostics.toggle_space import effective_rank
 from gatelab.probes.records import GATES, GRADIENT, LAG, LOSS, under_keys
 
 __all__ = ["effective_ranks", "gradient_against_distance", "name_what_lacks"]
@@ -93,9 +94,7 @@ def _effective_rank(matrix: NDArray[np.float64]) -> float:
         return float("nan")
     # the squared singular values: a fifth of the time of a singular value decomposition
     small = matrix @ matrix.T if len(matrix) <= matrix.shape[-1] else matrix.T @ matrix
-    squared = np.linalg.eigvalsh(small).clip(0)
-    share = squared[squared > 0] / squared.sum()
-    return float(np.exp(-(share * np.log(share)).sum())) if len(share) else 0.0
+    return effective_rank(np.linalg.eigvalsh(small).clip(0))
 
 
 def gradient_against_distance(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gatelab.errors import UserError, one_line
 from gatelab.reading.json_text import parse_json
-from gatelab.reading.limits import Limits
+from gatelab.reading.limits import MOST_UNPACKED, Limits
 from gatelab.reading.tensor_file import tensor_bytes, tensor_file
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ _SECONDS = 60
 _MOST_BYTES = 2**31
 _MOST_GROUPS = 20_000
 _DEEPEST = 50
-_MOST_UNPACKED = 1100  # times the size of the file: deflate packs no better than 1 : 1032
 _FILTERS = (1, 2, 3)  # deflate, shuffle and checksum of HDF5; others would be looked for among plug-ins
 _WORDS = {2: "F16", 4: "F32", 8: "F64"}
 _REFUSED = 2
@@ -120,7 +119,7 @@ def _main(source: str, target: str, wanted: str) -> int:
     import h5py
 
     try:
-        walk = _Walk(wanted, _MOST_UNPACKED * Path(source).stat().st_size)
+        walk = _Walk(wanted, MOST_UNPACKED * Path(source).stat().st_size)
         with h5py.File(source, "r") as file:
             walk.through(file, "", 0)
         Path(target).write_bytes(tensor_bytes({"names": json.dumps(walk.names)}, walk.arrays))

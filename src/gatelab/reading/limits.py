@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gatelab.errors import one_line
 
-__all__ = ["Limits", "RefusedError", "decimal", "integer"]
+__all__ = ["MOST_UNPACKED", "Limits", "RefusedError", "decimal", "integer"]
 
 
 class RefusedError(ValueError):
@@ -27,6 +27,9 @@ class Limits:
     depth: int = 40
     values: int = 200_000
 
+
+MOST_UNPACKED = 1100
+"""Times its packed size that content may have: deflate packs no better than 1 : 1032."""
 
 _LONGEST_NUMBER = 64  # characters
 _LARGEST = 2**128

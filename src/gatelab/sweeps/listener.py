@@ -46,6 +46,7 @@ class PlannedWork:
         points: checked.
         options: of the launcher.
         folder: where an engine may keep its files.
+        parts: returns into how many stacks runs of automatic stack size are divided at least.
         slots: returns how many stacks are trained at once.
         check: checks the missing runs, and raises UserError to refuse them.
     """
@@ -53,6 +54,7 @@ class PlannedWork:
     points: Sequence[RunConfiguration]
     options: ExecutorOptions
     folder: Path
+    parts: Callable[[], int]
     slots: Callable[[], int]
     check: Callable[[Sequence[RunConfiguration]], None]
 

@@ -220,6 +220,9 @@ def train_points(
         return Inline(raising=True) if sweep is None else session.executor(options, checked[0], folder)
 
     def slots() -> int:
+        return 1 if sweep is None else executor().slots
+
+    def parts() -> int:
         return 1 if sweep is None else executor().parts
 
     def check(runs: Sequence[RunConfiguration]) -> None:
@@ -237,7 +240,7 @@ def train_points(
     if sweep is not None and tables:
         session.listener.begins(checked)
     if any(point.get("plan_only") for point in points):
-        session.listener.plans(PlannedWork(checked, options, folder, slots, check))
+        session.listener.plans(PlannedWork(checked, options, folder, parts, slots, check))
         raise PlanOnly("plan_only")
     pending = {run.identity for run in missing(checked)}
     if tables:

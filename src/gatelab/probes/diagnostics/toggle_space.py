@@ -13,7 +13,7 @@ from gatelab.compiler.affine import AffineTerm, affine_terms
 from gatelab.probes.equation_values import evaluated
 from gatelab.probes.trace import Model, Trace, check_finite, trace
 
-__all__ = ["ToggleSpace", "toggle_space"]
+__all__ = ["ToggleSpace", "effective_rank", "toggle_space"]
 
 Array = NDArray[np.floating[Any]]
 SAMPLES = 2000  # points of the image
@@ -98,7 +98,6 @@ def toggle_space(model: Model, batch: Any, gate: str | None = None, layer: int =
     whole = np.concatenate([matrix.double().cpu().numpy() for matrix in matrices.values()], -1)
     left, singular, right = np.linalg.svd(whole, full_matrices=True)
     rank = int((singular > singular[0] * max(whole.shape) * np.finfo(np.float32).eps).sum()) if singular[0] else 0
-    share = singular[singular > 0] ** 2 / (singular**2).sum()
     sampled = np.linspace(0, len(values) - 1, min(SAMPLES, len(values))).astype(np.int64)
     pre_activation = np.asarray(sum(parts.values()))
     return ToggleSpace(
@@ -109,13 +108,19 @@ def toggle_space(model: Model, batch: Any, gate: str | None = None, layer: int =
         right=right[: len(singular)].T,
         blind=right[rank:].T,
         rank=rank,
-        effective_rank=float(np.exp(-(share * np.log(share)).sum())) if len(share) else 0.0,
+        effective_rank=effective_rank(singular**2),
         shares=_shares(parts, pre_activation),
         visited_dimension=_participation(pre_activation),
         image=_leading_two(values)[sampled],
         image_steps=found.valid.nonzero().cpu().numpy()[sampled],
         to_corner=float(np.minimum(values, 1 - values).mean()),
     )
+
+
+def effective_rank(squared: Array) -> float:
+    """Return exp of the entropy of squared singular values as shares of their sum; 0 of a matrix of zeros."""
+    share = squared[squared > 0] / squared.sum()
+    return float(np.exp(-(share * np.log(share)).sum())) if len(share) else 0.0
 
 
 def _matrices(found: Trace, terms: tuple[AffineTerm, ...], units: int) -> dict[str, Tensor]:

@@ -3,15 +3,17 @@
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 __all__ = ["rendered", "resource"]
 
 
 def rendered(template: str, **values: Any) -> str:
     """Return a page; what is no Markup is escaped."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    return environment.from_string(resource(template)).render(**values)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True, loader=FunctionLoader(resource)
+    )
+    return environment.get_template(template).render(**values)
 
 
 def resource(name: str) -> str:
