@@ -19,7 +19,7 @@ def brought(extra: str) -> Iterator[Requirement]:
     """Yield what an extra brings, and the extras that it contains."""
     for each in map(Requirement, PROJECT["optional-dependencies"][extra]):
         if each.name == PROJECT["name"]:
-            for contained in each.extras:
+            for contained in sorted(each.extras):  # a set of strings has another order in every process
                 yield from brought(contained)
         else:
             yield each
