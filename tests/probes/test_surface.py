@@ -19,6 +19,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "probes.md"
 def examples(name):
     """Return what has examples under a name: a function, or a class and its methods."""
     value = getattr(probes, name)
+    if inspect.isclass(value):
+        return [value]
     returned = inspect.signature(value).return_annotation
     result = inspect.getmodule(value).__dict__.get(returned if isinstance(returned, str) else returned.__name__)
     methods = vars(result).values() if inspect.isclass(result) and result.__module__.startswith("gatelab") else ()

@@ -106,21 +106,21 @@ def test_what_a_variant_lacks_is_said_once(tmp_path, capsys):
 
 def test_the_effective_rank_of_matrices_that_are_known():
     network = Network(load_variant("lstm"), 2, 1, 6)
-    weights = stacked(network, 2)
-    matrices = weights["rnn.layers.0.f_weight_h"]
+    weights = stacked(network.rnn, 2)
+    matrices = weights["layers.0.f_weight_h"]
     matrices[0] = torch.linalg.qr(torch.randn(6, 6))[0]  # all directions alike
     matrices[1] = torch.outer(torch.arange(6.0), torch.ones(6))
-    weights["rnn.layers.0.i_weight_h"][:] = torch.diag(torch.tensor([2.0, 2.0, 0, 0, 0, 0]))
-    weights["rnn.layers.0.o_weight_h"][:] = 0
+    weights["layers.0.i_weight_h"][:] = torch.diag(torch.tensor([2.0, 2.0, 0, 0, 0, 0]))
+    weights["layers.0.o_weight_h"][:] = 0
     first, second = ({name: gate.effective_rank for name, gate in gates_of(row).items()}
-                     for row in effective_ranks(network, weights))  # fmt: skip
+                     for row in effective_ranks(network.rnn, weights))  # fmt: skip
     assert first == pytest.approx({"i": 2, "f": 6, "o": 0}, abs=1e-5)
     assert second == pytest.approx({"i": 2, "f": 1, "o": 0}, abs=1e-5)
 
 
 def test_layers_and_directions_have_ranks_of_their_own():
     network = Network(load_variant("gru"), 2, 1, 3, num_layers=2, bidirectional=True)
-    (found,) = effective_ranks(network, stacked(network))
+    (found,) = effective_ranks(network.rnn, stacked(network.rnn))
     assert list(gates_of(found)) == [f"{layer}.{way}.{gate}" for layer in (0, 1) for way in (0, 1) for gate in "ru"]
 
 

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from gatelab.probes.diagnostics.time_scales import time_scales
     from gatelab.probes.diagnostics.toggle_space import toggle_space
     from gatelab.probes.diagnostics.twins import untrained_twin
+    from gatelab.probes.gate_callback import GateCallback
 
 __all__ = [
+    "GateCallback",
     "credit",
     "dynamics",
     "effective_memory",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "GateCallback": "probes.gate_callback",
     "credit": "probes.diagnostics.credit",
     "dynamics": "probes.diagnostics.dynamics",
     "effective_memory": "probes.diagnostics.effective_memory",

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 
+from gatelab.language import Variant
 from gatelab.language.bounds import gates
 from gatelab.layers.network import Network
 from gatelab.probes.records import OPEN, SHUT, Gate
 
-__all__ = ["GateHistogram", "gate_histograms"]
+__all__ = ["GateHistogram", "gate_histograms", "histograms_of"]
 
 BINS = 20
 FINE = np.linspace(0, 1, BINS + 1)
@@ -79,19 +80,35 @@ def gate_histograms(
     valid = None if lengths is None else lengths.expand(runs, *lengths.shape)
     recorder = _Recorder(network, names)
     records = functional_call(recorder, {f"network.{name}": weight for name, weight in weights.items()}, (shown, valid))
-    keep = None
-    if lengths is not None:
-        valid_steps = torch.arange(inputs.shape[0], device=inputs.device)[:, None] < lengths
-        keep = None if bool(valid_steps.all()) else valid_steps.cpu().numpy()
+    valid_steps = None if lengths is None else torch.arange(inputs.shape[0], device=inputs.device)[:, None] < lengths
     directions = 2 if network.rnn.bidirectional else 1
     found: list[list[GateHistogram]] = [[] for _ in range(runs)]
     for index, record in enumerate(records):
         place = f"{index // directions}.{index % directions}." if len(records) > 1 else ""
-        for name in names:
-            for run, values in enumerate(record[name].cpu().numpy()):
-                kept = values.reshape(-1, values.shape[-1]) if keep is None else values[keep]
-                retains = name == network.rnn.variant.roles.get("retain")
-                found[run].append(_histogram(place + name, kept, FINE if fine else COARSE, retains=retains))
+        for run in range(runs):
+            values = {place + name: record[name][run] for name in names}
+            found[run] += histograms_of(network.rnn.variant, values, valid_steps, fine=fine)
+    return found
+
+
+def histograms_of(
+    variant: Variant, values: Mapping[str, Tensor], valid_steps: Tensor | None, *, fine: bool = True
+) -> list[GateHistogram]:
+    """Return the histogram of every gate over valid steps.
+
+    Args:
+        variant: of the gates.
+        values: gate -> (time, batch, hidden), under the keys of :meth:`gatelab.RNN.gates`.
+        valid_steps: (time, batch), False after the end of a sequence; None if all are valid.
+        fine: count in 20 bins; otherwise in shut, between and open, in a third of the time.
+    """
+    keep = None if valid_steps is None or bool(valid_steps.all()) else valid_steps.cpu().numpy()
+    retain, edges = variant.roles.get("retain"), FINE if fine else COARSE
+    found = []
+    for part, gate in values.items():
+        array = gate.cpu().numpy()
+        kept = array.reshape(-1, array.shape[-1]) if keep is None else array[keep]
+        found.append(_histogram(part, kept, edges, retains=part.rpartition(".")[2] == retain))
     return found
 
 

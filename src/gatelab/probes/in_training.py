@@ -16,36 +16,37 @@ from gatelab.language import Variant
 from gatelab.language.bounds import gates
 from gatelab.language.tree import Read
 from gatelab.layers.network import Network
+from gatelab.layers.rnn import RNN
 from gatelab.layers.structured_weights import whole_weights
 from gatelab.probes.diagnostics.toggle_space import effective_rank
 from gatelab.probes.records import GATES, GRADIENT, LAG, LOSS, under_keys
 
-__all__ = ["effective_ranks", "gradient_against_distance", "name_what_lacks"]
+__all__ = ["effective_ranks", "gradient_against_distance", "gradient_by_distance", "name_what_lacks"]
 
 LAGS = tuple(digit * 10**power for power in range(6) for digit in (1, 2, 5))
 """Steps before the loss, beside 0."""
 
 
-def effective_ranks(network: Network, weights: Mapping[str, Tensor]) -> list[dict[str, float]]:
+def effective_ranks(rnn: RNN, weights: Mapping[str, Tensor]) -> list[dict[str, float]]:
     """Return, for each run, key -> effective rank of the matrices with which a gate reads states.
 
     It is exp of the entropy of the squared singular values as shares of their sum, as in
     :func:`gatelab.probes.toggle_space`, which also counts the matrix of x. A gate without such a matrix has none.
 
     Args:
-        network: the structure that the runs share.
-        weights: stacked, parameter name -> (runs, …).
+        rnn: the structure that the runs share.
+        weights: stacked, parameter name of ``rnn`` -> (runs, …).
     """
-    variant, layers = network.rnn.variant, network.rnn.layers
+    variant, layers = rnn.variant, rnn.layers
     runs = next(iter(weights.values())).shape[0]
     found: list[dict[str, float]] = [{} for _ in range(runs)]
     asked = {gate: read for gate in gates(variant) if (read := _recurrent(variant, gate))}
     if not asked:
         return found
-    directions = 2 if network.rnn.bidirectional else 1
+    directions = 2 if rnn.bidirectional else 1
     for index in range(len(layers)):
         place = f"{index // directions}.{index % directions}." if len(layers) > 1 else ""
-        above = f"rnn.layers.{index}."
+        above = f"layers.{index}."
         own = {name.removeprefix(above): value for name, value in weights.items() if name.startswith(above)}
         with torch.no_grad():
             whole = {name: value.double().cpu().numpy() for name, value in whole_weights(variant, own).items()}
@@ -128,7 +129,7 @@ def gradient_against_distance(
         outputs = functional_call(_Part(network, network.predicted), _below(known), (read, valid))
         total = torch.stack([loss(one) for one in outputs]).sum()
         (slope,) = torch.autograd.grad(total, read)
-    return _by_distance(slope.double().cpu().numpy(), ends.cpu().numpy())
+    return gradient_by_distance(slope.double().cpu().numpy(), ends.cpu().numpy())
 
 
 class _Part(torch.nn.Module):
@@ -147,8 +148,13 @@ def _below(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"network.{name}": weight for name, weight in weights.items()}
 
 
-def _by_distance(slope: NDArray[np.float64], ends: NDArray[np.int64]) -> list[dict[str, float]]:
-    """Return the numbers of each run from (runs, time, batch, features)."""
+def gradient_by_distance(slope: NDArray[np.float64], ends: NDArray[np.int64]) -> list[dict[str, float]]:
+    """Return, for each run, key -> root mean square over sequences of the norm of a slope k steps before the end.
+
+    Args:
+        slope: (runs, time, batch, features).
+        ends: (batch,) the step from which distance counts, -1 of a sequence without one.
+    """
     squared = (slope**2).sum(-1)
     found: list[dict[str, float]] = [{} for _ in slope]
     for lag in (0, *LAGS):

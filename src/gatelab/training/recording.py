@@ -160,7 +160,9 @@ class Recording(Callback):
         name_what_lacks(module.template.rnn.variant)
         few, weights = self.probe.first(FOLLOWED, module.device), module.weights()
         loss, ends = last_loss(module.task, few)
-        ranks = effective_ranks(module.template, weights)
+        above = "rnn."
+        own = {name.removeprefix(above): value for name, value in weights.items() if name.startswith(above)}
+        ranks = effective_ranks(module.template.rnn, own)
         slopes = gradient_against_distance(module.template, weights, few.inputs, few.lengths, ends, loss)
         return [{**rank, **slope} if asked else {} for asked, rank, slope in zip(asking, ranks, slopes, strict=True)]
 
