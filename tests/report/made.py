@@ -36,6 +36,7 @@ def add(
     curve: dict[int, float] | None = None,
     failed: bool = False,
     variant: dict[str, Any] | None = None,
+    task_keys: dict[str, Any] | None = None,
     **fields: Any,
 ) -> str:
     """Write one run with an accuracy; ``failed`` lets it diverge at step 40. Returns its identity."""
@@ -48,7 +49,11 @@ def add(
     else:
         judged = Performance(0.25, test if validation is None else validation)
         result = example(label=label, task=task, seed=seed, test_score=test, validation=judged, **fields)
-    configuration = {"variant": variant or {**LSTM, "name": label}, "task": {"name": task}, "seed": seed}
+    configuration = {
+        "variant": variant or {**LSTM, "name": label},
+        "task": {"name": task, **(task_keys or {})},
+        "seed": seed,
+    }
     record = store.record(result.identity, configuration)
     for step, score in (curve or {50: test / 2, 100: test}).items():
         if not failed or step <= 40:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from gatelab.errors import UserError, one_line, suggest
-from gatelab.evidence.varied import value_text
+from gatelab.evidence.data_versions import data_versions
+from gatelab.evidence.varied import shown_value, value_text
 from gatelab.evidence.versions import ToldApart, told_apart
 from gatelab.keys import value_of
 from gatelab.store import Result, Store
@@ -86,7 +87,7 @@ def read_results(store: Store, filters: Filters | None = None, identities: Colle
     results = _of_variants(told, results, filters.variants)
     for key, value in filters.where.items():
         results = _where(results, key, value)
-    notes = []
+    notes: list[str] = []
     if filters.since:
         results, undated = _since(store, results, filters.since)
         if undated:
@@ -94,6 +95,7 @@ def read_results(store: Store, filters: Filters | None = None, identities: Colle
             notes.append(f"since={filters.since}: {whose} no date and cannot be compared with it; left out")
     if filters.sweep:
         results = _trained_by(store, results, filters.sweep)
+    notes += data_versions(store, results)
     return replace(told.of(results), notes=tuple(notes))
 
 
@@ -126,15 +128,15 @@ def _where(results: Sequence[Result], key: str, value: str) -> list[Result]:
     known = sorted({key for result in results for key in result.settings})
     if key not in known:
         raise UserError(f"where={key}={value}: no such setting{suggest(key, known)}; allowed are settings of the runs")
-    found = [result for result in results if _same(value_of(result.settings, key), value)]
+    found = [result for result in results if _same(key, value_of(result.settings, key), value)]
     if not found:
         there = _listed(sorted({value_text(value_of(result.settings, key)) for result in results}))
         raise UserError(f"where={key}={value}: no run has this value; there are {there}")
     return found
 
 
-def _same(value: object, text: str) -> bool:
-    if value_text(value) == text:
+def _same(key: str, value: object, text: str) -> bool:
+    if text in (value_text(value), shown_value(key, value)):
         return True
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from gatelab.keys import TOLD, kind_of, value_of
-from gatelab.store import Result
+from gatelab.store import Result, hash_shown
 
 __all__ = [
     "is_budget",
@@ -14,6 +14,7 @@ __all__ = [
     "owner_of",
     "setting_text",
     "shortened",
+    "shown_value",
     "value_text",
     "varied_keys",
 ]
@@ -57,12 +58,20 @@ def _different(results: Sequence[Result]) -> dict[tuple[str, int], Mapping[str, 
 
 def setting_text(settings: Mapping[str, Any], keys: Collection[str], without: str = "") -> str:
     """Return settings as text: ``optimizer.lr=0.01 opening=one``; keys are shown without the prefix ``without``."""
-    return " ".join(f"{shortened(key.removeprefix(without))}={value_text(value_of(settings, key))}" for key in keys)
+    return " ".join(
+        f"{shortened(key.removeprefix(without))}={shown_value(key, value_of(settings, key))}" for key in keys
+    )
 
 
 def shortened(key: str) -> str:
     """Return a key without what says nothing: "opening.name" and its like say no more than "opening"."""
     return key.removesuffix(".name").removesuffix("._target_")
+
+
+def shown_value(key: str, value: Any) -> str:
+    """Return the value of a setting as tables show it: of a hash the first digits."""
+    text = value_text(value)
+    return hash_shown(text) if key.endswith("sha256") and isinstance(value, str) else text
 
 
 def value_text(value: Any) -> str:

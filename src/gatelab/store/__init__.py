@@ -1,6 +1,7 @@
 """The store of runs: identity, record and store; without torch, so that tables and sweeps start fast."""
 
 from gatelab.store.checkpoint_seal import seal, unseal
+from gatelab.store.data_read import DataRead, data_of_section, data_read, hash_shown
 from gatelab.store.failure import FAILED, Failure, forget_failure, write_failure
 from gatelab.store.faults import CRASH_POINTS, crash_point
 from gatelab.store.finished_run import Damaged, DamagedRunError
@@ -23,6 +24,7 @@ __all__ = [
     "ClaimLost",
     "Damaged",
     "DamagedRunError",
+    "DataRead",
     "Failure",
     "HeldClaims",
     "Inventory",
@@ -34,7 +36,10 @@ __all__ = [
     "Stopped",
     "Store",
     "crash_point",
+    "data_of_section",
+    "data_read",
     "forget_failure",
+    "hash_shown",
     "identity",
     "identity_of_texts",
     "inventory",

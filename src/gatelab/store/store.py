@@ -4,6 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import dropwhile, islice, takewhile
 from pathlib import Path
@@ -142,9 +143,19 @@ class Store:
         path = self._known(identity) / "config.yaml"
         if not path.exists():
             return ""
-        lines = self._of_finished(identity, path, lambda: read_text(path)).splitlines()
-        inside = dropwhile(lambda line: not line.startswith(f"{name}:"), lines)
-        return "\n".join([*islice(inside, 1), *takewhile(lambda line: line.startswith(" "), inside)])
+        return _section(self._of_finished(identity, path, lambda: read_text(path)), name)
+
+    def section_texts(self, name: str) -> dict[str, str]:
+        """Return identity -> ``section_text`` of all runs, whatever their state and unchecked; {} without a store.
+
+        Runs whose configuration cannot be read are left out.
+        """
+        found = {}
+        if self.runs_dir.is_dir():
+            for identity, folder in self._folders():
+                with suppress(UserError):
+                    found[identity] = _section(read_text(Path(folder) / "config.yaml"), name)
+        return found
 
     def history(self, identity: str) -> list[dict[str, Any]]:
         """Return the history of a run, finished or not: mappings with step, split and numbers.
@@ -293,3 +304,9 @@ class Store:
         except OSError as error:
             raise UserError(f"no runs in {self.runs_dir}: {error.strerror}") from error
         yield from found
+
+
+def _section(text: str, name: str) -> str:
+    """Return the lines of one section of a configuration."""
+    inside = dropwhile(lambda line: not line.startswith(f"{name}:"), text.splitlines())
+    return "\n".join([*islice(inside, 1), *takewhile(lambda line: line.startswith(" "), inside)])

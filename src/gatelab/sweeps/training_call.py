@@ -31,6 +31,7 @@ from gatelab.configuration import (
 )
 from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
 from gatelab.configuration.overrides import parsed_words
+from gatelab.configuration.shared_values import Same
 from gatelab.configuration.sweep_size import check_size
 from gatelab.configuration.without_effect import check_swept
 from gatelab.disk import because, check_place
@@ -38,6 +39,7 @@ from gatelab.errors import UserError
 from gatelab.language import Variant
 from gatelab.store import Failure, Stopped
 from gatelab.store.stopping import Interrupted
+from gatelab.sweeps.changed_data import of_changed_data
 from gatelab.sweeps.execute import execute, missing
 from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.executors.inline import Inline
@@ -239,6 +241,8 @@ def train_points(
     check_swept(checked, points)
     if sweep is not None and tables:
         session.listener.begins(checked)
+    if not frozen and not session.outcomes:  # in a search only before its first batch
+        session.say(of_changed_data(checked[0].runs_dir, {Same(run.task): run.task for run in checked}.values()))
     if any(point.get("plan_only") for point in points):
         session.listener.plans(PlannedWork(checked, options, folder, parts, slots, check))
         raise PlanOnly("plan_only")
@@ -254,7 +258,9 @@ def train_points(
 def _describe(points: Sequence[Mapping[str, Any]]) -> None:
     """Report the data of each task; nothing else of a point is looked at, so that it need not be complete."""
     for task in {repr(point["task"]): point["task"] for point in points}.values():
-        current().listener.describes(task_from_mapping(task).description())
+        described = task_from_mapping(task)
+        current().listener.describes(described.description())
+        current().say(of_changed_data(str(points[0].get("runs_dir", "runs/")), [described]))
 
 
 def _checked(

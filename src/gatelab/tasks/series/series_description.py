@@ -32,26 +32,22 @@ def summary(known: Understood) -> str:
 def described(task: Series) -> Iterator[str]:
     """Yield lines: the table, each column with its role, the series, the parts, chance.
 
-    What the keys leave open and cannot be guessed ends the description with a line that says so.
+    Raises:
+        UserError: after the columns, if the keys do not fit them or leave open what cannot be guessed.
     """
     table = table_of(task)
     yield f"{table.named}: {table.size:,} rows, {len(table.columns):,} columns, sha256 {table.sha256()}"
     yield from (f"  {note}" for note in table.notes)
     try:
         known = understood(task)
-    except UserError as error:
-        yield from _columns(table, None)
-        yield f"not understood: {error}"
-        return
+    except UserError:
+        yield from _columns(table, None)  # what there is to choose from
+        raise
     yield from _columns(table, known.roles)
     yield from _keys(task, known)
     yield from _series(known)
     yield from (f"  {note}" for note in known.notes if note not in table.notes)
-    try:
-        data = data_of(task)
-    except UserError as error:
-        yield f"not understood: {error}"
-        return
+    data = data_of(task)
     names = feature_names(known.ordered, known.keys, data.fitted)
     yield f"inputs of the network: {task.input_size} ({_few([one_line(name, 30) for name in names])})"
     if data.fitted.classes:
