@@ -221,6 +221,56 @@ def test_every_opset_runs(tmp_path, opset):
         check(rnn, path)
 
 
+LOWEST = [
+    ("lstm", {"num_layers": 2, "bidirectional": True}, None, 7, ""),
+    ("gru", {"batch_first": True}, None, 7, ""),
+    ("cifg_peephole", {}, None, 7, ""),
+    ("elman", {}, [9, 1, 0, 5], 9, "Where"),
+    ("brc", {}, None, 9, "Scan"),
+    ("brc", {"bidirectional": True, "num_layers": 2}, None, 10, "Slice"),
+    ("brc", {}, [9, 1, 0, 5], 11, "Range"),
+    ("mlstm", {}, None, 9, "Scan"),
+    ("layer_norm_lstm", {}, None, 11, "ReduceMean"),
+    ("on_lstm", {}, None, 11, "CumSum"),
+    ("atr", {"dtype": torch.float64}, None, 9, "Scan"),
+]
+"""Variant, options, lengths, the oldest opset, and the operator that needs it."""
+
+
+@pytest.mark.parametrize(("name", "options", "lengths", "lowest", "operator"), LOWEST)
+def test_old_opsets_run_as_far_as_their_operators_reach(tmp_path, name, options, lengths, lowest, operator):
+    rnn = gatelab.RNN(name, 4, 4, path="loop", **options)
+    for opset in (lowest, 12, 17):  # what became an input in 13 and 18 is an attribute there
+        path = written(tmp_path, rnn, opset=opset, lengths=lengths is not None)
+        assert [one.version for one in onnx.load(path).opset_import] == [opset]
+        check(rnn, path, lengths)
+    before = path.read_bytes()
+    if lowest > 7:
+        with pytest.raises(gatelab.UserError) as refused:
+            gatelab.to_onnx(rnn, path, opset=lowest - 1, lengths=lengths is not None)
+        assert str(refused.value) == f"opset={lowest - 1}: this model needs {lowest} or later, for its {operator}"
+        assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(("lengths", "lowest"), [(False, 7), (True, 11)])
+def test_a_network_leaves_in_an_old_opset(tmp_path, lengths, lowest):
+    network = gatelab.Network(
+        gatelab.variant("gru"), 7, 3, 5, 2, bidirectional=True, readout="last", embedding=4, tokens=True
+    )
+    path = written(tmp_path, network, opset=lowest, lengths=lengths)
+    x, valid = torch.randint(7, (6, 3)), torch.tensor([6, 2, 1])
+    given = {"lengths": valid} if lengths else {}
+    expected = network(x, **given).detach().numpy()
+    np.testing.assert_allclose(ran(path, input=x, **given)["output"], expected, 0, 1e-5)
+
+
+def test_single_numbers_have_no_axis(tmp_path):
+    model = onnx.load(written(tmp_path, gatelab.RNN("brc", 3, 4), lengths=True))
+    shapes = {one.name: list(one.dims) for one in model.graph.initializer}
+    (steps,) = (node for node in model.graph.node if node.op_type == "Range")
+    assert [shapes[name] for name in steps.input if name in shapes] == [[], []]
+
+
 @pytest.mark.parametrize("readout", ["last", "every"])
 @pytest.mark.parametrize("embedding", ["tokens", "linear", "none"])
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -294,8 +344,8 @@ def test_what_onnx_runtime_refuses_is_not_written(tmp_path, monkeypatch):
     ("options", "said"),
     [
         ({"engine": "openvno"}, r"^engine=openvno: must be .*, any \(did you mean 'openvino'\?\)$"),
-        ({"opset": 17}, r"^opset=17: must be from 18 to 24$"),
-        ({"opset": 99}, r"^opset=99: must be from 18 to 24$"),
+        ({"opset": 6}, r"^opset=6: must be from 7 to 24$"),
+        ({"opset": 99}, r"^opset=99: must be from 7 to 24$"),
         ({"dtype": "float16"}, r"^dtype=float16: must be float32 or float64$"),
         ({"lengths": 3}, r"^lengths=3: must be "),
         ({"path": "gate.txt"}, r"^gate\.txt: must end with \.onnx$"),

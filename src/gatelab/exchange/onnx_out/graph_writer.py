@@ -10,6 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from gatelab.exchange.onnx_out.older_operators import in_opset, since
+
 __all__ = ["OnnxGraph"]
 
 _LARGEST = 2**31 - 1
@@ -22,20 +24,26 @@ class OnnxGraph:
 
     Args:
         dtype: of all real numbers.
+        opset: version of the operators.
         outer: of a body, the graph of the model.
 
     Attributes:
+        oldest: of the model's graph, the oldest opset in which all that was finished can be written, and the operator
+            that needs it.
         nodes: in running order.
         initializers: name -> constant; of the model's graph alone.
     """
 
-    def __init__(self, dtype: np.dtype[Any], outer: "OnnxGraph | None" = None) -> None:
+    def __init__(self, dtype: np.dtype[Any], opset: int, outer: "OnnxGraph | None" = None) -> None:
         self.dtype = dtype
+        self.opset = opset
+        self.oldest = (0, "")
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: dict[str, onnx.TensorProto] = {}
         self._root: OnnxGraph = self if outer is None else outer._root
         self._known: dict[Any, tuple[str, ...]] = {}
         self._count = 0
+        self._since: dict[str, int] = {}
 
     @property
     def real(self) -> int:
@@ -56,6 +64,9 @@ class OnnxGraph:
         key = kind, count, inputs, tuple((name, str(value)) for name, value in attributes.items())
         if key not in self._known:
             self._known[key] = tuple(self.name(kind) for _ in range(count))
+            constants = self._root.initializers
+            self._since[self._known[key][0]] = since(kind, inputs, attributes, constants)
+            inputs, attributes = in_opset(self.opset, kind, inputs, attributes, constants)
             self.nodes.append(helper.make_node(kind, inputs, self._known[key], **attributes))
         return self._known[key]
 
@@ -65,7 +76,7 @@ class OnnxGraph:
         key = kind, values.dtype.str, values.shape, values.tobytes()
         if key not in root._known:
             name = self.name(kind)
-            root.initializers[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
+            root.initializers[name] = numpy_helper.from_array(np.asarray(values, order="C"), name)
             root._known[key] = (name,)
         return root._known[key][0]
 
@@ -104,6 +115,8 @@ class OnnxGraph:
         for node in reversed(self.nodes):
             if needed.intersection(node.output):
                 kept.append(node)
+                older = self._since.get(node.output[0], 0), node.op_type
+                self._root.oldest = max(self._root.oldest, older, key=lambda one: one[0])
                 needed.update(node.input)
                 needed.update(_read_within(node))
         constants = [constant for name, constant in self.initializers.items() if name in needed]

@@ -18,8 +18,8 @@ __all__ = ["Engine", "HasNetwork", "to_onnx"]
 
 Engine = Literal["onnxruntime", "openvino", "any"]
 
-_OPSETS = (18, 24)
-"""The oldest has the operators as they are written here; the newest is one that ONNX Runtime runs."""
+_OPSETS = (7, 24)
+"""The oldest has LSTM, GRU and RNN as they are today; the newest is one that ONNX Runtime runs."""
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _MOST_BYTES = 2**31 - 2**20  # a file of ONNX is below 2 GB
 
@@ -61,15 +61,17 @@ def to_onnx(
         path: of the file, which is replaced. It ends with ``.onnx``.
         engine: "onnxruntime"; "openvino", which drops peepholes without a word, so that these leave as a Scan; or
             "any", nodes that every known engine runs as they are.
-        opset: version of ONNX's operators, 18 to 24.
+        opset: version of ONNX's operators, 7 to 24. A file of nodes can have 7, with lengths and states 9, a network
+            with lengths 11; a Scan 9, in both directions 10, with lengths or functions of a row 11.
         dtype: of the file's numbers, float32 or float64 (always a Scan); None for that of the weights.
         lengths: whether the file takes the valid steps of each sequence, int64. Outputs behind the end are zero, and
             final states those after the last valid step.
         states: whether the file takes states and returns them; None: of an RNN, not of a network.
 
     Raises:
-        UserError: onnx or onnxruntime is not installed; an unknown engine, opset or dtype; the path cannot be written;
-            the numbers of ONNX Runtime differ by more than 1e-5 (of values above 1: relative to the greatest).
+        UserError: onnx or onnxruntime is not installed; an unknown engine or dtype; an opset that is unknown or too
+            old for this model; the path cannot be written; the numbers of ONNX Runtime differ by more than 1e-5 (of
+            values above 1: relative to the greatest).
     """
     path = _checked_path(path)
     if engine not in get_args(Engine):

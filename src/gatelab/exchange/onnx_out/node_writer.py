@@ -53,7 +53,7 @@ def as_node(
     kept = dict(zip(form.states, finals, strict=True))
     if lengths is not None and states is not None:
         # engines give 0 after a sequence without a step
-        empty = graph.apply("Unsqueeze(Equal(lengths, 0), [-1])", lengths=lengths)
+        empty = graph.apply("Unsqueeze(Equal(lengths, 0), [1])", lengths=lengths)
         kept = {name: graph.op("Where", empty, states[name], value) for name, value in kept.items()}
     beside = graph.op("Transpose", y, perm=[0, 2, 1, 3])
     return graph.op("Reshape", beside, graph.whole([0, 0, -1])), kept

@@ -97,7 +97,8 @@ class EquationSteps(ScanSteps):
             parts = self._plan.parts.get(index, ())
             if parts:
                 cut = graph.whole([self._layer.hidden_size] * len(parts))
-                values.update(zip(parts, graph.ops("Split", len(parts), values[index], cut, axis=-1), strict=True))
+                pieces = graph.ops("Split", len(parts), values[index], cut, axis=self._features(graph))
+                values.update(zip(parts, pieces, strict=True))
             return
         names = [self._value(argument, values) for argument in arguments]
         match instruction.kind:
@@ -106,12 +107,16 @@ class EquationSteps(ScanSteps):
             case "operation":
                 values[index] = graph.op(_OPERATORS[instruction.name], *names)
             case "join":
-                values[index] = graph.op("Concat", *names, axis=-1)
+                values[index] = graph.op("Concat", *names, axis=self._features(graph))
             case "function":
                 row = FUNCTIONS[instruction.name]
                 values[index] = graph.apply(row.onnx, **dict(zip(row.arguments, names, strict=True)))
             case kind:
                 raise AssertionError(kind)
+
+    def _features(self, graph: OnnxGraph) -> int:
+        """Return the axis of the features: of (time, batch, size) in the model's graph, of (batch, size) in a step."""
+        return 2 if graph is self._graph else 1
 
     def _product(
         self, graph: OnnxGraph, instruction: Instruction, arguments: Sequence[int], values: dict[int, str]
@@ -152,7 +157,7 @@ def as_scan(
     Returns:
         The outputs (time, batch, hidden), and the states after the last step.
     """
-    body = OnnxGraph(graph.dtype, graph)
+    body = OnnxGraph(graph.dtype, graph.opset, graph)
     old = {name: graph.name(f"old_{name}") for name in states}
     sequences = [*steps.sequences, *([] if valid is None else [valid])]
     now = [graph.name("now") for _ in sequences]

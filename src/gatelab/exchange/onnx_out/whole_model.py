@@ -10,6 +10,7 @@ import onnx
 from onnx import helper
 
 from gatelab import __version__
+from gatelab.errors import UserError
 from gatelab.exchange.onnx_out.foreign_scans import steps_of
 from gatelab.exchange.onnx_out.graph_writer import OnnxGraph
 from gatelab.exchange.onnx_out.node_forms import NodeForm, node_form
@@ -42,10 +43,14 @@ class Wanted:
 
 
 def written_model(module: RNN | Network, wanted: Wanted) -> onnx.ModelProto:
-    """Return a module on the CPU, in evaluation mode, as a model."""
+    """Return a module on the CPU, in evaluation mode, as a model.
+
+    Raises:
+        UserError: the opset is older than an operator that the model needs.
+    """
     rnn = module.rnn if isinstance(module, Network) else module
     dtype = next(module.parameters()).detach().numpy().dtype
-    graph = OnnxGraph(dtype)
+    graph = OnnxGraph(dtype, wanted.opset)
     writer = _Writer(graph, rnn, wanted)
     x = writer.inputs(module)
     output, finals = writer.layers(x)
@@ -58,10 +63,15 @@ def written_model(module: RNN | Network, wanted: Wanted) -> onnx.ModelProto:
         graph.nodes.append(helper.make_node("Identity", [value], [name]))
     infos = [helper.make_tensor_value_info(name, graph.real, writer.shape(module, name)) for _, name in outputs]
     opset = helper.make_opsetid("", wanted.opset)
+    finished = graph.finished("gatelab", writer.declared, infos)
+    oldest, operator = graph.oldest
+    if wanted.opset < oldest:
+        raise UserError(f"opset={wanted.opset}: this model needs {oldest} or later, for its {operator}")
     model = helper.make_model(
-        graph.finished("gatelab", writer.declared, infos),
+        finished,
         opset_imports=[opset],
-        ir_version=helper.find_min_ir_version_for([opset]),
+        # constants that are no inputs are of version 4 on
+        ir_version=max(4, helper.find_min_ir_version_for([opset])),
         producer_name="gatelab",
         producer_version=__version__,
     )
@@ -120,7 +130,7 @@ class _Writer:
         if self._lengths is not None:
             steps = graph.apply("Range(0, Squeeze(Slice(Shape(x), [0], [1])), 1)", x=x)
             running = graph.apply("Less(Unsqueeze(steps, [1]), lengths)", steps=steps, lengths="lengths")
-            self._valid = graph.op("Unsqueeze", running, graph.whole([-1]))
+            self._valid = graph.op("Unsqueeze", running, graph.whole([2]))
             if tokens:
                 x = graph.apply("Where(valid, x, 0)", valid=running, x=x)
         return x if network is None else self._embedded(network, x)
@@ -185,7 +195,7 @@ class _Writer:
             outputs.append(output)
             for name, value in after.items():
                 finals[name].append(self._graph.apply("Unsqueeze(u, [0])", u=value))
-        return self._beside(outputs, -1), finals
+        return self._beside(outputs, 2), finals
 
     def _initial(self, name: str, index: int, size: int, x: str) -> str:
         """Return a state of one layer and direction before the first step, (batch, size)."""
@@ -214,7 +224,7 @@ class _Writer:
         """Return the outputs after the whole sequence, (batch, features)."""
         graph, half = self._graph, self._rnn.hidden_size
         forward, backward = (
-            graph.apply(f"Slice(u, [{first}], [{last}], [-1])", u=output)
+            graph.apply(f"Slice(u, [{first}], [{last}], [2])", u=output)
             for first, last in ((0, half), (half, 2 * half))
         )
         if self._lengths is None:
@@ -223,12 +233,12 @@ class _Writer:
             # of all steps the last valid one, since outputs are zero behind the end
             steps = graph.apply("Range(0, Squeeze(Slice(Shape(u), [0], [1])), 1)", u=output)
             is_last = graph.apply("Equal(Unsqueeze(t, [1]), Sub(lengths, 1))", t=steps, lengths="lengths")
-            chosen = graph.op("Unsqueeze", is_last, graph.whole([-1]))
+            chosen = graph.op("Unsqueeze", is_last, graph.whole([2]))
             last = graph.apply("ReduceSum(Where(chosen, u, 0.0), [0], keepdims=0)", chosen=chosen, u=forward)
         if not self._rnn.bidirectional:
             return last
         first = graph.apply("Squeeze(Slice(u, [0], [1], [0]), [0])", u=backward)
-        return graph.op("Concat", last, first, axis=-1)
+        return graph.op("Concat", last, first, axis=1)
 
     def shape(self, module: RNN | Network, name: str) -> list[str | int]:
         """Return the shape of an output."""
