@@ -95,6 +95,7 @@ def pipe(folder: Path) -> str:
 
 
 TS = "@timeStamps false\n@classLabel true a b\n@data\n"
+TIMED = TS.replace("false", "true")
 
 NUMBERS = {"goal": "numbers", "target": "a", "inputs": ["y"], "duplicates": "keep"}
 HOSTILE: dict[str, tuple[Callable[[Path], str], dict[str, Any]]] = {
@@ -153,7 +154,11 @@ HOSTILE: dict[str, tuple[Callable[[Path], str], dict[str, Any]]] = {
     ".ts with an unknown label": (text(TS + "1,2:c\n", "mine.ts"), {}),
     ".ts with words": (text(TS + "1,x:a\n", "mine.ts"), {}),
     ".ts with other dimensions": (text(TS + "1,2:3,4:a\n1,2:a\n", "mine.ts"), {}),
-    ".ts with times": (text(TS.replace("false", "true") + "(1,2):a\n", "mine.ts"), {}),
+    ".ts without times": (text(TIMED + "1,2:a\n", "mine.ts"), {}),
+    ".ts with an open bracket": (text(TIMED + "(1,2),(2,3:a\n", "mine.ts"), {}),
+    ".ts with half a pair": (text(TIMED + "(1,2),(2):a\n", "mine.ts"), {}),
+    ".ts with other times": (text(TIMED + "(1,2),(2,3):(1,5),(3,5):a\n", "mine.ts"), {}),
+    ".ts with times that are none": (text(TIMED + "(noon,2),(late,3):a\n", "mine.ts"), {}),
     "more memory than there is": (
         text("id,t,a,y\n" + "".join(f"s{n},0,{n},{n % 2}\n" for n in range(20_000))
              + "".join(f"long,{n},{n},0\n" for n in range(40_000))),
@@ -213,7 +218,11 @@ SAYS = {
     ".ts with an unknown label": "label 'c' is none of @classLabel: a b",
     ".ts with words": "dimension 0 must be numbers",
     ".ts with other dimensions": "line 5: 1 dimensions, and 2 in the first line",
-    ".ts with times": "@timeStamps true: values with their times are not read; a table with a",
+    ".ts without times": "line 4: '1,2': @timestamps true needs (time,value),(time,value)",
+    ".ts with an open bracket": "line 4: a bracket is not closed; @timestamps true needs (time,value),",
+    ".ts with half a pair": "line 4: '(2)': @timestamps true needs (time,value),(time,value)",
+    ".ts with other times": "line 4: its dimensions have other times; they must be the same, with ? where",
+    ".ts with times that are none": "its times must be numbers, or dates as 2026-11-29 08:30, one for each val",
     "more memory than there is": "would take 10.4 GB of memory, padded to the longest; at most 2; a smal",
 }
 """What is wrong with a table -> a part of the line."""

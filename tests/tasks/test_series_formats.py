@@ -197,6 +197,28 @@ def test_ts_with_numbers(tmp_path):
     np.testing.assert_array_equal(task.training().targets[:, 0], task.training().inputs[0, :, 0] + 0.5)
 
 
+TIMED = "@timestamps true\n@univariate false\n@classLabel true a b\n@data\n"
+
+
+def test_ts_with_times_and_gaps(tmp_path):
+    lines = [f"(0,{n}),(10,2),(40.5,?):(0,7),(10,8),(40.5,9):{'ab'[n % 2]}\n" for n in range(20)]
+    (tmp_path / "mine.ts").write_text(TIMED + "".join(lines), encoding="utf-8")
+    task = Series(path=str(tmp_path / "mine.ts"), scale="none", missing="interval", intervals=True).pinned()
+    assert (task.time, task.inputs, task.target, task.per) == ("time", ("dim_0", "dim_1"), ("label",), "series")
+    inputs = task.training().inputs[:, 0]
+    assert inputs[1:, 1].tolist() == [8, 9]
+    assert inputs[:, -1].tolist() == [0, 10, 30.5]  # since the step before
+    assert inputs[:, 2:4].tolist() == [[1, 1], [1, 1], [0, 1]]
+
+
+def test_ts_with_dates_in_any_order(tmp_path):
+    late, early = "2026-11-29 08:30:30,2", "2026-11-29 08:30:00,1"
+    lines = [f"({late}), ({early}) :{'ab'[n % 2]}\n" for n in range(20)]
+    (tmp_path / "mine.ts").write_text(TIMED + "".join(lines), encoding="utf-8")
+    task = Series(path=str(tmp_path / "mine.ts"), scale="none", intervals=True, duplicates="keep").pinned()
+    assert task.training().inputs[:, 0].tolist() == [[1, 0], [2, 30]]
+
+
 def test_a_folder_of_parts(tmp_path):
     for part, start in (("train", 0), ("valid", 40), ("test", 50)):
         rows = "".join(f"{part}{n},{start + n},{n % 2}\n" for n in range(10))
