@@ -31,6 +31,8 @@ REFUSED = {
     "has; none is above it",
     "task=adding training.stop_at=-1": "training.stop_at=-1: must be at least 0, the best mean squared error that task "
     "'adding' has; none is below it",
+    "task=embedded_reber training.stop_at=1 training.stop_on=both": "training.stop_on=both: task 'embedded_reber' "
+    "draws new training sequences without end; must be validation, or task.training_size a number",
     "seed=18446744073709551616": "seed=18446744073709551616: must be at most 9223372036854775807",
     "threads=1000000": "threads=1000000: must be at most 4096",
     "training.max_steps=1e30": "training.max_steps=1000000000000000019884624838656: must be at most 1099511627776",
@@ -73,6 +75,10 @@ IDLE = {
         "model.hidden_size=7 has no effect: model.match=parameters finds the width, from model.match_size=32"
     ],
     "variant=gru model.match=parameters model.hidden_size=7": [],
+    "task=digits training.stop_on=both training.reduce=sum": [
+        "training.stop_on=both has no effect: training.stop_at=null",
+        "training.reduce=sum has no effect: task 'digits' has one prediction for each sequence",
+    ],
     "training.max_steps=100 training.validate_every=200 training.stop_at=0.05": [
         "training.stop_at=0.05 has no effect: the only validation comes after the last step",
         "training.validate_every=200 has no effect: training.max_steps=100, after which there is a validation in any "

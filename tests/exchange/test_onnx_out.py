@@ -292,6 +292,16 @@ def test_a_network_leaves_with_embedding_and_readout(tmp_path, readout, embeddin
     assert set(found) == {"output", "final_h", "final_c"}
 
 
+@pytest.mark.parametrize("readout", ["last", "every"])
+def test_direct_weights_leave_and_a_bias_need_not(tmp_path, readout):
+    network = gatelab.Network(gatelab.variant("gru"), 7, 3, 5, readout=readout, direct=True, bias=False)
+    path = written(tmp_path, network, lengths=True)
+    x, lengths = torch.randn(6, 3, 7), torch.tensor([6, 2, 1])
+    x[2:, 1] = 99
+    found = ran(path, input=x, lengths=lengths)["output"]
+    np.testing.assert_allclose(found, network(x, lengths).detach().numpy(), 0, 1e-5)
+
+
 def test_a_run_leaves(tmp_path):
     run = gatelab.train(
         "variant=cifg", "task=adding", "model.hidden_size=4", "training.max_steps=4", "training.batch_size=4",

@@ -18,7 +18,7 @@ def test_what_may_differ_in_a_stack():
         "optimizer.lr", "optimizer.weight_decay", "optimizer.betas", "optimizer.momentum", "optimizer.alpha",
         "optimizer.rho", "optimizer.eps", "optimizer.normalize_momentum",
         "training.clip_norm", "training.patience", "training.stop_at", "training.input_noise", "training.weight_noise",
-        "training.probes",
+        "training.probes", "training.reduce", "training.stop_on",
         "model.dropout", "model.initial", "model.initial_scale",
     }  # fmt: skip
 
@@ -42,7 +42,7 @@ def test_what_the_page_makes_of_keys():
         "training.batch_size",
     )  # fmt: skip
     stopping = {key for key in known_keys() if keys.kind_of(key) == "stopping"}
-    assert stopping == {"training.max_steps", "training.patience", "training.stop_at", "training.validate_every"}
+    assert stopping == {f"training.{key}" for key in ("max_steps", "patience", "stop_at", "stop_on", "validate_every")}
     kinds = ("task.length", "task", "training.batch_size", "training.clip_norm", "optimizer.amsgrad", "unheard.of")
     assert [keys.kind_of(key) for key in kinds] == ["data", "data", "data", None, None, None]
 

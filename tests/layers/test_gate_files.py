@@ -89,7 +89,7 @@ def test_a_variant_of_ones_own_comes_back(tmp_path):
 
 
 @pytest.mark.parametrize("settings", [
-    {}, {"embedding": 3}, {"embedding": 3, "tokens": True},
+    {}, {"embedding": 3}, {"embedding": 3, "tokens": True}, {"embedding": 3, "direct": True}, {"bias": False},
     {"num_layers": 2, "bidirectional": True, "readout": "every"},
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("name", ["gru", "mlstm"])

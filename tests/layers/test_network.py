@@ -37,6 +37,27 @@ def test_shapes(lengths, bidirectional, num_layers):
     assert network("every", **options)(inputs(), lengths).shape == (TIME, BATCH, OUTPUT)
 
 
+@pytest.mark.parametrize("readout", ["last", "every"])
+def test_direct_weights_read_what_the_first_layer_reads(readout):
+    built, plain = network(readout, direct=True, bias=False), network(readout)
+    # the other weights are drawn as without
+    assert torch.equal(built.readout.weight, plain.readout.weight) and built.readout.bias is None
+    shown = inputs()
+    shown[2:, 3] = float("nan")
+    found = built(shown, LENGTHS)
+    below = shown @ built.direct.weight.T
+    law = plain(shown, LENGTHS) - plain.readout.bias
+    for sequence, length in enumerate(LENGTHS.tolist()):
+        if readout == "last":
+            close(found[sequence], law[sequence] + below[length - 1, sequence])
+        else:
+            close(found[:length, sequence], (law + below)[:length, sequence])
+    valid = torch.arange(TIME)[:, None] < LENGTHS
+    (found if readout == "last" else found[valid]).sum().backward()
+    assert all(bool(weight.grad.isfinite().all()) for weight in built.parameters())
+    assert built.direct.weight.grad.any()
+
+
 def test_every_reads_each_step_out_linearly():
     built = network("every")
     hidden, _ = built.rnn(inputs())

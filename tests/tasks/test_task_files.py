@@ -41,7 +41,7 @@ def test_a_file_names_every_field_with_its_default(name):
         (
             {"name": "adding", "lenght": 7},
             "unknown key 'task.lenght' (did you mean 'length'?); "
-            "allowed: name, data_seed, validation_size, test_size, length, test_length",
+            "allowed: name, data_seed, validation_size, test_size, training_size, length, test_length",
         ),
         ({"name": "adding", "length": -3}, "task.length=-3: must be at least 2"),
         ({"name": "adding", "length": "long"}, "task.length=long: must be an integer"),

@@ -134,6 +134,25 @@ def test_scores_at_which_runs_stop(same):
     same([{"seed": 1, "training": {**steps, "stop_at": score}} for score in (None, 0.3, 1.0, 0.2)])
 
 
+def test_losses_that_are_summed_and_runs_that_must_learn_their_set(same):
+    task = {"name": "embedded_reber", "loss": "squared", "training_size": 9, "validation_size": 20, "test_size": 20}
+    steps = {"validate_every": 2, "max_steps": 6, "stop_at": 0.4}
+    ways = [("mean", "validation"), ("sum", "both"), ("sum", "validation"), ("mean", "both")]
+    same(
+        [
+            {"task": task, "seed": 1, "training": {**steps, "reduce": reduce, "stop_on": stop_on}}
+            for reduce, stop_on in ways
+        ]
+    )
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared"])
+def test_direct_weights_and_no_bias(same, loss):
+    task = {"name": "noise_free_long_lag", "length": 6, "loss": loss, "validation_size": 9, "test_size": 9}
+    model = {"direct": True, "bias": False, "hidden_size": 1}
+    same([{"task": task, "seed": seed, "model": model, "training": {"reduce": "sum"}} for seed in range(3)])
+
+
 def test_noise_on_inputs_and_weights(same, tmp_path):
     task = chorales(tmp_path)
     noise = [(0.0, 0.0), (0.5, 0.0), (0.0, 0.1), (0.3, 0.05)]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gatelab.errors import UserError
 from gatelab.tasks.memory.adding import Adding
 from gatelab.training import train_stack
 from gatelab.training.stack import network
@@ -149,3 +150,27 @@ def test_validation_falls_on_every_interval_and_on_the_last_step(tmp_path, max_s
     assert result.steps == max_steps
     for split in ("train", "validation"):
         assert [row["step"] for row in rows(tmp_path, run.identity, split)] == expected
+
+
+class JudgedSet(Judged):
+    """The same with a fixed training set; the scores of its predictions come from the list too."""
+
+
+def both(runs_dir, scores):
+    """One run that stops where validation and training both have 2.0 or better, its validations after every step."""
+    SCORES[:] = [*scores, 0.0]
+    training = {"validate_every": 1, "max_steps": 5, "stop_at": 2.0, "stop_on": "both"}
+    run = configuration(runs_dir, task={**ADDING, "training_size": 20}, training=training)
+    task = JudgedSet(**{name: value for name, value in run.task.model_dump().items() if name != "name"})
+    return train_stack([dataclasses.replace(run, task=task)])[0]
+
+
+def test_a_run_stops_where_training_and_validation_are_good_enough(tmp_path):
+    """Validation and, only where it is good enough, training: 3; 1, 4; 2, 2. The weights of the stop are the tested."""
+    result = both(tmp_path, [3.0, 1.0, 4.0, 2.0, 2.0])
+    assert (result.steps, result.best_step, result.validation.score) == (3, 3, 2.0)
+
+
+def test_without_a_training_set_it_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"^training\.stop_on=both: task 'adding' draws new training sequences"):
+        configuration(tmp_path, training={"stop_on": "both", "stop_at": 0.1})

@@ -9,8 +9,11 @@ from torch import Tensor
 
 from gatelab.tasks import TASKS
 from gatelab.tasks.losses import STACKED
+from gatelab.training.stack import network
+from gatelab.training.stack_batches import StackData
 from gatelab.training.weighted import mean_losses, weighed_losses, weighed_scores
 from tests.tasks.examples import SMALL
+from tests.training.examples import configuration
 
 NAN, INF = float("nan"), float("inf")
 GARBAGE = (NAN, INF, -INF, 3e38)
@@ -42,6 +45,19 @@ def test_a_loss_is_its_weight_times_the_measure():
     outputs, targets = torch.tensor([[1.0], [3.0], [INF]]), torch.tensor([[0.5], [1.0], [NAN]])
     losses = weighed_losses(task, outputs, targets, torch.tensor([2.0, 0.5, 0.0]))
     assert losses.tolist() == [0.5, 2.0, 0.0]
+
+
+def test_a_sum_over_steps_is_divided_by_the_sequences(tmp_path):
+    """Of a language whose strings count the same: with sum each step counts one, and the strings are averaged."""
+    task = {"name": "anbn", "largest": 3, "validation_largest": 5, "test_largest": 7, "training_size": 12}
+    run = configuration(tmp_path, task=task, training={"reduce": "sum", "batch_size": 4})
+    batch = StackData([run], network(run)).batch(0)
+    outputs = torch.linspace(-2, 2, batch.targets.numel()).view(batch.targets.shape)
+    found = mean_losses(run.task, outputs, batch.targets, batch.loss_weights, batch.divisors)
+    each = run.task.losses(outputs[0], batch.targets[0])
+    lengths = batch.lengths[0].tolist()
+    expected = sum(each[:length, string].sum() for string, length in enumerate(lengths)) / 4
+    torch.testing.assert_close(found[0], expected)
 
 
 def test_a_loss_over_time_counts_where_something_is_asked():

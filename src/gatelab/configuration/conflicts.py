@@ -6,6 +6,7 @@ from gatelab.compiler import program
 from gatelab.errors import UserError
 from gatelab.keys import ARGUMENTS, OptimizerSection, ScheduleSection, TrainingSection
 from gatelab.paths import able, path_named, reference
+from gatelab.tasks import GeneratedTask
 
 if TYPE_CHECKING:
     from gatelab.configuration.resolved import RunConfiguration
@@ -73,6 +74,11 @@ def _check_schedule(schedule: ScheduleSection, training: TrainingSection) -> Non
 
 def _check_stop(run: "RunConfiguration") -> None:
     stop, task = run.training.stop_at, run.task
+    if run.training.stop_on == "both" and isinstance(task, GeneratedTask) and task.training_size is None:
+        raise UserError(
+            f"training.stop_on=both: task '{task.name}' draws new training sequences without end; must be validation, "
+            "or task.training_size a number"
+        )
     if stop is None:
         return
     better, most = ("above", "at most") if task.higher_is_better else ("below", "at least")

@@ -22,8 +22,8 @@ def embedding_size(model: ModelSection, task: Task) -> int | None:
 def network_cost(variant: Variant, task: Task, model: ModelSection, what: str) -> int:
     """Return the learned numbers of a network, or its multiply-adds for each time step of each sequence.
 
-    The count covers the embedding (for tokens a lookup without multiplications), all layers in all directions and the
-    readout, as if it read every step.
+    The count covers the embedding (for tokens a lookup without multiplications), all layers in all directions, the
+    readout, as if it read every step, and direct weights.
 
     Raises:
         UserError: sizes that the variant cannot have.
@@ -34,13 +34,14 @@ def network_cost(variant: Variant, task: Task, model: ModelSection, what: str) -
     total = 0
     if features is not None and (what == "parameters" or not task.reads_tokens):
         total += task.input_size * features
-    seen = task.input_size if features is None else features
+    first = seen = task.input_size if features is None else features
     for _ in range(model.num_layers):
         if variant.needs_equal_sizes and seen != model.hidden_size:
             raise UserError(f"variant '{variant.name}' needs hidden_size={seen}, the size of its input")
         total += directions * count(variant, seen, model.hidden_size)
         seen = directions * model.hidden_size
-    return total + task.output_size * (seen + (what == "parameters"))
+    biases = int(model.bias and what == "parameters")
+    return total + task.output_size * (seen + biases + (first if model.direct else 0))
 
 
 def matched(variant: Variant, task: Task, model: ModelSection, directories: Iterable[str | Path] = ()) -> ModelSection:

@@ -11,6 +11,7 @@ from gatelab.keys import OptimizerSection, default_of
 from gatelab.layers.openings import Given
 from gatelab.tasks import LengthTask
 from gatelab.tasks.images.pictures import PermutedMnist
+from gatelab.tasks.series.series_keys import SeriesKeys
 
 __all__ = ["Idle", "check_swept", "doubts", "idle", "notes"]
 
@@ -67,6 +68,11 @@ def _of_training(run: RunConfiguration) -> Iterator[Idle]:
     validations = -(-training.max_steps // training.validate_every)
     if validations == 1:
         yield _idle("training.stop_at", training.stop_at, "the only validation comes after the last step")
+    if training.stop_at is None:
+        yield _idle("training.stop_on", training.stop_on, "training.stop_at=null")
+    if run.task.readout == "last" and not isinstance(run.task, SeriesKeys):
+        because = f"task '{run.task.name}' has one prediction for each sequence"
+        yield _idle("training.reduce", training.reduce, because)
     if training.validate_every > training.max_steps:
         because = f"training.max_steps={training.max_steps}, after which there is a validation in any case"
         yield _idle("training.validate_every", training.validate_every, because)

@@ -47,6 +47,10 @@ class ModelSection(_Section):
         Key("features of a learned linear map below the first layer; hidden: as many as hidden_size"),
     ] = None
     """Tokens always have one, of hidden_size features where null."""
+    direct: Annotated[
+        bool, Key("whether weights also lead straight from what the first layer reads to the outputs", neutral=False)
+    ] = False
+    bias: Annotated[bool, Key("whether the readout has a bias", neutral=True)] = True
     match: Annotated[
         Literal["parameters", "multiply_adds"] | None,
         Key("parameters or multiply_adds: choose hidden_size to have as many as match_to", science=False),
@@ -116,6 +120,17 @@ class TrainingSection(_Section):
         Key("a run stops at the first validation with this score or better; null for never", stack=True,
             kind="stopping"),
     ] = None  # fmt: skip
+    stop_on: Annotated[
+        Literal["validation", "both"],
+        Key("the scores that must reach stop_at: of validation, or both, of all training sequences too", stack=True,
+            kind="stopping", neutral="validation"),
+    ] = "validation"  # fmt: skip
+    reduce: Annotated[
+        Literal["mean", "sum"],
+        Key("the loss of a batch: mean over its predictions, or sum over those of a sequence", stack=True,
+            neutral="mean"),
+    ] = "mean"  # fmt: skip
+    """With sum each prediction counts as much as in any other sequence; over the sequences of a batch it is a mean."""
     input_noise: Annotated[float, Key("standard deviation of normal noise on the inputs of training", stack=True)] = (
         Field(default=0.0, ge=0)
     )

@@ -45,6 +45,8 @@ class Network(Saved):
         embedding: features of a learned linear map of the inputs, without bias, which the first layer reads instead
             of the inputs. None for no such map.
         tokens: whether inputs are integers below input_size, each of which has a row of the embedding.
+        direct: whether further weights lead from what the first layer reads to the outputs, at the step of each.
+        bias: whether the readout has one.
 
     Attributes:
         origin: plain values that say where the weights come from, stored in its file. One that ``Run.save`` wrote has
@@ -64,6 +66,8 @@ class Network(Saved):
         path: str = "auto",
         embedding: int | None = None,
         tokens: bool = False,
+        direct: bool = False,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if readout not in ("last", "every"):
@@ -76,7 +80,8 @@ class Network(Saved):
         self.tokens = bool(tokens)
         seen = input_size if embedding is None else embedding
         self.rnn = RNN(variant, seen, hidden_size, num_layers, bidirectional=bidirectional, path=path)
-        self.readout = nn.Linear(self.rnn.output_size, output_size)
+        self.readout = nn.Linear(self.rnn.output_size, output_size, switch("bias", bias))
+        self.direct = nn.Linear(seen, output_size, bias=False) if switch("direct", direct) else None
         self.predicts: Literal["last", "every"] = readout
         self.origin: dict[str, Any] = {}
 
@@ -86,13 +91,17 @@ class Network(Saved):
         tensors = {f"rnn.{name}": tensor for name, tensor in below.tensors.items()}
         if embedding is not None:
             tensors = {"embedding": embedding, **tensors}
-        tensors |= {"readout.weight": self.readout.weight, "readout.bias": self.readout.bias}
+        tensors |= {f"readout.{name}": tensor for name, tensor in self.readout.named_parameters()}
+        if self.direct is not None:
+            tensors["direct.weight"] = self.direct.weight
         around = {
             "input_size": self.rnn.input_size if embedding is None else embedding.shape[0],
             "output_size": self.readout.out_features,
             "readout": self.predicts,
             "embedding": None if embedding is None else embedding.shape[1],
             "tokens": self.tokens,
+            "direct": self.direct is not None,
+            "bias": self.has_bias,
         }
         facts = check(NetworkFacts, around, "saving a network")
         return Content(self.rnn.variant, below.rnn, facts, self.origin, tensors)
@@ -123,19 +132,23 @@ class Network(Saved):
     def reset_parameters(self, generator: torch.Generator) -> None:
         """Draw all initial weights, layer by layer, the readout last: uniform in ±1/√(features read).
 
-        An embedding is drawn last, so that the other weights equal those of a network without one: for tokens standard
-        normal as in ``torch.nn.Embedding``, for vectors uniform like the readout.
+        An embedding is drawn after these, so that the other weights equal those of a network without one: for tokens
+        standard normal as in ``torch.nn.Embedding``, for vectors uniform like the readout. Direct weights are the last.
         """
         self.rnn.reset_parameters(generator)
         bound = 1 / self.rnn.output_size**0.5
         with torch.no_grad():
             self.readout.weight.uniform_(-bound, bound, generator=generator)
-            self.readout.bias.uniform_(-bound, bound, generator=generator)
+            if self.has_bias:
+                self.readout.bias.uniform_(-bound, bound, generator=generator)
             if self.embedding is not None and self.tokens:
                 self.embedding.normal_(generator=generator)
             elif self.embedding is not None:
                 features = 1 / self.embedding.shape[0] ** 0.5
                 self.embedding.uniform_(-features, features, generator=generator)
+            if self.direct is not None:
+                features = 1 / self.direct.in_features**0.5
+                self.direct.weight.uniform_(-features, features, generator=generator)
 
     @torch.no_grad()
     def spread_parameters(self, generator: torch.Generator, kind: Literal["uniform", "normal"], scale: float) -> None:
@@ -187,9 +200,13 @@ class Network(Saved):
         """Predict as a call does, from what the first layer reads: :meth:`embedded` of the inputs."""
         output, _, _ = self.rnn.run(read, None, lengths, masks)
         if self.predicts == "last":
-            return self._read(self._last(output, lengths))
-        steps_and_batch = output.shape[-3:-1]
-        return self._read(output.flatten(-3, -2)).unflatten(-2, steps_and_batch)
+            below = None if self.direct is None else _at_the_end(read, lengths)
+            return self.read_out(self._last(output, lengths), below)
+        steps_and_batch, below = output.shape[-3:-1], None
+        if self.direct is not None:
+            # values after the end of a sequence may be NaN, and would spoil the gradient of the weights
+            below = (read if lengths is None else filled(read, lengths)).flatten(-3, -2)
+        return self.read_out(output.flatten(-3, -2), below).unflatten(-2, steps_and_batch)
 
     def gates(self, inputs: Any, lengths: Any = None) -> dict[str, Tensor]:
         """Return the value of every gate at every step, as :meth:`gatelab.RNN.gates` does.
@@ -267,18 +284,37 @@ class Network(Saved):
         """Return each direction's output after the whole sequence: (batch, features)."""
         if not seen_by_jit() and not output.shape[-3]:
             raise UserError("input of 0 steps: must be at least 1 for a prediction from the last")
-        if lengths is None:
-            last = output.select(-3, output.shape[-3] - 1)
-        else:
-            index = (lengths - 1).clamp(min=0)[..., None, :, None].expand(*output.shape[:-3], 1, *output.shape[-2:])
-            last = output.gather(-3, index).squeeze(-3)
+        last = _at_the_end(output, lengths)
         if not self.rnn.bidirectional:
             return last
         half = self.rnn.hidden_size
         return torch.cat([last[..., :half], output.select(-3, 0)[..., half:]], -1)
 
-    def _read(self, rows: Tensor) -> Tensor:
-        return product(rows, self.readout.weight.mT, self.readout.bias[..., None, :])
+    @property
+    def has_bias(self) -> bool:
+        """Whether the readout has a bias."""
+        return isinstance(self.readout.bias, Tensor)
+
+    def read_out(self, rows: Tensor, below: Tensor | None) -> Tensor:
+        """Return the predictions, (rows, output).
+
+        Args:
+            rows: (rows, features), outputs of the last layer, with a run axis if the weights have one.
+            below: (rows, features), what the first layer reads at the same steps; None without direct weights.
+        """
+        bias = self.readout.bias[..., None, :] if self.has_bias else None
+        found = product(rows, self.readout.weight.mT, bias)
+        if self.direct is None or below is None:
+            return found
+        return found + product(below, self.direct.weight.mT)
+
+
+def _at_the_end(values: Tensor, lengths: Tensor | None) -> Tensor:
+    """Return the values of each sequence's last valid step: (time, batch, features) gives (batch, features)."""
+    if lengths is None:
+        return values.select(-3, values.shape[-3] - 1)
+    index = (lengths - 1).clamp(min=0)[..., None, :, None].expand(*values.shape[:-3], 1, *values.shape[-2:])
+    return values.gather(-3, index).squeeze(-3)
 
 
 def _set_by_equations(layer: RecurrentLayer) -> list[str]:

@@ -81,11 +81,13 @@ def steps_of(task: Task) -> int:
 def _sizes(task: Task) -> _Sizes:
     """Measure one training sequence, and one of the test if its length differs."""
     with _no_more_than_there_is(task):
-        one = task.training_batch(0, 0, 1)
+        # one sequence, before a fixed set of them is drawn
+        alone = task.model_copy(update={"training_size": None}) if isinstance(task, GeneratedTask) else task
+        one = alone.training_batch(0, 0, 1)
         steps = longest = one.inputs.shape[0]
         sequence = sum(array.nbytes for array in one)
         if isinstance(task, GeneratedTask):
-            held_out = task.validation_size + task.test_size
+            held_out = task.validation_size + task.test_size + (task.training_size or 0)
             if (tested := task.of_test()) != task:
                 longest = max(steps, tested.training_batch(0, 0, 1).inputs.shape[0])
         else:

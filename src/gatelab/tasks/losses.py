@@ -13,9 +13,12 @@ __all__ = [
     "STACKED",
     "Measure",
     "accuracy",
+    "class_squared_error",
     "cross_entropy",
+    "most_active",
     "set_accuracy",
     "set_cross_entropy",
+    "set_squared_error",
     "so_far",
     "squared_error",
     "within",
@@ -58,6 +61,29 @@ def set_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
 def set_accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return 1 where the logits above 0 are exactly those of the targets 1: (…, members) and (…, members) give (…)."""
     return ((outputs > 0) == (targets > 0.5)).all(-1).to(outputs.dtype)
+
+
+def set_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return half the squared error of logistic outputs, summed over possible members; shapes as in set_accuracy.
+
+    σ(output) is the output of the network: 1/2 Σ (target - σ(output))², as in Hochreiter & Schmidhuber 1997, A.1.
+    """
+    return (outputs.sigmoid() - targets.to(outputs.dtype)).square().sum(-1) / 2
+
+
+def class_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the same as :func:`set_squared_error` for one class that is 1: shapes as in :func:`cross_entropy`."""
+    from torch.nn.functional import one_hot
+
+    return set_squared_error(outputs, one_hot(targets, outputs.shape[-1]))
+
+
+def most_active(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return 1 where the members of a set have the greatest outputs; shapes as in :func:`set_accuracy`."""
+    wanted = targets > 0.5
+    least = outputs.masked_fill(~wanted, float("inf")).amin(-1)
+    most = outputs.masked_fill(wanted, -float("inf")).amax(-1)
+    return (least > most).to(outputs.dtype)
 
 
 def so_far(right: Tensor) -> Tensor:

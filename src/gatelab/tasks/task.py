@@ -5,15 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
 from gatelab.errors import UserError
+from gatelab.keys import Key
 from gatelab.outside import Named
 from gatelab.randomness import generator
+from gatelab.tasks.held_out import digests, drawn_beside
 from gatelab.tasks.losses import Measure
 
 if TYPE_CHECKING:
@@ -56,8 +58,8 @@ class Task(Named, ABC):
 
     reads_tokens: ClassVar[bool] = False
     """Whether inputs are tokens, integers below ``input_size`` for which a network learns embeddings."""
-    loss: ClassVar[Measure]
-    """The loss to minimise; a task whose loss needs its fields has its own method :meth:`losses` instead."""
+    evens_lengths: ClassVar[bool] = False
+    """Whether the loss weights of a sequence sum to one, however many predictions it has."""
     score: ClassVar[Measure]
     """The score of the task, or its own method :meth:`scores`."""
 
@@ -110,6 +112,10 @@ class Task(Named, ABC):
     def training_batch(self, seed: int, step: int, batch_size: int) -> Batch:
         """Return the batch of a step (from 0) of the run with this seed; its shapes depend on batch_size alone."""
 
+    def training_set(self) -> Batch | None:
+        """Return all training sequences; None for a task that draws new ones without end."""
+        return None
+
     @abstractmethod
     def validation(self) -> Batch:
         """Return all validation sequences: the same for every run, none of them in training or test."""
@@ -135,13 +141,18 @@ class Task(Named, ABC):
         yield from self.remarks()
         yield from parts_described(self)
 
+    @property
+    def measured_loss(self) -> Measure:
+        """The function behind :meth:`losses`: the class attribute ``loss``, if the task does not choose another."""
+        return cast("Measure", type(self).loss)  # type: ignore[attr-defined]
+
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of each prediction, in the shape of ``loss_weights``: by default ``loss``.
+        """Return the loss of each prediction, in the shape of ``loss_weights``: by default the attribute ``loss``.
 
         ``outputs`` is (batch, output) for readout "last" and (time, batch, output) for "every", of one run. Predictions
         without target are given as zeros.
         """
-        return type(self).loss(outputs, targets)
+        return self.measured_loss(outputs, targets)
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the score of each prediction, in the shape of ``score_weights``, of one run: by default ``score``."""
@@ -150,7 +161,8 @@ class Task(Named, ABC):
 
 def parts_described(task: Task) -> Iterator[str]:
     """Yield a line for each part of a task, and one for its score."""
-    parts = {"training": task.training()} if isinstance(task, FiniteTask) else {}
+    training = task.training_set()
+    parts = {} if training is None else {"training": training}
     for part, batch in {**parts, "validation": task.validation(), "test": task.test()}.items():
         targets = int(np.count_nonzero(batch.score_weights))
         yield f"{part}: {len(batch.lengths):,} sequences of {range_of(batch.lengths)} steps, {targets:,} targets"
@@ -164,7 +176,7 @@ def range_of(lengths: NDArray[np.int64]) -> str:
 
 
 class GeneratedTask(Task):
-    """A task that draws new training sequences at every step, without end.
+    """A task that draws new training sequences at every step, without end, or draws from a fixed set of them.
 
     Validation and test are drawn from their own random streams, so that they never repeat a training batch and do not
     depend on the seed of a run. (Single sequences can coincide where a task has few: copying one token of two.)
@@ -173,19 +185,37 @@ class GeneratedTask(Task):
     data_seed: int = Field(default=0, ge=0)
     validation_size: int = Field(default=1000, ge=1)
     test_size: int = Field(default=1000, ge=1)
+    training_size: Annotated[
+        int | None, Key("a fixed set of so many training sequences, drawn from; null draws new ones", neutral=None)
+    ] = Field(default=None, ge=1)
+    """The set is the same for every run of a ``data_seed``; a batch is drawn from it with replacement, and what is in
+    it is left out of validation and test, where others are drawn instead."""
 
     @abstractmethod
     def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
         """Draw a batch; its shapes depend on batch_size alone."""
 
     def training_batch(self, seed: int, step: int, batch_size: int) -> Batch:
-        return self.draw(generator(seed, "batch", step), batch_size)
+        random, fixed = generator(seed, "batch", step), self.training_set()
+        if fixed is None:
+            return self.draw(random, batch_size)
+        return fixed.select(random.integers(0, len(fixed.lengths), batch_size))
+
+    def training_set(self) -> Batch | None:
+        return None if self.training_size is None else _fixed(self, self.training_size)
 
     def validation(self) -> Batch:
-        return _held_out(self, "validation", self.validation_size)
+        return _held_out(self, self, "validation", self.validation_size)
 
     def test(self) -> Batch:
-        return _held_out(self.of_test(), "test", self.test_size)
+        return _held_out(self, self.of_test(), "test", self.test_size)
+
+    def remarks(self) -> Iterator[str]:
+        yield from super().remarks()
+        known = _known(self)
+        for part, batch in {"validation": self.validation(), "test": self.test()}.items() if known else ():
+            if shared := sum(digest in known for digest in digests(batch)):
+                yield f"{shared:,} of {len(batch.lengths):,} sequences of {part} are in training too: few others exist"
 
     def of_test(self) -> Self:
         """Return the task that draws the test sequences: this one, unless they have another length."""
@@ -194,8 +224,22 @@ class GeneratedTask(Task):
 
 # Validation is used again and again; drawing it costs more than keeping it.
 @lru_cache(maxsize=4)
-def _held_out(task: GeneratedTask, purpose: str, size: int) -> Batch:
-    return task.draw(generator(task.data_seed, purpose), size)
+def _held_out(task: GeneratedTask, drawn: GeneratedTask, purpose: str, size: int) -> Batch:
+    """Return the sequences of a part, drawn by ``drawn``, without those of the fixed training set of ``task``."""
+    random = generator(task.data_seed, purpose)
+    return drawn_beside(lambda: drawn.draw(random, size), size, _known(task))
+
+
+@lru_cache(maxsize=2)
+def _fixed(task: GeneratedTask, size: int) -> Batch:
+    return task.draw(generator(task.data_seed, "training"), size)
+
+
+@lru_cache(maxsize=2)
+def _known(task: GeneratedTask) -> frozenset[bytes]:
+    """Return the digests of the fixed training set, of none without one."""
+    fixed = task.training_set()
+    return frozenset() if fixed is None else frozenset(digests(fixed))
 
 
 class LengthTask(GeneratedTask):
@@ -224,7 +268,12 @@ class LengthTask(GeneratedTask):
         """Return the same task with the length of the test sequences."""
         if self.test_length is None:
             return self
-        return type(self).model_validate({**self.model_dump(), "length": self.test_length, "test_length": None})
+        return self._as_long(length=self.test_length)
+
+    def _as_long(self, **lengths: int) -> Self:
+        """Return the same task with other lengths, which draws test sequences alone."""
+        changes: dict[str, Any] = {**lengths, "test_length": None, "training_size": None}
+        return type(self).model_validate({**self.model_dump(), **changes})
 
 
 class RangeTask(LengthTask):
@@ -242,8 +291,7 @@ class RangeTask(LengthTask):
         """Return the same task with the lengths of the test sequences: all beyond those of training, if longer."""
         if self.test_length is None or self.test_length <= self.length:
             return super().of_test()
-        changes: dict[str, Any] = {"length": self.test_length, "shortest": self.length + 1, "test_length": None}
-        return type(self).model_validate({**self.model_dump(), **changes})
+        return self._as_long(length=self.test_length, shortest=self.length + 1)
 
 
 class FiniteTask(Task):
@@ -258,6 +306,9 @@ class FiniteTask(Task):
     @abstractmethod
     def training(self) -> Batch:
         """Return all training sequences."""
+
+    def training_set(self) -> Batch | None:
+        return self.training()
 
     def packed_training(self) -> Batch:
         """Return all training sequences in their stored types."""

@@ -17,7 +17,7 @@ from gatelab.randomness import generator
 from gatelab.store import ClaimLost
 from gatelab.training.learning import Progress
 from gatelab.training.optimizer import StackOptimizer
-from gatelab.training.stack_batches import StackBatch
+from gatelab.training.stack_batches import EvaluationBatches, StackBatch
 from gatelab.training.weighted import mean_losses, totals
 
 __all__ = ["Progress", "StackModule"]
@@ -138,7 +138,7 @@ class StackModule(LightningModule):
         factors = [c.schedule.factor(self.taken, max_steps) for c in self.configurations]
         optimizer.factors = torch.tensor(factors, dtype=torch.float32, device=optimizer.factors.device)
         outputs = self._predicted(self._noisy(), batch)
-        means = mean_losses(self.task, outputs, batch.targets, batch.loss_weights)
+        means = mean_losses(self.task, outputs, batch.targets, batch.loss_weights, batch.divisors)
         for weight in self.stacked:
             weight.grad = None
         self.manual_backward(means.sum())
@@ -209,23 +209,52 @@ class StackModule(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Compute each run's loss and score, and keep the best weights so far."""
-        self.measured = self._averages()
+        self.measured = _averages(self._sums)
         self.validated_at = self.taken
         self.judged = [run for run, progress in enumerate(self.progress) if progress.active]
+        learnt = self._learnt()
         for run in self.judged:
-            self._judge(run, *self.measured[run])
+            self._judge(run, *self.measured[run], learnt=learnt[run])
         if self.divides and self._trainer is not None:
             self._trainer.should_stop = True
 
-    def _judge(self, run: int, loss: float, score: float) -> None:
+    def _learnt(self) -> list[bool]:
+        """Return of each run whether its training set allows it to stop: whether all of it is good enough, if asked."""
+        asked = [
+            run
+            for run in self.judged
+            if self.configurations[run].training.stop_on == "both" and self._reached(run, self.measured[run][1])
+        ]
+        learnt = [configuration.training.stop_on == "validation" for configuration in self.configurations]
+        training = self.task.training_set() if asked else None
+        if training is None:
+            return learnt
+        sums = [
+            torch.stack([totals(self.task, predicted, batch) for predicted in self(batch)])
+            for batch in (part.to(self.device) for part in EvaluationBatches(training))
+        ]
+        scores = [score for _, score in _averages(sums)]
+        return [learnt[run] or (run in asked and self._reached(run, score)) for run, score in enumerate(scores)]
+
+    def _reached(self, run: int, score: float) -> bool:
+        target, sign = self.configurations[run].training.stop_at, 1 if self.task.higher_is_better else -1
+        return target is not None and sign * score >= sign * target
+
+    def _judge(self, run: int, loss: float, score: float, *, learnt: bool) -> None:
+        """Follow a run's validation score.
+
+        A run that must have learnt its training set too stops with its current weights, whose validation score may be
+        no better than that of an earlier step.
+        """
         progress, training = self.progress[run], self.configurations[run].training
         sign = 1 if self.task.higher_is_better else -1
+        stops = learnt and self._reached(run, score)
         if not (isfinite(loss) and isfinite(score)):
             progress.diverged_at = self.taken
-        elif progress.best_step is None or sign * score > sign * progress.best[1]:
+        elif progress.best_step is None or sign * score > sign * progress.best[1] or stops:
             progress.best_step, progress.best, progress.stale = self.taken, (loss, score), 0
             progress.best_weights = self.run_weights(run)
-            progress.stopped = training.stop_at is not None and sign * score >= sign * training.stop_at
+            progress.stopped = stops
         else:
             progress.stale += 1
             progress.stopped = training.patience is not None and progress.stale >= training.patience
@@ -234,12 +263,7 @@ class StackModule(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Compute each run's loss and score on test."""
-        self.measured = self._averages()
-
-    def _averages(self) -> list[tuple[float, float]]:
-        losses, loss_weights, scores, score_weights = torch.stack(self._sums).sum(0).unbind(-1)
-        pairs = torch.stack([losses / loss_weights, scores / score_weights], -1).tolist()
-        return [(loss, score) for loss, score in pairs]
+        self.measured = _averages(self._sums)
 
     @torch.no_grad()
     def load_best(self) -> None:
@@ -247,3 +271,10 @@ class StackModule(LightningModule):
         for run, progress in enumerate(self.progress):
             for name, best in progress.best_weights.items():
                 self.weights()[name][run] = best
+
+
+def _averages(sums: Sequence[Tensor]) -> list[tuple[float, float]]:
+    """Return mean loss and mean score of each run from the sums over the batches of a part."""
+    losses, loss_weights, scores, score_weights = torch.stack(list(sums)).sum(0).unbind(-1)
+    pairs = torch.stack([losses / loss_weights, scores / score_weights], -1).tolist()
+    return [(loss, score) for loss, score in pairs]

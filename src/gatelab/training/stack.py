@@ -28,6 +28,8 @@ def network(configuration: RunConfiguration) -> Network:
             path=configuration.path,
             embedding=embedding_size(model, task),
             tokens=task.reads_tokens,
+            direct=model.direct,
+            bias=model.bias,
         )
 
 

@@ -32,6 +32,12 @@ class StackBatch(NamedTuple):
     score_weights: Tensor
     masks: list[Tensor] | None
     """Dropout: for each layer but the last (runs, time, batch, features); None without."""
+    divisors: Tensor | None = None
+    """(runs,) by which the sum of a run's losses is divided; 0 for the sum of the weights, as all are where None."""
+
+    def to(self, device: torch.device) -> "StackBatch":
+        """Return a batch of validation or test on a device."""
+        return self._replace(**{name: part.to(device) for name, part in self._asdict().items() if part is not None})
 
     def first(self, sequences: int, device: torch.device) -> "StackBatch":
         """Return the first sequences of a batch without run axis, on a device."""
@@ -78,7 +84,9 @@ class StackData(LightningDataModule):
         size = self.batch_size
         batches = [_batch(configuration, step, size) for configuration in self.configurations]
         stacked = Batch(*(np.stack(arrays) for arrays in zip(*batches, strict=True)))
-        return _tensors(stacked)._replace(masks=self._masks(step, stacked.inputs.shape[1]))
+        found = _tensors(stacked)._replace(masks=self._masks(step, stacked.inputs.shape[1]))
+        sums = [configuration.training.reduce == "sum" for configuration in self.configurations]
+        return found._replace(divisors=size * torch.tensor(sums, dtype=torch.float32)) if any(sums) else found
 
     def _masks(self, step: int, steps: int) -> list[Tensor] | None:
         rates = [configuration.model.dropout for configuration in self.configurations]
@@ -92,11 +100,16 @@ class StackData(LightningDataModule):
 
 
 def _batch(configuration: RunConfiguration, step: int, size: int) -> Batch:
-    """Return the training batch of one run, with the noise on its inputs; steps after a sequence's end stay zero."""
+    """Return the training batch of one run, with the noise on its inputs; steps after a sequence's end stay zero.
+
+    If losses are summed over the steps, and the task gives each sequence the weight one, each prediction has it.
+    """
     batch, deviation = (
         configuration.task.training_batch(configuration.seed, step, size),
         configuration.training.input_noise,
     )
+    if configuration.training.reduce == "sum" and configuration.task.evens_lengths:
+        batch = batch._replace(loss_weights=(batch.loss_weights > 0).astype(np.float32))
     if not deviation:
         return batch
     random = generator(configuration.seed, "input noise", step)

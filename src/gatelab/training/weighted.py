@@ -28,7 +28,9 @@ def totals(task: Task, outputs: Tensor, batch: "StackBatch") -> Tensor:
     return torch.stack([part.sum(dtype=torch.float64) for part in parts])
 
 
-def mean_losses(task: Task, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+def mean_losses(
+    task: Task, outputs: Tensor, targets: Tensor, weights: Tensor, divisors: Tensor | None = None
+) -> Tensor:
     """Return the weighted mean loss of each run of a stack: (runs,).
 
     Run by run, because the rounding of torch depends on how many numbers it processes together; at once where it does
@@ -36,13 +38,19 @@ def mean_losses(task: Task, outputs: Tensor, targets: Tensor, weights: Tensor) -
 
     Args:
         outputs, targets, weights: as in :func:`weighed_losses`, with a leading run axis.
+        divisors: (runs,) by which the sum is divided in place of the sum of the weights; 0 for that sum.
     """
-    default = type(task).losses is Task.losses and type(task).loss in STACKED
+    default = type(task).losses is Task.losses and task.measured_loss in STACKED
     if default and _in_order(outputs):
         losses = weighed_losses(task, outputs.contiguous(), targets, weights)
-        return losses.flatten(1).sum(1) / weights.flatten(1).sum(1)
-    each = zip(outputs.unbind(), targets, weights, strict=True)
-    return torch.stack([weighed_losses(task, *one).sum() / one[2].sum() for one in each])
+        sums, totals_of_weights = losses.flatten(1).sum(1), weights.flatten(1).sum(1)
+    else:
+        each = list(zip(outputs.unbind(), targets, weights, strict=True))
+        sums = torch.stack([weighed_losses(task, *one).sum() for one in each])
+        totals_of_weights = torch.stack([one[2].sum() for one in each])
+    if divisors is not None:
+        totals_of_weights = torch.where(divisors > 0, divisors, totals_of_weights)
+    return sums / totals_of_weights
 
 
 def last_loss(task: Task, batch: "StackBatch") -> tuple[Callable[[Tensor], Tensor], Tensor]:

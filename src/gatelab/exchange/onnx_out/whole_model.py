@@ -55,7 +55,7 @@ def written_model(module: RNN | Network, wanted: Wanted) -> onnx.ModelProto:
     x = writer.inputs(module)
     output, finals = writer.layers(x)
     if isinstance(module, Network):
-        output = writer.read(module, output)
+        output = writer.read(module, output, x)
     elif rnn.batch_first:
         output = graph.op("Transpose", output, perm=[1, 0, 2])
     outputs = [(output, "output"), *((value, f"final_{name}") for name, value in finals.items())]
@@ -211,14 +211,30 @@ class _Writer:
             return f"initial_{name}"
         return self._graph.apply(f"Slice(u, [{first}], [{last}], [0])", u=f"initial_{name}")
 
-    def read(self, network: Network, output: str) -> str:
-        """Write the readout of a network: (batch, output) of the last steps, or (time, batch, output)."""
+    def read(self, network: Network, output: str, below: str) -> str:
+        """Write the readout of a network: (batch, output) of the last steps, or (time, batch, output).
+
+        Args:
+            output: of the last layer.
+            below: what the first layer reads.
+        """
         graph = self._graph
         if network.predicts == "last":
             output = self._last(output)
         weight = graph.real_constant(network.readout.weight.detach().numpy().T, "readout")
-        bias = graph.real_constant(network.readout.bias.detach().numpy(), "readout_bias")
-        return graph.apply("Add(MatMul(u, weight), bias)", u=output, weight=weight, bias=bias)
+        found = graph.apply("MatMul(u, weight)", u=output, weight=weight)
+        if network.has_bias:
+            bias = graph.real_constant(network.readout.bias.detach().numpy(), "readout_bias")
+            found = graph.apply("Add(u, bias)", u=found, bias=bias)
+        if network.direct is not None:
+            weight = graph.real_constant(network.direct.weight.detach().numpy().T, "direct")
+            if network.predicts == "last":
+                below = self._at_the_end(below)
+            elif self._valid is not None:
+                below = graph.apply("Where(valid, u, 0.0)", valid=self._valid, u=below)
+            further = graph.apply("MatMul(u, weight)", u=below, weight=weight)
+            found = graph.apply("Add(u, v)", u=found, v=further)
+        return found
 
     def _last(self, output: str) -> str:
         """Return the outputs after the whole sequence, (batch, features)."""
@@ -227,18 +243,21 @@ class _Writer:
             graph.apply(f"Slice(u, [{first}], [{last}], [2])", u=output)
             for first, last in ((0, half), (half, 2 * half))
         )
-        if self._lengths is None:
-            last = graph.apply("Squeeze(Slice(u, [-1], [2147483647], [0]), [0])", u=forward)
-        else:
-            # of all steps the last valid one, since outputs are zero behind the end
-            steps = graph.apply("Range(0, Squeeze(Slice(Shape(u), [0], [1])), 1)", u=output)
-            is_last = graph.apply("Equal(Unsqueeze(t, [1]), Sub(lengths, 1))", t=steps, lengths="lengths")
-            chosen = graph.op("Unsqueeze", is_last, graph.whole([2]))
-            last = graph.apply("ReduceSum(Where(chosen, u, 0.0), [0], keepdims=0)", chosen=chosen, u=forward)
+        last = self._at_the_end(forward)
         if not self._rnn.bidirectional:
             return last
         first = graph.apply("Squeeze(Slice(u, [0], [1], [0]), [0])", u=backward)
         return graph.op("Concat", last, first, axis=1)
+
+    def _at_the_end(self, values: str) -> str:
+        """Return the values of each sequence's last step: (time, batch, features) gives (batch, features)."""
+        graph = self._graph
+        if self._lengths is None:
+            return graph.apply("Squeeze(Slice(u, [-1], [2147483647], [0]), [0])", u=values)
+        steps = graph.apply("Range(0, Squeeze(Slice(Shape(u), [0], [1])), 1)", u=values)
+        is_last = graph.apply("Equal(Unsqueeze(t, [1]), Sub(lengths, 1))", t=steps, lengths="lengths")
+        chosen = graph.op("Unsqueeze", is_last, graph.whole([2]))
+        return graph.apply("ReduceSum(Where(chosen, u, 0.0), [0], keepdims=0)", chosen=chosen, u=values)
 
     def shape(self, module: RNN | Network, name: str) -> list[str | int]:
         """Return the shape of an output."""

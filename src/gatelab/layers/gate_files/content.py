@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 from torch import Tensor
 
 from gatelab.compiler import parameter_shapes
@@ -52,6 +52,15 @@ class NetworkFacts(_Facts):
     readout: Literal["last", "every"]
     embedding: int | None = Field(ge=1, le=_LARGEST)
     tokens: bool
+    direct: bool = False
+    bias: bool = True
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is usual: a file of a network without either is read by older versions too."""
+        facts: dict[str, Any] = handler(self)
+        usual = {"direct": False, "bias": True}
+        return {name: value for name, value in facts.items() if name not in usual or value is not usual[name]}
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,8 @@ class Content:
         """How many tensors the file must have, without listing them."""
         first, above = (len(self._layer_shapes(size)) for size in self.sources())
         layers = self.rnn.num_layers - 1
-        around = 0 if self.network is None else 2 + (self.network.embedding is not None)
+        facts = self.network
+        around = 0 if facts is None else 1 + facts.bias + facts.direct + (facts.embedding is not None)
         return self._directions * (first + layers * above) + around
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -92,7 +102,10 @@ class Content:
                 yield f"{prefix}layers.{index}.{name}", shape
         if self.network is not None:
             yield "readout.weight", (self.network.output_size, self.rnn.hidden_size * self._directions)
-            yield "readout.bias", (self.network.output_size,)
+            if self.network.bias:
+                yield "readout.bias", (self.network.output_size,)
+            if self.network.direct:
+                yield "direct.weight", (self.network.output_size, self.network.embedding or self.network.input_size)
 
     @property
     def parameters(self) -> int:

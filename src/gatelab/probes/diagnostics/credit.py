@@ -112,7 +112,8 @@ def credit(
         UserError: a model that is bidirectional, since what it puts out at T has read all of the sequence; a foreign
             variant; a batch that does not fit; a task and a loss, or a task without a network and a batch of it.
     """
-    rnn = shown(model, batch).rnn
+    seen = shown(model, batch)
+    rnn = seen.rnn
     if rnn.bidirectional:
         raise UserError("credit: not defined for a bidirectional model, whose outputs have read the whole sequence")
     if lags < 1:
@@ -125,7 +126,8 @@ def credit(
     whole = trace(model, batch, "follow gradients through", layer=place)
     judged = loss if task is None else _of_task(task, batch)
     ending = whole.from_the_end(min(lags, int(whole.lengths.max())))
-    adjoints = backwards(_adjoints(model, whole, place, judged, last=task is None), whole.lengths)[: len(ending.inputs)]
+    arriving = _adjoints(model, whole, place, judged, seen.inputs, last=task is None)
+    adjoints = backwards(arriving, whole.lengths)[: len(ending.inputs)]
     with torch.no_grad():
         return _credit(ending, adjoints)
 
@@ -145,10 +147,11 @@ def _of_task(task: Task, batch: Batch) -> Loss:
     return loss
 
 
-def _adjoints(model: Model, whole: Trace, layer: int, loss: Loss | None, *, last: bool) -> Tensor:
+def _adjoints(model: Model, whole: Trace, layer: int, loss: Loss | None, below: Tensor, *, last: bool) -> Tensor:
     """Return ∂loss/∂output of a layer at every step, (time, batch, hidden); the layers above hand it down.
 
     Args:
+        below: what the first layer reads, which direct weights read too.
         last: whether the loss is of the predictions after the last valid step only.
     """
     rnn = model.rnn if isinstance(model, Network) else model
@@ -159,9 +162,9 @@ def _adjoints(model: Model, whole: Trace, layer: int, loss: Loss | None, *, last
         for above in rnn.layers[layer + 1 :]:
             top, _, _ = above(top, None, whole.lengths, ())
         if last or (isinstance(model, Network) and model.predicts == "last"):
-            top = backwards(top, whole.lengths)[0]
+            top, below = (backwards(values, whole.lengths)[0] for values in (top, below))
         if isinstance(model, Network):
-            top = top @ model.readout.weight.detach().T + model.readout.bias.detach()
+            top = model.read_out(top.flatten(0, -2), below.flatten(0, -2)).unflatten(0, top.shape[:-1])
         value = top if loss is None else loss(top)
         (adjoints,) = torch.autograd.grad(value.sum(), outputs)
     return torch.where(valid, adjoints, 0.0)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.losses import Measure, set_accuracy, set_cross_entropy, so_far
-from gatelab.tasks.task import Batch, Task
+from gatelab.tasks.chosen_loss import SetTask
+from gatelab.tasks.losses import set_accuracy, so_far
+from gatelab.tasks.task import Batch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LegalSymbols"]
 
 
-class LegalSymbols(Task):
+class LegalSymbols(SetTask):
     """Predict the set of legal next symbols at every step: targets (time, batch, symbols) of 0 and 1.
 
     The loss weights of a sequence sum to one, and so do its score weights: scored by strings, all the weight is on
@@ -35,8 +36,8 @@ class LegalSymbols(Task):
     scored: Literal["string", "step"] = Field(default="string")
     """What counts: strings of which every set is right, or sets."""
 
+    evens_lengths: ClassVar[bool] = True
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss: ClassVar[Measure] = set_cross_entropy
     higher_is_better: ClassVar[bool] = True
     perfect: ClassVar[float] = 1.0
 

@@ -15,8 +15,9 @@ An outer string is B, T or P, an inner string, the same T or P, E.
   probabilities, and no others are shown. Test strings of a ``test_length`` beyond ``length`` are longer than these.
 - ``continual_reber`` shows ``length`` symbols of outer strings in a row, where only the E marks the end of one.
 
-The target of a step is the set of the legal next symbols; a prediction is right if exactly their logits are above 0.
-The loss counts every step. Judged are
+The target of a step is the set of the legal next symbols; a prediction is right if exactly their logits are above 0,
+or, with ``right=most_active``, if these are greater than those of all other symbols. The loss counts every step.
+Judged are
 
 - ``outer``: the predictions of the outer symbol. Without memory T is as good as P: 1/2.
 - ``all``: whole sequences, which count if every step is right. Without memory none is, because the outer symbol must be
@@ -25,21 +26,24 @@ The loss counts every step. Judged are
 
 Perfect is 1. Sources: Smith & Zipser 1989, "Learning Sequential Structure with the Real-Time Recurrent Learning
 Algorithm"; Hochreiter & Schmidhuber 1997, "Long Short-Term Memory", experiment 1, which has 256 fixed training strings
-and counts one as right if its legal symbols are the most active; Gers, Schmidhuber & Cummins 2000, "Learning to Forget:
-Continual Prediction with LSTM", which judges whole streams, of up to 100,000 symbols, where every output must be off by
-less than 0.49 from the set of legal symbols.
+(``training_size=256``), minimises the squared error of logistic outputs (``loss=squared``) summed over the steps
+(``training.reduce=sum``) and counts a string as right if its legal symbols are the most active; Gers, Schmidhuber &
+Cummins 2000, "Learning to Forget: Continual Prediction with LSTM", which judges whole streams, of up to 100,000
+symbols, where every output must be off by less than 0.49 from the set of legal symbols.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.losses import Measure, set_accuracy, set_cross_entropy, so_far
+from gatelab.keys import Key
+from gatelab.tasks.chosen_loss import SetTask
+from gatelab.tasks.losses import most_active, set_accuracy, so_far
 from gatelab.tasks.task import Batch, LengthTask, RangeTask
 
 if TYPE_CHECKING:
@@ -81,16 +85,20 @@ _ONE_HOT = np.eye(len(_SYMBOLS) + 1, len(_SYMBOLS), dtype=np.float32)  # with a 
 _LEGAL = _ONE_HOT[_EMITTED].max(1)  # (21, symbols)
 
 
-class Reber(LengthTask):
+class Reber(SetTask, LengthTask):
     """What both share: inputs and targets (time, batch, 7), one-hot and sets, in the order B T P S X V E."""
 
     judged: Literal["outer", "all"] = "outer"
     """Whether the predictions of the outer symbol are judged, or whole sequences."""
+    right: Annotated[
+        Literal["exact", "most_active"],
+        Key("exact: the legal symbols alone have logits above 0; most_active: greater ones than all others",
+            neutral="exact"),
+    ] = "exact"  # fmt: skip
 
     input_size: ClassVar[int] = len(_SYMBOLS)
     output_size: ClassVar[int] = len(_SYMBOLS)
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss: ClassVar[Measure] = set_cross_entropy
     higher_is_better: ClassVar[bool] = True
     perfect: ClassVar[float] = 1.0
 
@@ -115,7 +123,7 @@ class Reber(LengthTask):
         return Batch(inputs, lengths, targets, (step < lengths).astype(np.float32), judged.astype(np.float32))
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        right = set_accuracy(outputs, targets)
+        right = set_accuracy(outputs, targets) if self.right == "exact" else most_active(outputs, targets)
         return right if self.judged == "outer" else so_far(right)
 
 

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.losses import Measure, accuracy, cross_entropy
+from gatelab.tasks.chosen_loss import ClassTask
+from gatelab.tasks.losses import Measure, accuracy
 from gatelab.tasks.task import Batch, LengthTask
 
 __all__ = ["GROUPS", "StateTracking", "product_table"]
@@ -37,7 +38,7 @@ GROUPS: dict[str, tuple[int, tuple[tuple[tuple[int, ...], ...], ...]]] = {
 """For each group the number of points that it permutes, and generators, each a product of disjoint cycles."""
 
 
-class StateTracking(LengthTask):
+class StateTracking(ClassTask, LengthTask):
     """The word problem of a group: inputs (time, batch) tokens, targets (time, batch) classes, both its elements.
 
     Element 0 is the identity.
@@ -52,7 +53,6 @@ class StateTracking(LengthTask):
     """Which group."""
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss: ClassVar[Measure] = cross_entropy
     score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True

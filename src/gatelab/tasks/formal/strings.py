@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 
-from gatelab.tasks.losses import Measure, accuracy, cross_entropy
+from gatelab.tasks.chosen_loss import ClassTask
+from gatelab.tasks.losses import Measure, accuracy
 from gatelab.tasks.task import Batch, LengthTask
 
 __all__ = ["ClassAfterString", "StringAfterString", "StringTask", "one_hot"]
@@ -69,15 +70,11 @@ class StringTask(LengthTask):
         if self.test_length is None:
             return self
         longer = self.test_length > self.length
-        changes = {
-            "length": self.test_length,
-            "min_length": self.length + 1 if longer else min(self.min_length, self.test_length),
-            "test_length": None,
-        }
-        return type(self).model_validate({**self.model_dump(), **changes})
+        shortest = self.length + 1 if longer else min(self.min_length, self.test_length)
+        return self._as_long(length=self.test_length, min_length=shortest)
 
 
-class ClassAfterString(StringTask):
+class ClassAfterString(ClassTask, StringTask):
     """One class after a string: inputs (time, batch, symbols + 1) one-hot, targets (batch,).
 
     The last input is the "?", at whose step the class is read.
@@ -87,7 +84,6 @@ class ClassAfterString(StringTask):
     """A character for each symbol."""
     output_size: ClassVar[int] = 2
     readout: ClassVar[Literal["last", "every"]] = "last"
-    loss: ClassVar[Measure] = cross_entropy
     score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
@@ -121,15 +117,15 @@ class ClassAfterString(StringTask):
         return Batch(inputs, lengths + 1, classes, weights, weights.copy())
 
 
-class StringAfterString(StringTask):
+class StringAfterString(ClassTask, StringTask):
     """A string after a string: inputs (time, batch, symbols + 1) one-hot, targets (time, batch), zero if not asked.
 
     The weights of a sequence sum to one. The score is that of the paper, the share of right symbols: a network that
     gets half of every string right scores one half.
     """
 
+    evens_lengths: ClassVar[bool] = True
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss: ClassVar[Measure] = cross_entropy
     score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy on the symbols asked for"
     higher_is_better: ClassVar[bool] = True

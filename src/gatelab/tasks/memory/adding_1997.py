@@ -32,7 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.losses import Measure, squared_error, within
+from gatelab.tasks.chosen_loss import NumberTask
+from gatelab.tasks.losses import within
 from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ _FIRST_MARKS = 10  # the first mark is in one of these first pairs
 _TOLERANCE = 0.04  # a sequence is right if its output differs by less
 
 
-class MarkedPairs(LengthTask):
+class MarkedPairs(NumberTask, LengthTask):
     """The shared part of both: inputs (time, batch, 2) = number and mark, targets (batch, 1)."""
 
     length: int = Field(default=100, ge=2 * _FIRST_MARKS)
@@ -58,7 +59,6 @@ class MarkedPairs(LengthTask):
     input_size: ClassVar[int] = 2
     output_size: ClassVar[int] = 1
     readout: ClassVar[Literal["last", "every"]] = "last"
-    loss: ClassVar[Measure] = squared_error
     score_name: ClassVar[str] = "fraction off by less than 0.04"
     higher_is_better: ClassVar[bool] = True
     perfect: ClassVar[float] = 1.0
@@ -99,7 +99,7 @@ class MarkedPairs(LengthTask):
         return Batch(inputs, lengths, targets, weights, weights.copy())
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return within(outputs, targets, _TOLERANCE)
+        return within(self.squashed(outputs), targets, _TOLERANCE)
 
 
 class AddingHs97(MarkedPairs):

@@ -32,13 +32,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from gatelab.tasks.losses import Measure, accuracy, cross_entropy
+from gatelab.tasks.chosen_loss import ClassTask
+from gatelab.tasks.losses import Measure, accuracy
 from gatelab.tasks.task import Batch, LengthTask
 
 __all__ = ["Copying", "CopyingMemory", "CopyingS4", "CopyingTcn", "CopyingVariableLag"]
 
 
-class CopyingMemory(LengthTask):
+class CopyingMemory(ClassTask, LengthTask):
     """The shared part of all forms: targets (time, batch) classes.
 
     Classes 0 … symbols - 1 are the symbols, class ``symbols`` is the blank, class ``symbols + 1`` the delimiter.
@@ -52,7 +53,6 @@ class CopyingMemory(LengthTask):
     """How many different symbols a token can be."""
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss: ClassVar[Measure] = cross_entropy
     score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy on the tokens"
     higher_is_better: ClassVar[bool] = True

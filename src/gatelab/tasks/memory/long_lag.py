@@ -11,24 +11,32 @@ drawn from all a1 … a(p-1) (``random``, experiment 2b: no local regularities),
 be fewer or more than p - 1; in order they then begin again from a1.
 
 Source: Hochreiter & Schmidhuber 1997, "Long Short-Term Memory", experiments 2a and 2b (section 5.2). Their outputs are
-sigmoids trained on the squared error, and right if each is off by less than 0.25; here a softmax is trained on the
-cross-entropy, and the greatest output counts.
+sigmoids trained on the squared error (``loss=squared``), and a sequence is right if every output at every step is off
+by less than 0.25 (``judged=outputs``); by default a softmax is trained on the cross-entropy, and the greatest output
+counts.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from gatelab.tasks.losses import Measure, accuracy, cross_entropy
+from gatelab.keys import Key
+from gatelab.tasks.chosen_loss import ClassTask
+from gatelab.tasks.losses import accuracy, so_far
 from gatelab.tasks.task import Batch, LengthTask
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["NoiseFreeLongLag"]
 
+_TOLERANCE = 0.25  # of an output of the paper
 
-class NoiseFreeLongLag(LengthTask):
+
+class NoiseFreeLongLag(ClassTask, LengthTask):
     """The long lag without noise: inputs (time, batch, distractor_symbols + 2) one-hot, targets (time, batch) classes.
 
     Classes 0 … distractor_symbols - 1 are the distractors, then come x and y.
@@ -41,16 +49,30 @@ class NoiseFreeLongLag(LengthTask):
     """How many different distractors there are; p - 1 in the paper."""
     distractors: Literal["random", "fixed"] = "random"
     """Whether the distractors are drawn, or come in order."""
+    judged: Annotated[
+        Literal["last", "outputs"],
+        Key("last: the greatest output for the last symbol; outputs: every σ(output) of a sequence within 0.25",
+            neutral="last"),
+    ] = "last"  # fmt: skip
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss: ClassVar[Measure] = cross_entropy
-    score: ClassVar[Measure] = accuracy
-    score_name: ClassVar[str] = "accuracy on the last symbol"
     higher_is_better: ClassVar[bool] = True
-    chance: ClassVar[float] = 0.5
-    chance_meaning: ClassVar[str] = "predicting x always"
     perfect: ClassVar[float] = 1.0
     source: ClassVar[str] = "Hochreiter & Schmidhuber 1997, experiments 2a and 2b"
+
+    @property
+    def score_name(self) -> str:
+        """Which predictions of a sequence are judged, and how."""
+        return "accuracy on the last symbol" if self.judged == "last" else "fraction of sequences within 0.25"
+
+    @property
+    def chance(self) -> float:
+        """Of a network that remembers nothing: each answer is off by 1/2 or more for one of the two symbols."""
+        return 0.5 if self.judged == "last" else 0.0
+
+    @property
+    def chance_meaning(self) -> str:
+        return "predicting x always" if self.judged == "last" else "predicting 1/2 for x and y"
 
     @property
     def input_size(self) -> int:
@@ -75,3 +97,11 @@ class NoiseFreeLongLag(LengthTask):
         return Batch(
             inputs, np.full(batch_size, self.length, np.int64), symbols[1:].copy(), loss_weights, score_weights
         )
+
+    def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        from torch.nn.functional import one_hot
+
+        if self.judged == "last":
+            return accuracy(outputs, targets)
+        wanted = one_hot(targets, outputs.shape[-1]).to(outputs.dtype)
+        return so_far(((outputs.sigmoid() - wanted).abs() < _TOLERANCE).all(-1).to(outputs.dtype))

@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from gatelab.tasks.losses import Measure, accuracy, cross_entropy
+from gatelab.tasks.chosen_loss import ClassTask
+from gatelab.tasks.losses import Measure, accuracy
 from gatelab.tasks.task import Batch, LengthTask
 
 __all__ = ["RepeatFirst", "RepeatPrevious", "Repetition"]
@@ -37,7 +38,7 @@ __all__ = ["RepeatFirst", "RepeatPrevious", "Repetition"]
 _SUITS, _PACK = 4, 52
 
 
-class Repetition(LengthTask):
+class Repetition(ClassTask, LengthTask):
     """The shared part of both: inputs (time, batch, 4) one-hot suits, targets (time, batch) suits."""
 
     length: int = Field(default=51, ge=2)
@@ -46,7 +47,6 @@ class Repetition(LengthTask):
     input_size: ClassVar[int] = _SUITS
     output_size: ClassVar[int] = _SUITS
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss: ClassVar[Measure] = cross_entropy
     score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True

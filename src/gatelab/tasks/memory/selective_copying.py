@@ -23,13 +23,14 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from gatelab.tasks.losses import Measure, accuracy, cross_entropy
+from gatelab.tasks.chosen_loss import ClassTask
+from gatelab.tasks.losses import Measure, accuracy
 from gatelab.tasks.task import Batch, LengthTask
 
 __all__ = ["SelectiveCopying"]
 
 
-class SelectiveCopying(LengthTask):
+class SelectiveCopying(ClassTask, LengthTask):
     """Tokens among blanks: inputs (time, batch, symbols + 2) one-hot, targets (time, batch) symbols.
 
     The inputs are the symbols 0 … symbols - 1, the blank and the delimiter.
@@ -44,7 +45,6 @@ class SelectiveCopying(LengthTask):
     """How many different symbols a token can be; with blank and delimiter the paper's vocabulary of 16."""
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss: ClassVar[Measure] = cross_entropy
     score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy on the tokens"
     higher_is_better: ClassVar[bool] = True

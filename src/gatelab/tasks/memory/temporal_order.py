@@ -21,7 +21,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from gatelab.tasks.losses import Measure, accuracy, cross_entropy
+from gatelab.tasks.chosen_loss import ClassTask
+from gatelab.tasks.losses import Measure, accuracy
 from gatelab.tasks.task import Batch, LengthTask
 
 __all__ = ["TemporalOrder", "TemporalOrder2", "TemporalOrder3"]
@@ -30,7 +31,7 @@ __all__ = ["TemporalOrder", "TemporalOrder2", "TemporalOrder3"]
 _OTHERS, _X, _START, _END, _SYMBOLS = 4, 4, 6, 7, 8  # Y is X + 1
 
 
-class TemporalOrder(LengthTask):
+class TemporalOrder(ClassTask, LengthTask):
     """The shared part of both: inputs (time, batch, 8) one-hot in the order a b c d X Y E B, targets (batch,) classes.
 
     The class reads the relevant symbols as a binary number, the earliest first, X as 0 and Y as 1.
@@ -44,7 +45,6 @@ class TemporalOrder(LengthTask):
 
     input_size: ClassVar[int] = _SYMBOLS
     readout: ClassVar[Literal["last", "every"]] = "last"
-    loss: ClassVar[Measure] = cross_entropy
     score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True

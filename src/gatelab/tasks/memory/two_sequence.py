@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from gatelab.tasks.losses import squared_error, within
+from gatelab.tasks.chosen_loss import NumberTask
+from gatelab.tasks.losses import within
 from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _NOISE = 0.2  # variance of the inputs without information
 _TARGET_NOISE = 0.1  # variance
 
 
-class TwoSequence(LengthTask):
+class TwoSequence(NumberTask, LengthTask):
     """The shared part of all forms: inputs (time, batch, 1); targets (batch, 2) = for training, for scoring."""
 
     length: int = Field(default=100, ge=2)
@@ -83,10 +84,10 @@ class TwoSequence(LengthTask):
         return Batch(inputs[..., None], lengths, np.stack([trained_on, judged], -1), weights, weights.copy())
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return squared_error(outputs, targets[..., :1])
+        return self.measured_loss(outputs, targets[..., :1])
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return within(outputs, targets[..., 1:], self.tolerance)
+        return within(self.squashed(outputs), targets[..., 1:], self.tolerance)
 
 
 class TwoSequenceA(TwoSequence):

@@ -27,13 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 
-from gatelab.tasks.losses import Measure, accuracy, cross_entropy
+from gatelab.tasks.chosen_loss import ClassTask
+from gatelab.tasks.losses import Measure, accuracy
 from gatelab.tasks.task import Batch, LengthTask
 
 __all__ = ["Mqar", "MqarForgetting"]
 
 
-class AssociativeRecall(LengthTask):
+class AssociativeRecall(ClassTask, LengthTask):
     """Pairs and queries: inputs (time, batch) tokens, targets (time, batch) the value asked for, 0 if none is."""
 
     reads_tokens: ClassVar[bool] = True
@@ -50,7 +51,6 @@ class AssociativeRecall(LengthTask):
     """Whether tokens between the queries are random, any of the vocabulary, or all token 0."""
 
     readout: ClassVar[Literal["last", "every"]] = "every"
-    loss: ClassVar[Measure] = cross_entropy
     score: ClassVar[Measure] = accuracy
     score_name: ClassVar[str] = "accuracy on the queries"
     higher_is_better: ClassVar[bool] = True

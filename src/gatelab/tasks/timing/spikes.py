@@ -32,7 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from gatelab.tasks.losses import Measure, set_accuracy, set_cross_entropy, so_far, squared_error, within
+from gatelab.tasks.chosen_loss import SetTask
+from gatelab.tasks.losses import Measure, set_accuracy, so_far, squared_error, within
 from gatelab.tasks.task import Batch, LengthTask
 
 if TYPE_CHECKING:
@@ -131,12 +132,11 @@ class TimingMsd(SpikeStream):
         return so_far(1 - asked * (1 - within(outputs, targets, _TOLERANCE)))
 
 
-class TimingGts(SpikeStream):
+class TimingGts(SetTask, SpikeStream):
     """Generating timed spikes."""
 
     name: Literal["timing_gts"] = "timing_gts"
 
-    loss: ClassVar[Measure] = set_cross_entropy
     chance: ClassVar[float] = 0.0
     chance_meaning: ClassVar[str] = "silence"
     source: ClassVar[str] = "Gers, Schraudolph & Schmidhuber 2002, task GTS"
