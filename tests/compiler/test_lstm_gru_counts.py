@@ -3,7 +3,7 @@
 import pytest
 
 from gatelab.compiler import parameter_count
-from gatelab.language import load_variant
+from gatelab.language import Variant, load_variant
 
 INPUT, HIDDEN = 4, 8
 
@@ -81,6 +81,40 @@ def test_structured_weights_are_fewer():
 def test_the_weights_of_the_first_experiment_of_1997():
     """Hochreiter & Schmidhuber 1997, experiment 1: 264 weights, 28 of which lead from 4 cells to 7 outputs."""
     assert parameter_count(load_variant("lstm_1997_full"), 7, 4) == 264 - 7 * 4
+
+
+def blocks_of_1997(cells, *, gates_biased=True, cells_biased=True):
+    """The fully connected layer of 1997 with blocks of so many cells, and the biases of an experiment."""
+    shared, once = (f", shared={cells}", f", per_block={cells}") if cells > 1 else ("", "")
+    maps = {True: "linear", False: "project"}
+    gate = f"sigmoid({maps[gates_biased]}(x, h{shared}) + project(i_old, o_old{shared}{once}))"
+    equations = {
+        "i": gate,
+        "z": f"4*sigmoid({maps[cells_biased]}(x, h) + project(i_old, o_old{once})) - 2",
+        "o": gate,
+        "c": "c + i*z",
+        "h": "o*(2*sigmoid(c) - 1)",
+        "i_old": "i",
+        "o_old": "o",
+    }
+    return Variant.from_mapping({"name": "tried", "state": ["h", "c", "i_old", "o_old"], "equations": equations})
+
+
+def test_the_weights_of_hochreiter_and_schmidhuber_1997():
+    """Table 10 of the paper, with the readout of each experiment: cells times outputs, and where it has one a bias."""
+    biased, free, bare = blocks_of_1997(2), blocks_of_1997(1), blocks_of_1997(1, gates_biased=False, cells_biased=False)
+    assert parameter_count(load_variant("lstm_1997_blocks"), 7, 6) + 7 * 6 == 276  # 1: embedded Reber, 3 blocks of 2
+    assert parameter_count(bare, 54, 2) + 2 * 2 == 364  # 2c: p = 50, 2 blocks of 1
+    assert parameter_count(free, 1, 3) + 1 * 3 == 102  # 3: two sequences, 3 blocks of 1
+    assert parameter_count(biased, 2, 4) + 1 * (4 + 1) == 93  # 4 and 5: adding, 2 blocks of 2
+    assert parameter_count(biased, 8, 4) + 4 * (4 + 1) == 156  # 6a: order of two, 2 blocks of 2
+    assert parameter_count(biased, 8, 6) + 8 * (6 + 1) == 308  # 6b: order of three, 3 blocks of 2
+
+
+def test_the_weights_of_gers_2000_and_2002():
+    # inputs lead to outputs directly, and outputs have a bias
+    assert parameter_count(load_variant("lstm_2000_blocks"), 7, 8) + 7 * (8 + 7 + 1) == 424
+    assert parameter_count(load_variant("peephole"), 1, 1) + 1 * (1 + 1) == 17
 
 
 def test_full_gate_recurrence_adds_nine_matrices():

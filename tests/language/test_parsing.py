@@ -130,8 +130,12 @@ GENERIC = "only numbers, names, + - * / ** and functions are allowed"
         ("h**r", "an exponent must be a number", "   ^"),
         ("h**(1 + 1)", "an exponent must be a number", "    ^^^^^"),
         ("tanh(u=x)", "no argument 'u=' is known here", "       ^"),
-        ("linear(**x)", "linear() knows blocks=, rank=, form= and tied=, no '**'", "         ^"),
-        ("linear(x, size=3)", "linear() knows blocks=, rank=, form= and tied=, no 'size='", "               ^"),
+        ("linear(**x)", "linear() knows blocks=, rank=, form=, tied=, shared= and per_block=, no '**'", "         ^"),
+        (
+            "linear(x, size=3)",
+            "linear() knows blocks=, rank=, form=, tied=, shared= and per_block=, no 'size='",
+            "               ^",
+        ),
         ("linear(x, rank=0)", "rank= takes a number from 1 on", "               ^"),
         ("project(x, blocks=True)", "blocks= takes a number from 1 on", "                  ^^^^"),
         ("linear(x, blocks=2.0)", "blocks= takes a number from 1 on", "                 ^^^"),
@@ -148,7 +152,7 @@ GENERIC = "only numbers, names, + - * / ** and functions are allowed"
         ),
         (
             "linear(x, rank=2, blocks=2)",
-            "linear() takes one of blocks=, rank=, form= and tied=, not several",
+            "linear() takes one of blocks=, rank=, form=, tied=, shared= and per_block=, not several",
             "                         ^",
         ),
         ("vector(2, 1)", "vector(low, high) starts between the two: low must be below high", "^^^^^^^^^^^^"),

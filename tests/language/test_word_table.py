@@ -35,7 +35,7 @@ def test_what_is_learned_is_a_word_of_the_language(word):
 
 @pytest.mark.parametrize("option", MAP_OPTIONS)
 def test_a_map_takes_its_options_alone(option):
-    with pytest.raises(UserError, match=r"knows blocks=, rank=, form= and tied=, no 'columns='"):
+    with pytest.raises(UserError, match=r"knows blocks=, rank=, form=, tied=, shared= and per_block=, no 'columns='"):
         tree("linear(x, columns=2)")
     with pytest.raises(UserError, match=f"{option}= takes "):
         tree(f"linear(x, {option}=0.5)")

@@ -14,6 +14,8 @@ from tests.paths.both_paths import assert_identical, assert_same, results, run
 FORMS = {
     "blocks": "tanh(linear(x, h, blocks=2))",
     "rank": "tanh(linear(x, h, rank=3))",
+    "shared": "tanh(linear(x, h, shared=3))",
+    "per_block": "tanh(linear(x, h, shared=2, per_block=2))",
     "antisymmetric": "tanh(linear(x) + project(h, form=antisymmetric))",
     "symmetric": "tanh(linear(x) + project(h, form=symmetric))",
     "orthogonal": "tanh(linear(x) + project(h, form=orthogonal))",
@@ -36,6 +38,20 @@ def test_blocks_lie_along_the_diagonal():
     whole = whole_weights(variant, parts)
     for name in ("h_weight_x", "h_weight_h"):
         np.testing.assert_array_equal(whole[name], scipy.linalg.block_diag(*parts[name].numpy()))
+
+
+def test_cells_of_a_block_share_rows_and_are_read_once():
+    variant = variant_of(FORMS["per_block"])
+    parts = drawn(variant)
+    whole = whole_weights(variant, parts)
+    assert {name: tuple(part.shape) for name, part in parts.items()} == {
+        "h_weight_x": (3, 2), "h_weight_h": (3, 3), "h_bias": (3,),
+    }  # fmt: skip
+    for row in range(6):
+        assert whole["h_bias"][row] == parts["h_bias"][row // 2]
+        for column in range(6):
+            expected = parts["h_weight_h"][row // 2, column // 2] if column % 2 == 0 else 0
+            assert whole["h_weight_h"][row, column] == expected
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,8 @@ def _forms(variant: Variant) -> str:
         form = parameter.form
         if form is not None:
             said = {"blocks": f"blocks={form.count}", "rank": f"rank={form.count}", "tied": f"tied to {form.other}"}
+            told = {"shared": form.count, "per_block": form.columns}
+            said["cells"] = ", ".join(f"{word}={cells}" for word, cells in told.items() if cells > 1)
             found[f"{parameter.equation}: {said.get(form.kind, form.kind)}"] = None
     return ", ".join(found)
 

@@ -45,7 +45,7 @@ def parameter_shapes(variant: Variant, input_size: int, hidden_size: int) -> dic
             case "diagonal":
                 shapes[parameter.name] = (sources[parameter.name],)
             case "bias" | "vector":
-                shapes[parameter.name] = (hidden_size,)
+                shapes |= part_shapes(parameter.name, parameter.form, hidden_size, 0)
             case "scalar":
                 shapes[parameter.name] = ()
     return shapes

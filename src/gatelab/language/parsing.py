@@ -26,7 +26,17 @@ from gatelab.language.tree import (
     When,
 )
 from gatelab.language.weight_forms import SQUARE, Form
-from gatelab.language.word_table import IDENTITY, INPUT, LEARNED, MAP_OPTIONS, MAPS, RESERVED, STARTING, Starting
+from gatelab.language.word_table import (
+    IDENTITY,
+    INPUT,
+    LEARNED,
+    MAP_OPTIONS,
+    MAPS,
+    OF_CELLS,
+    RESERVED,
+    STARTING,
+    Starting,
+)
 
 __all__ = ["LearnedTensor", "canonical_text", "fail", "parse_equation"]
 
@@ -216,7 +226,8 @@ class _Parser:
     def _linear(
         self, name: str, arguments: list[ast.expr], keywords: list[ast.keyword], span: Span, depth: int
     ) -> Expression:
-        if len(keywords) > 1:
+        of_cells = {keyword.arg for keyword in keywords} == set(OF_CELLS) and len(keywords) == len(OF_CELLS)
+        if len(keywords) > 1 and not of_cells:
             place = self._span(keywords[1].value)
             fail(self.where, self.text, place, f"{name}() takes one of {_OPTIONS}, not several")
         for keyword in keywords:
@@ -231,12 +242,15 @@ class _Parser:
         for keyword in keywords:
             if keyword.arg == "form" and isinstance(keyword.value, ast.Name) and keyword.value.id == IDENTITY:
                 return self._sum(name, sources, span)
-            forms = self._forms(keyword, len(sources))
+            forms = self._forms(keyword, len(sources), forms[0])
         weights = tuple(
             self._parameter("weight", source=ast.unparse(argument), form=form)
             for argument, form in zip(arguments, forms, strict=True)
         )
-        return Linear(sources, weights, self._parameter("bias") if name == MAPS[0] else None, span)
+        if name != MAPS[0]:
+            return Linear(sources, weights, None, span)
+        of_bias = None if forms[0] is None else forms[0].of_bias
+        return Linear(sources, weights, self._parameter("bias", form=of_bias), span)
 
     def _sum(self, name: str, sources: tuple[Expression, ...], span: Span) -> Expression:
         """Return the sum of sources that meet the identity instead of learned weights."""
@@ -247,12 +261,20 @@ class _Parser:
             return total
         return Operation("+", total, Learned(self._parameter("bias"), "bias", span), span)
 
-    def _forms(self, keyword: ast.keyword, sources: int) -> tuple[Form, ...]:
-        """Return the form of the weight of each source."""
+    def _forms(self, keyword: ast.keyword, sources: int, before: Form | None) -> tuple[Form, ...]:
+        """Return the form of the weight of each source; ``before`` is what another keyword has made of it."""
         place, value = self._span(keyword.value), keyword.value
         match keyword.arg, value:
             case ("blocks" | "rank" as kind, ast.Constant(value=int() as count)) if type(count) is int and count > 0:
                 return (Form(kind, count),) * sources
+            case ("shared" | "per_block" as kind, ast.Constant(value=int() as cells)) if (
+                type(cells) is int and cells > 1
+            ):
+                rows, columns = (1, 1) if before is None else (before.count, before.columns)
+                made = Form("cells", cells, columns=columns) if kind == "shared" else Form("cells", rows, columns=cells)
+                return (made,) * sources
+            case ("shared" | "per_block" as kind, _):
+                fail(self.where, self.text, place, f"{kind}= takes the cells of a block, 2 or more")
             case ("blocks" | "rank" as kind, _):
                 fail(self.where, self.text, place, f"{kind}= takes a number from 1 on")
             case ("form", ast.Name(id=square)) if square in _SQUARE:

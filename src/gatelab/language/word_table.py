@@ -4,7 +4,18 @@ from typing import Literal, get_args
 
 from gatelab.language.functions import FUNCTIONS
 
-__all__ = ["IDENTITY", "INPUT", "LEARNED", "MAPS", "MAP_OPTIONS", "RESERVED", "ROLES", "STARTING", "Starting"]
+__all__ = [
+    "IDENTITY",
+    "INPUT",
+    "LEARNED",
+    "MAPS",
+    "MAP_OPTIONS",
+    "OF_CELLS",
+    "RESERVED",
+    "ROLES",
+    "STARTING",
+    "Starting",
+]
 
 INPUT = "x"
 """What an equation calls the input."""
@@ -20,8 +31,11 @@ MAPS = ("linear", "project")
 LEARNED = (*MAPS, "diag", "bias", *STARTING)
 """Everything learned."""
 
-MAP_OPTIONS = ("blocks", "rank", "form", "tied")
-"""What a map takes beside its sources, one of them at most: the form of its matrices."""
+OF_CELLS = ("shared", "per_block")
+"""The options of a map for memory blocks of several cells, which go together."""
+
+MAP_OPTIONS = ("blocks", "rank", "form", "tied", *OF_CELLS)
+"""What a map takes beside its sources, one of them at most, or both of ``OF_CELLS``: the form of its matrices."""
 
 IDENTITY = "identity"
 """The squashing function that is none, and the form of a matrix that is not learned."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gatelab.language import Variant
 from gatelab.language.parsing import LearnedTensor
@@ -63,6 +64,8 @@ def _whole(parameter: LearnedTensor, parts: Mapping[str, Tensor], whole: Mapping
     match parameter.form.kind:
         case "tied":
             return whole[parameter.form.other]
+        case "cells":
+            return _of_cells(parts[parameter.name], parameter.form.count, parameter.form.columns, parameter.kind)
         case "blocks":
             return _block_diagonal(parts[parameter.name])
         case "rank":
@@ -83,6 +86,18 @@ def _block_diagonal(blocks: Tensor) -> Tensor:
     count = blocks.shape[-3]
     places = torch.eye(count, dtype=blocks.dtype, device=blocks.device)[:, None, :, None]
     return (blocks.unsqueeze(-2) * places).flatten(-4, -3).flatten(-2, -1)
+
+
+def _of_cells(learned: Tensor, rows: int, columns: int, kind: str) -> Tensor:
+    """Return (…, hidden, source) of one row for each block of cells, or one column; (…, hidden) of a bias."""
+    if columns > 1:  # what the other cells of a block would add is the same value again
+        learned = functional.pad(learned.unsqueeze(-1), (0, columns - 1)).flatten(-2)
+    if rows == 1:
+        return learned
+    # a bias is a matrix of one column here
+    tall = learned.unsqueeze(-1) if kind == "bias" else learned
+    tall = tall.unsqueeze(-2).expand(*tall.shape[:-1], rows, tall.shape[-1]).flatten(-3, -2)
+    return tall.squeeze(-1) if kind == "bias" else tall
 
 
 def _runs(matrices: Tensor) -> tuple[Tensor, ...]:

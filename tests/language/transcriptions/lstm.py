@@ -75,6 +75,43 @@ def lstm_1997_full(w: Weights, x: Array, hidden: int) -> Array:
     return unroll(step, x, 3 * hidden, hidden)
 
 
+def lstm_1997_blocks(w: Weights, x: Array, hidden: int) -> Array:
+    """The same with one input gate and one output gate for every two cells."""
+    blocks = hidden // 2
+    order = ("x", "h", "i_old", "o_old")
+    net = {unit: np.concatenate([w[f"{unit}_weight_{source}"] for source in order], axis=1) for unit in "izo"}
+
+    def step(x_t: Array, layer: Array, s: Array) -> tuple[Array, ...]:
+        seen = np.concatenate([x_t, layer], axis=1)
+        y_in = logistic(seen @ net["i"].T + w["i_bias"])
+        y_out = logistic(seen @ net["o"].T + w["o_bias"])
+        g = 4 * logistic(seen @ net["z"].T) - 2
+        s, y = s.copy(), np.empty_like(s)
+        for cell in range(hidden):
+            s[:, cell] += y_in[:, cell // 2] * g[:, cell]
+            y[:, cell] = y_out[:, cell // 2] * (2 * logistic(s[:, cell]) - 1)
+        return y, np.concatenate([y, y_in, y_out], axis=1), s
+
+    return unroll(step, x, hidden + 2 * blocks, hidden)
+
+
+def lstm_2000_blocks(w: Weights, x: Array, hidden: int) -> Array:
+    """Gers et al. 2000: s = y_forget s + y_in g(net_c), three gates for every two cells."""
+
+    def step(x_t: Array, y: Array, s: Array) -> tuple[Array, ...]:
+        y_in, y_forget, y_out = (logistic(affine(w, gate, x=x_t, h=y)) for gate in "ifo")
+        g = 4 * logistic(product(w, "z", x=x_t, h=y)) - 2
+        columns = []
+        for cell in range(hidden):
+            block = cell // 2
+            columns.append(y_forget[:, block] * s[:, cell] + y_in[:, block] * g[:, cell])
+        s = np.stack(columns, axis=1)
+        y = np.stack([y_out[:, cell // 2] * (2 * logistic(s[:, cell]) - 1) for cell in range(hidden)], axis=1)
+        return y, y, s
+
+    return unroll(step, x, hidden, hidden)
+
+
 def vanilla(
     w: Weights,
     x: Array,
@@ -518,7 +555,9 @@ TRANSCRIPTIONS: dict[str, Callable[[Weights, Array, int], Array]] = {
     "layer_norm_lstm": layer_norm_lstm,
     "low_rank_lstm": low_rank_lstm,
     "lstm_1997": lstm_1997,
+    "lstm_1997_blocks": lstm_1997_blocks,
     "lstm_1997_full": lstm_1997_full,
+    "lstm_2000_blocks": lstm_2000_blocks,
     "lstmp": lstmp,
     "memory_controller_lstm": memory_controller_lstm,
     "mi_lstm": mi_lstm,
