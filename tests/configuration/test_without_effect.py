@@ -95,6 +95,13 @@ IDLE = {
     "schedule=linear schedule.warmup_steps=10 training.max_steps=10": [
         "schedule.name=linear has no effect: schedule.warmup_steps=10 takes all of training.max_steps=10"
     ],
+    "+schedule.drop=0.5": ["schedule.drop=0.5 has no effect: schedule.name=constant"],
+    "schedule=plateau training.max_steps=1000 training.validate_every=100": [
+        "schedule.name=plateau has no effect: schedule.patience=10 has not run out before the last of 10 validations"
+    ],
+    "schedule=plateau schedule.patience=2 training.max_steps=1000 training.patience=2": [
+        "schedule.name=plateau has no effect: training.patience=2 ends a run before schedule.patience=2 has run out"
+    ],
     "optimizer=sgd optimizer.momentum=0 optimizer.nesterov=false optimizer.normalize_momentum=true "
     "+optimizer.dampening=0.5": [
         "optimizer.normalize_momentum=true has no effect: optimizer.momentum=0",

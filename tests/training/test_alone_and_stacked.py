@@ -97,6 +97,12 @@ def test_schedules(same):
     same([{"schedule": schedule} for schedule in named])
 
 
+def test_learning_rates_that_drop_on_plateaus(same):
+    steps, drops = {"validate_every": 1, "max_steps": 8}, {"name": "plateau", "patience": 1}
+    named = [{"name": "constant"}, {**drops, "drop": 0.5}, {**drops, "drop": 0.1}]
+    same([{"seed": 1, "optimizer": {**ADAM, "lr": 0.3}, "schedule": one, "training": steps} for one in named])
+
+
 @pytest.mark.parametrize("variant", ["lstm", "gru"])
 def test_dropout_between_layers(same, variant):
     layers = {"num_layers": 2, "hidden_size": 7}

@@ -174,3 +174,19 @@ def test_a_run_stops_where_training_and_validation_are_good_enough(tmp_path):
 def test_without_a_training_set_it_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"^training\.stop_on=both: task 'adding' draws new training sequences"):
         configuration(tmp_path, training={"stop_on": "both", "stop_at": 0.1})
+
+
+def test_a_learning_rate_drops_on_plateaus(tmp_path):
+    """Two validations without a better score are a plateau: those after steps 4, 6 and 9."""
+    SCORES[:] = [5.0, 4.0, 4.0, 4.0, 4.0, 4.5, 3.0, 3.0, 3.0, 3.0, 0.0]
+    schedule = {"name": "plateau", "patience": 2, "drop": 0.5}
+    run = configuration(tmp_path, schedule=schedule, training={"validate_every": 1, "max_steps": 10})
+    result = train_stack([with_task(Judged, run)])[0]
+    factors = [row["learning_rate"] / ADAM["lr"] for row in rows(tmp_path, result.identity, "train")]
+    assert factors == pytest.approx([1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125], rel=1e-12)
+    assert checkpoint(tmp_path, result.identity, "last.pt")["drops"] == 3
+
+
+def test_a_checkpoint_of_another_schedule_has_no_drops(tmp_path):
+    result = judged(tmp_path, [5.0, 6.0, 7.0])
+    assert "drops" not in checkpoint(tmp_path, result.identity, "last.pt")

@@ -7,7 +7,7 @@ from typing import Any
 from gatelab.configuration.resolved import RunConfiguration
 from gatelab.configuration.shared_values import Same
 from gatelab.errors import UserError
-from gatelab.keys import OptimizerSection, default_of
+from gatelab.keys import OptimizerSection, ScheduleSection, TrainingSection, default_of
 from gatelab.layers.openings import Given
 from gatelab.tasks import LengthTask
 from gatelab.tasks.images.pictures import PermutedMnist
@@ -80,14 +80,31 @@ def _of_training(run: RunConfiguration) -> Iterator[Idle]:
         s = "" if validations == 1 else "s"
         because = f"it would run out after the last step at the earliest: {validations} validation{s}"
         yield _idle("training.patience", training.patience, because)
-    if schedule.name == "constant":
-        yield _idle("schedule.final", schedule.final, "schedule.name=constant")
+    if schedule.name == "plateau":
+        yield from _of_plateau(training, schedule, validations)
+    else:
+        yield _idle("schedule.patience", schedule.patience, f"schedule.name={schedule.name}")
+        yield _idle("schedule.drop", schedule.drop, f"schedule.name={schedule.name}")
+    if schedule.name in ("constant", "plateau"):
+        yield _idle("schedule.final", schedule.final, f"schedule.name={schedule.name}")
     elif schedule.warmup_steps >= training.max_steps - 1:
         because = f"schedule.warmup_steps={schedule.warmup_steps} takes all of training.max_steps={training.max_steps}"
         yield Idle("schedule.name", schedule.name, "constant", because)
         yield Idle("schedule.final", schedule.final, schedule.final, because)  # one line is enough
     elif schedule.final == 1.0:
         yield Idle("schedule.name", schedule.name, "constant", "schedule.final=1 leaves the learning rate as it is")
+
+
+def _of_plateau(training: TrainingSection, schedule: ScheduleSection, validations: int) -> Iterator[Idle]:
+    """Yield a schedule whose learning rate never drops."""
+    because = None
+    if schedule.patience + 1 >= validations:
+        because = f"schedule.patience={schedule.patience} has not run out before the last of {validations} validations"
+    elif training.patience is not None and training.patience <= schedule.patience:
+        because = f"training.patience={training.patience} ends a run before schedule.patience={schedule.patience} has"
+        because += " run out"
+    if because is not None:
+        yield Idle("schedule.name", schedule.name, "constant", because)
 
 
 def _of_optimizer(run: RunConfiguration) -> Iterator[Idle]:

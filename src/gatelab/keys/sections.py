@@ -150,17 +150,28 @@ class TrainingSection(_Section):
 class ScheduleSection(_Section):
     """The learning rate over the steps."""
 
-    name: Annotated[Literal["constant", "linear", "cosine"], Key("the curve: constant, linear or cosine")]
+    name: Annotated[
+        Literal["constant", "linear", "cosine", "plateau"], Key("the curve: constant, linear, cosine or plateau")
+    ]
     warmup_steps: Annotated[int, Key("steps over which the learning rate first rises from 0")] = Field(default=0, ge=0)
     final: Annotated[float, Key("factor on the learning rate at the last step")] = Field(default=1.0, ge=0)
+    patience: Annotated[
+        int, Key("plateau: validations without a better score after which the learning rate drops, again and again",
+                 neutral=10)
+    ] = Field(default=10, ge=1)  # fmt: skip
+    drop: Annotated[float, Key("plateau: factor on the learning rate at each drop", neutral=0.1)] = Field(
+        default=0.1, gt=0, lt=1
+    )
 
-    def factor(self, step: int, max_steps: int) -> float:
-        """Return the factor on the learning rate at a step, counted from 0."""
+    def factor(self, step: int, max_steps: int, drops: int = 0) -> float:
+        """Return the factor on the learning rate at a step, counted from 0, after so many drops of a plateau."""
+        if drops:
+            return self.drop**drops * self.factor(step, max_steps)
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         done = (step - self.warmup_steps) / max(1, max_steps - 1 - self.warmup_steps)
         match self.name:
-            case "constant":
+            case "constant" | "plateau":
                 return 1.0
             case "linear":
                 return 1 + (self.final - 1) * done

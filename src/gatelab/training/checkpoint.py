@@ -69,6 +69,8 @@ def state_bytes(module: "StackModule", run: int, seconds: float, history: Mappin
         "optimizer": optimizer.run_state(run) if progress.optimizer_state is None else progress.optimizer_state,
         **{name: getattr(progress, name) for name in _PROGRESS},
         "gradient_norm": norm,
+        # of a schedule that knows drops alone: other checkpoints stay as they were before it
+        **({"drops": progress.drops} if progress.drops else {}),
         "best": list(progress.best),
         # often the current weights are the best ones
         "best_weights": None if progress.best_step == progress.steps else progress.best_weights,
@@ -132,7 +134,7 @@ def _state(content: dict[str, Any], step: int, shapes: Mapping[str, tuple[int, .
         if weights and {name: tuple(weight.shape) for name, weight in weights.items()} != dict(shapes):
             raise ValueError("it is a checkpoint of another network")
     loss, score = content["best"]
-    fields = {name: content[name] for name in _PROGRESS} | {"best": (loss, score)}
+    fields = {name: content[name] for name in _PROGRESS} | {"best": (loss, score), "drops": content.get("drops", 0)}
     progress = Progress(steps=step, best_weights=best_weights, **fields)
     return RunState(
         progress=progress,

@@ -21,6 +21,7 @@ class Progress:
         best: validation (loss, score) at that step.
         best_weights: parameter name -> tensor at that step.
         stale: validations since then.
+        drops: of the learning rate, on a plateau of the validation score.
         optimizer_state: of a run that no longer learns, from its last step; None while it learns.
         gradient_norm: the same.
     """
@@ -33,6 +34,7 @@ class Progress:
     best: tuple[float, float] = (float("nan"), float("nan"))
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     stale: int = 0
+    drops: int = 0
     optimizer_state: dict[str, Any] | None = None
     gradient_norm: float | None = None
 

@@ -42,6 +42,7 @@ class StackModule(LightningModule):
         measured: (loss, score) of each run in the last validation, or on test.
         validated_at: the steps taken before the last validation; None before the first.
         judged: the runs that were still learning when the last validation began.
+        drops: of each learning rate before the last step, on plateaus of the validation score.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class StackModule(LightningModule):
         self.measured: list[tuple[float, float]] = []
         self.validated_at: int | None = None
         self.judged: list[int] = []
+        self.drops = [0] * len(self.configurations)
         self._sums: list[Tensor] = []
 
     @property
@@ -135,7 +137,11 @@ class StackModule(LightningModule):
         optimizer = self.stack_optimizer
         max_steps = self.configurations[0].training.max_steps
         # not the index, which starts at 0 also in a resumed run
-        factors = [c.schedule.factor(self.taken, max_steps) for c in self.configurations]
+        self.drops = [progress.drops for progress in self.progress]
+        factors = [
+            configuration.schedule.factor(self.taken, max_steps, drops)
+            for configuration, drops in zip(self.configurations, self.drops, strict=True)
+        ]
         optimizer.factors = torch.tensor(factors, dtype=torch.float32, device=optimizer.factors.device)
         outputs = self._predicted(self._noisy(), batch)
         means = mean_losses(self.task, outputs, batch.targets, batch.loss_weights, batch.divisors)
@@ -197,6 +203,7 @@ class StackModule(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Reset the sums."""
         self._sums = []
+        self.drops = [progress.drops for progress in self.progress]
 
     on_test_epoch_start = on_validation_epoch_start
 
@@ -231,7 +238,7 @@ class StackModule(LightningModule):
             return learnt
         sums = [
             torch.stack([totals(self.task, predicted, batch) for predicted in self(batch)])
-            for batch in (part.to(self.device) for part in EvaluationBatches(training))
+            for batch in (part.moved(self.device) for part in EvaluationBatches(training))
         ]
         scores = [score for _, score in _averages(sums)]
         return [learnt[run] or (run in asked and self._reached(run, score)) for run, score in enumerate(scores)]
@@ -257,6 +264,8 @@ class StackModule(LightningModule):
             progress.stopped = stops
         else:
             progress.stale += 1
+            schedule = self.configurations[run].schedule
+            progress.drops += schedule.name == "plateau" and progress.stale % schedule.patience == 0
             progress.stopped = training.patience is not None and progress.stale >= training.patience
         if not progress.active:
             self._freeze(run)

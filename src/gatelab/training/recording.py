@@ -139,7 +139,7 @@ class Recording(Callback):
     def _training(self, module: StackModule, run: int) -> dict[str, float]:
         """Return the numbers of one run's training since the last validation."""
         configuration = module.configurations[run]
-        factor = configuration.schedule.factor(module.taken - 1, configuration.training.max_steps)
+        factor = configuration.schedule.factor(module.taken - 1, configuration.training.max_steps, module.drops[run])
         return {
             "loss": float(torch.stack([losses[run] for losses in module.training_losses]).mean()),
             "learning_rate": configuration.optimizer.rate * factor,

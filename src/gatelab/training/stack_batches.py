@@ -35,7 +35,7 @@ class StackBatch(NamedTuple):
     divisors: Tensor | None = None
     """(runs,) by which the sum of a run's losses is divided; 0 for the sum of the weights, as all are where None."""
 
-    def to(self, device: torch.device) -> "StackBatch":
+    def moved(self, device: torch.device) -> "StackBatch":
         """Return a batch of validation or test on a device."""
         return self._replace(**{name: part.to(device) for name, part in self._asdict().items() if part is not None})
 

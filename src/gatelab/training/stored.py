@@ -65,7 +65,7 @@ def measure(network: Network, task: Task, batch: Batch) -> Performance:
     device = network.readout.weight.device
     sums = torch.zeros(4, dtype=torch.float64)
     for part in EvaluationBatches(batch):
-        there = part.to(device)
+        there = part.moved(device)
         sums += totals(task, network(there.inputs, there.lengths), there).cpu()
     loss, loss_weights, score, score_weights = sums.tolist()
     return Performance(loss / loss_weights, score / score_weights)
