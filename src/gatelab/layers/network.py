@@ -204,8 +204,10 @@ class Network(Saved):
             return self.read_out(self._last(output, lengths), below)
         steps_and_batch, below = output.shape[-3:-1], None
         if self.direct is not None:
-            # values after the end of a sequence may be NaN, and would spoil the gradient of the weights
-            below = (read if lengths is None else filled(read, lengths)).flatten(-3, -2)
+            if lengths is not None:
+                # values after the end of a sequence may be NaN, and would spoil the gradient of the weights
+                read = torch.where(is_valid(lengths, read.shape[-3]), read, 0.0)
+            below = read.flatten(-3, -2)
         return self.read_out(output.flatten(-3, -2), below).unflatten(-2, steps_and_batch)
 
     def gates(self, inputs: Any, lengths: Any = None) -> dict[str, Tensor]:
