@@ -52,7 +52,8 @@ def test_a_logger(file):
 
 @pytest.mark.parametrize("file", [*files("schedule"), *files("optimizer")], ids=lambda file: file.stem)
 def test_a_schedule_and_an_optimizer_are_read_as_they_stand(file):
-    section = {"schedule": ScheduleSection, "optimizer": OptimizerSection}[file.parent.name]
+    sections: dict[str, type[BaseModel]] = {"schedule": ScheduleSection, "optimizer": OptimizerSection}
+    section = sections[file.parent.name]
     made = section(**content(file))
     assert set(content(file)) <= {*keys_of(section), *(made.model_extra or {})}
 
