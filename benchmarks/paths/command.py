@@ -15,6 +15,7 @@ from gatelab.cli.arguments import keyed
 from gatelab.disk import check_place, make_folder, write_atomically, writing
 from gatelab.errors import UserError
 from gatelab.language import load_variant, variant_files
+from gatelab.paths import PATHS, able
 from gatelab.report import Column, Table
 from gatelab.report.tables import significant
 
@@ -64,7 +65,6 @@ def benchmark(arguments: list[str]) -> int:
     if request["out"]:  # before the minutes that timing takes
         check_place(Path(request["out"]), f"out={request['out']}")
     for name in names:
-        load_variant(name).check_equations("compile")
         check_parity(name)
     print(f"parity with the loop: {', '.join(names)}")
     machine = _machine()
@@ -86,8 +86,7 @@ def benchmark(arguments: list[str]) -> int:
 
 def _compiled() -> list[str]:
     """Return the variants that the native path can run."""
-    variants = map(load_variant, variant_files())
-    return [each.name for each in variants if each.foreign is None]
+    return [name for name in variant_files() if PATHS[0] in able(load_variant(name), "cpu")]
 
 
 def _write(folder: Path, machine: str, means: Table, table: Table, threads: int) -> None:

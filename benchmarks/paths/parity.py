@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from gatelab.compiler import program
 from gatelab.errors import UserError
 from gatelab.language import load_variant
-from gatelab.layers.layer import Layer
+from gatelab.layers.foreign import layer_of
+from gatelab.layers.layer import RecurrentLayer
 from gatelab.paths import able, reference
 
 __all__ = ["check_parity"]
@@ -23,17 +23,17 @@ def check_parity(name: str) -> None:
     """
     torch.manual_seed(0)
     # equal sizes, which many forms of weights divide
-    layer = Layer(load_variant(name), 24, 24)
+    layer = layer_of(load_variant(name), 24, 24)
     x = torch.randn(7, 6, 24)
     law = reference()
     exact = _found(law.name, layer, x, torch.float64)
-    for path in able(program(layer.variant), "cpu"):
+    for path in able(layer.variant, "cpu"):
         if path is not law:
             _check(name, path.name, _found(path.name, layer, x, torch.float32), exact)
 
 
-def _found(path: str, layer: Layer, x: Tensor, dtype: torch.dtype) -> list[Tensor]:
-    of_path = Layer(layer.variant, layer.input_size, layer.hidden_size, dtype=dtype, path=path)
+def _found(path: str, layer: RecurrentLayer, x: Tensor, dtype: torch.dtype) -> list[Tensor]:
+    of_path = layer_of(layer.variant, layer.input_size, layer.hidden_size, dtype=dtype, path=path)
     of_path.load_state_dict(layer.state_dict())
     output, _, _ = of_path(x.to(dtype))
     return [output.detach(), *torch.autograd.grad(output.square().sum(), list(of_path.parameters()))]

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from gatelab.compiler import multiply_adds, program
+from gatelab.compiler import multiply_adds
 from gatelab.errors import UserError
 from gatelab.language import load_variant
-from gatelab.layers.layer import Layer
+from gatelab.layers.foreign import layer_of
 from gatelab.paths import PATHS, able
 
 __all__ = ["REFERENCES", "Shape", "timed", "unfit"]
@@ -42,7 +42,7 @@ class Shape:
 def unfit(name: str, shape: Shape) -> str:
     """Return why a variant cannot have these sizes; empty if it can."""
     try:
-        Layer(load_variant(name), shape.inputs, shape.hidden)
+        layer_of(load_variant(name), shape.inputs, shape.hidden)
     except UserError as error:
         return str(error)
     return ""
@@ -101,9 +101,9 @@ def _modules(names: Sequence[str], shape: Shape, *, loop: bool) -> dict[tuple[st
     }
     for name in names:
         variant, last = load_variant(name), PATHS[-1]
-        for path in able(program(variant), "cpu"):
+        for path in able(variant, "cpu"):
             if (loop or path is not last) and not unfit(name, shape):
-                modules[name, path.name] = Layer(variant, shape.inputs, shape.hidden, path=path.name)
+                modules[name, path.name] = layer_of(variant, shape.inputs, shape.hidden, path=path.name)
         if name in _TORCHRECURRENT and importlib.util.find_spec("torchrecurrent"):
             cells = importlib.import_module("torchrecurrent")
             modules[name, "torchrecurrent"] = getattr(cells, _TORCHRECURRENT[name])(shape.inputs, shape.hidden)

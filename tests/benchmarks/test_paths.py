@@ -49,7 +49,7 @@ def test_a_path_that_computes_something_else_is_not_timed(monkeypatch, tmp_path)
         check_parity("lstm")
 
 
-@pytest.mark.parametrize("name", ["slstm", "slstm_heads", "layer_norm_lstm", "phased_lstm"])
+@pytest.mark.parametrize("name", ["slstm", "slstm_heads", "layer_norm_lstm", "phased_lstm", "mlstm"])
 def test_a_gradient_that_cancels_and_weights_of_any_form_are_checked(name):
     check_parity(name)
 
@@ -67,7 +67,6 @@ def test_a_variant_whose_sizes_do_not_fit_is_left_out_and_said(capsys):
         ("threads=0", "threads=0: must be a whole number of at least 1"),
         ("loop=maybe", "loop=maybe: must be yes or no"),
         ("variants=lstn", r"unknown variant 'lstn' \(did you mean 'lstm'\?\)"),
-        ("variants=mlstm", "variant 'mlstm' is foreign and has no equations to compile"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(argument, message):

@@ -47,8 +47,15 @@ SWEEP = ("-m", "seed=1,2")
     ("arguments", "line"),
     [
         (("path=scan",), f"path=scan cannot run variant 'lstm': {NOT_LINEAR}; must be auto, native or loop"),
-        (("path=scan", "variant=mlstm"), "path=scan: variant 'mlstm' is foreign; must be auto or loop"),
-        (("path=native", "variant=mlstm"), "path=native: variant 'mlstm' is foreign; must be auto or loop"),
+        (
+            ("path=scan", "variant=mlstm"),
+            "path=scan cannot run variant 'mlstm': the variant is foreign, and it runs equations; must be auto, native "
+            "or loop",
+        ),
+        (
+            ("path=native", "variant=mlstm", "device=cuda"),
+            "path=native cannot run variant 'mlstm': it runs on the CPU, not on cuda; must be auto or loop",
+        ),
         (
             ("path=native", "device=cuda"),
             "path=native cannot run variant 'lstm': it runs on the CPU, not on cuda; must be auto or loop",

@@ -75,6 +75,10 @@ def test_a_foreign_variant(capsys):
         "variant 'mlstm' is foreign and has no equations to linearise"
     ]  # fmt: skip
     assert "Stages" not in text
+    assert section(text, "Paths")[:2] == [
+        "native  can run it",
+        "scan    cannot run it: the variant is foreign, and it runs equations",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -67,15 +67,15 @@ def test_weights_start_within_the_bound_and_follow_the_generator(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_paths(name):
-    assert build(name, path="auto").choice(sequences()) == Choice("loop", "the variant is foreign")
-    assert build(name, path="loop").choice(sequences()) == Choice("loop", "the variant is foreign")
-    for path in ("native", "scan"):
-        message = f"^path={path} cannot run: variant '{name}' is foreign; must be auto or loop$"
-        layer = build(name, path=path)
-        with pytest.raises(UserError, match=message):
-            layer(sequences())
-        with pytest.raises(UserError, match=message):
-            layer.choice(sequences())
+    assert build(name, path="auto").choice(sequences()) == Choice("native", "the fastest that can run")
+    assert build(name, path="native").choice(sequences()) == Choice("native", "asked for")
+    assert build(name, path="loop").choice(sequences()) == Choice("loop", "asked for")
+    message = f"^path=scan cannot run: variant '{name}' is foreign; must be auto, native or loop$"
+    layer = build(name, path="scan")
+    with pytest.raises(UserError, match=message):
+        layer(sequences())
+    with pytest.raises(UserError, match=message):
+        layer.choice(sequences())
     with pytest.raises(UserError, match=r"^path=nativ: must be one of auto, .* \(did you mean 'native'\?\)$"):
         build(name, path="nativ")(sequences())
 

@@ -21,9 +21,10 @@ def opened(opening: str, hidden_size: int = HIDDEN) -> dict[str, np.ndarray]:
 
 
 def test_the_path_that_is_recorded():
-    assert RNN("mlstm", 3, HIDDEN).choice() == Choice("loop", "the variant is foreign")
-    with pytest.raises(UserError, match=r"^path=native cannot run: variant 'mlstm' is foreign; must be auto or loop$"):
-        RNN("mlstm", 3, HIDDEN, path="native").choice()
+    assert RNN("mlstm", 3, HIDDEN).choice() == Choice("native", "the fastest that can run")
+    refused = r"^path=scan cannot run: variant 'mlstm' is foreign; must be auto, native or loop$"
+    with pytest.raises(UserError, match=refused):
+        RNN("mlstm", 3, HIDDEN, path="scan").choice()
 
 
 def test_states_are_returned_and_taken():

@@ -19,7 +19,7 @@ def paths_of(variant: Variant) -> list[str]:
     """Return the paths that can run a variant."""
     if variant.foreign is not None:
         return [reference().name]
-    return [path.name for path in able(program(variant))]
+    return [path.name for path in able(variant)]
 
 
 def run(path: str, *arguments: Any) -> Outputs:

@@ -8,7 +8,6 @@ import torch
 
 from gatelab import paths
 from gatelab.cli.catalogue import catalogue
-from gatelab.compiler import program
 from gatelab.configuration import composed
 from gatelab.errors import UserError
 from gatelab.language import load_variant
@@ -48,7 +47,7 @@ def twice(monkeypatch):
 
 def test_the_last_path_refuses_nothing():
     assert reference().name == "loop"
-    assert able(program(load_variant("layer_norm_gru")))[-1] is reference()
+    assert able(load_variant("layer_norm_gru"))[-1] is reference()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,7 +75,9 @@ def test_a_path_more_is_chosen_where_it_can_run(caplog):
     other.path = "twice"
     with pytest.raises(UserError, match=r"^path=twice cannot run: it knows one state, h$"):
         other(x)
-    with pytest.raises(UserError, match=r"^path=twice cannot run: variant 'mlstm' is foreign; must be auto or loop$"):
+    with pytest.raises(
+        UserError, match=r"^path=twice cannot run: variant 'mlstm' is foreign; must be auto, native or loop$"
+    ):
         layer_of(load_variant("mlstm"), 3, 4, path="twice")(x)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from gatelab.cli.arguments import Help, Names, Request, options_help, requested, whole
 from gatelab.cli.catalogue_pages import pages
 from gatelab.cli.keys_page import keys_page, train_file
-from gatelab.compiler import dependent_products, multiply_adds, parameter_count, program
+from gatelab.compiler import dependent_products, multiply_adds, parameter_count
 from gatelab.configuration.outside_options import PARENTS, outside_option
 from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.errors import UserError, suggest
@@ -165,11 +165,9 @@ def _family(file: Path) -> str:
 
 def _paths(variant: Variant) -> str:
     """Return the paths that can run a variant beside the reference; the reference if there are none."""
-    if not variant.trees:
-        return f"{reference().name} (foreign)"
     last = reference()
-    ways = [path.name for path in able(program(variant)) if path is not last]
-    return ", ".join(ways) or last.name
+    ways = ", ".join(path.name for path in able(variant) if path is not last) or last.name
+    return ways if variant.foreign is None else f"{ways} (foreign)"
 
 
 def _counts(variant: Variant, request: _Request) -> tuple[int | None, int | None]:

@@ -13,7 +13,7 @@ from gatelab.language import Variant
 from gatelab.language.bounds import bounds, gates
 from gatelab.language.relatives import relatives
 from gatelab.language.wiring import wired, wiring
-from gatelab.paths import PATHS
+from gatelab.paths import PATHS, limits
 from gatelab.report.drawing.wiring_drawing import wiring_file
 from gatelab.report.gates.variant_page import variant_page
 from gatelab.report.tables import Column, Table
@@ -150,12 +150,9 @@ def _source(instruction: Instruction) -> str:
 
 def _paths(variant: Variant) -> Iterator[str]:
     """Yield a line for each path: whether it can run the variant on a CPU, and why not."""
-    if not variant.trees:
-        yield f"{PATHS[-1].name}: PyTorch code of its own; the other paths run equations"
-        return
     width = max(len(path.name) for path in PATHS)
     for path in PATHS:
-        reason = path.limits(program(variant))
+        reason = limits(path, variant)
         yield f"{path.name:<{width}}  {'can run it' if reason is None else f'cannot run it: {reason}'}"
 
 

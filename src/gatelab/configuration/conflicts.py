@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from gatelab.compiler import program
 from gatelab.errors import UserError
 from gatelab.keys import ARGUMENTS, OptimizerSection, ScheduleSection, TrainingSection
-from gatelab.paths import able, path_named, reference
+from gatelab.paths import able, limits, path_named, reference
 from gatelab.tasks import GeneratedTask
 
 if TYPE_CHECKING:
@@ -31,11 +30,9 @@ def _check_path(run: "RunConfiguration") -> None:
     last, asked = reference().name, path_named(path)
     if asked is None or path == last:
         return
-    if variant.foreign is not None:
-        raise UserError(f"path={path}: variant '{variant.name}' is foreign; must be auto or {last}")
     device = None if run.device == "auto" else run.device
-    if reason := asked.limits(program(variant), device):
-        allowed = ", ".join(["auto", *(one.name for one in able(program(variant), device) if one.name != last)])
+    if reason := limits(asked, variant, device):
+        allowed = ", ".join(["auto", *(one.name for one in able(variant, device) if one.name != last)])
         raise UserError(f"path={path} cannot run variant '{variant.name}': {reason}; must be {allowed} or {last}")
 
 

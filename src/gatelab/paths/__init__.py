@@ -9,13 +9,14 @@ Knows programs and tensors, but no weights of a layer, no task and no training. 
 
 from typing import Any
 
-from gatelab.compiler import Program
+from gatelab.compiler import program
 from gatelab.errors import UserError, suggest
+from gatelab.language import Variant
 from gatelab.paths.native import Native
 from gatelab.paths.path import Path, UnableError
 from gatelab.paths.torch_paths import Loop, Scan
 
-__all__ = ["PATHS", "Path", "UnableError", "able", "names", "path_named", "reference"]
+__all__ = ["PATHS", "Path", "UnableError", "able", "limits", "names", "path_named", "reference"]
 
 PATHS: tuple[Path, ...] = (Native(), Scan(), Loop())
 """Every path, in order of preference. The last is the reference: with it all others must agree, and it runs all."""
@@ -46,6 +47,13 @@ def reference() -> Path:
     return PATHS[-1]
 
 
-def able(program: Program, device: str | None = None) -> tuple[Path, ...]:
-    """Return the paths that may run a program on a kind of device, "cpu" or "cuda", as far as tensors do not matter."""
-    return tuple(path for path in PATHS if path.limits(program, device) is None)
+def limits(path: Path, variant: Variant, device: str | None = None) -> str | None:
+    """Return why a path never runs a variant on a kind of device, "cpu" or "cuda", or None."""
+    if variant.foreign is not None:
+        return path.foreign_limits(device)
+    return path.limits(program(variant), device)
+
+
+def able(variant: Variant, device: str | None = None) -> tuple[Path, ...]:
+    """Return the paths that may run a variant on a kind of device, "cpu" or "cuda", as far as tensors do not matter."""
+    return tuple(path for path in PATHS if limits(path, variant, device) is None)

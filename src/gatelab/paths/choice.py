@@ -10,7 +10,7 @@ from gatelab.paths.call import Call, Outputs
 from gatelab.paths.path import Path, UnableError
 from gatelab.paths.tensors import check_kinds
 
-__all__ = ["Choice", "choose", "run"]
+__all__ = ["Choice", "choose", "run", "say_once"]
 
 _log = logging.getLogger(__name__)
 _said: set[str] = set()  # reasons that the log has: each is said once
@@ -48,15 +48,21 @@ def run(name: str, call: Call) -> Outputs:
         check_kinds(call.inputs, call.states, call.weights)
     while True:
         path, reason = _chosen(name, call)
-        if name == "auto" and path is not paths.PATHS[0] and reason not in _said:
-            _said.add(reason)
-            _log.warning("path=auto takes the %s: %s", path.name, reason)
+        if name == "auto" and path is not paths.PATHS[0]:
+            say_once(Choice(path.name, reason))
         try:
             return path.run(call)
         except UnableError as error:
             if name != "auto":
                 raise
             _unable[path.name, call.program] = str(error)
+
+
+def say_once(choice: Choice) -> None:
+    """Say on the log that ``auto`` takes another than the most preferred path, once for each reason."""
+    if choice.reason not in _said:
+        _said.add(choice.reason)
+        _log.warning("path=auto takes the %s: %s", choice.path, choice.reason)
 
 
 def _chosen(name: str, call: Call) -> tuple[Path, str]:

@@ -36,6 +36,10 @@ class Path(Protocol):
         """Return why it never runs a program on a kind of device, "cpu" or "cuda", or None: what no tensor decides."""
         return None
 
+    def foreign_limits(self, device: str | None = None) -> str | None:
+        """Return why it runs no foreign variant on a kind of device, or None."""
+        return "the variant is foreign, and it runs equations"
+
     def missing(self) -> str | None:
         """Return what this machine lacks to run it at all, or None."""
         return None

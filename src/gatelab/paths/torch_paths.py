@@ -39,6 +39,9 @@ class Loop(Path):
 
     name = "loop"
 
+    def foreign_limits(self, device: str | None = None) -> str | None:
+        return None
+
     def refusal(self, call: "Call") -> str | None:
         return None
 

@@ -6,14 +6,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from gatelab.compiler import program
 from gatelab.configuration import RunConfiguration
 from gatelab.configuration.logger_checks import check_loggers
 from gatelab.configuration.shared_values import Same
 from gatelab.configuration.wandb_environment import check_variables
 from gatelab.disk import check_place
 from gatelab.errors import UserError
-from gatelab.paths import path_named, reference
+from gatelab.paths import limits, path_named, reference
 from gatelab.sweeps.executors.devices import visible_gpus
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.memory_estimate import Room, decides, needed, room, shown, steps_of
@@ -66,7 +65,7 @@ def _check_paths(runs: Sequence[RunConfiguration]) -> None:
             continue
         if reason := path.missing():
             raise UserError(f"path={run.path} cannot run: {reason}")
-        if run.device == "auto" and (reason := path.limits(program(run.variant), "cuda")) and _has_gpu():
+        if run.device == "auto" and (reason := limits(path, run.variant, "cuda")) and _has_gpu():
             raise UserError(f"path={run.path} cannot run: {reason}, which device=auto uses here; it needs device=cpu")
 
 

@@ -1,4 +1,4 @@
-"""A foreign variant: the loop over time, padding and runs around one step written in PyTorch."""
+"""A foreign variant: paths, runs, padding and the loop over time around one step written in PyTorch."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,12 @@ from torch import Tensor
 from gatelab.errors import UserError
 from gatelab.language.foreign import FOREIGN, ForeignVariant
 from gatelab.layers.layer import RecurrentLayer, Runner
-from gatelab.paths import path_named, reference
+from gatelab.layers.traced_call import seen_by_jit
+from gatelab.paths import PATHS, able, path_named, reference
 from gatelab.paths.call import Keep, Outputs
-from gatelab.paths.choice import Choice
+from gatelab.paths.choice import Choice, say_once
 from gatelab.paths.lengths import unless_full
+from gatelab.paths.native.checks import foreign_fault
 from gatelab.paths.padding import ending, filled, started, steps_valid
 from gatelab.paths.recomputing import run_again
 from gatelab.paths.tensors import check_kinds
@@ -21,7 +23,7 @@ __all__ = ["ForeignLayer"]
 
 
 class ForeignLayer(RecurrentLayer):
-    """A layer whose step is written in PyTorch, for one run.
+    """A layer whose step is written in PyTorch, for one run, and, for the native path, in C for all steps.
 
     The runs of a stack are computed one after the other: slower than a stack of equations, with the bits of each run
         alone.
@@ -42,12 +44,33 @@ class ForeignLayer(RecurrentLayer):
             output (batch, hidden), the new states, and every gate that can be recorded, (batch, size).
         """
 
+    @abstractmethod
+    def no_compiled_steps(self, dtype: torch.dtype) -> str | None:
+        """Return why there is no compiled code for a dtype on this machine, or None."""
+
+    @abstractmethod
+    def compiled_steps(
+        self,
+        weights: Mapping[str, Tensor],
+        inputs: Tensor,
+        states: Mapping[str, Tensor],
+        lengths: Tensor | None,
+        record: Sequence[str],
+    ) -> Outputs:
+        """Run all steps of one run in compiled code, as the loop runs :meth:`step`.
+
+        Args:
+            weights: as in :meth:`step`.
+            inputs: (time, batch, input), at least one step of one sequence.
+            states: state -> (batch, size).
+            lengths: (batch,) valid steps, or None.
+            record: gates whose values are returned too.
+        """
+
     def state_sizes(self) -> dict[str, int]:
         return self._facts().state_sizes(self.hidden_size)
 
     def runner(self, learned: Mapping[str, Tensor]) -> Runner:
-        self._check_path()
-
         def run(
             inputs: Tensor,
             states: Mapping[str, Tensor],
@@ -56,8 +79,12 @@ class ForeignLayer(RecurrentLayer):
             keep: Keep = "tape",
         ) -> Outputs:
             check_kinds(inputs, states, learned)
+            chosen = self._chosen(inputs, states, learned)
+            native = chosen.path != reference().name
+            if self.path == "auto" and not native and not torch.compiler.is_compiling():
+                say_once(chosen)
             if inputs.dim() == 3:
-                return self._one_run(learned, inputs, states, lengths, record, keep)
+                return self._one_run(learned, inputs, states, lengths, record, keep, native=native)
             count = len(inputs)
             each = zip(
                 _of_runs(learned, count),
@@ -66,26 +93,44 @@ class ForeignLayer(RecurrentLayer):
                 (None,) * count if lengths is None else lengths.expand(count, inputs.shape[-2]).unbind(),
                 strict=True,
             )
-            runs = [self._one_run(*arguments, record, keep) for arguments in each]
+            runs = [self._one_run(*arguments, record, keep, native=native) for arguments in each]
             outputs, finals, recorded = zip(*runs, strict=True)
             return torch.stack(outputs), _stacked(finals), _stacked(recorded)
 
         return run
 
     def choice(self, inputs: Tensor) -> Choice:
-        self._check_path()
-        return Choice(reference().name, "the variant is foreign")
+        batch = (*inputs.shape[:-3], inputs.shape[-2])
+        states = {state: inputs.new_zeros(*batch, size) for state, size in self.state_sizes().items()}
+        return self._chosen(inputs, states, self.learned())
 
     def _facts(self) -> ForeignVariant:
         assert self.variant.foreign is not None
         return FOREIGN[self.variant.foreign]
 
-    def _check_path(self) -> None:
-        if path_named(self.path) not in (None, reference()):
-            raise UserError(
-                f"path={self.path} cannot run: variant '{self.variant.name}' is foreign; must be auto or "
-                f"{reference().name}"
-            )
+    def _chosen(self, inputs: Tensor, states: Mapping[str, Tensor], learned: Mapping[str, Tensor]) -> Choice:
+        """Return the path that runs, and why. Raises UserError if one was asked for that cannot."""
+        asked, native, last = path_named(self.path), PATHS[0], reference()
+        if asked is last:
+            return Choice(last.name, "asked for")
+        if asked is not None and asked.foreign_limits() is not None:
+            allowed = ", ".join(["auto", *(path.name for path in able(self.variant) if path is not last)])
+            why = f"variant '{self.variant.name}' is foreign"
+            raise UserError(f"path={self.path} cannot run: {why}; must be {allowed} or {last.name}")
+        reason = self._refusal(inputs, states, learned)
+        if reason is None:
+            return Choice(native.name, "the fastest that can run" if asked is None else "asked for")
+        if asked is not None:
+            raise UserError(f"path={self.path} cannot run: {reason}")
+        return Choice(last.name, f"{native.name} cannot run: {reason}")
+
+    def _refusal(self, inputs: Tensor, states: Mapping[str, Tensor], learned: Mapping[str, Tensor]) -> str | None:
+        """Return why compiled code does not run on these tensors, or None."""
+        if torch.compiler.is_compiling() or seen_by_jit():
+            return f"variant '{self.variant.name}' is foreign, of which a tracer sees the loop"
+        if not inputs.numel():
+            return "there is nothing to run"
+        return foreign_fault(inputs, states, learned) or self.no_compiled_steps(inputs.dtype)
 
     def _one_run(
         self,
@@ -95,14 +140,15 @@ class ForeignLayer(RecurrentLayer):
         lengths: Tensor | None,
         record: Sequence[str],
         keep: Keep,
+        *,
+        native: bool,
     ) -> Outputs:
-        arguments = (weights, inputs, states, lengths, record)
+        steps = self.compiled_steps if native else self._steps
         if keep == "tape":
-            return self._steps(*arguments)
+            return steps(weights, inputs, states, lengths, record)
         return run_again(
-            lambda weights, inputs, states: self._steps(weights, inputs, states, lengths, record),
-            weights, inputs, states,
-        )  # fmt: skip
+            lambda weights, inputs, states: steps(weights, inputs, states, lengths, record), weights, inputs, states
+        )
 
     def _steps(
         self,

@@ -1,14 +1,19 @@
 """The mLSTM of Beck et al. 2024 ("xLSTM: Extended Long Short-Term Memory", arXiv 2405.04517), equations 19 to 27."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from gatelab.language.foreign import head_count
+from gatelab.layers.foreign.compiled_mlstm import CompiledMemory, unavailable
 from gatelab.layers.foreign.foreign_layer import ForeignLayer
+from gatelab.layers.foreign.memory_steps import memory_step, stabilised_gates
+from gatelab.paths.call import Outputs
+from gatelab.paths.lengths import unless_full
+from gatelab.paths.padding import filled, is_valid
 
 __all__ = ["MLSTM"]
 
@@ -26,33 +31,57 @@ class MLSTM(ForeignLayer):
     def step(
         self, weights: Mapping[str, Tensor], x: Tensor, states: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        heads = head_count(self.hidden_size)
-        size = self.hidden_size // heads
+        q, k, v, i_log, f_log, o = self._projected(weights, x)
+        read, memory, n, m = memory_step(q, k, v, i_log, f_log, states["C"], states["n"], states["m"])
+        i, f = stabilised_gates(i_log, f_log, states["m"], m)
+        return o * read, {"C": memory, "n": n, "m": m}, {"i": i, "f": f, "o": o}
+
+    def no_compiled_steps(self, dtype: torch.dtype) -> str | None:
+        return unavailable(dtype)
+
+    def compiled_steps(
+        self,
+        weights: Mapping[str, Tensor],
+        inputs: Tensor,
+        states: Mapping[str, Tensor],
+        lengths: Tensor | None,
+        record: Sequence[str],
+    ) -> Outputs:
+        """Run all steps of one run: nothing but the memory goes from step to step.
+
+        Where a sequence has ended it forgets nothing and writes nothing, log f = 0 and log i = -infinity.
+        """
+        lengths = unless_full(lengths, len(inputs))
+        valid = None if lengths is None else is_valid(lengths, len(inputs))
+        if lengths is not None:
+            inputs = filled(inputs, lengths)
+        q, k, v, i_log, f_log, o = self._projected(weights, inputs)
+        if valid is not None:
+            i_log, f_log = torch.where(valid, i_log, -math.inf), torch.where(valid, f_log, 0.0)
+        start = states["m"]
+        read, memory, n, m = CompiledMemory.apply(q, k, v, i_log, f_log, states["C"], states["n"], start)
+        gates = {"o": o}
+        if set(record) - {"o"}:
+            before = torch.cat([start.unsqueeze(0), m[:-1]])
+            gates["i"], gates["f"] = stabilised_gates(i_log, f_log, before, m)
+        output, recorded = o * read, {name: gates[name] for name in record}
+        if valid is not None:
+            output = torch.where(valid, output, 0.0)
+            recorded = {name: torch.where(valid, values, 0.0) for name, values in recorded.items()}
+        return output, {"C": memory, "n": n, "m": m[-1]}, recorded
+
+    def _projected(self, weights: Mapping[str, Tensor], x: Tensor) -> tuple[Tensor, ...]:
+        """Return what the learned matrices make of x: q, k, v, log i, log f and the output gate."""
 
         def product(name: str) -> Tensor:
             return functional.linear(x, weights[f"{name}_weight_x"])
 
-        q, k, v = (product(name) for name in "qkv")
-        q = (q + weights["q_bias"]).unflatten(-1, (heads, size))
-        k = (k / math.sqrt(size) + weights["k_bias"]).unflatten(-1, (heads, size))
-        v = (v + weights["v_bias"]).unflatten(-1, (heads, size))
-        o = torch.sigmoid(product("o") + weights["o_bias"])
-        i_log = product("i") + weights["i_bias"]
-        kept = functional.logsigmoid(product("f") + weights["f_bias"]) + states["m"]
-        m = torch.maximum(kept, i_log)
-        i, f = torch.exp(i_log - m), torch.exp(kept - m)
-
-        memory = states["C"].unflatten(-1, (heads, size, size))
-        written = (i.unsqueeze(-1) * v).unsqueeze(-1) * k.unsqueeze(-2)
-        memory = f[..., None, None] * memory + written
-        n = f.unsqueeze(-1) * states["n"].unflatten(-1, (heads, size)) + i.unsqueeze(-1) * k
-        read = (memory @ q.unsqueeze(-1)).squeeze(-1)
-        weight = (n * q).sum(-1)
-
-        # read / max(abs(weight), exp(-m)), multiplied by exp(m) above and below where m < 0: exp(-m) would overflow.
-        # Where it would vanish it is replaced by the smallest normal number, so that nothing is divided by 0.
-        shrunk = torch.exp(m.clamp(max=0))
-        least = torch.exp(-m.clamp(0, -math.log(torch.finfo(m.dtype).tiny)))
-        divisor = torch.maximum(weight.abs() * shrunk, least)
-        output = o * (read * (shrunk / divisor).unsqueeze(-1)).flatten(-2)
-        return output, {"C": memory.flatten(-3), "n": n.flatten(-2), "m": m}, {"i": i, "f": f, "o": o}
+        size = self.hidden_size // head_count(self.hidden_size)
+        return (
+            product("q") + weights["q_bias"],
+            product("k") / math.sqrt(size) + weights["k_bias"],
+            product("v") + weights["v_bias"],
+            product("i") + weights["i_bias"],
+            functional.logsigmoid(product("f") + weights["f_bias"]),
+            torch.sigmoid(product("o") + weights["o_bias"]),
+        )

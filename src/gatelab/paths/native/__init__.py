@@ -22,9 +22,10 @@ class Native(Path):
     kept = 0.5  # measured
 
     def limits(self, program: Program, device: str | None = None) -> str | None:
-        if device not in (None, "cpu"):
-            return f"it runs on the CPU, not on {device}"
-        return None
+        return self.foreign_limits(device)
+
+    def foreign_limits(self, device: str | None = None) -> str | None:
+        return None if device in (None, "cpu") else f"it runs on the CPU, not on {device}"
 
     def missing(self) -> str | None:
         from gatelab.paths.native.build import no_compiler

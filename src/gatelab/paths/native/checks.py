@@ -1,14 +1,16 @@
 """What compiled code may be given: nothing hands out the address of a tensor that has not been through here."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
 from gatelab.errors import UserError
 from gatelab.paths.call import Call
-from gatelab.paths.tensors import named, ordinary, traced
+from gatelab.paths.tensors import all_ordinary, named, ordinary, traced
 
-__all__ = ["NATIVE_DTYPES", "arriving", "fault", "settled"]
+__all__ = ["NATIVE_DTYPES", "arriving", "fault", "foreign_fault", "settled"]
 
 NATIVE_DTYPES = (torch.float32, torch.float64)
 """What compiled code computes in."""
@@ -16,17 +18,33 @@ NATIVE_DTYPES = (torch.float32, torch.float64)
 
 def fault(call: Call) -> str | None:
     """Return what keeps the tensors of a call from compiled code, or None."""
+    return _fault_among(named(call.inputs, call.states, call.weights), call.inputs.dtype, plain=call.plain)
+
+
+def foreign_fault(inputs: Tensor, states: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str | None:
+    """Return what keeps these tensors from the compiled code of a foreign variant, or None.
+
+    Unlike a program's, it is no operator that a tracer takes as it is.
+    """
+    tensors = named(inputs, states, weights)
+    plain = all_ordinary(tensors.values(), inputs.dtype)
+    if torch._C._len_torch_dispatch_stack() or any(traced(tensor) for tensor in tensors.values()):
+        return "a tracer sees the loop of a foreign variant"
+    if reason := _fault_among(tensors, inputs.dtype, plain=plain):
+        return reason
+    return None if plain else "not all tensors are plain numbers in memory"
+
+
+def _fault_among(tensors: Mapping[str, Tensor], dtype: torch.dtype, *, plain: bool) -> str | None:
     if torch._C._are_functorch_transforms_active():
         return "a transformation of torch.func is at work"
-    dtype = call.inputs.dtype
-    if not call.plain or dtype not in NATIVE_DTYPES:
-        for name, tensor in named(call.inputs, call.states, call.weights).items():
+    if not plain or dtype not in NATIVE_DTYPES:
+        for name, tensor in tensors.items():
             reason = _fault(name, tensor, dtype)
             if reason is not None:
                 return reason
     if forward_ad._current_level >= 0 and any(
-        forward_ad.unpack_dual(tensor).tangent is not None
-        for tensor in named(call.inputs, call.states, call.weights).values()
+        forward_ad.unpack_dual(tensor).tangent is not None for tensor in tensors.values()
     ):
         return "derivatives in forward mode are asked for"
     return None

@@ -15,9 +15,9 @@ from gatelab.paths.native.gradient_text import GradientText
 from gatelab.paths.native.places import Places
 from gatelab.paths.native.product_text import ProductText
 
-__all__ = ["Source", "emit"]
+__all__ = ["Source", "emit", "shared_text"]
 
-_FILES = ("vectors.h", "functions.h", "rows.h", "products.h")
+_SHARED, _FILES = ("vectors.h", "functions.h"), ("rows.h", "products.h")
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ def emit(
     return _Emitter(Places(plan, states, constants, "hidden" if equal else "input"), double=double).source()
 
 
+def shared_text(*, double: bool) -> str:
+    """Return vectors and the functions of numbers: what every program begins with."""
+    return "\n".join([f"#define DOUBLE {int(double)}", *map(_file, _SHARED)])
+
+
 def _file(name: str) -> str:
     return files("gatelab.paths.native").joinpath("c", name).read_text(encoding="utf-8")
 
@@ -64,9 +69,7 @@ class _Emitter:
 
     def source(self) -> Source:
         products, blocks = ProductText(self.at), BlockText(self.at)
-        parts = [f"#define DOUBLE {int(self.double)}"]
-        vectors, numerics, rows, panels = (_file(name) for name in _FILES)
-        parts += [vectors, numerics, functions(), rows, panels]
+        parts = [shared_text(double=self.double), functions(), *map(_file, _FILES)]
         parts += [self._call_frame(), self._measure(), products.packing()]
         for stage in range(len(self.at.plan.forward)):
             parts += [products.forward(stage), blocks.block(stage, back=False)]
