@@ -178,12 +178,12 @@ _TABLE = (
     ),
     Function(
         name="sin", value=np.sin, derivatives=("cos(u)",), low=-1.0, high=1.0, latex=r"\sin({0})", torch="sin",
-        c="sin",
+        c="sine(u)",
         onnx="Sin(u)",
     ),
     Function(
         name="cos", value=np.cos, derivatives=("-sin(u)",), low=-1.0, high=1.0, latex=r"\cos({0})", torch="cos",
-        c="cos",
+        c="cosine(u)",
         onnx="Cos(u)",
     ),
     Function(

@@ -17,7 +17,7 @@ from gatelab.paths.native.product_text import ProductText
 
 __all__ = ["Source", "emit", "shared_text"]
 
-_SHARED, _FILES = ("vectors.h", "functions.h"), ("rows.h", "products.h")
+_SHARED, _FILES = ("vectors.h", "functions.h", "angles.h"), ("rows.h", "products.h")
 
 
 @dataclass(frozen=True)

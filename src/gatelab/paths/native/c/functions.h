@@ -142,9 +142,3 @@ INLINE V log_of_one_plus(V e) {
     V n, f = split(whole, &n);
     return n * (R)LN2_HIGH + (near_one(f) + (n * (R)LN2_LOW + lost));
 }
-
-INLINE V raised(V u, R exponent) {
-    V y;
-    for (int i = 0; i < (int)LANES; i++) y[i] = C(pow)(u[i], exponent);
-    return y;
-}
