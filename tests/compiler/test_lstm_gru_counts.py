@@ -9,6 +9,7 @@ INPUT, HIDDEN = 4, 8
 
 # matrices on x, matrices on hidden vectors, vectors (biases, peepholes, gains and the like)
 BY_HAND = {
+    "binary_lstm": (4, 4, 4),
     "capped_lstm": (4, 4, 4),
     "cfc": (1, 1 + 3, 4),
     "cifg_peephole": (3, 3, 3 + 2),
@@ -19,10 +20,13 @@ BY_HAND = {
     "gru_2": (1, 3, 1),
     "gru_3": (1, 1, 3),
     "gru_decay": (4, 3, 4),
+    "h_detach": (4, 4, 4),
     "layer_norm_gru": (3, 3, 4 + 6),
     "layer_norm_lstm": (4, 4, 5 + 9),
     "lstm_1997": (3, 3, 3),
     "lstm_1997_full": (3, 9, 2),
+    "lstm_1997_truncated": (3, 9, 2),
+    "lstm_truncated": (4, 4, 4),
     "lstmp": (4, 5, 4 + 3),
     "ltc": (1, 1, 3),
     "memory_controller_lstm": (5, 5, 5),

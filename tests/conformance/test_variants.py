@@ -113,7 +113,9 @@ def test_values_are_those_of_the_paper(name):
 
 
 def test_gradients_are_those_of_finite_differences(name):
-    rnn = build(name, input_size=2, hidden_size=2)
+    """Of the values: what functions of the gradient do is in tests/paths/test_surrogates.py."""
+    variant = load_variant(name).values_only()
+    rnn = RNN(variant, *fitting(variant, 2, 2)).double()
     states = random_states(rnn, BATCH)[0]
     parameters = dict(rnn.named_parameters())
     leaves = [inputs_for(rnn, 3, BATCH), *states.values(), *(value.detach() for value in parameters.values())]

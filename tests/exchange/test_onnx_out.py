@@ -113,6 +113,16 @@ def test_every_function_has_operators(tmp_path, function):
     check(rnn, written(tmp_path, rnn), within=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "found"), [("lstm_truncated", ["LSTM"]), ("h_detach", ["LSTM"]), ("su_rnn", ["Scan"])]
+)
+def test_what_changes_a_gradient_leaves_as_its_values(tmp_path, name, found):
+    rnn = gatelab.RNN(name, 6, 6, path="loop")
+    path = written(tmp_path, rnn)
+    assert operators(path) == found
+    check(rnn, path)
+
+
 LENGTHS = [9, 4, 1, 0]
 
 

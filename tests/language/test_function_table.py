@@ -28,12 +28,13 @@ def table() -> str:
 
     def row(function: Function) -> str:
         arguments = "" if function.arity == 1 else "(u, v)"
+        derivatives = ", ".join(f"`{text}`" for text in function.derivatives)
         if function.rows:
             made = "of the whole vector"
         elif function.expansion:
             made = f"made of `{function.expansion}`"
         else:
-            made = "derivative " + ", ".join(f"`{text}`" for text in function.derivatives)
+            made = f"{'the value u, ' if function.surrogate else ''}derivative {derivatives}"
         return f"| `{function.name}{arguments}` | {made} | {_short(function.low)} to {_short(function.high)} |\n"
 
     return "| function | | values |\n| :--- | :--- | :--- |\n" + "".join(map(row, FUNCTIONS.values()))
@@ -64,6 +65,10 @@ def test_a_row_is_whole(function):
         assert function.torch
         assert function.c == ""
         assert len(function.handed_on) == function.arity
+    elif function.surrogate:
+        assert (function.c, function.onnx, function.blocks) == ("", "", function.arguments[0])
+        assert function.torch
+        assert len(function.derivatives) == function.arity
     else:
         assert function.torch
         assert function.c

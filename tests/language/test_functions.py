@@ -50,6 +50,9 @@ FORMULAS: dict[str, Callable[..., float]] = {
     "hold_sigmoid": lambda u: 1 - math.exp(-logistic(u)),
     "min": lambda u, v: u if u < v else v,
     "max": lambda u, v: u if u > v else v,
+    "stop": lambda u: u,
+    "scale_gradient": lambda u, v: u,
+    "straight_through": lambda u, v: u,
 }
 
 # PyTorch's softplus is u itself above 20, and its hard_sigmoid has a single-precision 1/6 in its derivative

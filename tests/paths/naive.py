@@ -49,6 +49,10 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "roll": lambda u: torch.cat([u[..., -1:], u[..., :-1]], -1),
     "min": torch.minimum,
     "max": torch.maximum,
+    "stop": lambda u: u.detach(),
+    # what is added is 0 but for rounding, and has the gradient
+    "scale_gradient": lambda u, v: u.detach() + v.detach() * (u - u.detach()),
+    "straight_through": lambda u, v: u.detach() + (v - v.detach()),
 }
 
 

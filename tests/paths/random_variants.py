@@ -39,6 +39,7 @@ def variants(draw: st.DrawFn, *, equal_sizes: bool) -> Variant:
 def _expressions(names: list[str], *, equal_sizes: bool) -> st.SearchStrategy[str]:
     vectors = st.sampled_from(names)
     sources = st.one_of(st.just("x"), vectors, st.tuples(vectors, vectors).map(lambda p: f"{p[0]}*{p[1]}"))
+    sources = st.one_of(sources, vectors.map(lambda name: f"stop({name})"))
     linears = st.tuples(st.sampled_from(("linear", "project")), st.lists(sources, min_size=1, max_size=3)).map(
         lambda p: f"{p[0]}({', '.join(p[1])})"
     )
@@ -64,6 +65,10 @@ def _expressions(names: list[str], *, equal_sizes: bool) -> st.SearchStrategy[st
             inner.map(lambda e: f"sqrt(1 + ({e})**2)"),
             inner.map(lambda e: f"log(2 + abs({e}))"),
             inner.map(lambda e: f"exp(tanh({e}))"),
+            inner.map(lambda e: f"stop({e})"),
+            st.tuples(st.sampled_from(("scale_gradient", "straight_through")), inner, inner).map(
+                lambda p: f"{p[0]}({p[1]}, {p[2]})"
+            ),
             st.tuples(inner, st.sampled_from(_NOTHING)).map(lambda p: p[1].replace("u", f"({p[0]})")),
             inner.map(lambda e: f"(1.1 + sigmoid({e}))**-1.5"),
         )

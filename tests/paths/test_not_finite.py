@@ -25,10 +25,12 @@ OF_ONE |= {
         "p/1", "p/2", "p/0", "1*p", "-1*p", "p**0", "p**1", "p**2", "p**3", "p**-1", "p**-2", "p**0.5", "p**-0.5",
         "p**1.5", "0*log(p)", "0*exp(p)", "exp(p)*0 + p", "sign(p)*exp(p)", "step(p)/p", "floor(p)*0", "relu(exp(p))",
         "relu(log(p))", "max(p, 0)", "min(p, 0)", "hard_tanh(log(p))", "abs(log(p))", "0*(0*p)",
-        "p*p - p*p", "sqrt(p)*sqrt(p)", "-(-p)",
+        "p*p - p*p", "sqrt(p)*sqrt(p)", "-(-p)", "stop(p)*p", "scale_gradient(p, 2)", "scale_gradient(p, 0) + p",
+        "straight_through(step(p), p)", "straight_through(1, log(p))", "stop(log(p)) + p",
     )
 }  # fmt: skip
-OF_TWO = ("min(p, q)", "max(p, q)", "p + q", "p - q", "p*q", "p/q", "(p + q)*0", "p/q + q", "exp(p)*step(q)", "0*p + q")
+OF_TWO = ("min(p, q)", "max(p, q)", "p + q", "p - q", "p*q", "p/q", "(p + q)*0", "p/q + q", "exp(p)*step(q)", "0*p + q",
+          "scale_gradient(p, q)", "straight_through(p, q)", "straight_through(p, q)*q")  # fmt: skip
 
 
 def outcome(path: str, text: str, points: tuple[torch.Tensor, ...], arriving: float) -> list[torch.Tensor]:

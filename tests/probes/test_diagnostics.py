@@ -121,7 +121,7 @@ def test_memory_is_the_gradient_of_autograd():
     np.testing.assert_allclose(probes.effective_memory(rnn, X).measured, norms, rtol=1e-9)
 
 
-@pytest.mark.parametrize("variant", ["lstm", "gru", "peephole", "min_lstm", "rhn_depth_3", "on_lstm"])
+@pytest.mark.parametrize("variant", ["lstm", "gru", "peephole", "min_lstm", "rhn_depth_3", "on_lstm", "su_rnn"])
 def test_the_cell_is_the_weighted_sum_of_what_was_written(variant):
     found = probes.retention_matrix(model(variant), X)
     assert found.error < 1e-6

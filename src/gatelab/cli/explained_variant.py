@@ -11,6 +11,7 @@ from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.errors import UserError
 from gatelab.language import Variant
 from gatelab.language.bounds import bounds, gates
+from gatelab.language.functions import SURROGATES
 from gatelab.language.relatives import relatives
 from gatelab.language.wiring import wired, wiring
 from gatelab.paths import PATHS, limits
@@ -158,9 +159,16 @@ def _paths(variant: Variant) -> Iterator[str]:
 
 def _jacobian(variant: Variant) -> str:
     try:
-        return step_jacobian(variant).plain()
+        formulas = step_jacobian(variant).plain()
     except UserError as error:  # a foreign one, or one with too many routes
         return str(error)
+    if variant.values_only() == variant:
+        return formulas
+    surrogates = [name for name in SURROGATES if any(f"{name}(" in text for text in variant.equations.values())]
+    return (
+        f"as the backward pass takes it in training, with {', '.join(surrogates)}; not the derivative of the values\n"
+        + formulas
+    )
 
 
 def _relatives(variant: Variant, title: str, others: Mapping[str, Variant]) -> str:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gatelab.compiler.graph import Block, Graph, Place, handed_on
-from gatelab.compiler.program import Instruction, Program
+from gatelab.compiler.graph import Block, Graph, Place, handed_on, hands_on
+from gatelab.compiler.program import Instruction, Program, unstopped
 from gatelab.compiler.stages import Group, Stages, stages
 from gatelab.compiler.tape import homes_of
 from gatelab.language.ordering import ordered
@@ -92,9 +92,9 @@ def plan(program: Program, record: tuple[str, ...] = ()) -> ProgramPlan:
 
 def _raw(program: Program, index: int) -> Place | None:
     """Return the place of a value that is read as it is: x_t, a state, a constant."""
-    instruction = program.instructions[index]
-    if instruction.phase == "once":
-        return None if instruction.kind == "number" else Place("constant", number=index)
+    if program.instructions[index].phase == "once":
+        return None if program.instructions[index].kind == "number" else Place("constant", number=index)
+    instruction = program.instructions[unstopped(program.instructions, index)]
     if instruction.kind == "input":
         return Place("input")
     if instruction.kind == "state":
@@ -109,6 +109,7 @@ class _Writer:
         self.cut, self.slots, self.homes, self.copies = cut, slots, homes, copies
         self.program = cut.program
         self.last = len(cut.blocks) - 1
+        self.carrying = _carrying(self.program)
         # state and output places by the value that goes there, in the block where it is there
         self.leaving: list[dict[int, list[Place]]] = [{} for _ in cut.blocks]
         leaving = [(index, Place("next", state)) for state, index in self.program.states.items()]
@@ -184,7 +185,7 @@ class _Writer:
             return () if index in again or is_read(index) else self.program.instructions[index].arguments
 
         for index, places in self.leaving[stage].items():
-            for place in places:
+            for place in places if index in self.carrying else ():
                 from_outside = place if place.kind == "output" else Place("arriving", place.name)
                 arrived.setdefault(index, []).append(graph.read(from_outside))
         mine = [*self.cut.blocks[stage], *self.first_read[stage]]
@@ -203,14 +204,16 @@ class _Writer:
         """Return (argument, what the adjoint of a value adds to the argument's)."""
         instruction = self.program.instructions[index]
         arguments = instruction.arguments
-        constant = [self.program.instructions[argument].kind == "number" for argument in arguments]
+        carrying = [argument in self.carrying for argument in arguments]
+        if not any(carrying):
+            return []
         if instruction.kind == "negate":
             return [(arguments[0], graph.negate(adjoint))]
         if instruction.kind == "function":
             values = tuple(value(argument) for argument in arguments)
             shares = [
                 (argument, handed_on(graph, instruction.name, i, values, value(index), adjoint))
-                for i, argument in enumerate(arguments) if not constant[i]
+                for i, argument in enumerate(arguments) if carrying[i]
             ]  # fmt: skip
             return [(argument, share) for argument, share in shares if share is not None]
         left, right = arguments
@@ -221,7 +224,7 @@ class _Writer:
                 parts = [adjoint, graph.negate(adjoint)]
             case "*":
                 parts = [graph.operation("*", adjoint, value(right)), graph.operation("*", adjoint, value(left))]
-            case "/" if constant[0]:
+            case "/" if self.program.instructions[left].kind == "number":
                 # y = n·r with r = 1/v: v̄ = -ȳ·n·r²
                 reciprocal = graph.operation("/", graph.number(1.0), value(right))
                 square = graph.operation("*", reciprocal, reciprocal)
@@ -240,7 +243,7 @@ class _Writer:
                 power = graph.operation("**", value(left), graph.number(exponent - 1))
                 slope = graph.operation("*", graph.number(exponent), power)
                 parts = [graph.operation("*", adjoint, slope)] * 2
-        return [(arguments[i], parts[i]) for i in (0, 1) if not constant[i]]
+        return [(arguments[i], parts[i]) for i in (0, 1) if carrying[i]]
 
     def _store_adjoints(
         self, graph: Graph, stage: int, arrived: dict[int, list[int]], pending: dict[int, None]
@@ -277,6 +280,8 @@ class _Writer:
                 readers.setdefault(source, []).extend((one.value, one.weights[position]) for one in group.maps)
         products = []
         for source, maps in readers.items():
+            if source not in self.carrying:
+                continue
             raw = _raw(self.program, source)
             if raw is None:
                 place, adds = Place("pending", number=source), source in pending
@@ -295,6 +300,25 @@ class _Writer:
             # a copy stands for the map from its first block on: the slot itself may have been given away
             return graph.read(Place("slot", number=self.slots[index]))
         return graph.read(_raw(self.program, index) or self.homes[index])
+
+
+def _carrying(program: Program) -> frozenset[int]:
+    """Return the values whose adjoint reaches x_t, a state or a parameter; of others none is computed."""
+    found: set[int] = set()
+    for index, instruction in enumerate(program.instructions):
+        arguments = instruction.arguments
+        match instruction.kind:
+            case "number":
+                continue
+            case "function":
+                carries = any(one in found and hands_on(instruction.name, i) for i, one in enumerate(arguments))
+            case "negate" | "operation":
+                carries = any(one in found for one in arguments)
+            case _:
+                carries = True
+        if carries:
+            found.add(index)
+    return frozenset(found)
 
 
 def _lower(graph: Graph, instruction: Instruction, arguments: tuple[int, ...]) -> int:

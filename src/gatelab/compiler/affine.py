@@ -48,6 +48,7 @@ def affine_terms(variant: Variant, gate: str | None, what: str) -> tuple[str, tu
         UserError: there is no such gate; it is no function of a sum; no learned matrix is in it.
     """
     variant.check_equations(f"find {what} in")
+    variant = variant.values_only()
     known = gates(variant)
     if gate is None:
         named = [variant.roles[role] for role in ("retain", "write") if role in variant.roles]

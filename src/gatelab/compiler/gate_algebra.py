@@ -87,7 +87,9 @@ def step_jacobian(variant: Variant) -> StepJacobian:
         >>> [str(path) for path in step_jacobian(gatelab.variant("lstm")).paths]
         ['kept', 'through the candidate z', 'through the gate i', 'through the gate f', 'through the gate o']
 
-    Costs no data; the routes through a step are written out one by one.
+    Costs no data; the routes through a step are written out one by one. Where equations have ``stop``,
+    ``scale_gradient`` or ``straight_through`` it is the derivative that the backward pass takes in training, not that
+    of the values; that one is ``step_jacobian(variant.values_only())``.
 
     Raises:
         UserError: the variant is foreign, or has more than 1000 routes.

@@ -10,7 +10,7 @@ from gatelab.language.functions import FUNCTIONS, INNER
 from gatelab.language.parsing import parse_equation
 from gatelab.language.tree import Expression, FunctionCall, Negation, Number, Operation, Read
 
-__all__ = ["Block", "Graph", "Node", "Place", "PlaceWrite", "derivative", "derivative_trees", "handed_on"]
+__all__ = ["Block", "Graph", "Node", "Place", "PlaceWrite", "derivative", "derivative_trees", "handed_on", "hands_on"]
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Graph:
         """Return a function of nodes, taken apart where the table of functions says how."""
         blocks = FUNCTIONS[name].blocks if name in FUNCTIONS else ""
         if blocks:
-            return _lowered(self, _trees((blocks,))[0], {"u": arguments[0]})
+            return _lowered(self, _trees((blocks,))[0], dict(zip(FUNCTIONS[name].arguments, arguments, strict=True)))
         return self._add(Node("function", name, arguments))
 
     def sum(self, nodes: Iterable[int]) -> int:
@@ -206,6 +206,11 @@ def handed_on(
     slope = derivative(graph, function, argument, arguments, value)
     # a derivative that is 0 everywhere ends the backward pass, even of an adjoint that is no number
     return None if graph.is_zero(slope) else graph.operation("*", adjoint, slope)
+
+
+def hands_on(function: str, argument: int) -> bool:
+    """Say whether a function hands anything on to an argument."""
+    return (FUNCTIONS[function].handed_on or FUNCTIONS[function].derivatives)[argument] != "0"
 
 
 def _lowered(graph: Graph, tree: Expression, names: Mapping[str, int]) -> int:

@@ -12,6 +12,10 @@ Each route belongs to one *path*, told by what it goes through:
   route; z is the equation where the one nearest to s_t stands. A function is inner unless it is taken of the whole
   right side of a state or the output, as in ``h: tanh(f*h + z)``, or of one vector by its name, as in ``o*tanh(c)``;
 - *kept*: the rest, where a state is handed on element by element: the f of ``f*c + i*z``.
+
+Of a surrogate (``stop``, ``scale_gradient``, ``straight_through``) the derivative is the one that the backward pass
+takes, so that edges are those of the gradient in training. Those of the values are the edges of
+:meth:`gatelab.language.Variant.values_only`.
 """
 
 from dataclasses import dataclass
@@ -163,15 +167,24 @@ class _Walker:
                 for source, weight in zip(sources, weights, strict=True):
                     self.descend(source, (*factors, Matrix(weight)), outer=False, mixes=True, straight=False)
             case FunctionCall():
-                self._call(node, factors, outer=outer, mixes=mixes)
+                self._call(node, factors, outer=outer, mixes=mixes, straight=straight)
             case _:
                 pass  # numbers and what is learned do not change
 
-    def _call(self, node: FunctionCall, factors: tuple[Factor, ...], *, outer: bool, mixes: bool) -> None:
+    def _call(
+        self, node: FunctionCall, factors: tuple[Factor, ...], *, outer: bool, mixes: bool, straight: bool
+    ) -> None:
         row, arguments = FUNCTIONS[node.function], node.arguments
         if row.rows:
             slope = RowSlope(node.function, arguments[0])
             self.descend(arguments[0], (*factors, slope), outer=False, mixes=True, straight=False)
+            return
+        if row.surrogate:
+            for argument, text in zip(arguments, derivative_trees(node.function), strict=True):
+                slope_here = _with(text, dict(zip(row.arguments, arguments, strict=True)))
+                if slope_here != Number(0.0, NOWHERE):
+                    carried = product(factors, _diagonal(slope_here))
+                    self.descend(argument, carried, outer=outer, mixes=mixes, straight=straight)
             return
         bends = mixes or not (outer or all(isinstance(argument, Read) for argument in arguments))
         if row.expansion:

@@ -6,7 +6,7 @@ from x_t alone is computed for the whole sequence before the first step and hand
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Literal
@@ -17,7 +17,7 @@ from gatelab.language.parsing import parse_equation
 from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Negation, Number, Operation, Read
 from gatelab.language.variant import Variant
 
-__all__ = ["Instruction", "Phase", "Program", "program"]
+__all__ = ["Instruction", "Phase", "Program", "program", "unstopped"]
 
 Phase = Literal["once", "sequence", "step"]
 """When an instruction runs: its value is the same for all steps, known from x for all steps at once, or known step by
@@ -78,6 +78,13 @@ class Program:
     def phase(self, phase: Phase) -> tuple[int, ...]:
         """Return the indices of the instructions of one phase, in running order."""
         return tuple(index for index, instruction in enumerate(self.instructions) if instruction.phase == phase)
+
+
+def unstopped(instructions: Sequence[Instruction], index: int) -> int:
+    """Return the value of which a value is ``stop(…)``: the same numbers, without what goes backwards."""
+    while instructions[index].kind == "function" and instructions[index].name == "stop":
+        index = instructions[index].arguments[0]
+    return index
 
 
 @cache

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gatelab.compiler.linearised import KEPT, Edge, edges, followed, gate_names
 from gatelab.errors import UserError
-from gatelab.language.tree import NOWHERE, Expression, Negation, Number, Operation, Read, walk
+from gatelab.language.tree import NOWHERE, Expression, Linear, Negation, Number, Operation, Read, children, walk
 from gatelab.language.variant import Variant
 
 __all__ = ["Retention", "retention"]
@@ -42,6 +42,7 @@ def retention(variant: Variant, what: str) -> Retention:
             element.
     """
     role = _role(variant, what)
+    variant = variant.values_only()
     known = {state: _kept_routes(variant, state) for state in variant.states}
     kept = {state: routes for state, routes in known.items() if routes}
     if not kept:
@@ -112,9 +113,18 @@ def _written(variant: Variant, state: str) -> tuple[Expression | None, Expressio
     # what is kept must stand in the equation itself, not in one that it reads
     if len(other) != 1 or any(len(route) > 1 for route in _kept_routes(variant, state)):
         return None, None
+    if _hands_on(other[0], state):
+        return None, None  # such as g*(n - h): some of h is kept by what is written
     gates = [factor for factor in _factors(other[0]) if _of_gates(factor, gated)]
     rest = [factor for factor in _factors(other[0]) if not _of_gates(factor, gated)]
     return (_multiplied(gates), _multiplied(rest)) if rest else (None, None)
+
+
+def _hands_on(tree: Expression, state: str) -> bool:
+    """Return whether the old state stands in a term element by element, not only within a matrix."""
+    if isinstance(tree, Read):
+        return tree.name == state and tree.when == "previous"
+    return not isinstance(tree, Linear) and any(_hands_on(child, state) for child in children(tree))
 
 
 def _terms(tree: Expression) -> list[Expression]:

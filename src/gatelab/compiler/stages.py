@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from gatelab.compiler.program import Program
+from gatelab.compiler.program import Program, unstopped
 from gatelab.language.ordering import ordered
 
 __all__ = ["Affine", "Group", "Stages", "stages"]
@@ -129,7 +129,7 @@ class _Cutter:
         found: set[int] = set()
         for index in _needed(self.program, roots):
             instruction = self.instructions[index]
-            if instruction.phase == "once" or instruction.kind in ("input", "state"):
+            if instruction.phase == "once" or self._is_raw(index):
                 self.earliest[index] = 0
             elif instruction.kind in ("product", "part"):
                 pairs, biases, constants = _chain(self.program, index)
@@ -144,7 +144,11 @@ class _Cutter:
 
     def _after(self, source: int) -> int:
         """Return the first stage whose products can read a source."""
-        return 0 if self.instructions[source].kind in ("input", "state") else self.earliest[source] + 1
+        return 0 if self._is_raw(source) else self.earliest[source] + 1
+
+    def _is_raw(self, index: int) -> bool:
+        """Say whether a value is x_t or an old state, stopped or not: it is read where it stands."""
+        return self.instructions[unstopped(self.instructions, index)].kind in ("input", "state")
 
 
 def _needed(program: Program, roots: Iterable[int]) -> list[int]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from gatelab.language.foreign import FOREIGN
 from gatelab.language.functions import FUNCTIONS
+from gatelab.language.surrogates import value_tree
 from gatelab.language.tree import (
     Expression,
     FunctionCall,
@@ -94,7 +95,7 @@ def gates(variant: Variant) -> tuple[str, ...]:
     """
     named = {equation for role, equation in variant.roles.items() if role != "opening"}
     ranges = bounds(variant)
-    factors = {name for tree in variant.trees.values() for name in _factors(tree)}
+    factors = {name for tree in variant.trees.values() for name in _factors(value_tree(tree))}
     shut_to_open = {name for name in factors if name in ranges and ranges[name][0] >= 0 and ranges[name][1] <= 1}
     if variant.foreign is not None:
         return tuple(name for name in ranges if name in named)

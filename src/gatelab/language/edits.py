@@ -18,6 +18,7 @@ from gatelab.language.equations import parsed
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.parsing import canonical_text
 from gatelab.language.splicing import addends, is_call, is_diagonal, replaced, spelled
+from gatelab.language.surrogates import value_tree
 from gatelab.language.tree import Expression, FunctionCall, Linear, Operation, Read, children, walk
 from gatelab.language.word_table import IDENTITY, MAPS
 
@@ -75,7 +76,7 @@ def _constant(value: Any, key: str) -> str:
 def _met_by_diagonals(trees: Mapping[str, Expression], states: Collection[str]) -> set[str]:
     """Return the states that a gate reads through a diagonal: those no matrix meets, such as the cell of an LSTM."""
     maps = [node for tree in trees.values() for node in walk(tree) if isinstance(node, Linear)]
-    met = {source.name for one in maps for source in one.sources if isinstance(source, Read)}
+    met = {source.name for one in maps for source in map(value_tree, one.sources) if isinstance(source, Read)}
     return {state for state in states if state not in met}
 
 
@@ -90,7 +91,9 @@ def _reading(text: str, tree: Expression, value: Any, diagonals: set[str], key: 
         shape = "has several linear maps" if len(maps) > 1 else "has a map of a form" if maps else "has no linear map"
         raise UserError(f"{key}: the equation '{text}' {shape}; say it in full: variant.equations.…=…")
     word, bare = (MAPS[1], "0") if maps[0].bias is None else (MAPS[0], "bias()")
-    terms = [f"{word}({', '.join(matrices)})" if matrices else bare]
+    # stop(h) stays what it is: what a gate reads is one thing, what a gradient does another
+    spellings = {text_of: spelled(text, source) for source in maps[0].sources if (text_of := _name(source))}
+    terms = [f"{word}({', '.join(spellings.get(name, name) for name in matrices)})" if matrices else bare]
     terms += [f"diag({source})" for source in sources if source in diagonals]
     whole = _sum_with(tree, maps[0])
     kept = [addend for addend in addends(whole) if addend is not maps[0] and not is_diagonal(addend)]
@@ -98,6 +101,12 @@ def _reading(text: str, tree: Expression, value: Any, diagonals: set[str], key: 
         raise UserError(f"{key}: the equation '{text}' has a diagonal within a product; say it in full: "
                         "variant.equations.…=…")  # fmt: skip
     return replaced(text, whole, " + ".join([*terms, *(canonical_text(spelled(text, addend)) for addend in kept)]))
+
+
+def _name(source: Expression) -> str:
+    """Return the vector that a source is, whatever its gradient; "" for what is made of several."""
+    value = value_tree(source)
+    return value.name if isinstance(value, Read) else ""
 
 
 def _sum_with(tree: Expression, target: Linear) -> Expression:
@@ -109,7 +118,8 @@ def _sum_with(tree: Expression, target: Linear) -> Expression:
 
 
 def _squashed(text: str, tree: Expression, value: Any, key: str) -> str:
-    known = [name for name, function in FUNCTIONS.items() if function.arity == 1] + [IDENTITY]
+    known = [name for name, row in FUNCTIONS.items() if row.arity == 1 and not row.surrogate]
+    known.append(IDENTITY)
     if value not in known:
         raise UserError(
             f"{key}={one_line(value)}: must be a function{suggest(str(value), known)}; allowed: {', '.join(known)}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["COMPOSED", "ELEMENTARY", "FUNCTIONS", "INNER", "ROW_FUNCTIONS", "Function"]
+__all__ = ["COMPOSED", "ELEMENTARY", "FUNCTIONS", "INNER", "ROW_FUNCTIONS", "SURROGATES", "Function"]
 
 
 def _sigmoid(u: Any) -> Any:
@@ -66,7 +66,9 @@ class Function:
         expansion: the function in the equation language over ``u``, for one that is made of others; it needs no
             derivatives, and every backend computes its parts.
         rows: whether it acts on the whole vector, the last axis.
-        blocks: how compiled code takes it apart, over ``u`` and with ``INNER``; empty where it does not.
+        surrogate: whether its value is its first argument, and only its gradient, ``derivatives``, is its own: not that
+            of the value. No backend computes anything for it, and bounds see its first argument.
+        blocks: how compiled code takes it apart, over its arguments and with ``INNER``; empty where it does not.
         reduces: of one of ``INNER``: whether it makes one number of a vector.
         onnx: its operators of ONNX, as nested calls over the arguments: attributes by their names, a number with a
             point a constant of the dtype, one without a point, or a list of such, one of int64. Empty for one with an
@@ -92,6 +94,7 @@ class Function:
     activation: bool = False
     expansion: str = ""
     rows: bool = False
+    surrogate: bool = False
     blocks: str = ""
     reduces: bool = False
     triton: str = ""
@@ -108,6 +111,16 @@ def _expanded(name: str, expansion: str, value: Callable[..., Any], high: float)
     spelled = name.replace("_", r"\_")
     latex = rf"\operatorname{{{{{spelled}}}}}({{0}})"
     return Function(name=name, value=value, low=0.0, high=high, increasing=True, latex=latex, expansion=expansion)
+
+
+def _surrogate(name: str, arguments: tuple[str, ...], derivatives: tuple[str, ...]) -> Function:
+    """Return a function whose value is its first argument."""
+    places = ", ".join(f"{{{place}}}" for place in range(len(arguments)))
+    latex = rf"\operatorname{{{{{name.replace('_', chr(92) + '_')}}}}}({places})"
+    return Function(
+        name=name, arguments=arguments, value=lambda u, *_: u, derivatives=derivatives, increasing=True, latex=latex,
+        torch=name, cheap=True, surrogate=True, blocks="u",
+    )  # fmt: skip
 
 
 # at a kink the derivatives are those PyTorch chooses: 0 for the clipped ones, half to each side for equal min and max
@@ -239,6 +252,12 @@ _TABLE = (
     _expanded("hold_exp", "1 - exp(-exp(min(u, 7)))", lambda u: -np.expm1(-np.exp(np.minimum(u, 7))), 1.0),
     _expanded("hold_relu", "1 - exp(-relu(u))", lambda u: -np.expm1(-np.maximum(u, 0)), 1.0),
     _expanded("hold_sigmoid", "1 - exp(-sigmoid(u))", lambda u: -np.expm1(-_sigmoid(u)), -math.expm1(-1.0)),
+    # what the backward pass hands on is not the derivative of the value: nothing; the adjoint times v, of which nothing
+    # goes to v; all of it to v (Bengio, Léonard & Courville 2013, "Estimating or Propagating Gradients Through
+    # Stochastic Neurons for Conditional Computation", section 4)
+    _surrogate("stop", ("u",), ("0",)),
+    _surrogate("scale_gradient", ("u", "v"), ("v", "0")),
+    _surrogate("straight_through", ("u", "v"), ("0", "1")),
     Function(
         name="softmax", value=_softmax, handed_on=("y*(g - sum(y*g))",), low=0.0, high=1.0,
         latex=r"\operatorname{{softmax}}({0})", torch="softmax", rows=True, blocks=_SHARES,
@@ -274,7 +293,12 @@ ROW_FUNCTIONS = {name: function for name, function in FUNCTIONS.items() if funct
 COMPOSED = {name: function for name, function in FUNCTIONS.items() if function.expansion}
 """Those that are made of others."""
 
-ELEMENTARY = {name: function for name, function in FUNCTIONS.items() if name not in (ROW_FUNCTIONS | COMPOSED)}
+SURROGATES = {name: function for name, function in FUNCTIONS.items() if function.surrogate}
+"""Those that change no value and only what a gradient is."""
+
+_NOT_ELEMENTARY = ROW_FUNCTIONS | COMPOSED | SURROGATES
+
+ELEMENTARY = {name: function for name, function in FUNCTIONS.items() if name not in _NOT_ELEMENTARY}
 """Those that every backend spells out, element by element."""
 
 _SELECTIONS = (

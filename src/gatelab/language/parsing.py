@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NoReturn
 
 from gatelab.errors import UserError, suggest
-from gatelab.language.functions import FUNCTIONS, Function
+from gatelab.language.functions import FUNCTIONS, SURROGATES, Function
 from gatelab.language.tree import (
     Expression,
     FunctionCall,
@@ -38,7 +38,7 @@ from gatelab.language.word_table import (
     Starting,
 )
 
-__all__ = ["LearnedTensor", "canonical_text", "fail", "parse_equation"]
+__all__ = ["LearnedTensor", "canonical_text", "fail", "parse_equation", "value_text"]
 
 LONGEST = 2000  # characters of one equation: far beyond any paper's, far below what exhausts the parser
 DEEPEST = 60  # nested operations
@@ -81,6 +81,22 @@ class LearnedTensor:
 def canonical_text(text: str) -> str:
     """Return the one spelling of a right-hand side that has already been parsed."""
     return ast.unparse(ast.parse(text.strip(), mode="eval"))
+
+
+def value_text(text: str) -> str:
+    """Return a right-hand side that can be parsed without its surrogates: ``c*f`` of ``stop(c)*f``.
+
+    A text without any is returned as it is.
+    """
+    if not any(name in text for name in SURROGATES):
+        return text
+    return ast.unparse(_WithoutSurrogates().visit(ast.parse(text, mode="eval")))
+
+
+class _WithoutSurrogates(ast.NodeTransformer):
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        return node.args[0] if isinstance(node.func, ast.Name) and node.func.id in SURROGATES and node.args else node
 
 
 def fail(where: str, text: str, span: Span, problem: str) -> NoReturn:
@@ -201,7 +217,7 @@ class _Parser:
         if name == "diag":
             self._expect(name, len(arguments), 1, span)
             source = self.expression(arguments[0], depth + 1)
-            diagonal = Learned(self._parameter("diagonal", source=ast.unparse(arguments[0])), "diagonal", span)
+            diagonal = Learned(self._parameter("diagonal", source=_met(arguments[0])), "diagonal", span)
             return Operation("*", diagonal, source, span)
         if name == "bias":
             self._expect(name, len(arguments), 0, span)
@@ -244,7 +260,7 @@ class _Parser:
                 return self._sum(name, sources, span)
             forms = self._forms(keyword, len(sources), forms[0])
         weights = tuple(
-            self._parameter("weight", source=ast.unparse(argument), form=form)
+            self._parameter("weight", source=_met(argument), form=form)
             for argument, form in zip(arguments, forms, strict=True)
         )
         if name != MAPS[0]:
@@ -341,3 +357,8 @@ class _Parser:
     def _span(self, node: ast.expr) -> Span:
         stop = node.end_col_offset if node.end_col_offset is not None else node.col_offset + 1
         return Span(self._columns.get(node.col_offset, 0), self._columns.get(stop, len(self.text)))
+
+
+def _met(argument: ast.expr) -> str:
+    """Return the text of what a weight meets: h of stop(h), so that both have the same names of weights."""
+    return value_text(ast.unparse(argument))

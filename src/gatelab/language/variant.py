@@ -1,15 +1,16 @@
 """A variant: named states, equations that run top to bottom or the name of a foreign step, and what follows."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.language.equations import added_first, alive, in_order, parsed
 from gatelab.language.foreign import FOREIGN, known_foreign
 from gatelab.language.functions import FUNCTIONS
-from gatelab.language.parsing import LearnedTensor, canonical_text
+from gatelab.language.parsing import LearnedTensor, canonical_text, value_text
 from gatelab.language.sizes import Length, has_size, vector_size, vector_sizes
+from gatelab.language.surrogates import value_tree
 from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Operation, walk
 from gatelab.language.typesetting import latex_lines, latex_text, plain_lines, plain_text
 from gatelab.language.variant_file import KEYS, checked_roles, equation_texts, state_names
@@ -165,6 +166,16 @@ class Variant:
     def respelled(self) -> "Variant":
         """Return the same variant parsed from its canonical texts, so that the spans of trees are columns of these."""
         return Variant.from_mapping(self.mapping(), f"variant '{self.name}'")
+
+    def values_only(self) -> "Variant":
+        """Return the variant without the functions that change a gradient and no value: ``stop(h)`` is ``h``.
+
+        It has the same values, names and parameters; its derivatives are those of the values.
+        """
+        trees = {name: value_tree(tree) for name, tree in self.trees.items()}
+        if trees == self.trees:
+            return self
+        return replace(self, trees=trees, equations={name: value_text(text) for name, text in self.equations.items()})
 
     def mapping(self) -> dict[str, Any]:
         """Return the content of a file that would define this variant."""

@@ -21,6 +21,7 @@ from gatelab.paths.call import Call, Outputs
 from gatelab.paths.lengths import unless_full
 from gatelab.paths.padding import ending, filled, started, steps_valid
 from gatelab.paths.products import product
+from gatelab.paths.surrogate_gradients import scale_gradient, straight_through
 
 __all__ = ["LoopPlan", "at_all_steps", "evaluator", "joined", "known_values", "run_loop", "step_plan"]
 
@@ -188,6 +189,9 @@ _OWN: dict[str, Callable[..., Any]] = {
     "cumax": lambda u: u.softmax(-1).cumsum(-1),
     "layer_norm": lambda u: functional.layer_norm(u, u.shape[-1:]),
     "roll": lambda u: u.roll(1, -1),
+    "stop": lambda u: u.detach(),
+    "straight_through": straight_through,
+    "scale_gradient": scale_gradient,
 }
 """What torch has not, or has otherwise, by the name that the table of functions gives it."""
 
@@ -197,6 +201,8 @@ def _element_wise(name: str) -> Callable[..., Any]:
     function: Callable[..., Any] = (
         _OWN.get(row.torch) or getattr(torch, row.torch, None) or getattr(functional, row.torch)
     )
+    if row.surrogate:
+        return function
     if row.rounded_by_place:
         return lambda u: function(_row_by_row(u))
     if row.arity == 1:

@@ -27,14 +27,20 @@ class LinearSteps:
 
     Every diagonal is computed once for all steps. A step is an index; ``slice(None)`` takes all steps at once, each by
     itself.
+
+    Args:
+        trace: the steps.
+        gradients: whether ``stop`` and its like count, so that adjoints are those of the backward pass in training;
+            else derivatives are those of the values.
     """
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, *, gradients: bool = False) -> None:
         self.trace = trace
-        self.gated = gate_names(trace.variant)
+        variant = trace.variant if gradients else trace.variant.values_only()
+        self.gated = gate_names(variant)
         given = trace.surroundings
         self._edges: dict[str, list[tuple[Edge, list[_Factor]]]] = {}
-        for equation, known in edges(trace.variant).items():
+        for equation, known in edges(variant).items():
             self._edges[equation] = []
             for edge in known:
                 factors: list[_Factor] = []

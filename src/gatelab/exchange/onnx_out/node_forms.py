@@ -56,6 +56,7 @@ def node_form(variant: Variant) -> NodeForm | None:
     """Return the node that computes a variant; None if no node does."""
     if variant.foreign is not None or variant.output not in variant.states:
         return None
+    variant = variant.values_only()
     forms = {1: (_rnn, _gru), 2: (_lstm,)}.get(len(variant.states), ())
     for form in forms:
         try:

@@ -56,7 +56,7 @@ class EquationSteps(ScanSteps):
 
     def __init__(self, graph: OnnxGraph, layer: RecurrentLayer, x: str) -> None:
         self._graph, self._x, self._layer = graph, x, layer
-        self._program: Program = program(layer.variant)
+        self._program: Program = program(layer.variant.values_only())
         self._weights = whole_weights(layer.variant, layer.learned())
         self._plan = step_plan(self._program)
         empty = next(layer.parameters()).new_zeros(1, 1, layer.input_size)

@@ -172,7 +172,7 @@ def _adjoints(model: Model, whole: Trace, layer: int, loss: Loss | None, below: 
 
 def _credit(ending: Trace, adjoints: Tensor) -> Credit:
     """Return the credit of paths; everything is from the end, and adjoints are (lags, batch, hidden)."""
-    variant, steps, paths, valid = ending.variant, LinearSteps(ending), _paths(ending), ending.valid
+    variant, steps, paths, valid = ending.variant, LinearSteps(ending, gradients=True), _paths(ending), ending.valid
     count, batch = adjoints.shape[:2]
     leaving = adjoints.flatten(1).any(1).nonzero()[:, 0]
     leaving = leaving if len(leaving) else leaving.new_zeros(1)
