@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -12,13 +13,14 @@ from gatelab.errors import UserError, one_line, suggest
 from gatelab.tasks.series.series_keys import SeriesKeys
 from gatelab.tasks.series.series_table import SeriesTable, TableColumn
 
-__all__ = ["ColumnRoles", "are_classes", "column_of", "find_roles"]
+__all__ = ["ColumnRoles", "are_classes", "column_of", "find_roles", "not_used"]
 
 _TARGETS = ("target", "label", "class", "y")
 _SERIES = ("series", "series_id", "unique_id", "case_id", "case", "id")
 _TIMES = ("time", "timestamp", "datetime", "date", "t", "step")
 _MOST_WORDS = 20  # of a text column that is taken as an input without being named
 _MOST_CLASSES = 20  # of whole numbers that are taken as classes
+_SHOWN = 4  # columns that a sentence names
 _NUMBERED = re.compile(r"(.*?)[ _.:-]*(\d+)", re.DOTALL)
 _BESIDE = ("file", "folder")  # columns that a folder of files adds
 
@@ -56,7 +58,10 @@ def find_roles(table: SeriesTable, keys: SeriesKeys) -> ColumnRoles:
     roles = ColumnRoles(keys.form or "long", (), target, series, time, keys.weight)
     beside = {series, time, keys.weight, keys.split, *_BESIDE, *(() if keys.horizon else target)}
     others = [name for name in table.columns if name not in beside]
-    if keys.form == "wide" or (keys.form is None and _is_wide(table, keys, others)):
+    if keys.inputs is None:
+        _check_numbers(table, others)
+    rows_are_steps = time is not None or (series is not None and _repeats(table.columns[series]))
+    if keys.form == "wide" or (keys.form is None and not rows_are_steps and _is_wide(table, keys, others)):
         steps = keys.inputs or tuple(name for name in others if table.columns[name].kind == "number")
         id_column = keys.series or (None if series in steps else series)
         wide = replace(roles, form="wide", inputs=steps, series=id_column, time=None)
@@ -65,8 +70,44 @@ def find_roles(table: SeriesTable, keys: SeriesKeys) -> ColumnRoles:
     if keys.horizon and not target:
         target = tuple(name for name in inputs if table.columns[name].kind == "number")
     if not inputs or not target:
-        raise UserError(f"{table.named}: no column is left as {'an input' if not inputs else 'a target'}{_has(table)}")
+        left = not_used(table, replace(roles, inputs=inputs, target=target), keys)
+        what = "an input" if not inputs else "a target"
+        raise UserError(
+            f"{table.named}: no column is left as {what}{_has(table)}{''.join(f'; {note}' for note in left)}"
+        )
     return replace(roles, inputs=inputs, target=target)
+
+
+def _check_numbers(table: SeriesTable, names: Sequence[str]) -> None:
+    """Refuse a slip in a column of numbers, which would not be an input because of it, and nobody would know."""
+    doubtful = next((table.columns[name] for name in names if table.columns[name].doubt), None)
+    if doubtful is not None:
+        raise UserError(
+            f"{table.named}: column '{one_line(doubtful.name)}', {doubtful.doubt}; task.inputs=[…] can leave it out"
+        )
+
+
+def _repeats(column: TableColumn) -> bool:
+    labels = [label for label in column.labels() if label is not None]
+    return len(set(labels)) < len(labels)
+
+
+def not_used(table: SeriesTable, roles: ColumnRoles, keys: SeriesKeys) -> tuple[str, ...]:
+    """Return a sentence on the columns that cannot be guessed to be inputs; none if others were not taken either."""
+    used = {*roles.inputs, *roles.target, roles.series, roles.time, roles.weight, keys.split, *_BESIDE}
+    left = [column for name, column in table.columns.items() if name not in used]
+    usable = (column.kind == "number" or (roles.form == "long" and _is_input(column)) for column in left)
+    if not left or any(usable):  # then the user has named the inputs
+        return ()
+    shown = [f"'{one_line(column.name, 30)}'{_such_as(column)}" for column in left[:_SHOWN]]
+    more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+    kinds = "steps are numbers" if roles.form == "wide" else f"inputs are numbers, or at most {_MOST_WORDS} words"
+    return (f"not used, since {kinds}: {', '.join(shown)}{more}; task.inputs=[…] takes what it names",)
+
+
+def _such_as(column: TableColumn) -> str:
+    there = (label for label in column.labels() if label is not None)
+    return "".join(f" (such as {one_line(label, 30)})" for label in islice(there, 1))
 
 
 def column_of(table: SeriesTable, name: str, key: str) -> TableColumn:

@@ -70,7 +70,8 @@ def _check_names(names: Sequence[str], named: str) -> None:
     known: set[str] = set()
     for place, name in enumerate(names, 1):
         if not name:
-            raise UserError(f"{named}: column {place} has no name in the first line")
+            advice = "; pandas leaves its index out with to_csv(…, index=False)" if place == 1 else ""
+            raise UserError(f"{named}: column {place} has no name in the first line{advice}")
         if name in known:
             raise UserError(f"{named}: column '{one_line(name)}' is there twice")
         known.add(name)

@@ -53,6 +53,7 @@ def in_order(table: SeriesTable, roles: ColumnRoles) -> OrderedSeries:
     """
     inputs = roles.inputs
     if roles.form == "wide":
+        _check_apart(table, roles.series)
         table, inputs = _unfolded(table, roles), tuple(name for name, _ in roles.channels)
     numbers, names = _numbered(table, roles.series)
     time = _times(table, roles.time)
@@ -81,6 +82,18 @@ def in_order(table: SeriesTable, roles: ColumnRoles) -> OrderedSeries:
         None if table.parts is None else table.parts[order],
         inputs,
     )
+
+
+def _check_apart(table: SeriesTable, series: str | None) -> None:
+    """Refuse a series that has two rows of a wide table."""
+    seen: set[str] = set()
+    for row, label in enumerate(table.columns[series].labels() if series is not None else (), 1):
+        if label in seen:
+            raise UserError(
+                f"{table.named}, row {row}: series '{one_line(label)}' is there twice; with task.form=wide a row is a "
+                "series, with task.form=long a step"
+            )
+        seen.add(label)
 
 
 def _numbered(table: SeriesTable, series: str | None) -> tuple[NDArray[np.int64], tuple[str, ...]]:

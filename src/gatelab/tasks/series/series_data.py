@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.errors import UserError, one_line
-from gatelab.tasks.series.column_roles import ColumnRoles, are_classes, find_roles
+from gatelab.tasks.series.column_roles import ColumnRoles, are_classes, find_roles, not_used
+from gatelab.tasks.series.leakage import check_inputs
 from gatelab.tasks.series.ordered_series import OrderedSeries, in_order, varying
 from gatelab.tasks.series.series_encoding import check_fitted, encoded_inputs, encoded_targets, fit_encodings
 from gatelab.tasks.series.series_keys import Fitted, SeriesKeys
@@ -95,6 +96,7 @@ def _understood(keys: SeriesKeys, state: FileState) -> Understood:  # noqa: ARG0
     roles = find_roles(table, keys)
     ordered = in_order(table, roles)
     filled = _filled(keys, roles, ordered, found)
+    told = (*not_used(table, roles, keys), *check_inputs(ordered, filled, named=keys.inputs is not None))
     labels = _labels(ordered, filled)
     if filled.per == "series":
         ordered, labels, dropped = _with_target(ordered, filled, labels)
@@ -103,7 +105,7 @@ def _understood(keys: SeriesKeys, state: FileState) -> Understood:  # noqa: ARG0
     blocks = split_rows(ordered, filled, table, labels)
     if filled.per == "step":
         filled = filled.model_copy(update={"length": filled.length or _length(blocks)})
-    return Understood(table, roles, ordered, filled, blocks, (*table.notes, *dropped, *blocks.notes))
+    return Understood(table, roles, ordered, filled, blocks, (*table.notes, *told, *dropped, *blocks.notes))
 
 
 def _filled(keys: SeriesKeys, roles: ColumnRoles, ordered: OrderedSeries, sha256: str) -> SeriesKeys:
