@@ -15,7 +15,8 @@ words it is low, the share of words that never nest. (A clock that knew the leng
 one kind: of n = 2m brackets, a share of (m + 1) / (4m - 2) comes back to depth 0 only at the end.) Perfect is 1.
 
 Source: Suzgun et al. 2019, "LSTM Networks Can Perform Dynamic Counting", where brackets are predicted so, up to length
-50 in training, but drawn from a grammar, not uniformly; bounded depth: Hewitt et al. 2020, "RNNs Can Generate Bounded
+50 in training, but drawn from a grammar, not uniformly, with squared errors (``loss=squared``), and whole words count
+(``scored=string``); bounded depth: Hewitt et al. 2020, "RNNs Can Generate Bounded
 Hierarchical Languages with Optimal Memory".
 """
 

@@ -11,7 +11,8 @@ sum; perfect is 0. Two forms differ in the places of the marks:
   Neural Networks", section 5.2.
 - ``adding_tcn``: two different steps anywhere, each pair equally likely. Source: Bai, Kolter & Koltun 2018, "An
   Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence Modeling", and its code,
-  github.com/locuslab/TCN, TCN/adding_problem/utils.py.
+  github.com/locuslab/TCN, TCN/adding_problem/utils.py, which has 50,000 fixed training sequences
+  (``training_size=50000``).
 
 The problem was posed by Hochreiter & Schmidhuber 1997; their form, with numbers in [-1, 1], early marks and sequences
 of different lengths, is ``adding_hs97`` in adding_1997.py.

@@ -19,19 +19,22 @@ Sources: Hochreiter & Schmidhuber 1997, "Long Short-Term Memory"; ``copying``: A
 Evolution Recurrent Neural Networks", section 5.1; ``copying_variable_lag``: Tallec & Ollivier 2018, "Can recurrent
 neural networks warp time?"; ``copying_tcn``: Bai, Kolter & Koltun 2018, "An Empirical Evaluation of Generic
 Convolutional and Recurrent Networks for Sequence Modeling", and its code, github.com/locuslab/TCN,
-TCN/copy_memory/utils.py; ``copying_s4``: the code of Gu, Goel & Ré 2022, "Efficiently Modeling Long Sequences with
-Structured State Spaces", github.com/state-spaces/s4, src/dataloaders/datasets/copying.py. Tokens that lie scattered
-among the blanks are in selective_copying.py.
+TCN/copy_memory/utils.py, which has 10,000 fixed training sequences (``training_size=10000``), T = 1000 by default,
+prints the accuracy over all steps (``judged=all``) and clips gradients before they exist; ``copying_s4``: the code of
+Gu, Goel & Ré 2022, "Efficiently Modeling Long Sequences with Structured State Spaces", github.com/state-spaces/s4,
+src/dataloaders/datasets/copying.py, which has outputs for all ten of its numbers and not the eight symbols alone, so
+that its loss begins at ln 10. Tokens that lie scattered among the blanks are in selective_copying.py.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from gatelab.keys import Key
 from gatelab.tasks.chosen_loss import ClassTask
 from gatelab.tasks.losses import Measure, accuracy
 from gatelab.tasks.task import Batch, LengthTask
@@ -117,6 +120,10 @@ class CopyingTcn(CopyingMemory):
     """
 
     name: Literal["copying_tcn"] = "copying_tcn"
+    judged: Annotated[
+        Literal["tokens", "all"], Key("the accuracy on the tokens, or on all steps, as the paper's code prints it",
+                                      neutral="tokens")
+    ] = "tokens"  # fmt: skip
 
     source: ClassVar[str] = "Bai, Kolter & Koltun 2018 (after Hochreiter & Schmidhuber 1997)"
 
@@ -137,8 +144,23 @@ class CopyingTcn(CopyingMemory):
         targets = np.full((self.steps, batch_size), self.symbols, np.int64)
         targets[-self.tokens :] = tokens
         loss_weights, score_weights = np.ones((2, self.steps, batch_size), np.float32)
-        score_weights[: -self.tokens] = 0
+        if self.judged == "tokens":
+            score_weights[: -self.tokens] = 0
         return Batch(inputs, np.full(batch_size, self.steps, np.int64), targets, loss_weights, score_weights)
+
+    @property
+    def score_name(self) -> str:
+        """Which steps are judged."""
+        return "accuracy on the tokens" if self.judged == "tokens" else "accuracy on all steps"
+
+    @property
+    def chance(self) -> float:
+        blanks = 0 if self.judged == "tokens" else self.steps - self.tokens
+        return (blanks + self.tokens / self.symbols) / (blanks + self.tokens)
+
+    @property
+    def chance_meaning(self) -> str:
+        return "guessing a symbol" if self.judged == "tokens" else "blanks, then guessing a symbol"
 
 
 class CopyingS4(CopyingMemory):

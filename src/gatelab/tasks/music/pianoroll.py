@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from gatelab.tasks.task import Batch
 
 # datasets takes seconds to import; tasks must be listed without it.
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from datasets import DatasetDict
 
 __all__ = [
@@ -38,15 +40,24 @@ PUBLIC_URL = (
 PUBLIC_SHA256 = "2db9329f1881a1d3f49703ec556bf1d6f84b4f6c1d702c156536e93cf31e1c91"
 PUBLIC_SIZE = "0.4 MB"
 
+Arranged: TypeAlias = "Callable[[dict[str, list[NDArray[np.uint8]]]], dict[str, list[NDArray[np.uint8]]]]"
+"""From the parts of a file, name -> piano rolls, to those that are used."""
+
 LOWEST_NOTE, NOTES = 21, 88  # the keys of a piano, A0 … C8, as MIDI notes 21 … 108
 SPLITS = ("train", "valid", "test")
 
 
 @lru_cache(maxsize=2)
-def load_splits(path: str | None, sha256: str) -> Splits:
-    """Return all chorales as packed piano rolls, padded to the longest of each split."""
+def load_splits(path: str | None, sha256: str, arranged: Arranged | None = None) -> Splits:
+    """Return all chorales as packed piano rolls, padded to the longest of each split.
+
+    ``arranged`` makes the parts anew: from part -> rolls to the same.
+    """
     chorales = load_chorales(path, sha256)
-    return Splits(*(batch_of_rolls([_roll(frames) for frames in chorales[split]["frames"]]) for split in SPLITS))
+    rolls = {split: [_roll(frames) for frames in chorales[split]["frames"]] for split in SPLITS}
+    if arranged is not None:
+        rolls = arranged(rolls)
+    return Splits(*(batch_of_rolls(rolls[split]) for split in SPLITS))
 
 
 def load_chorales(path: str | None, sha256: str) -> DatasetDict:
@@ -60,7 +71,9 @@ def load_chorales(path: str | None, sha256: str) -> DatasetDict:
 
 
 @lru_cache(maxsize=2)
-def load_matlab_splits(public: PublicFile, path: str | None, sha256: str, longest: int | None) -> Splits:
+def load_matlab_splits(
+    public: PublicFile, path: str | None, sha256: str, longest: int | None, arranged: Arranged | None = None
+) -> Splits:
     """Return the tunes of a MATLAB 5 file as packed piano rolls, padded to the longest of each split.
 
     The file holds cell arrays ``traindata``, ``validdata`` and ``testdata`` of piano rolls (frames, 88) of zeros and
@@ -71,6 +84,8 @@ def load_matlab_splits(public: PublicFile, path: str | None, sha256: str, longes
     """
     named = public.url if path is None else f"task.path={path}"
     rolls = _parse_matlab(read_file(public, path, sha256), named)
+    if arranged is not None:
+        rolls = arranged(rolls)
     if longest is not None:
         rolls["train"] = in_pieces(rolls["train"], longest)
     return Splits(*(batch_of_rolls(rolls[split]) for split in SPLITS))

