@@ -10,14 +10,13 @@ from gatelab.errors import UserError
 from gatelab.evidence.damage import damage_lines
 from gatelab.locations import command_line, experiments_directory, in_checkout
 from gatelab.papers import (
-    PAPER,
-    SCALED_DOWN,
     Experiment,
     compare_with_paper,
     experiments_named,
     grid,
     overview_table,
     read_trials,
+    said_of,
     stored_results,
     write_overview,
     write_results,
@@ -116,8 +115,8 @@ def _reproduce(experiment: Experiment, request: _Request) -> int:
     identities = None if planned is None else [run.identity for run in planned]
     trials = read_trials(store, identities, experiment.claims.solved)
     comparison = compare_with_paper(experiment, trials)
-    if request.profile != PAPER:
-        print(SCALED_DOWN)
+    for line in said_of(request.profile):
+        print(line)
     print(f"{comparison.numbers.text()}\n{comparison.claims.text()}")
     wanted = len(set(identities or ()))
     if len(trials.trials) < wanted:

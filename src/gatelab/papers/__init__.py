@@ -5,14 +5,13 @@ from gatelab.papers.comparison import PaperComparison, compare_with_paper
 from gatelab.papers.folder import PAPER, Experiment, experiment_names, experiments_named, load_experiment
 from gatelab.papers.overview import overview_page, overview_table, write_overview
 from gatelab.papers.profile_points import grid
-from gatelab.papers.results_folder import SCALED_DOWN, stored_results, write_results
+from gatelab.papers.results_folder import said_of, stored_results, write_results
 from gatelab.papers.trials import Trials, read_trials
 from gatelab.papers.verdicts import Verdict
 
 __all__ = [
     "CHECKS",
     "PAPER",
-    "SCALED_DOWN",
     "Experiment",
     "PaperComparison",
     "Trials",
@@ -25,6 +24,7 @@ __all__ = [
     "overview_page",
     "overview_table",
     "read_trials",
+    "said_of",
     "stored_results",
     "write_overview",
     "write_results",

@@ -21,11 +21,13 @@ from gatelab.papers.published import COLUMNS, Published
 from gatelab.reading import read_rows, read_yaml
 from gatelab.validation import check
 
-__all__ = ["PAPER", "Experiment", "experiment_names", "experiments_named", "load_experiment", "shown_file"]
+__all__ = ["CORRECTED", "PAPER", "Experiment", "experiment_names", "experiments_named", "load_experiment", "shown_file"]
 
 _FILE = "experiment.yaml"
 _NOT_PROFILES = (_FILE, "claims.yaml")
 PAPER = "paper"
+CORRECTED = "corrected"
+"""A profile whose protocol is nearer to what the paper's authors ran than its own `paper` profile was."""
 """The profile of experiment.yaml itself."""
 _QUICK = "quick"
 

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -10,8 +11,8 @@ from gatelab.errors import UserError
 from gatelab.locations import experiments_directory
 from gatelab.papers.claims import PaperClaim
 from gatelab.papers.comparison import evidence_words, our_number, plain_number
-from gatelab.papers.folder import PAPER, Experiment, experiment_names, load_experiment
-from gatelab.papers.results_folder import SCALED_DOWN, Stored, stored_results
+from gatelab.papers.folder import CORRECTED, Experiment, experiment_names, load_experiment
+from gatelab.papers.results_folder import Stored, said_of, stored_results
 from gatelab.papers.verdicts import Word
 from gatelab.report import Column, Table
 
@@ -22,8 +23,11 @@ _HEAD = """\
 
 Each experiment with the results of its largest profile that was measured: how many of its claims they reproduce
 ([what the words mean](../docs/papers.md)), the papers' numbers beside ours, and the verdicts. `write=true` of
-`scripts/reproduce.py` writes this page from the results in the folders; nothing in it is written by hand.
+`scripts/reproduce.py` writes this page from the results in the folders; nothing in it is written by hand. A corrected
+protocol stands beside the first one, whose verdicts stay.
 """
+
+_CORRECTED = " (corrected)"
 
 
 def overview_table() -> Table:
@@ -40,8 +44,7 @@ def overview_table() -> Table:
         *(Column(word, (word,), _number, "right") for word in get_args(Word)),
     ]
     rows = []
-    for experiment in map(load_experiment, experiment_names()):
-        found = _largest(experiment)
+    for experiment, found in _shown():
         counted = Counter(word for _, word in _verdicts(experiment, found)) if found else None
         row = {
             "name": experiment.name,
@@ -58,18 +61,16 @@ def overview_table() -> Table:
 def overview_page() -> str:
     """Return the overview with the numbers and the claims of each experiment, as Markdown."""
     parts = [_HEAD, overview_table().markdown()]
-    for experiment in map(load_experiment, experiment_names()):
-        found = _largest(experiment)
+    for experiment, found in _shown():
         if found is None:
             continue
         folder = f"{experiment.name}/results/{found.profile}"
-        parts.append(f"## {experiment.name}\n")
+        parts.append(f"## {experiment.name}{_CORRECTED if found.profile == CORRECTED else ''}\n")
         parts.append(
             f"[Protocol, cost and deviations]({experiment.name}/README.md) · profile {found.profile}, measured"
             f" {found.about['date']}: [tables and figures]({folder}/comparison.md)\n"
         )
-        if found.profile != PAPER:
-            parts.append(f"{SCALED_DOWN}\n")
+        parts += [f"{line}\n" for line in said_of(found.profile)]
         numbers = _numbers(found)
         parts += [numbers.markdown()] if numbers.rows else []
         parts.append(_claims(experiment, found).markdown())
@@ -86,10 +87,13 @@ def write_overview() -> Path:
     return path
 
 
-def _largest(experiment: Experiment) -> Stored | None:
-    """Return the results of the largest profile that was measured."""
-    stored = (stored_results(experiment, profile) for profile in experiment.profiles)
-    return next((each for each in stored if each is not None), None)
+def _shown() -> Iterator[tuple[Experiment, Stored | None]]:
+    """Yield each experiment with its largest measured results, and again with those of a corrected protocol."""
+    for experiment in map(load_experiment, experiment_names()):
+        stored = {profile: stored_results(experiment, profile) for profile in experiment.profiles}
+        yield experiment, next((each for name, each in stored.items() if each and name != CORRECTED), None)
+        if corrected := stored.get(CORRECTED):
+            yield experiment, corrected
 
 
 def _numbers(found: Stored) -> Table:

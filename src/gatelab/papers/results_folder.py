@@ -17,7 +17,7 @@ from gatelab.evidence.selection import select
 from gatelab.locations import command_line
 from gatelab.papers.checks.tested import Test
 from gatelab.papers.comparison import PaperComparison
-from gatelab.papers.folder import PAPER, Experiment, shown_file
+from gatelab.papers.folder import CORRECTED, PAPER, Experiment, shown_file
 from gatelab.papers.trials import Trials
 from gatelab.reading import read_rows, read_yaml
 from gatelab.report import Table, runs_table, variants_table
@@ -26,7 +26,7 @@ from gatelab.report.tables import csv_text, from_csv
 from gatelab.store import Result, Store
 from gatelab.validation import check
 
-__all__ = ["SCALED_DOWN", "Stored", "stored_results", "write_results"]
+__all__ = ["Stored", "said_of", "stored_results", "write_results"]
 
 _NUMBERS, _VERDICTS, _ABOUT = "numbers.csv", "verdicts.csv", "about.yaml"
 _SHOWN = ("runs-", "curves-", "best-tenth-", "marginal-")
@@ -36,6 +36,16 @@ SCALED_DOWN = (
     "the smaller question."
 )
 """What is said of every profile but the paper's."""
+
+_CORRECTED = (
+    "A correction of the profile `paper`: the protocol as the sources point to it. What differs stands in the README, "
+    "beside the verdict of before."
+)
+
+
+def said_of(profile: str) -> list[str]:
+    """Return what is said of a profile that is not the paper's: nothing, or one line."""
+    return [] if profile == PAPER else [_CORRECTED if profile == CORRECTED else SCALED_DOWN]
 
 
 def write_results(
@@ -153,7 +163,7 @@ def _verdicts_csv(comparison: PaperComparison) -> str:
 def _page(
     experiment: Experiment, profile: str, comparison: PaperComparison, variants: Table, figures: Sequence[str]
 ) -> str:
-    scaled = [SCALED_DOWN] if profile != PAPER else []
+    scaled = said_of(profile)
     parts = [
         f"# {experiment.name}, profile {profile}",
         *scaled,
