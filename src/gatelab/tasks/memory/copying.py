@@ -57,9 +57,7 @@ class CopyingMemory(ClassTask, LengthTask):
 
     readout: ClassVar[Literal["last", "every"]] = "every"
     score: ClassVar[Measure] = accuracy
-    score_name: ClassVar[str] = "accuracy on the tokens"
     higher_is_better: ClassVar[bool] = True
-    chance_meaning: ClassVar[str] = "guessing a symbol"
     perfect: ClassVar[float] = 1.0
 
     @property
@@ -69,6 +67,15 @@ class CopyingMemory(ClassTask, LengthTask):
     @property
     def output_size(self) -> int:
         return self.symbols + 1
+
+    @property
+    def score_name(self) -> str:
+        """Which steps are judged."""
+        return "accuracy on the tokens"
+
+    @property
+    def chance_meaning(self) -> str:
+        return "guessing a symbol"
 
     @property
     def chance(self) -> float:
