@@ -49,7 +49,7 @@ def test_files_of_every_program_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("name, message", [
-    ("model.pkl", "must end with .pt, .pth, .ckpt, .safetensors, .keras, .weights.h5, .npz"),
+    ("model.pkl", "must end with .pt, .pth, .pt2, .ckpt, .safetensors, .keras, .weights.h5, .npz"),
     ("absent.keras", "cannot be read: No such file"), ("absent.safetensors", "cannot be read: No such file"),
 ])  # fmt: skip
 def test_other_files_are_one_line(name, message, tmp_path):

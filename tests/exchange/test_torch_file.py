@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import warnings
 import zipfile
 
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 import gatelab
 from gatelab.errors import UserError
 from gatelab.exchange import found_in_torch
+from gatelab.exchange.any_file import found_in
 
 KINDS = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
 
@@ -176,3 +178,77 @@ def test_a_folder_a_pipe_and_a_missing_file_are_refused(tmp_path):
     for name, said in (("", "it is a folder"), ("pipe.pt", "it is a pipe"), ("none.pt", "No such file")):
         with pytest.raises(UserError, match=said):
             gatelab.from_torch_file(tmp_path / name)
+
+
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.GRU(3, 5, num_layers=2, bidirectional=True)
+        self.register_buffer("counted", torch.zeros(2, dtype=torch.int64))
+
+    def forward(self, x):
+        return self.encoder(x)[0]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """Write an exported program; return its path, and its module."""
+    module = Tagger()
+    path = tmp_path_factory.mktemp("exported") / "tagger.pt2"
+    with warnings.catch_warnings(action="ignore"):
+        torch.export.save(torch.export.export(module, (torch.randn(4, 2, 3),)), path)
+    return path, module
+
+
+def test_an_exported_program_is_read_without_being_made(program, monkeypatch):
+    path, module = program
+    monkeypatch.setattr(torch, "load", None)
+    monkeypatch.setattr(torch.export, "load", None)
+    rnn = gatelab.from_torch_file(path, "encoder")
+    x = torch.randn(7, 2, 3)
+    torch.testing.assert_close(output(rnn, x), module(x).detach())
+    (found,) = found_in(path)
+    assert found.name == "encoder"
+
+
+TABLE = "data/weights/model_weights_config.json"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"path_name": "weight_0"', '"path_name": "../../etc/passwd"', "path_name: String should match pattern"),
+        ('"path_name": "weight_0"', '"path_name": "weight_99"', "encoder.weight_ih_l0: there is no weight_99"),
+        ('"use_pickle": false', '"use_pickle": true', "use_pickle: Input should be False"),
+        ('"sizes": [{"as_int": 15}', '"sizes": [{"as_int": 999999999999}', "do not fit 45 numbers"),
+        ('"strides": [{"as_int": 3}', '"strides": [{"as_int": 0}', "do not fit 45 numbers"),
+        ('"storage_offset": {"as_int": 0}', '"storage_offset": {"as_int": -4}', "should be greater than or equal to 0"),
+        ('{"config":', '{"konfig":', "must have the key config"),
+        ("}}}}", "", "not a complete JSON file"),
+    ],
+)
+def test_a_program_whose_table_lies_is_refused_in_one_line(program, tmp_path, old, new, said):
+    path = tmp_path / "bad.pt2"
+    with zipfile.ZipFile(program[0]) as good, zipfile.ZipFile(path, "w") as bad:
+        for member in good.infolist():
+            content = good.read(member)
+            if member.filename.endswith(TABLE):
+                assert old.encode() in content
+                content = content.replace(old.encode(), new.encode(), 1)
+            bad.writestr(member, content)
+    with pytest.raises(UserError) as refused:
+        gatelab.from_torch_file(path)
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_packed_or_older_program_is_refused(program, tmp_path):
+    packed = tmp_path / "packed.pt2"
+    with zipfile.ZipFile(program[0]) as good, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bad:
+        for name in good.namelist():
+            bad.writestr(name, good.read(name))
+    with pytest.raises(UserError, match=r"is packed or too large$"):
+        gatelab.from_torch_file(packed)
+    with zipfile.ZipFile(tmp_path / "old.pt2", "w") as old:
+        old.writestr("serialized_exported_program.json", "{}")
+    with pytest.raises(UserError, match=r"old\.pt2: an exported program of a torch before 2\.9; save it again"):
+        gatelab.from_torch_file(tmp_path / "old.pt2")

@@ -47,7 +47,7 @@ class _OfWeights(_Page):
     weights: Annotated[
         str,
         Help(
-            FILE="of torch (.pt, .pth, .ckpt), Keras (.keras, .weights.h5), ONNX (.onnx; model=FILE says the same), "
+            FILE="of torch (.pt, .pth, .pt2, .ckpt), Keras (.keras, .weights.h5), ONNX (.onnx; also model=FILE), "
             "Flax, Equinox, Haiku (.npz); .safetensors"
         ),
     ]

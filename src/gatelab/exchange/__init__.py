@@ -1,7 +1,7 @@
 """Networks from files of other programs, as gatelab.RNN: of torch, Keras, Flax, Equinox and Haiku; and ONNX files.
 
     found_in(path)                      every recurrent network of a file, by its ending and its names
-    found_in_torch(path)                every recurrent network of a .pt, .pth, .ckpt or .safetensors file
+    found_in_torch(path)                every recurrent network of a .pt, .pth, .pt2, .ckpt or .safetensors file
     found_in_keras(path)                every recurrent layer of a .keras or .weights.h5 file
     found_in_jax(parameters)            every recurrent cell of a tree of parameters, or of a file of one
     found_in_onnx(path)                 every LSTM, GRU and RNN node of an ONNX file

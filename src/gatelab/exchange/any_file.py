@@ -53,6 +53,7 @@ def _ours(file: str | Path) -> Found:
 READERS: Mapping[str, Callable[[str | Path], Sequence[Found]]] = {
     ".pt": found_in_torch,
     ".pth": found_in_torch,
+    ".pt2": found_in_torch,
     ".ckpt": found_in_torch,
     ".safetensors": _in_safetensors,
     ".keras": found_in_keras,

@@ -13,6 +13,7 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from gatelab.errors import UserError, one_line
+from gatelab.exchange.exported_program import weights_of_program
 from gatelab.reading import Limits, read_bytes, shown
 
 __all__ = ["read_state_dict"]
@@ -23,7 +24,7 @@ _WRAPPED = ("state_dict", "model_state_dict", "model")
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Return name -> tensor of a file that torch.save or safetensors wrote.
+    """Return name -> tensor of a file that torch.save, torch.export.save or safetensors wrote.
 
     Prefixes of all names are left out: ``module.`` of DistributedDataParallel, ``_orig_mod.`` of torch.compile.
 
@@ -32,7 +33,11 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """
     where = shown(path)
     content = read_bytes(path, limits=Limits(size=_MOST_BYTES))
-    loaded = _of_safetensors(content, where) if str(path).endswith(".safetensors") else _of_torch(content, where)
+    if str(path).endswith(".safetensors"):
+        loaded = _of_safetensors(content, where)
+    else:
+        program = weights_of_program(content, where) if content.startswith(b"PK") else None
+        loaded = _of_torch(content, where) if program is None else program
     tensors = {str(name): value for name, value in loaded.items() if isinstance(value, Tensor)}
     # a tensor may claim any size over the few bytes that it has
     if sum(value.numel() * value.element_size() for value in tensors.values()) > _MOST_BYTES:

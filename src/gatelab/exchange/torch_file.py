@@ -33,10 +33,10 @@ def from_torch_file(path: str | Path, layer: str | None = None) -> RNN:
         >>> gatelab.from_torch_file("model.pt").variant.name
         'gru'
 
-    The file is a state_dict as ``torch.save`` writes it (.pt, .pth), a checkpoint of Lightning (.ckpt), or a
-    .safetensors file. No code in it runs. Layers of torch.nn.LSTM, GRU and RNN are found by their names and shapes, and
-    so are single cells. A state_dict does not say everything: the squashing function of a torch.nn.RNN is taken for
-    tanh, and x for (time, batch, input).
+    The file is a state_dict as ``torch.save`` writes it (.pt, .pth), a program of ``torch.export.save`` (.pt2), a
+    checkpoint of Lightning (.ckpt), or a .safetensors file. No code in it runs. Layers of torch.nn.LSTM, GRU and RNN
+    are found by their names and shapes, and so are single cells. A state_dict does not say everything: the squashing
+    function of a torch.nn.RNN is taken for tanh, and x for (time, batch, input).
 
     Args:
         path: of the file.
@@ -117,5 +117,9 @@ def _check(wanted: Mapping[str, Tensor], weights: Mapping[str, Tensor], dtype: t
         if weight.shape != wanted[name].shape:
             shapes = f"of shape {tuple(weight.shape)}: must be {tuple(wanted[name].shape)}"
             raise UserError(f"{named}: {name} {shapes}, to fit the other weights")
-        if weight.dtype not in (torch.float32, torch.float64) or weight.dtype is not dtype:
-            raise UserError(f"{named}: {name} of {weight.dtype}: must be float32 or float64, all weights alike")
+        if weight.dtype is not dtype and dtype in (torch.float32, torch.float64):
+            raise UserError(
+                f"{named}: {name} of {weight.dtype}: must be {str(dtype).removeprefix('torch.')} as weight_hh_l0 is"
+            )
+        if weight.dtype not in (torch.float32, torch.float64):
+            raise UserError(f"{named}: {name} of {weight.dtype}: must be float32 or float64")
