@@ -51,7 +51,7 @@ class Named(BaseModel):
     defined, or, if the class has it, its attribute ``version``. What these modules import is not covered.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     name: str = ""
 

@@ -92,3 +92,16 @@ def test_every_hint_of_the_sources_goes_through_one_function():
         "src/gatelab/locations.py", "src/gatelab/papers/overview.py",
     }  # fmt: skip
     assert "scripts/" not in (root / "conf" / "train.yaml").read_text()
+
+
+def test_a_wrong_setting_is_reported_before_anything_is_imported_that_it_does_not_need():
+    program = (
+        "import sys; from gatelab.cli.train import train; from gatelab.errors import UserError\n"
+        "try: train(['model.hidden_size=-1'])\n"
+        "except UserError as error: print(error)\n"
+        "heavy = ('torch', 'matplotlib', 'wandb', 'optuna', 'scipy', 'rich', 'gatelab.report', 'gatelab.evidence',\n"
+        "         'gatelab.tasks.memory.adding')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout == "model.hidden_size=-1: must be at least 1\n[]\n"

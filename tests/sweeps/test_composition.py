@@ -1,6 +1,8 @@
 """Points composed quickly are those that Hydra composes, and the files of a sweep are read once for all its points."""
 
+import contextlib
 import itertools
+import random
 
 import pytest
 from hydra import initialize_config_dir
@@ -10,6 +12,7 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from gatelab.configuration import plain
+from gatelab.keys import default_of, known_keys
 from gatelab.locations import conf_directory
 from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition, UncheckedPoints
 
@@ -120,6 +123,56 @@ def test_every_point_of_a_grid_is_the_same(loader, words):
     words = [*words, "~schedule.warmup_steps"] if words[0] == "~opening" else words
     for point in grid(words):
         assert same(quick.point(point), plain(loader.config_loader.load_sweep_config(master, point))), point
+
+
+def one_word(name, draw):
+    """Return an override of a key with some value of its type, or null."""
+    default = default_of(name)
+    values = {
+        bool: ["true", "false"],
+        int: [str(draw.randint(1, 99)), "1e3", "-3"],
+        float: [f"{draw.uniform(0, 2):.3g}", "0", "1e-7", "nan"],
+    }
+    value = draw.choice([*values.get(type(default), ["word", "[1,2]"]), "null"])
+    return f"{draw.choice(['', '+', '++', '++'])}{name}={value}"
+
+
+def test_random_points_over_all_keys_are_the_same(loader):
+    draw = random.Random(17)
+    master = master_of(loader, ["task=adding"])
+    quick = QuickComposition(loader.config_loader, master)
+    groups = ["variant=gru", "variant=cifg", "optimizer=sgd", "opening=one", "schedule=linear", "task=copying"]
+    chosen = {word.partition("=")[0] for word in groups} | {"logger"}
+    composable = 0
+    keys = sorted(key for key in known_keys() if key not in chosen)
+    for _ in range(12):
+        words = [one_word(name, draw) for name in draw.sample(keys, 3)]
+        words += [*draw.sample(groups, 1), f"seed={draw.randint(0, 9)}"]
+        try_quick, reference = outcome(quick.point, words), outcome(by_hydra(loader, master), words)
+        assert same(try_quick, reference), words
+        composable += isinstance(reference, dict)
+    assert 0 < composable < 12
+
+
+def by_hydra(loader, master):
+    return lambda words: plain(loader.config_loader.load_sweep_config(master, words))
+
+
+def outcome(compose, words):
+    """Return the configuration of a point, or the text of what refuses it."""
+    with contextlib.suppress(HydraException, OmegaConfBaseException):
+        return compose(words)
+    with pytest.raises((HydraException, OmegaConfBaseException)) as refused:
+        compose(words)
+    return str(refused.value)
+
+
+def test_points_that_put_the_same_into_a_section_share_it(loader):
+    quick = QuickComposition(loader.config_loader, master_of(loader, ["task=adding"]))
+    points = [quick.point(point) for point in grid(["optimizer.lr=0.1,0.2", "training.clip_norm=1,2", "seed=1,2,3"])]
+    assert len(points) == 12
+    assert len({id(point["optimizer"]) for point in points}) == 2
+    assert len({id(point["logger"]) for point in points}) == 1
 
 
 WRONG = [["sed=1"], ["seed=1", "variant=nothing"], ["seed=1", "optimizer.nothing=2"], ["+seed=1"], ["seed.inner=1"],

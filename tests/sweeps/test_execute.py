@@ -8,6 +8,7 @@ from gatelab.sweeps import ExecutorOptions, execute
 from gatelab.sweeps.executors.inline import Inline
 from gatelab.sweeps.listener import PlannedWork
 from gatelab.training import train_stack
+from tests.store.examples import example
 from tests.training.examples import configuration, outcome
 
 
@@ -37,6 +38,13 @@ def test_a_point_that_comes_twice_is_trained_once(tmp_path, trained):
     first, _, third = execute(points)
     assert first == third
     assert trained == [[3, 1]]
+
+
+def test_results_that_were_just_read_are_not_read_again(tmp_path, trained):
+    point = configuration(tmp_path / "runs")
+    result = example(identity=point.identity)
+    assert execute([point, point], done={point.identity: result}) == [result, result]
+    assert (trained, list(tmp_path.iterdir())) == ([], [])
 
 
 def test_a_finished_sweep_trains_nothing(tmp_path, trained):

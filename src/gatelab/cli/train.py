@@ -1,20 +1,13 @@
 """Train a run, or with --multirun a sweep: the command `gatelab train`."""
 
-import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import hydra
-from omegaconf import DictConfig
-
-from gatelab.cli.outcome import cost_line, cost_total, failures_table, of_untried, plan_table, plan_total, result_tables
 from gatelab.configuration import RunConfiguration, added_directories, arranged, translated, using
-from gatelab.locations import command_line, conf_directory
+from gatelab.locations import command_line
 from gatelab.progress import Minutes
-from gatelab.statistics import plan_comparison
 from gatelab.store import Result, Stopped
 from gatelab.sweeps import ExecutorOptions, Failure, Interrupted, missing, plan
 from gatelab.sweeps.executors import open_executor
@@ -53,29 +46,12 @@ def train(arguments: list[str]) -> int:
 
 def _show(arguments: list[str]) -> None:
     """Let Hydra show help or a configuration."""
-
-    def nothing(configuration: DictConfig) -> None:
-        """A placeholder for Hydra's application."""
+    from gatelab.configuration.hydra_shows import show
 
     # the folders of a user are read as data, and Hydra does not see them
     words = [word for word in arguments if not word.startswith("--config-dir=")]
-    with _as_hydra_wants_it(["train.py", *words]), using(added_directories(arguments)), translated(arguments):
-        hydra.main(version_base="1.3", config_path=str(conf_directory()), config_name="train")(nothing)()
-
-
-@contextmanager
-def _as_hydra_wants_it(command: list[str]) -> Iterator[None]:
-    """Give Hydra its arguments in sys.argv, and raise errors, which Hydra would print on several lines."""
-    saved, variable = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-    sys.argv, os.environ["HYDRA_FULL_ERROR"] = command, "1"
-    try:
-        yield
-    finally:
-        sys.argv = saved
-        if variable is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = variable
+    with using(added_directories(arguments)), translated(arguments):
+        show(words)
 
 
 class _Terminal(Listener):
@@ -95,13 +71,15 @@ class _Terminal(Listener):
 
     def begins(self, points: Sequence[RunConfiguration]) -> None:
         """Print a note if a comparison has too few seeds for any outcome to be significant."""
+        from gatelab.statistics import plan_comparison
+
         seeds: dict[str, set[int]] = {}
         for point in points:
             seeds.setdefault(point.label, set()).add(point.seed)
-        if missing(points) and len(seeds) > 1:
+        if len(seeds) > 1:
             tasks = len({point.task.name for point in points})
             planned = plan_comparison(min(map(len, seeds.values())), (len(seeds) - 1) * tasks)
-            if not planned.decides:
+            if not planned.decides and missing(points):
                 self.note(planned.sentence)
 
     def problem(self, line: str) -> None:
@@ -120,6 +98,8 @@ class _Terminal(Listener):
 
 def _print_plan(asked: PlannedWork) -> None:
     """Print points and stacks at once, and then the cost of each kind of stack, as it is measured."""
+    from gatelab.cli.outcome import cost_line, cost_total, of_untried, plan_table, plan_total
+
     first, pending = asked.points[0], missing(asked.points)
     if not pending:
         print(plan_total(plan(asked.points), 1))
@@ -155,6 +135,8 @@ def _kinds_of_stacks(count: int) -> str:
 
 
 def _print_outcomes(trained: Trained) -> None:
+    from gatelab.cli.outcome import failures_table, result_tables
+
     outcomes, first, sweep = trained.outcomes, trained.first, trained.sweep
     results = list({outcome.identity: outcome for outcome in outcomes if isinstance(outcome, Result)}.values())
     failures = list({outcome.identity: outcome for outcome in outcomes if isinstance(outcome, Failure)}.values())

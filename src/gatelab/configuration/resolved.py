@@ -1,7 +1,7 @@
 """A run's configuration: every key checked, every default filled in, and its identity."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -34,7 +34,7 @@ from gatelab.keys import (
 from gatelab.language import Variant, edited_variant, variant_files, variant_from_file
 from gatelab.layers.openings import Opening, opening_from_mapping
 from gatelab.paths import names
-from gatelab.store import identity_of_texts, science_text, scientific_section
+from gatelab.store import identity_of_text, science_text, scientific_section, text_around
 from gatelab.tasks import Task, task_from_mapping
 from gatelab.tasks.series.series_keys import SeriesKeys
 from gatelab.validation import check
@@ -45,6 +45,7 @@ Section = TypeVar("Section", bound=BaseModel)
 Made = TypeVar("Made")
 
 _SECTIONS = 4096  # whose texts are kept
+_SECTIONS_HASHED = tuple(name for name in SCIENCE if name != "seed")
 _DEVICES = get_args(get_type_hints(RunKeys)["device"])
 
 
@@ -72,11 +73,12 @@ class RunConfiguration(RunKeys):
     @cached_property
     def identity(self) -> str:
         """16 hex digits; runs of the same identity are the same run."""
-        return identity_of_texts({name: _science_text(name, Same(getattr(self, name))) for name in self._hashed})
+        before, after = _text_around_seed(tuple(Same(getattr(self, name)) for name in _SECTIONS_HASHED))
+        return identity_of_text(f"{before}{self.seed}{after}")
 
     @property
     def _hashed(self) -> Iterable[str]:
-        return without_neutral(RunKeys, {name: getattr(self, name) for name in SCIENCE})
+        return _hashed({name: getattr(self, name) for name in SCIENCE})
 
 
 def science_of(name: str, section: Any) -> Any:
@@ -97,6 +99,18 @@ def _plain(section: Any) -> Any:
     if isinstance(section, BaseModel):
         return without_neutral(type(section), section.model_dump(mode="json", by_alias=True))
     return section
+
+
+def _hashed(content: dict[str, Any]) -> Iterable[str]:
+    return without_neutral(RunKeys, content)
+
+
+@lru_cache(maxsize=_SECTIONS)
+def _text_around_seed(sections: tuple[Same, ...]) -> tuple[str, str]:
+    """Return the text before and after the seed in what is hashed: most points of a sweep differ in it alone."""
+    values = dict(zip(_SECTIONS_HASHED, sections, strict=True))
+    hashed = _hashed({name: same.value for name, same in values.items()})
+    return text_around({name: _science_text(name, values[name]) for name in hashed}, "seed")
 
 
 @lru_cache(maxsize=_SECTIONS)
@@ -140,9 +154,24 @@ class Reading:
         self._frozen = frozen
         self._files: dict[str, Path] | None = {} if frozen else None
         self._made: dict[tuple[Any, ...], Any] = {}
+        self._runs: dict[tuple[Any, ...], RunConfiguration] = {}
 
     def run(self, mapping: Mapping[str, Any], *, with_torch: bool = True) -> RunConfiguration:
-        """Return the run that a composed configuration describes; see :func:`run_configuration`."""
+        """Return the run that a composed configuration describes; see :func:`run_configuration`.
+
+        A mapping whose sections are the same objects as those of one before, and which differs in the seed at most, is
+        not checked again: nothing that is checked depends on the seed beside its own limits.
+        """
+        place = (with_torch, *((name, _object(value)) for name, value in mapping.items() if name != "seed"))
+        known = self._runs.get(place)
+        if known is not None and "seed" in mapping:
+            return replace(known, seed=_whole(mapping["seed"], "seed", 0, 2**63 - 1))
+        if len(self._runs) >= _SECTIONS:
+            self._runs.clear()
+        self._runs[place] = self._checked(mapping, with_torch=with_torch)
+        return self._runs[place]
+
+    def _checked(self, mapping: Mapping[str, Any], *, with_torch: bool) -> RunConfiguration:
         for key in mapping:
             if key not in KEYS:
                 given = [name for name in KEYS if TOP[name].given]
@@ -238,6 +267,11 @@ class Reading:
             self._made[key] = make()
         made: Made = self._made[key]
         return made
+
+
+def _object(value: Any) -> Any:
+    """Return what tells a section of a mapping from another: its place in memory; for a single value its text."""
+    return Same(value) if isinstance(value, Mapping) else repr(value)
 
 
 def _check_together(configuration: RunConfiguration) -> None:

@@ -11,17 +11,22 @@ from gatelab.language.variant_file import COMPUTED
 
 __all__ = ["shape_key"]
 
+_COMPARED = tuple(name for name in (*SCIENCE, *SHARED) if name not in STACKABLE)
+
 
 def shape_key(configuration: RunConfiguration) -> str:
     """Return a text that is equal for runs that can share a stack."""
-    return json.dumps([_shared(name, Same(getattr(configuration, name))) for name in (*SCIENCE, *SHARED)])
+    return _key(tuple(Same(getattr(configuration, name)) for name in _COMPARED))
 
 
 @lru_cache(maxsize=4096)
-def _shared(name: str, section: Same) -> str | None:
+def _key(sections: tuple[Same, ...]) -> str:
+    return json.dumps([_shared(name, section) for name, section in zip(_COMPARED, sections, strict=True)])
+
+
+@lru_cache(maxsize=4096)
+def _shared(name: str, section: Same) -> str:
     """Return the part of a section that is equal for all runs of a stack, as text."""
-    if name in STACKABLE:
-        return None
     content = science_of(name, section.value)
     if name == "variant":
         content = {key: content.get(key) for key in COMPUTED}

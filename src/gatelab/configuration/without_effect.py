@@ -10,7 +10,6 @@ from gatelab.errors import UserError
 from gatelab.keys import OptimizerSection, ScheduleSection, TrainingSection, default_of
 from gatelab.layers.openings import Given
 from gatelab.tasks import LengthTask
-from gatelab.tasks.images.pictures import PermutedMnist
 from gatelab.tasks.series.series_keys import SeriesKeys
 
 __all__ = ["Idle", "check_swept", "doubts", "idle", "notes"]
@@ -142,6 +141,8 @@ def _of_opening(run: RunConfiguration) -> Iterator[Idle]:
 
 
 def _of_task(run: RunConfiguration) -> Iterator[Idle]:
+    from gatelab.tasks.images.pictures import PermutedMnist
+
     task = run.task
     if isinstance(task, LengthTask) and task.test_length == task.length:
         yield Idle("task.test_length", task.test_length, None, f"task.length={task.length} is the same")

@@ -10,7 +10,7 @@ __all__ = ["LauncherKeys", "RayKeys", "SubmititKeys"]
 
 
 class _Options(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class SubmititKeys(_Options):

@@ -37,7 +37,7 @@ SAMPLERS: Mapping[str, Mapping[str, type]] = {
 class SweeperKeys(BaseModel):
     """The keys of ``hydra.sweeper`` beside the space."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     sampler: Annotated[str, Key(f"{', '.join(list(SAMPLERS)[:-1])} or {list(SAMPLERS)[-1]}")] = "tpe"
     options: Annotated[

@@ -5,7 +5,16 @@ from gatelab.store.data_read import DataRead, data_of_section, data_read, hash_s
 from gatelab.store.failure import FAILED, Failure, forget_failure, write_failure
 from gatelab.store.faults import CRASH_POINTS, crash_point
 from gatelab.store.finished_run import Damaged, DamagedRunError
-from gatelab.store.identity import identity, identity_of_texts, science_text, scientific, scientific_section, settings
+from gatelab.store.identity import (
+    identity,
+    identity_of_text,
+    identity_of_texts,
+    science_text,
+    scientific,
+    scientific_section,
+    settings,
+    text_around,
+)
 from gatelab.store.inventory import Inventory, inventory, remove_leftovers_of
 from gatelab.store.lease.heartbeat import HeldClaims
 from gatelab.store.lease.lease import LEASE, Claim, ClaimLost
@@ -41,6 +50,7 @@ __all__ = [
     "forget_failure",
     "hash_shown",
     "identity",
+    "identity_of_text",
     "identity_of_texts",
     "inventory",
     "provenance",
@@ -50,6 +60,7 @@ __all__ = [
     "scientific_section",
     "seal",
     "settings",
+    "text_around",
     "unseal",
     "write_failure",
 ]

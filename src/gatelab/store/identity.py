@@ -12,6 +12,7 @@ from gatelab.keys import NOT_SCIENCE, told_model
 __all__ = [
     "SCHEMA",
     "identity",
+    "identity_of_text",
     "identity_of_texts",
     "is_configuration_of",
     "same_science",
@@ -19,6 +20,7 @@ __all__ = [
     "scientific",
     "scientific_section",
     "settings",
+    "text_around",
 ]
 
 SCHEMA = 1
@@ -57,9 +59,27 @@ def identity_of_texts(texts: Mapping[str, str]) -> str:
 
     The runs of a sweep share nearly all sections: their texts are made only once.
     """
-    configuration = ",".join(f"{_json(name)}:{texts[name]}" for name in sorted(texts))
-    text = f'{{"configuration":{{{configuration}}},"schema":{SCHEMA}}}'
+    return identity_of_text(_text(texts))
+
+
+def text_around(texts: Mapping[str, str], name: str) -> tuple[str, str]:
+    """Return what is hashed before and after the text of one section, which need not be among the texts.
+
+    The points of a sweep often differ in their seed alone; ``identity_of_text(before + text + after)`` is the identity.
+    """
+    # JSON in ASCII has no such character
+    before, _, after = _text({**texts, name: "\0"}).partition("\0")
+    return before, after
+
+
+def identity_of_text(text: str) -> str:
+    """Return the identity of a whole text; see :func:`text_around`."""
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
+
+
+def _text(texts: Mapping[str, str]) -> str:
+    configuration = ",".join(f"{_json(name)}:{texts[name]}" for name in sorted(texts))
+    return f'{{"configuration":{{{configuration}}},"schema":{SCHEMA}}}'
 
 
 def same_science(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

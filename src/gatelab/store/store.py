@@ -48,11 +48,12 @@ class Store:
         check_format(self.runs_dir)
         self.place = str(runs_dir)
         self.damaged: dict[str, Damaged] = {}
+        self._settings: dict[str, dict[str, Any]] = {}
         self._whole: set[str] = set()  # finished runs found unchanged
 
     def finished(self, identity: str) -> Result | None:
         """Return the result of a run; None if there is no such run, if it has not ended, or if it is damaged."""
-        return self._result(identity, str(self._folder(identity)))
+        return self._result(identity, f"{self.runs_dir}{os.sep}{_checked_name(identity)}")
 
     def results(self) -> list[Result]:
         """Return the result of every run that has one, sorted by task, label, seed and identity, without damaged ones.
@@ -60,14 +61,10 @@ class Store:
         These are in ``damaged``.
         """
         found = (self._result(name, folder) for name, folder in self._folders())
-        # runs of equal settings share one object: derived values are computed and kept once
-        shared: dict[str, dict[str, Any]] = {}
-        results = [
-            replace(result, settings=shared.setdefault(repr(result.settings), result.settings))
-            for result in found
-            if result is not None
-        ]
-        return sorted(results, key=lambda result: (result.task, result.label, result.seed, result.identity))
+        return sorted(
+            (result for result in found if result is not None),
+            key=lambda result: (result.task, result.label, result.seed, result.identity),
+        )
 
     def damage(self, identity: str) -> Damaged | None:
         """Read every byte of a finished run, checkpoints too; return the damage; None if whole or not finished.
@@ -248,7 +245,11 @@ class Store:
 
     def _result(self, identity: str, folder: str) -> Result | None:
         finished = self._checked(identity, folder)
-        return None if finished is None else finished.result
+        if finished is None:
+            return None
+        # runs of equal settings share one object: derived values are computed and kept once
+        settings = finished.result.settings
+        return replace(finished.result, settings=self._settings.setdefault(repr(settings), settings))
 
     def _checked(self, identity: str, folder: str, *, checkpoints: bool = False) -> Finished | None:
         """Return the content of a finished run; None if it is damaged, which is noted."""
@@ -281,10 +282,7 @@ class Store:
             raise DamagedRunError(self.damaged[identity]) from error
 
     def _folder(self, identity: str) -> Path:
-        # The identity may come from a command line, and becomes a path.
-        if not _IDENTITY.fullmatch(identity):
-            raise UserError(f"'{identity}' is not the identity of a run: 16 hex digits, such as 0123456789abcdef")
-        return self.runs_dir / identity
+        return self.runs_dir / _checked_name(identity)
 
     def folder(self, identity: str) -> Path:
         """Return the folder of a run. Raises UserError if there is none."""
@@ -310,3 +308,10 @@ def _section(text: str, name: str) -> str:
     """Return the lines of one section of a configuration."""
     inside = dropwhile(lambda line: not line.startswith(f"{name}:"), text.splitlines())
     return "\n".join([*islice(inside, 1), *takewhile(lambda line: line.startswith(" "), inside)])
+
+
+def _checked_name(identity: str) -> str:
+    """Return an identity, which may come from a command line, and becomes a path. Raises UserError if it is none."""
+    if not _IDENTITY.fullmatch(identity):
+        raise UserError(f"'{identity}' is not the identity of a run: 16 hex digits, such as 0123456789abcdef")
+    return identity

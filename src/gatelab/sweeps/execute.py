@@ -1,6 +1,6 @@
 """Carry out a sweep, from its checked points to the result of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from gatelab.configuration import RunConfiguration
@@ -14,7 +14,7 @@ from gatelab.sweeps.plan import Plan, plan
 from gatelab.sweeps.scheduler import Scheduler
 from gatelab.sweeps.sweep_progress import View, print_line
 
-__all__ = ["execute", "missing"]
+__all__ = ["execute", "finished", "missing"]
 
 _SHOWN = 5  # damaged runs that are named
 _DEFAULT = ExecutorOptions()
@@ -22,8 +22,23 @@ _DEFAULT = ExecutorOptions()
 
 def missing(configurations: Sequence[RunConfiguration]) -> list[RunConfiguration]:
     """Return the points, each once, whose runs are not finished in the store."""
-    runs = {configuration.identity: configuration for configuration in configurations}
-    return [run for run in runs.values() if Store(run.runs_dir).finished(run.identity) is None]
+    done = finished(configurations)
+    return [run for run in _each_once(configurations) if run.identity not in done]
+
+
+def finished(configurations: Sequence[RunConfiguration]) -> dict[str, Result]:
+    """Return identity -> result of the points whose runs are finished in the store."""
+    stores = _stores(configurations)
+    found = {run.identity: stores[run.runs_dir].finished(run.identity) for run in _each_once(configurations)}
+    return {identity: result for identity, result in found.items() if result is not None}
+
+
+def _each_once(configurations: Sequence[RunConfiguration]) -> list[RunConfiguration]:
+    return list({run.identity: run for run in configurations}.values())
+
+
+def _stores(configurations: Sequence[RunConfiguration]) -> dict[str, Store]:
+    return {folder: Store(folder) for folder in dict.fromkeys(run.runs_dir for run in configurations)}
 
 
 def execute(
@@ -33,6 +48,7 @@ def execute(
     open_executor: Callable[[], Executor] = Inline,
     check: Callable[[Sequence[RunConfiguration]], None] = lambda runs: None,
     say: Callable[[str], None] = print_line,
+    done: Mapping[str, Result] | None = None,
 ) -> list[Result | Failure]:
     """Train the missing runs and return the outcome of every point, in order.
 
@@ -43,13 +59,15 @@ def execute(
         open_executor: returns the executor, to be closed by the caller; called only if a run is missing.
         check: checks the missing runs while the executor starts, and raises UserError to refuse them.
         say: called with each problem, in one line, where no progress bar is shown.
+        done: the results of finished points, just read by the caller (:func:`finished`); None reads them.
 
     Raises:
         UserError: data that cannot be read; before anything is trained.
         Interrupted: a signal has stopped the sweep; the trained runs are in the store.
     """
     failures: dict[str, Failure] = {}
-    pending = missing(configurations)
+    done = finished(configurations) if done is None else done
+    pending = [run for run in _each_once(configurations) if run.identity not in done]
     _clear_up(configurations, pending)
     if pending:
         executor = open_executor()
@@ -58,21 +76,22 @@ def execute(
         _say_what_is_damaged(pending, say)
         work = plan(configurations, executor.parts)
         failures = _carry_out(work, executor, options, sweep, View(quiet=not configurations[0].progress, say=say))
-    results = {run.identity: Store(run.runs_dir).finished(run.identity) for run in configurations}
-    return [results[run.identity] or failures[run.identity] for run in configurations]
+    # a run that was finished before has been read already; a large store takes minutes to read
+    outcomes: dict[str, Result | Failure] = {**done, **failures, **finished(pending)}
+    return [outcomes[run.identity] for run in configurations]
 
 
 def _clear_up(configurations: Sequence[RunConfiguration], pending: Sequence[RunConfiguration]) -> None:
-    left = {run.identity for run in pending}
+    left, stores = {run.identity for run in pending}, _stores(configurations)
     for run in configurations:
         if run.identity not in left:
             with suppress(OSError, UserError):  # a store that may only be read, a claim that is no file
-                Store(run.runs_dir).clear_up(run.identity)
+                stores[run.runs_dir].clear_up(run.identity)
 
 
 def _say_what_is_damaged(pending: Sequence[RunConfiguration], say: Callable[[str], None]) -> None:
     """Report finished runs that are trained again because one of their files is damaged."""
-    stores = {run.runs_dir: Store(run.runs_dir) for run in pending}
+    stores = _stores(pending)
     damaged = [
         stores[run.runs_dir].damaged[run.identity]
         for run in pending

@@ -37,7 +37,7 @@ def plan(configurations: Sequence[RunConfiguration], slots: int = 1) -> Plan:
         UserError: data that cannot be read; before anything is trained.
     """
     runs = {configuration.identity: configuration for configuration in configurations}
-    stores = {configuration.runs_dir: Store(configuration.runs_dir) for configuration in configurations}
+    stores = {folder: Store(folder) for folder in dict.fromkeys(one.runs_dir for one in configurations)}
     finished: dict[str, Result] = {}
     pending: list[RunConfiguration] = []
     for identity, configuration in runs.items():

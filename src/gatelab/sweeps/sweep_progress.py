@@ -4,13 +4,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from rich.console import Console
-from rich.progress import Progress, TaskID
+from typing import TYPE_CHECKING, Any
 
 from gatelab.progress import UNKNOWN, Minutes, bars, duration, shown_rate
 from gatelab.sweeps.executors import Handle
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 __all__ = ["SweepState", "View", "print_line"]
 
@@ -64,6 +64,8 @@ class View:
         clock: Callable[[], float] = time.time,
         say: Callable[[str], None] = print_line,
     ) -> None:
+        from rich.console import Console
+
         self._quiet = quiet
         self._say = say
         self._minutes = Minutes(clock)

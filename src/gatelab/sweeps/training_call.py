@@ -40,7 +40,7 @@ from gatelab.language import Variant
 from gatelab.store import Failure, Stopped
 from gatelab.store.stopping import Interrupted
 from gatelab.sweeps.changed_data import of_changed_data
-from gatelab.sweeps.execute import execute, missing
+from gatelab.sweeps.execute import execute, finished
 from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.executors.inline import Inline
 from gatelab.sweeps.feasibility import check_feasible
@@ -246,10 +246,11 @@ def train_points(
     if any(point.get("plan_only") for point in points):
         session.listener.plans(PlannedWork(checked, options, folder, parts, slots, check))
         raise PlanOnly("plan_only")
-    pending = {run.identity for run in missing(checked)}
+    done = finished(checked)
+    pending = {run.identity for run in checked if run.identity not in done}
     if tables:
         session.say(of_finished(checked, pending), session.listener.finished_already)
-    outcomes = execute(checked, sweep, options, executor, check, session.listener.problem)
+    outcomes = execute(checked, sweep, options, executor, check, session.listener.problem, done)
     session.outcomes |= {run.identity: (run, outcome) for run, outcome in zip(checked, outcomes, strict=True)}
     session.listener.ended(Trained(outcomes, checked[0], sweep, bool(pending), tables))
     return [outcome if isinstance(outcome, Failure) else outcome.validation.score for outcome in outcomes]

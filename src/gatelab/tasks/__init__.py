@@ -1,36 +1,18 @@
 """Tasks: inputs and targets, the origin of the data, loss and score.
 
-A task is added in three places: its module in the folder of its family, one word of ``_KINDS``, and its file in
+A task is added in three places: its module in the folder of its family, one line of ``_HOMES``, and its file in
 conf/task/.
 """
 
+import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 
 from gatelab.errors import UserError, suggest
 from gatelab.locations import command_line, conf_directory
 from gatelab.outside import entry_point_names, outside_class
-from gatelab.tasks.formal import anbn, dyck, reber, regular, state_tracking, tomita, transduction
-from gatelab.tasks.images import digits, pictures
-from gatelab.tasks.memory import (
-    adding,
-    adding_1997,
-    copying,
-    delay,
-    long_lag,
-    repetition,
-    selective_copying,
-    temporal_order,
-    two_sequence,
-    unknown_delay,
-)
-from gatelab.tasks.music import chorales, midi_files, polyphony
-from gatelab.tasks.recall import associative_recall
-from gatelab.tasks.series import series_task
 from gatelab.tasks.task import Batch, FiniteTask, GeneratedTask, LengthTask, RangeTask, Task
-from gatelab.tasks.text import byte_text, characters, imdb, words
-from gatelab.tasks.timing import periodic_function, spikes
 from gatelab.validation import check
 
 __all__ = [
@@ -48,49 +30,103 @@ __all__ = [
     "task_names",
 ]
 
-_KINDS: tuple[type[Task], ...] = (
+_HOMES: dict[str, str] = {
     # memory
-    adding.Adding, adding.AddingTcn,
-    adding_1997.AddingHs97, adding_1997.Multiplication,
-    copying.Copying, copying.CopyingS4, copying.CopyingTcn, copying.CopyingVariableLag,
-    delay.Delay,
-    long_lag.NoiseFreeLongLag,
-    repetition.RepeatFirst, repetition.RepeatPrevious,
-    selective_copying.SelectiveCopying,
-    temporal_order.TemporalOrder2, temporal_order.TemporalOrder3,
-    two_sequence.TwoSequenceA, two_sequence.TwoSequenceB, two_sequence.TwoSequenceC,
-    unknown_delay.UnknownDelayRecall,
+    "adding": "memory.adding.Adding",
+    "adding_tcn": "memory.adding.AddingTcn",
+    "adding_hs97": "memory.adding_1997.AddingHs97",
+    "multiplication": "memory.adding_1997.Multiplication",
+    "copying": "memory.copying.Copying",
+    "copying_s4": "memory.copying.CopyingS4",
+    "copying_tcn": "memory.copying.CopyingTcn",
+    "copying_variable_lag": "memory.copying.CopyingVariableLag",
+    "delay": "memory.delay.Delay",
+    "noise_free_long_lag": "memory.long_lag.NoiseFreeLongLag",
+    "repeat_first": "memory.repetition.RepeatFirst",
+    "repeat_previous": "memory.repetition.RepeatPrevious",
+    "selective_copying": "memory.selective_copying.SelectiveCopying",
+    "temporal_order_2": "memory.temporal_order.TemporalOrder2",
+    "temporal_order_3": "memory.temporal_order.TemporalOrder3",
+    "two_sequence_a": "memory.two_sequence.TwoSequenceA",
+    "two_sequence_b": "memory.two_sequence.TwoSequenceB",
+    "two_sequence_c": "memory.two_sequence.TwoSequenceC",
+    "unknown_delay_recall": "memory.unknown_delay.UnknownDelayRecall",
     # timing
-    periodic_function.TimingPfg,
-    spikes.TimingGts, spikes.TimingMsd,
+    "timing_pfg": "timing.periodic_function.TimingPfg",
+    "timing_gts": "timing.spikes.TimingGts",
+    "timing_msd": "timing.spikes.TimingMsd",
     # formal
-    anbn.Anbn, anbn.Anbncn,
-    dyck.Dyck1, dyck.Dyck2,
-    reber.ContinualReber, reber.EmbeddedReber,
-    regular.CycleNavigation, regular.EvenPairs, regular.Majority, regular.ModularArithmetic, regular.Parity,
-    state_tracking.StateTracking,
-    tomita.Tomita,
-    transduction.BinaryAddition, transduction.BucketSort, transduction.DuplicateString,
-    transduction.MissingDuplicate, transduction.OddsFirst, transduction.ReverseString,
+    "anbn": "formal.anbn.Anbn",
+    "anbncn": "formal.anbn.Anbncn",
+    "dyck_1": "formal.dyck.Dyck1",
+    "dyck_2": "formal.dyck.Dyck2",
+    "continual_reber": "formal.reber.ContinualReber",
+    "embedded_reber": "formal.reber.EmbeddedReber",
+    "cycle_navigation": "formal.regular.CycleNavigation",
+    "even_pairs": "formal.regular.EvenPairs",
+    "majority": "formal.regular.Majority",
+    "modular_arithmetic": "formal.regular.ModularArithmetic",
+    "parity": "formal.regular.Parity",
+    "state_tracking": "formal.state_tracking.StateTracking",
+    "tomita": "formal.tomita.Tomita",
+    "binary_addition": "formal.transduction.BinaryAddition",
+    "bucket_sort": "formal.transduction.BucketSort",
+    "duplicate_string": "formal.transduction.DuplicateString",
+    "missing_duplicate": "formal.transduction.MissingDuplicate",
+    "odds_first": "formal.transduction.OddsFirst",
+    "reverse_string": "formal.transduction.ReverseString",
     # recall
-    associative_recall.Mqar, associative_recall.MqarForgetting,
+    "mqar": "recall.associative_recall.Mqar",
+    "mqar_forgetting": "recall.associative_recall.MqarForgetting",
     # images
-    digits.Digits,
-    pictures.PermutedMnist, pictures.SequentialCifar10, pictures.SequentialMnist,
+    "digits": "images.digits.Digits",
+    "pmnist": "images.pictures.PermutedMnist",
+    "scifar10": "images.pictures.SequentialCifar10",
+    "smnist": "images.pictures.SequentialMnist",
     # text
-    byte_text.Bytes,
-    characters.Characters, characters.Text8, characters.TinyShakespeare,
-    imdb.ImdbBytes,
-    words.WikiText2, words.Words,
+    "bytes": "text.byte_text.Bytes",
+    "characters": "text.characters.Characters",
+    "text8": "text.characters.Text8",
+    "tiny_shakespeare": "text.characters.TinyShakespeare",
+    "imdb_bytes": "text.imdb.ImdbBytes",
+    "wikitext2": "text.words.WikiText2",
+    "words": "text.words.Words",
     # music
-    chorales.Chorales,
-    midi_files.Midi,
-    polyphony.MuseData, polyphony.Nottingham, polyphony.PianoMidi,
+    "chorales": "music.chorales.Chorales",
+    "midi": "music.midi_files.Midi",
+    "musedata": "music.polyphony.MuseData",
+    "nottingham": "music.polyphony.Nottingham",
+    "piano_midi": "music.polyphony.PianoMidi",
     # series
-    series_task.Series,
-)  # fmt: skip
+    "series": "series.series_task.Series",
+}
+"""Name of a task, which is that of its file in conf/task/ -> its module in this package, and its class."""
 
-TASKS: dict[str, type[Task]] = dict(sorted((kind.model_fields["name"].default, kind) for kind in _KINDS))
+
+class _Kinds(Mapping[str, type[Task]]):
+    """The classes of the tasks by name, in alphabetical order; a module is imported when a class of it is needed."""
+
+    def __init__(self, homes: Mapping[str, str]) -> None:
+        self._homes = dict(sorted(homes.items()))
+        self._found: dict[str, type[Task]] = {}
+
+    def __getitem__(self, name: str) -> type[Task]:
+        if name not in self._found:
+            module, _, kind = self._homes[name].rpartition(".")
+            self._found[name] = getattr(importlib.import_module(f"{__name__}.{module}"), kind)
+        return self._found[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._homes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._homes)
+
+    def __len__(self) -> int:
+        return len(self._homes)
+
+
+TASKS: Mapping[str, type[Task]] = _Kinds(_HOMES)
 """Every task, by the name of its file in conf/task/, in alphabetical order."""
 
 
@@ -101,7 +137,8 @@ def task_family(kind: type[Task]) -> str:
 
 
 FAMILIES: dict[str, str] = {
-    task_family(kind): str(sys.modules[f"{__name__}.{task_family(kind)}"].__doc__).strip() for kind in _KINDS
+    family: str(importlib.import_module(f"{__name__}.{family}").__doc__).strip()
+    for family in dict.fromkeys(home.partition(".")[0] for home in _HOMES.values())
 }
 """Family -> what its tasks ask, which is the docstring of its folder; in the order of the list above."""
 

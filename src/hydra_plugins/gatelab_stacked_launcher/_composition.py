@@ -24,9 +24,12 @@ Base = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
 
 _PUT_IN = (OverrideType.CHANGE, OverrideType.ADD, OverrideType.FORCE_ADD)
 _KEY = re.compile(r"\w+(\.\w+)*")
+_OF_ENVIRONMENT = re.compile(r"\$\{wandb:[\w.-]+(,[\w.-]*)?\}")
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
 _LEAVES = (str, int, float, bool, type(None))
 _STANDING = 256  # bases whose configuration is kept for the interpolations in it
+
+_MOST_PUT = 4096  # sections with values that are kept
 
 
 class _Kind(Enum):
@@ -58,8 +61,11 @@ class QuickComposition:
         self._words: dict[str, tuple[Override, _Kind]] = {}
         self._groups: dict[str, bool] = {}
         self._loaded: dict[Base, dict[str, Any]] = {}
+        self._combined: dict[Base, dict[str, Any]] = {}
         self._first: dict[tuple[tuple[str, ...], tuple[str, ...]], Base] = {}
         self._entangled: set[Base] = set()
+        self._put: dict[tuple[int, tuple[str, ...]], tuple[dict[str, Any], dict[str, Any]]] = {}
+        self._open: dict[tuple[Base, tuple[str, ...]], list[tuple[str, ...]]] = {}
         self._standing: dict[tuple[Base, tuple[str, ...]], DictConfig] = {}
         self._by_hydra: dict[tuple[str, ...], dict[str, Any]] = {}
 
@@ -72,7 +78,7 @@ class QuickComposition:
         try:
             base, values = self._taken_apart(words)
             content = self._with_values(self._sections(base), values)
-            interpolated = list(_interpolated(content))
+            interpolated = self._places(base, values, content)
             return self._resolved(base, values, content, interpolated) if interpolated else content
         except Exception:
             return self._point_by_hydra(words)
@@ -103,8 +109,8 @@ class QuickComposition:
         If each group changes only its own section, a base with several options is combined from configurations that
         differ in one option from the first one requested.
         """
-        if base in self._loaded:
-            return self._loaded[base]
+        if (known := self._loaded.get(base) or self._combined.get(base)) is not None:
+            return known
         choices, others = base
         first = self._first.setdefault((tuple(group for group, _ in choices), others), base)
         changed = [place for place, choice in enumerate(choices) if choice != first[0][place]]
@@ -115,12 +121,18 @@ class QuickComposition:
             alone = (*first[0][:place], choices[place], *first[0][place + 1 :])
             group = choices[place][0]
             together[group] = self._sections((alone, others))[group]
-        return together if first not in self._entangled else self._load(base, first, changed)
+        if first in self._entangled:
+            return self._load(base, first, changed)
+        if len(self._combined) >= _MOST_PUT:
+            self._combined.clear()
+        self._combined[base] = together
+        return together
 
     def _load(self, base: Base, first: Base, changed: Sequence[int]) -> dict[str, Any]:
         choices, others = base
         words = [*others, *(word for _, word in choices)]
         content: Any = OmegaConf.to_container(ours(self._loader.load_sweep_config(self._master, words)), resolve=False)
+        content = _with_environment(content)
         if len(changed) == 1:
             group = choices[changed[0]][0]
             known = self._sections(first)
@@ -130,28 +142,43 @@ class QuickComposition:
                 content = {**known, group: content[group]}
             else:
                 self._entangled.add(first)
+                self._combined.clear()
         self._loaded[base] = dict(content)
         return self._loaded[base]
 
     def _with_values(self, content: dict[str, Any], values: Sequence[Override]) -> dict[str, Any]:
+        """Return a configuration with values put in; points that put the same into a section share it."""
         point = dict(content)
+        by_section: dict[str, list[Override]] = {}
         for override in values:
-            *above, leaf = override.key_or_group.split(".")
-            place = point
-            for name in above:
-                inner = place.get(name) if override.type == OverrideType.CHANGE else place.setdefault(name, {})
-                if not isinstance(inner, dict):
-                    raise _LeaveItToHydraError
-                place[name] = dict(inner)
-                place = place[name]
-            if override.type == OverrideType.CHANGE and leaf not in place:
-                raise _LeaveItToHydraError
-            if override.type == OverrideType.ADD and place.get(leaf) is not None:
-                raise _LeaveItToHydraError
-            if not _is_leaf(place.get(leaf)):
-                raise _LeaveItToHydraError
-            place[leaf] = override.value()
+            by_section.setdefault(override.key_or_group.partition(".")[0], []).append(override)
+        for name, overrides in by_section.items():
+            section = point.get(name)
+            if not isinstance(section, dict):
+                _put(point, overrides)
+                continue
+            key = (id(section), tuple(str(override.input_line) for override in overrides))
+            if key not in self._put:
+                if len(self._put) >= _MOST_PUT:
+                    self._put.clear()
+                # the section is kept, so that no other gets its place in memory
+                self._put[key] = section, _put({name: section}, overrides)[name]
+            point[name] = self._put[key][1]
         return point
+
+    def _places(self, base: Base, values: Sequence[Override], content: dict[str, Any]) -> list[tuple[str, ...]]:
+        """Return the places of a point that have to be resolved: the same for every point that gives these keys values.
+
+        A value that has to be resolved itself is looked for each time.
+        """
+        if any(_is_open(override.value()) for override in values):
+            return list(_interpolated(content))
+        key = (base, tuple(override.key_or_group for override in values))
+        if key not in self._open:
+            if len(self._open) >= _STANDING:
+                self._open.clear()
+            self._open[key] = list(_interpolated(content))
+        return self._open[key]
 
     def _resolved(
         self, base: Base, values: Sequence[Override], content: dict[str, Any], interpolated: Sequence[tuple[str, ...]]
@@ -245,6 +272,27 @@ class UncheckedPoints:
         return self._nothing
 
 
+def _put(content: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
+    """Put values into a configuration, whose sections are copied first."""
+    for override in overrides:
+        *above, leaf = override.key_or_group.split(".")
+        place = content
+        for name in above:
+            inner = place.get(name) if override.type == OverrideType.CHANGE else place.setdefault(name, {})
+            if not isinstance(inner, dict):
+                raise _LeaveItToHydraError
+            place[name] = dict(inner)
+            place = place[name]
+        if override.type == OverrideType.CHANGE and leaf not in place:
+            raise _LeaveItToHydraError
+        if override.type == OverrideType.ADD and place.get(leaf) is not None:
+            raise _LeaveItToHydraError
+        if not _is_leaf(place.get(leaf)):
+            raise _LeaveItToHydraError
+        place[leaf] = override.value()
+    return content
+
+
 def _is_leaf(value: Any) -> bool:
     return isinstance(value, _LEAVES) or (isinstance(value, list) and all(isinstance(one, _LEAVES) for one in value))
 
@@ -261,6 +309,15 @@ def _interpolated(content: Mapping[str, Any], above: tuple[str, ...] = ()) -> It
             yield from _interpolated(value, (*above, key))
         elif isinstance(value, str | list) and _is_open(value):
             yield (*above, key)
+
+
+def _with_environment(content: Any) -> Any:
+    """Return a configuration with the values that come from the environment alone: they are those of every point."""
+    if isinstance(content, dict):
+        return {key: _with_environment(value) for key, value in content.items()}
+    if isinstance(content, str) and _OF_ENVIRONMENT.fullmatch(content):
+        return OmegaConf.create({"value": content}).value
+    return content
 
 
 def _is_open(value: Any) -> bool:
