@@ -64,7 +64,7 @@ def test_a_launcher_without_a_sweep_is_told(tmp_path, monkeypatch, capfd):
     (folder / "above.yaml").write_text("defaults: [/experiment/workers, {override /hydra/launcher: stacked}]\n")
     monkeypatch.chdir(tmp_path)
 
-    def checked(runs, sweep, options, executor, check, say):
+    def checked(runs, sweep, options, executor, check, say, done):
         check(runs)
         return [Failure(run.identity, run.label, run.task.name, run.seed, "not trained", "", 1, "") for run in runs]
 
