@@ -152,20 +152,41 @@ def test_the_same_bits_twice_with_two_threads_and_alone(name, two_threads):
             assert_identical(alone, {key: value[position] for key, value in of_one.items()})
 
 
-def test_a_sequence_does_not_depend_on_its_neighbours():
-    variant, weights, x = small_case("gru_v3", batch=11)
-    whole, _, _ = run("native", program(variant), weights, x, {"h": torch.zeros(11, 6)}, 6)
-    for row in range(11):
-        alone, _, _ = run("native", program(variant), weights, x[:, row : row + 1], {"h": torch.zeros(1, 6)}, 6)
-        assert torch.equal(whole[:, row : row + 1], alone)
+@pytest.mark.parametrize("hidden", [6, 40])
+@pytest.mark.parametrize("name", ["cifg", "gru_v3", "lstm"])
+def test_a_sequence_does_not_depend_on_its_neighbours(name, hidden):
+    # up to 7 sequences: products of x_t for some steps at once; 40 units: enough vectors for blocks of one and two rows
+    variant, weights, x = small_case(name, time=37, batch=11, hidden=hidden)
+    lengths = torch.tensor([37, 35, 0, 1, 32, 33, 37, 2, 31, 30, 37])
+    for valid in (None, lengths):
+        whole = of_some(variant, weights, x, hidden, valid)
+        for rows in [*(slice(row, row + 1) for row in range(11)), *(slice(0, count) for count in range(2, 11))]:
+            some = of_some(variant, weights, x[:, rows], hidden, None if valid is None else valid[rows])
+            assert_identical(some, {key: value[..., rows, :] for key, value in whole.items()})
 
 
-def small_case(name, time=4, batch=2, dtype=torch.float32):
+def of_some(variant, weights, x, hidden, lengths):
+    """Return outputs, final states and the gradient of the inputs: all that each sequence has of its own."""
+    x = x.clone().requires_grad_()
+    states = {state: torch.zeros(x.shape[1], hidden) for state in variant.states}
+    output, finals, _ = run("native", program(variant), weights, x, states, hidden, lengths)
+    with torch.no_grad():
+        untaped, _, _ = run("native", program(variant), weights, x, states, hidden, lengths)
+    (gradient,) = torch.autograd.grad((output * output.detach().cos()).sum(), x)
+    return {
+        "output": output.detach(),
+        "untaped": untaped,
+        "gradient": gradient,
+        **{k: v.detach() for k, v in finals.items()},
+    }
+
+
+def small_case(name, time=4, batch=2, dtype=torch.float32, hidden=6):
     variant = load_variant(name)
     torch.manual_seed(0)
     weights = {
         key: torch.randn(shape, dtype=dtype, requires_grad=True)
-        for key, shape in parameter_shapes(variant, 3, 6).items()
+        for key, shape in parameter_shapes(variant, 3, hidden).items()
     }
     return variant, weights, torch.randn(time, batch, 3, dtype=dtype)
 

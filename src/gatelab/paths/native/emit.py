@@ -73,6 +73,7 @@ class _Emitter:
         parts += [self._call_frame(), self._measure(), products.packing()]
         for stage in range(len(self.at.plan.forward)):
             parts += [products.forward(stage), blocks.block(stage, back=False)]
+        parts.append(products.ahead())
         for stage in range(len(self.at.plan.backward)):
             parts += [blocks.block(stage, back=True), products.backward(stage)]
         parts += [blocks.ended(), GradientText(self.at).gradients(), self._forward(), self._backward()]
@@ -134,6 +135,8 @@ void forward(const long *n, void *const *p) {{
         const long rows = f->batch - from < f->tile ? f->batch - from : f->tile;
         const long end = last_step(f, run, from, rows);
         for (long t = 0; t < end; t++) {{
+            if (f->ahead > 1 && t % f->ahead == 0)
+                ahead(f, run, t, from, rows, end - t < f->ahead ? end - t : f->ahead);
 {steps}        }}
         for (long t = end; t < f->steps; t++) ended(f, run, t, from, rows);
     }}

@@ -24,6 +24,7 @@ __all__ = ["Layout", "LayoutKey", "ShapeError", "layout"]
 
 _LARGEST_TILE = 64  # sequences that one thread takes through time together
 _TILE_STEP = 8  # rows of a block of the product
+_ROWS_AHEAD = 32  # of x_t that meet the weights together, where one step has fewer than a block: measured
 _LINE = 16  # numbers: buffers begin on cache lines
 _OF_WAY = ("tape", "packed", "constants", "scratch")  # buffers of the forward pass beside the states
 
@@ -115,11 +116,13 @@ class Layout:
         ]
         self.states = [(self.length.of(size), width.of(size), depths[i]) for i, size in enumerate(of_states.values())]
         share = -(-self.batch // -(-call.threads // self.runs))
+        # then the batch is one tile
+        ahead = max(1, min(_ROWS_AHEAD // self.batch, self.steps)) if 0 < self.batch < _TILE_STEP else 1
         sizes = {
             "runs": self.runs, "steps": self.steps, "batch": self.batch,
             **{name: self.length.of(length) for length, name in LENGTH_NAMES.items()},
             "threads": call.threads, "tile": min(_LARGEST_TILE, -(-share // _TILE_STEP) * _TILE_STEP),
-            "tape_depth": self.steps if call.training else 1, "x_row": self.x_width,
+            "ahead": ahead, "tape_depth": self.steps if call.training else ahead, "x_row": self.x_width,
             **{f"depth_{i}": depth for i, depth in enumerate(depths)},
         }  # fmt: skip
         self.sizes = self._longs(sizes)

@@ -2,7 +2,7 @@
 
 All is row-major, rows padded to whole vectors (f->HP is the padded hidden size):
 
-    tape    (runs, time, batch, slots)      see compiler/adjoint.py; without a backward pass one step is enough
+    tape    (runs, time, batch, slots)      see compiler/adjoint.py; without a backward pass f->ahead steps are enough
     states  (runs, time, batch, size)       values after each step; without a backward pass two steps are enough
     packed  weights in panels, for each run: of each group for the forward pass, of each source for the backward pass
     scratch (threads, rows, longest size)   outputs of an odd length; what row functions read and return
@@ -23,7 +23,7 @@ __all__ = ["LENGTH_NAMES", "Places", "of_field"]
 LENGTH_NAMES: dict[Length, str] = {"input": "I", "hidden": "H"}
 """What C calls the lengths of vectors."""
 
-_FIXED = ("runs", "steps", "batch", *LENGTH_NAMES.values(), "threads", "tile", "tape_depth", "x_row")
+_FIXED = ("runs", "steps", "batch", *LENGTH_NAMES.values(), "threads", "tile", "ahead", "tape_depth", "x_row")
 
 
 class Places:

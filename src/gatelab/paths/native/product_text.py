@@ -1,5 +1,7 @@
 """Products as C: packing of weights, the products of a stage, and their adjoints."""
 
+from collections.abc import Sequence
+
 from gatelab.compiler.graph import Place
 from gatelab.paths.native.places import Places, of_field
 
@@ -61,31 +63,63 @@ class ProductText:
         return "\n".join([*lines, "}\n"])
 
     def forward(self, stage: int) -> str:
-        """Write the products of a stage."""
+        """Write the products of a stage: all, or what :meth:`ahead` leaves of them."""
         body = []
         for g in self.groups[stage]:
-            group = self.at.groups[g]
-            segments = []
-            for source in group.sources:
-                place = self.at.plan.place(source)
-                segments.append(
-                    f"{{{self.at.row(place, 'from')}, {self.at.row_width(place)}, 1, {self.at.count(source)}}}"
-                )
-            before = self.at.packed_before[g]
-            bias = self.at.map_numbers[group.maps[0].value]
-            first = Place("slot", number=self.at.plan.slots[group.maps[0].value])
+            sources, inputs = self.at.groups[g].sources, self._inputs(g)
+            if inputs == len(sources):
+                body.append("    if (f->ahead < 2)\n")
+                inputs = 0
+            done = self.at.depth(sources[:inputs])
             body.append(
-                f"    {{\n        const struct segment s[] = {{{', '.join(segments)}}};\n"
-                f"        product(rows, {len(group.maps)} * f->HP / LANES, s, {len(segments)}, "
-                f"{self.at.depth(group.sources)}, packed + {before}, biases + {bias} * f->HP, 0, "
-                f"{self.at.row(first, 'from')}, L);\n    }}\n"
+                f"    {{\n        const int ahead = f->ahead > 1 ? {inputs} : 0;\n{self._segments(g)}"
+                f"{self._product(g, 'rows', f's + ahead, {len(sources)} - ahead', f'ahead ? {done} : 0')}    }}\n"
             )
-        all_groups = self.at.packed_before[-1]
+        return self._products(f"products_{stage}", body)
+
+    def ahead(self) -> str:
+        """Write what needs no state of the products of all stages, for some steps of a tile that is the whole batch.
+
+        A step of few rows takes as long as it takes to read the weights. Those of x_t are here read for many steps.
+        """
+        body = []
+        for g, group in enumerate(self.at.groups):
+            if inputs := self._inputs(g):
+                whole = inputs == len(group.sources)
+                product = self._product(g, "count * rows", f"s, {inputs}", "0", whole=whole)
+                body.append(f"    {{\n{self._segments(g)}{product}    }}\n")
+        return self._products("ahead", body, ", long count")
+
+    def _inputs(self, g: int) -> int:
+        """Return how many of the first sources of a group are x_t."""
+        kinds = [self.at.plan.place(source).kind for source in self.at.groups[g].sources]
+        return next((i for i, kind in enumerate(kinds) if kind != "input"), len(kinds))
+
+    def _segments(self, g: int) -> str:
+        segments = []
+        for source in self.at.groups[g].sources:
+            place = self.at.plan.place(source)
+            segments.append(f"{{{self.at.row(place, 'from')}, {self.at.row_width(place)}, 1, {self.at.count(source)}}}")
+        return f"        const struct segment s[] = {{{', '.join(segments)}}};\n"
+
+    def _product(self, g: int, rows: str, segments: str, begun: str, *, whole: bool = True) -> str:
+        """Write a product of a group, of which some sources may be summed up. Sums of all get the biases."""
+        maps = self.at.groups[g].maps
+        biases = f"biases + {self.at.map_numbers[maps[0].value]} * f->HP" if whole else "0"
+        first = Place("slot", number=self.at.plan.slots[maps[0].value])
         return (
-            f"static void products_{stage}(const struct frame *f, long run, long t, long from, long rows) {{\n"
+            f"        product((struct product){{{rows}, {len(maps)} * f->HP / LANES, {segments}, "
+            f"{self.at.depth(self.at.groups[g].sources)}, {begun}, packed + {self.at.packed_before[g]}, "
+            f"{biases}, 0, {self.at.row(first, 'from')}, L, t & 1}});\n"
+        )
+
+    def _products(self, name: str, body: Sequence[str], more: str = "") -> str:
+        """Write a function of products."""
+        return (
+            f"static void {name}(const struct frame *f, long run, long t, long from, long rows{more}) {{\n"
             f"{self.at.declared_width}"
             f"    const R *packed = f->packed + run * {self.at.packed_size()};\n"
-            f"    const R *biases = packed + {all_groups};\n"
+            f"    const R *biases = packed + {self.at.packed_before[-1]};\n"
             "    (void)biases;\n" + "".join(body) + "}\n"
         )
 
@@ -104,8 +138,8 @@ class ProductText:
             init = ("to", self.at.row_width(product.place)) if product.adds else ("f->zeros", "0")
             lines += [
                 f"R *to = {to};",
-                f"product(rows, PAD({count}) / LANES, s, count, {len(product.maps)} * f->H, packed + {before}, "
-                f"{init[0]}, {init[1]}, to, {self.at.row_width(product.place)});",
+                f"product((struct product){{rows, PAD({count}) / LANES, s, count, {len(product.maps)} * f->H, 0, "
+                f"packed + {before}, {init[0]}, {init[1]}, to, {self.at.row_width(product.place)}, t & 1}});",
             ]
             guard = "if (f->dx) " if product.place.kind == "input_adjoint" else ""
             body.append(f"    {guard}{{\n" + "".join(f"        {line}\n" for line in lines) + "    }\n")

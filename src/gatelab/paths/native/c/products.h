@@ -14,52 +14,82 @@ struct segment {
 #define ROWS 8
 #endif
 
-/* One block of `rows` times `vectors` sums, which stay in registers: the sums of every element run over k in the order of
-   the segments, whatever the block, so that results do not depend on how rows are divided among blocks and threads. */
-INLINE void block_product(const int rows, const int vectors, const int by_row, const struct segment *s, int segments,
-                          long first, const R *b, const R *init, long init_row, R *c, long c_row) {
-    V sum[ROWS][2];
-    for (int m = 0; m < rows; m++)
-        for (int v = 0; v < vectors; v++) {
-            sum[m][v] = (V){0};
-            __builtin_prefetch(init + m * init_row + v * LANES);
-        }
+#define GROUP 4 /* panels: a few rows alone are multiplied with so many at once, for enough sums in registers */
+
+/* Without it GCC reads a vector of b from memory again for each row, and loads, not sums, take the time. */
+#if defined(__x86_64__) || defined(__i386__)
+#define IN_REGISTER(v) __asm__("" : "+v"(v))
+#elif defined(__aarch64__)
+#define IN_REGISTER(v) __asm__("" : "+w"(v))
+#else
+#define IN_REGISTER(v) (void)0
+#endif
+
+/* One block of `rows` times `panels` times `vectors` sums, which stay in registers; panels are `apart`. The sums of every
+   element run over k in the order of the segments, whatever the block, so that results do not depend on how rows are
+   divided among blocks and threads. They go on from what stands in c if sums have `begun`; init is added last, if any. */
+INLINE void block_product(const int rows, const int panels, const int vectors, const int by_row,
+                          const struct segment *s, int segments, long first, const R *b, long apart, int begun,
+                          const R *init, long init_row, R *c, long c_row) {
+    V sum[GROUP][ROWS][2];
+#pragma GCC unroll 4
+    for (int p = 0; p < panels; p++)
+#pragma GCC unroll 8
+        for (int m = 0; m < rows; m++)
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) {
+                sum[p][m][v] = begun ? load(c + m * c_row + (2 * p + v) * LANES) : (V){0};
+                if (init) __builtin_prefetch(init + m * init_row + (2 * p + v) * LANES);
+            }
     for (int i = 0; i < segments; i++) {
         const long row = by_row ? s[i].row : 1, step = by_row ? 1 : ROWS, count = s[i].count;
         const R *a = s[i].a + first * row;
         for (long k = 0; k < count; k++) {
-            V right[2];
+#pragma GCC unroll 4
+            for (int p = 0; p < panels; p++) {
+                V right[2];
 #pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++) right[v] = load(b + v * LANES);
+                for (int v = 0; v < vectors; v++) {
+                    right[v] = load(b + p * apart + v * LANES);
+                    if (rows > 1) IN_REGISTER(right[v]);
+                }
 #pragma GCC unroll 8
-            for (int m = 0; m < rows; m++) {
-                const V left = splat(a[m * row]);
+                for (int m = 0; m < rows; m++) {
+                    const V left = splat(a[m * row]);
 #pragma GCC unroll 2
-                for (int v = 0; v < vectors; v++) sum[m][v] += left * right[v];
+                    for (int v = 0; v < vectors; v++) sum[p][m][v] = fused(left, right[v], sum[p][m][v]);
+                }
             }
             a += step;
             b += vectors * LANES;
         }
     }
+#pragma GCC unroll 4
+    for (int p = 0; p < panels; p++)
 #pragma GCC unroll 8
-    for (int m = 0; m < rows; m++)
+        for (int m = 0; m < rows; m++)
 #pragma GCC unroll 2
-        for (int v = 0; v < vectors; v++)
-            store(c + m * c_row + v * LANES, sum[m][v] + load(init + m * init_row + v * LANES));
+            for (int v = 0; v < vectors; v++) {
+                const long at = (2 * p + v) * LANES;
+                store(c + m * c_row + at, init ? sum[p][m][v] + load(init + m * init_row + at) : sum[p][m][v]);
+            }
 }
 
-#define PANEL(rows_, vectors_, by_row_)                                                                                \
-    block_product(rows_, vectors_, by_row_, s, segments, m, b, init + m * init_row, init_row, c + m * c_row, c_row)
+#define BLOCK(rows_, panels_, vectors_, by_row_)                                                                       \
+    block_product(rows_, panels_, vectors_, by_row_, s, segments, m, b, apart, begun, init ? init + m * init_row : 0,  \
+                  init_row, c + m * c_row, c_row)
 
 /* One panel, all rows. */
 #define PANEL_PRODUCT(name, vectors_, by_row_)                                                                         \
-    static void name(long rows, const struct segment *s, int segments, const R *b, const R *init, long init_row, R *c, \
-                     long c_row) {                                                                                     \
+    static void name(long rows, const struct segment *s, int segments, const R *b, int begun, const R *init,           \
+                     long init_row, R *c, long c_row) {                                                                \
+        const long apart = 0;                                                                                          \
         long m = 0;                                                                                                    \
-        for (; m + ROWS <= rows; m += ROWS) PANEL(ROWS, vectors_, by_row_);                                            \
-        if (ROWS > 4 && rows - m >= 4) { PANEL(4, vectors_, by_row_); m += 4; }                                        \
-        if (rows - m >= 2) { PANEL(2, vectors_, by_row_); m += 2; }                                                    \
-        if (rows - m >= 1) PANEL(1, vectors_, by_row_);                                                                \
+        for (; m + ROWS <= rows; m += ROWS) BLOCK(ROWS, 1, vectors_, by_row_);                                         \
+        if (ROWS > 4 && rows - m >= 4) { BLOCK(4, 1, vectors_, by_row_); m += 4; }                                     \
+        if (rows - m == 3) BLOCK(3, 1, vectors_, by_row_);                                                             \
+        if (rows - m == 2) BLOCK(2, 1, vectors_, by_row_);                                                             \
+        if (rows - m == 1) BLOCK(1, 1, vectors_, by_row_);                                                             \
     }
 
 PANEL_PRODUCT(rows_by_two, 2, 1)
@@ -67,15 +97,49 @@ PANEL_PRODUCT(rows_by_one, 1, 1)
 PANEL_PRODUCT(columns_by_two, 2, 0)
 PANEL_PRODUCT(columns_by_one, 1, 0)
 
-/* c (rows, vectors) = init + Σ segments · packed (count, vectors); `depth` is the sum of the counts. */
-static void product(long rows, long vectors, const struct segment *s, int segments, long depth, const R *packed,
-                    const R *init, long init_row, R *c, long c_row) {
-    for (long v = 0; v < vectors; v += 2) {
-        const R *b = packed + v * LANES * depth;
-        if (v + 1 < vectors)
-            rows_by_two(rows, s, segments, b, init + v * LANES, init_row, c + v * LANES, c_row);
-        else
-            rows_by_one(rows, s, segments, b, init + v * LANES, init_row, c + v * LANES, c_row);
+/* Some panels, one or two rows from row m on. */
+#define FEW_ROWS(name, rows_, panels_)                                                                                 \
+    static void name(long m, const struct segment *s, int segments, const R *b, long apart, int begun, const R *init,  \
+                     long init_row, R *c, long c_row) {                                                                \
+        BLOCK(rows_, panels_, 2, 1);                                                                                   \
+    }
+
+FEW_ROWS(one_row, 1, GROUP)
+FEW_ROWS(two_rows, 2, GROUP / 2)
+
+/* What a product is made of: c (rows, vectors) = init + Σ segments · packed (depth, vectors). Where the first `begun` rows
+   of packed have been summed up, without init, c holds their sums and `s` the other segments. Without init nothing is
+   added. `back` takes panels from the last to the first: which step by step then finds the last ones in a cache. */
+struct product {
+    long rows, vectors;
+    const struct segment *s;
+    int segments;
+    long depth, begun;
+    const R *packed, *init;
+    long init_row;
+    R *c;
+    long c_row;
+    int back;
+};
+
+static void product(struct product p) {
+    const long groups = (p.vectors + 2 * GROUP - 1) / (2 * GROUP), apart = 2 * LANES * p.depth;
+    for (long g = 0; g < groups; g++) {
+        const long from = (p.back ? groups - 1 - g : g) * 2 * GROUP;
+        const long end = from + 2 * GROUP < p.vectors ? from + 2 * GROUP : p.vectors;
+        const long few = end - from == 2 * GROUP && p.rows % 4 < 3 ? p.rows % 4 : 0, whole = p.rows - few;
+        for (long v = from, width; v < end; v += width) {
+            width = end - v == 1 ? 1 : 2;
+            const R *b = p.packed + v * LANES * p.depth + p.begun * width * LANES;
+            const R *init = p.init ? p.init + v * LANES : 0;
+            R *c = p.c + v * LANES;
+            if (whole)
+                (width == 2 ? rows_by_two : rows_by_one)(whole, p.s, p.segments, b, p.begun > 0, init, p.init_row, c, p.c_row);
+            if (few == 1 && v == from)
+                one_row(whole, p.s, p.segments, b, apart, p.begun > 0, init, p.init_row, c, p.c_row);
+            if (few == 2 && (v - from) % GROUP == 0)
+                two_rows(whole, p.s, p.segments, b, apart, p.begun > 0, init, p.init_row, c, p.c_row);
+        }
     }
 }
 
@@ -194,7 +258,7 @@ static void weight_gradient(const R *delta, long delta_row, long rows, long batc
                 for (long k = 0; k < sources[i].count; k += ROWS) {
                     const long wide = sources[i].count - k < ROWS ? sources[i].count - k : ROWS;
                     const struct segment s = {a, 1, ROWS, length};
-                    (two ? columns_by_two : columns_by_one)(wide, &s, 1, space, c, c_row, c, c_row);
+                    (two ? columns_by_two : columns_by_one)(wide, &s, 1, space, 0, c, c_row, c, c_row);
                     a += ROWS * length;
                     c += wide * c_row;
                 }

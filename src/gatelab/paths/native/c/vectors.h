@@ -43,6 +43,28 @@ INLINE V keep(M mask, V value) { return (V)((M)value & mask); }
 INLINE V magnitude(V u) { return (V)((M)u & ~(M)splat((R)-0.0)); }
 INLINE V with_sign_of(V u, V v) { return (V)((M)u | ((M)v & (M)splat((R)-0.0))); } /* u must not be negative */
 
+/* u v + w. GCC makes one operation of it or two as it expects to be faster, in loops of one sum otherwise than in those of
+   more: then a sum would depend on how many rows are summed at once. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__FMA__) && BYTES == 32
+INLINE V fused(V u, V v, V w) {
+#if DOUBLE
+    return __builtin_ia32_vfmaddpd256(u, v, w);
+#else
+    return __builtin_ia32_vfmaddps256(u, v, w);
+#endif
+}
+#elif defined(__GNUC__) && !defined(__clang__) && BYTES == 64
+INLINE V fused(V u, V v, V w) {
+#if DOUBLE
+    return __builtin_ia32_vfmaddpd512_mask(u, v, w, -1, 4); /* all lanes, rounded as everything is */
+#else
+    return __builtin_ia32_vfmaddps512_mask(u, v, w, -1, 4);
+#endif
+}
+#else
+INLINE V fused(V u, V v, V w) { return u * v + w; }
+#endif
+
 /* a function of the C library, lane by lane */
 #define BY_LANE(name, call)                                                                                            \
     INLINE V name(V u) {                                                                                               \
