@@ -200,6 +200,8 @@ class RecurrentLayer(nn.Module, ABC):
         Raises:
             UserError: an unknown name, or no names.
         """
+        if type(names) is tuple and not names:
+            return ()
         known = self.variant.equations if self.variant.foreign is None else FOREIGN[self.variant.foreign].gates
         some = not isinstance(names, str | bytes) and isinstance(names, Iterable)
         given: tuple[Any, ...] = tuple(names) if some else (names,)

@@ -326,11 +326,12 @@ class RNN(Saved):
             check_masks(masks, self.num_layers - 1, (*inputs.shape[:-1], self.output_size), dtype, inputs.device)
         finals: list[dict[str, Tensor]] = []
         records: list[dict[str, Tensor]] = []
+        layers = list(self.layers)
         for depth in range(self.num_layers):
             outputs: list[Tensor] = []
             for direction in range(directions):
                 index = depth * directions + direction
-                layer = self.layers[index]
+                layer = layers[index]
                 source = backwards(inputs, lengths) if direction else inputs
                 output, final, recorded = layer(source, states[index] if states else None, lengths, record)
                 if direction:

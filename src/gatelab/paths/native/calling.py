@@ -31,7 +31,7 @@ class Frame:
     """What both ways read, in memory.
 
     Attributes:
-        pointers: buffer -> address.
+        pointers: address of each buffer, in their order; 0 where there is none.
         kept: what these addresses belong to.
         own: position -> address, of the tensors that are read where they lie.
     """
@@ -44,26 +44,26 @@ class Frame:
         states = len(plans.states)
         self.kept: list[Any] = []
         self.own: dict[int, int] = {}
-        self.pointers: dict[str, int] = {}
-        for position, (name, tensor) in enumerate(zip(("x", *plans.names), tensors, strict=True)):
+        self.pointers = pointers = [0] * len(plans.buffers)
+        for position, (at, tensor) in enumerate(zip(plans.of_tensors, tensors, strict=True)):
             if position <= states:
                 dense = _dense(tensor, plans.states[position - 1][1] if position else plans.x_width)
             else:
                 dense = tensor if tensor.is_contiguous() else tensor.contiguous()
-            self.pointers[name] = dense.data_ptr()
+            pointers[at] = address = dense.data_ptr()
             self.kept.append(dense)
             if dense is tensor:
-                self.own[position] = self.pointers[name]
+                self.own[position] = address
         if lengths is not None:
             self.kept.append(lengths)
-            self.pointers["lengths"] = lengths.data_ptr()
-        base, size = memory.data_ptr(), memory.itemsize
-        for name, offset in plans.forward.items():
-            self.pointers[name] = base + offset * size
+            pointers[plans.positions["lengths"]] = lengths.data_ptr()
+        base = memory.data_ptr()
+        for at, offset in plans.of_forward:
+            pointers[at] = base + offset
         if plans.aliased is not None:
             assert output is not None
             self.kept.append(output.untyped_storage())
-            self.pointers[f"state_{plans.aliased}"] = output.data_ptr()
+            pointers[plans.positions[f"state_{plans.aliased}"]] = output.data_ptr()
 
     def hold(self, tensors: Sequence[Tensor]) -> None:
         """Keep the memory of tensors that are read where they lie, whatever becomes of the tensors."""
@@ -96,24 +96,19 @@ def forwards(
     memory = pool.tensor((plans.forward_size,), dtype)
     outputs = [pool.tensor(plans.output_shape(number), dtype) for number in range(len(plans.outputs))]
     frame = Frame(plans, tensors, lengths, memory, outputs[0])
-    pointers = dict(frame.pointers)
+    pointers = frame.pointers.copy()
     # with their final shape: PyTorch forbids to change views that a function returns
-    for number, output in enumerate(outputs):
-        pointers[f"output_{number}"] = output.data_ptr()
+    for at, output in zip(plans.of_outputs, outputs, strict=True):
+        pointers[at] = output.data_ptr()
     plans.run("forward", pointers)
     if keep:
         _mark(plans, memory).value = _INTACT
         frame.hold(tensors)
-    finals = []
-    for i, (length, wide, depth) in enumerate(plans.states):
-        if i == plans.aliased:
-            values = outputs[0] if plans.stacked else outputs[0].unsqueeze(0)
-        else:
-            start, shape = plans.forward[f"state_{i}"], (plans.runs, depth, plans.batch, wide)
-            values = memory.narrow(0, start, plans.runs * depth * plans.batch * wide).view(shape)
-        last = values[:, (plans.steps - 1) % depth] if plans.stacked else values[0, (plans.steps - 1) % depth]
-        # a copy, so that it neither shares memory with the output nor keeps the whole sequence alive
-        finals.append(last[..., :length].clone(memory_format=torch.contiguous_format))
+    # copies, so that they neither share memory with the output nor keep the whole sequence alive
+    finals = [
+        (outputs[0] if i == plans.aliased else memory).as_strided(*last).clone(memory_format=torch.contiguous_format)
+        for i, last in enumerate(plans.last)
+    ]
     return [*outputs, *finals], memory, frame
 
 
@@ -149,17 +144,17 @@ def backwards(
     if frame is None:
         frame = Frame(plans, tensors, lengths, memory, output)
     # a frame is for one backward pass, like its tape
-    pointers, kept = frame.pointers, frame.kept
+    pointers, kept, at = frame.pointers, frame.kept, plans.positions
     for number, (_, wide) in enumerate(plans.outputs):
         adjoint = adjoints[number]
         if adjoint is not None:
             adjoint = arriving("an output", adjoint, plans.output_shape(number), dtype)
             kept.append(_dense(adjoint, wide))
-            pointers[f"doutput_{number}"] = kept[-1].data_ptr()
+            pointers[at[f"doutput_{number}"]] = kept[-1].data_ptr()
     back = pool.tensor((plans.backward_size,), dtype)
     base = back.data_ptr()
     for name, offset in plans.backward.items():
-        pointers[name] = base + offset * dtype.itemsize
+        pointers[at[name]] = base + offset * dtype.itemsize
     of_states = []
     for i, (length, wide, _) in enumerate(plans.states):
         shape = (2, plans.runs, plans.batch, wide)
@@ -173,13 +168,13 @@ def backwards(
     gradients: list[Tensor | None] = [None]
     if needed[0]:
         dx = pool.tensor((plans.runs, plans.steps, plans.batch, plans.dx_width), dtype)
-        pointers["dx"] = dx.data_ptr()
+        pointers[at["dx"]] = dx.data_ptr()
         gradients[0] = (dx if plans.stacked else dx[0])[..., : plans.input_size]
     for position, name in enumerate(plans.names[len(plans.states) :], 1 + len(plans.states)):
         gradient = None
         if needed[position]:
             gradient = torch.empty(plans.call.shapes[position], dtype=dtype)
-            pointers[f"d{name}"] = gradient.data_ptr()
+            pointers[at[f"d{name}"]] = gradient.data_ptr()
         gradients.append(gradient)
     plans.run("backward", pointers)
     gradients[1:1] = [

@@ -70,6 +70,9 @@ class Layout:
             ``backward_size`` numbers.
         mark: offset in the memory of the forward pass of the number that says whether the tape is intact.
         names: of the tensors after the inputs.
+        of_tensors, of_outputs: positions of the inputs and these tensors among the buffers, and of the outputs.
+        of_forward: position and offset in bytes of each buffer in the memory of the forward pass.
+        last: shape, strides and offset of each state's last values.
     """
 
     def __init__(self, call: LayoutKey) -> None:
@@ -133,6 +136,20 @@ class Layout:
         self.forward, self.forward_size = _offsets(self._way({name: self.counts[name] for name in _OF_WAY}))
         self.backward, self.backward_size = _offsets(back)
         self.mark = self.forward_size - _LINE
+        self.of_tensors = [self.positions[name] for name in ("x", *self.names)]
+        self.of_forward = [(self.positions[name], at * call.dtype.itemsize) for name, at in self.forward.items()]
+        self.of_outputs = [self.positions[f"output_{number}"] for number in range(len(self.outputs))]
+        self.last = [self._last(i) for i in range(len(self.states))]
+        self._functions = {name: self.library[name] for name in ("forward", "backward")}
+        self._table = ctypes.c_void_p * len(self.buffers)
+
+    def _last(self, state: int) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+        """Return shape, strides and offset of a state's last values in the output or in the memory."""
+        _, wide, depth = self.states[state]
+        start = 0 if state == self.aliased else self.forward[f"state_{state}"]
+        strides = (depth * self.batch * wide, wide, 1)
+        offset = start + (self.steps - 1) % depth * self.batch * wide
+        return self.final_shape(state), strides if self.stacked else strides[1:], offset
 
     def _way(self, of_way: Mapping[str, int], places: int | None = None) -> dict[str, int]:
         """Return how many numbers each buffer of the forward pass holds; ``places`` are sequences times steps."""
@@ -163,12 +180,9 @@ class Layout:
         shape = (self.batch, self.states[state][0])
         return (self.runs, *shape) if self.stacked else shape
 
-    def run(self, function: str, pointers: Mapping[str, int]) -> None:
+    def run(self, function: str, pointers: Sequence[int]) -> None:
         """Call a function of the library."""
-        table = (ctypes.c_void_p * len(self.buffers))()
-        for name, pointer in pointers.items():
-            table[self.positions[name]] = pointer
-        self.library[function](self.sizes, table)
+        self._functions[function](self.sizes, self._table(*pointers))
 
     def _measure(self, sizes: Mapping[str, int]) -> dict[str, int]:
         """Return how many numbers each buffer holds, and the lanes of a vector."""

@@ -24,6 +24,14 @@ _IDLE_LIMIT = 1 << 30  # bytes kept for later
 _DTYPES: dict[torch.dtype, np.dtype[Any]] = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
 
 
+class _Loan(weakref.ref[NDArray[Any]]):
+    """Knows the block of an array, and when the array is gone: weakref.finalize does more, and takes longer."""
+
+    __slots__ = ("block",)
+
+    block: NDArray[np.uint8]
+
+
 class Pool:
     """Blocks of memory by size; sizes are rounded up so that nearly equal wishes meet."""
 
@@ -33,6 +41,7 @@ class Pool:
         self._serial = 0
         # a block comes back whenever its tensor dies, even in the middle of a method: it only queues up here
         self._returned: deque[NDArray[np.uint8]] = deque()
+        self._lent: dict[int, _Loan] = {}
         self._lock = Lock()
 
     def tensor(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -41,8 +50,14 @@ class Pool:
         size = prod(shape) * kind.itemsize
         block = self._take(_rounded(size))
         array = block[:size].view(kind).reshape(shape)
-        weakref.finalize(array, self._returned.append, block).atexit = False
+        loan = _Loan(array, self._end)
+        loan.block = block
+        self._lent[id(loan)] = loan
         return torch.from_numpy(array)
+
+    def _end(self, loan: "_Loan") -> None:
+        self._returned.append(loan.block)
+        del self._lent[id(loan)]
 
     def renew_lock(self) -> None:
         """Forget who held the lock: in a forked child, where that thread does not exist."""
