@@ -1,8 +1,9 @@
 """The forward pass here and in the engines that run what leaves: `python -m benchmarks.engines`.
 
 Options: ``repeats=30 steps=100 hidden=64,256 batch=1,32 out=docs/speed/engines.md``. One thread everywhere. Rounds are
-interleaved, and a number is the least of all rounds in milliseconds of the processor, so that other programs of the
-machine count less. OpenVINO is measured if it is installed.
+interleaved, and each engine is called once before the call that is timed. Times are milliseconds of the processor, the
+least and the median of all rounds, so that other programs of the machine count less. OpenVINO is measured if it is
+installed.
 """
 
 import os
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import Any
 from unittest import mock
 
@@ -31,9 +33,11 @@ COLUMNS = ("native", "ORT, Scan", "ORT, node", "OpenVINO", "torch.nn")
 HEAD = """\
 # What leaves, in other engines
 
-`python -m benchmarks.engines`, on a machine that ran other work at the same time. {processor}, one thread, float32,
-{steps} steps, input as wide as the layer; ONNX Runtime {ort}{openvino}, torch {torch}. Milliseconds of the processor
-for one forward pass, the least of {repeats} interleaved rounds; in brackets, over gatelab's native path.
+`python -m benchmarks.engines`, on a machine that ran other work at the same time (load {load:.0f} on {cores} cores).
+{processor}, one thread, float32, {steps} steps, input as wide as the layer; ONNX Runtime {ort}{openvino},
+torch {torch}. Milliseconds of the processor for one forward pass: the least of {repeats} rounds. In a round each
+engine is called twice, and the second call is timed: in use, an engine is not called in turn with four others. In
+brackets, over gatelab's native path: the least over the least, the median over the median.
 
 *ORT, Scan*: the file of `to_onnx` without a node. *ORT, node*: the file where the equations are a node. *OpenVINO*:
 the file of `engine="openvino"`.
@@ -78,27 +82,33 @@ def calls(name: str, size: int, folder: Path) -> dict[str, Callable[[np.ndarray[
 
 
 @torch.no_grad()
-def measured(name: str, size: int, batch: int, steps: int, repeats: int) -> dict[str, float]:
-    """Return column -> milliseconds; every column must have the numbers of the first."""
+def measured(name: str, size: int, batch: int, steps: int, repeats: int) -> dict[str, tuple[float, float]]:
+    """Return column -> milliseconds, the least and the median; every column must have the numbers of the first."""
     x = np.random.default_rng(0).standard_normal((steps, batch, size), dtype=np.float32)
     with tempfile.TemporaryDirectory() as folder:
         columns = calls(name, size, Path(folder))
         expected = columns["native"](x)
         for column, call in columns.items():
             np.testing.assert_allclose(call(x), expected, 0, 1e-4, err_msg=f"{name} {column}")
-        least = dict.fromkeys(columns, float("inf"))
+        times: dict[str, list[float]] = {column: [] for column in columns}
         for _ in range(repeats):
             for column, call in columns.items():
+                call(x)
                 begun = time.process_time()
                 call(x)
-                least[column] = min(least[column], 1e3 * (time.process_time() - begun))
-    return least
+                times[column].append(1e3 * (time.process_time() - begun))
+    return {column: (min(each), median(each)) for column, each in times.items()}
 
 
 def processor() -> str:
     """Return what the machine calls its processor."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+
+
+def cell(found: tuple[float, float], base: tuple[float, float]) -> str:
+    """Return the least, and both ratios."""
+    return f"{found[0]:.2f} ({found[0] / base[0]:.2f}, {found[1] / base[1]:.2f})"
 
 
 def main(words: list[str]) -> None:
@@ -113,7 +123,13 @@ def main(words: list[str]) -> None:
         openvino = f", OpenVINO {engine.__version__.partition('-')[0]}"
     lines = [
         HEAD.format(
-            processor=processor(), ort=onnxruntime.__version__, torch=torch.__version__, openvino=openvino, **given
+            processor=processor(),
+            ort=onnxruntime.__version__,
+            torch=torch.__version__,
+            openvino=openvino,
+            load=os.getloadavg()[0],
+            cores=os.cpu_count(),
+            **given,
         ),
         f"| variant | hidden | batch | {' | '.join(COLUMNS)} |",
         f"| :--- | ---: | ---: |{' ---: |' * len(COLUMNS)}",
@@ -122,8 +138,7 @@ def main(words: list[str]) -> None:
         for batch in map(int, given["batch"].split(",")):
             for name in VARIANTS:
                 found = measured(name, size, batch, int(given["steps"]), int(given["repeats"]))
-                base = found["native"]
-                cells = [f"{found[one]:.2f} ({found[one] / base:.2f})" if one in found else "–" for one in COLUMNS]
+                cells = [cell(found[one], found["native"]) if one in found else "–" for one in COLUMNS]
                 lines.append(f"| {name} | {size} | {batch} | {' | '.join(cells)} |")
                 print(lines[-1], flush=True)
     if given["out"]:
