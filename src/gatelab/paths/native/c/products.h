@@ -28,9 +28,9 @@ struct segment {
 /* One block of `rows` times `panels` times `vectors` sums, which stay in registers; panels are `apart`. The sums of every
    element run over k in the order of the segments, whatever the block, so that results do not depend on how rows are
    divided among blocks and threads. They go on from what stands in c if sums have `begun`; init is added last, if any. */
-INLINE void block_product(const int rows, const int panels, const int vectors, const int by_row,
-                          const struct segment *s, int segments, long first, const R *b, long apart, int begun,
-                          const R *init, long init_row, R *c, long c_row) {
+INLINE void block_product(const int rows, const int panels, const int vectors, const struct segment *s, int segments,
+                          long first, const R *b, long apart, int begun, const R *init, long init_row, R *c,
+                          long c_row) {
     V sum[GROUP][ROWS][2];
 #pragma GCC unroll 4
     for (int p = 0; p < panels; p++)
@@ -42,7 +42,7 @@ INLINE void block_product(const int rows, const int panels, const int vectors, c
                 if (init) __builtin_prefetch(init + m * init_row + (2 * p + v) * LANES);
             }
     for (int i = 0; i < segments; i++) {
-        const long row = by_row ? s[i].row : 1, step = by_row ? 1 : ROWS, count = s[i].count;
+        const long row = s[i].row, step = s[i].step, count = s[i].count;
         const R *a = s[i].a + first * row;
         for (long k = 0; k < count; k++) {
 #pragma GCC unroll 4
@@ -75,33 +75,31 @@ INLINE void block_product(const int rows, const int panels, const int vectors, c
             }
 }
 
-#define BLOCK(rows_, panels_, vectors_, by_row_)                                                                       \
-    block_product(rows_, panels_, vectors_, by_row_, s, segments, m, b, apart, begun, init ? init + m * init_row : 0,  \
-                  init_row, c + m * c_row, c_row)
+#define BLOCK(rows_, panels_, vectors_)                                                                                \
+    block_product(rows_, panels_, vectors_, s, segments, m, b, apart, begun, init ? init + m * init_row : 0, init_row, \
+                  c + m * c_row, c_row)
 
 /* One panel, all rows. */
-#define PANEL_PRODUCT(name, vectors_, by_row_)                                                                         \
+#define PANEL_PRODUCT(name, vectors_)                                                                                  \
     static void name(long rows, const struct segment *s, int segments, const R *b, int begun, const R *init,           \
                      long init_row, R *c, long c_row) {                                                                \
         const long apart = 0;                                                                                          \
         long m = 0;                                                                                                    \
-        for (; m + ROWS <= rows; m += ROWS) BLOCK(ROWS, 1, vectors_, by_row_);                                         \
-        if (ROWS > 4 && rows - m >= 4) { BLOCK(4, 1, vectors_, by_row_); m += 4; }                                     \
-        if (rows - m == 3) BLOCK(3, 1, vectors_, by_row_);                                                             \
-        if (rows - m == 2) BLOCK(2, 1, vectors_, by_row_);                                                             \
-        if (rows - m == 1) BLOCK(1, 1, vectors_, by_row_);                                                             \
+        for (; m + ROWS <= rows; m += ROWS) BLOCK(ROWS, 1, vectors_);                                                  \
+        if (ROWS > 4 && rows - m >= 4) { BLOCK(4, 1, vectors_); m += 4; }                                              \
+        if (rows - m == 3) BLOCK(3, 1, vectors_);                                                                      \
+        if (rows - m == 2) BLOCK(2, 1, vectors_);                                                                      \
+        if (rows - m == 1) BLOCK(1, 1, vectors_);                                                                      \
     }
 
-PANEL_PRODUCT(rows_by_two, 2, 1)
-PANEL_PRODUCT(rows_by_one, 1, 1)
-PANEL_PRODUCT(columns_by_two, 2, 0)
-PANEL_PRODUCT(columns_by_one, 1, 0)
+PANEL_PRODUCT(by_two, 2)
+PANEL_PRODUCT(by_one, 1)
 
 /* Some panels, one or two rows from row m on. */
 #define FEW_ROWS(name, rows_, panels_)                                                                                 \
     static void name(long m, const struct segment *s, int segments, const R *b, long apart, int begun, const R *init,  \
                      long init_row, R *c, long c_row) {                                                                \
-        BLOCK(rows_, panels_, 2, 1);                                                                                   \
+        BLOCK(rows_, panels_, 2);                                                                                      \
     }
 
 FEW_ROWS(one_row, 1, GROUP)
@@ -134,7 +132,7 @@ static void product(struct product p) {
             const R *init = p.init ? p.init + v * LANES : 0;
             R *c = p.c + v * LANES;
             if (whole)
-                (width == 2 ? rows_by_two : rows_by_one)(whole, p.s, p.segments, b, p.begun > 0, init, p.init_row, c, p.c_row);
+                (width == 2 ? by_two : by_one)(whole, p.s, p.segments, b, p.begun > 0, init, p.init_row, c, p.c_row);
             if (few == 1 && v == from)
                 one_row(whole, p.s, p.segments, b, apart, p.begun > 0, init, p.init_row, c, p.c_row);
             if (few == 2 && (v - from) % GROUP == 0)
@@ -258,7 +256,7 @@ static void weight_gradient(const R *delta, long delta_row, long rows, long batc
                 for (long k = 0; k < sources[i].count; k += ROWS) {
                     const long wide = sources[i].count - k < ROWS ? sources[i].count - k : ROWS;
                     const struct segment s = {a, 1, ROWS, length};
-                    (two ? columns_by_two : columns_by_one)(wide, &s, 1, space, 0, c, c_row, c, c_row);
+                    (two ? by_two : by_one)(wide, &s, 1, space, 0, c, c_row, c, c_row);
                     a += ROWS * length;
                     c += wide * c_row;
                 }
