@@ -10,6 +10,7 @@ from gatelab.errors import UserError
 from gatelab.store import Store
 from gatelab.sweeps import training_call
 from gatelab.sweeps.changed_data import of_changed_data
+from gatelab.tasks import task_from_mapping
 from gatelab.tasks.series.series_task import Series
 from gatelab.tasks.text.byte_text import Bytes
 
@@ -85,3 +86,19 @@ def test_a_description_that_ends_in_a_mistake_ends_with_status_2(folder, capsys,
     assert printed.err.count("\n") == 1 and said in printed.err
     assert re.search(r"^  a: (input and target, )?number, 0 to 4$", printed.out, re.MULTILINE)
     assert "not understood" not in printed.out
+
+
+@pytest.mark.parametrize("task", ["series", "bytes", "characters", "words", "midi"])
+@pytest.mark.parametrize(
+    "path, said",
+    [
+        ("", "task.path: is empty; must name a file or a folder"),
+        ("x" * 5000 + ".csv", ".csv: no file can have that name, or it cannot be read"),
+        ("~nobody_of_this_name/a.csv", ": no file can have that name, or it cannot be read"),
+    ],
+)
+def test_a_path_that_no_file_can_have_is_refused(folder, task, path, said):
+    (folder / "mine.csv").write_text(TABLE)  # an empty path is not this folder
+    with pytest.raises(UserError) as refused:
+        task_from_mapping({"name": task, "path": path}).pinned().validation()
+    assert said in str(refused.value) and "\n" not in str(refused.value)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from gatelab.errors import UserError
+from gatelab.errors import UserError, one_line
 
 __all__ = ["FileState", "nearest_file", "nearest_files", "state_of"]
 
@@ -12,10 +12,20 @@ FileState = tuple[tuple[str, int, int, int], ...]
 
 
 def state_of(path: str | None) -> FileState:
-    """Return the state of a file, or of all files below a folder; of nothing where there is none."""
-    place = None if path is None else Path(path).expanduser()
-    files = [] if place is None else sorted(place.rglob("*")) if place.is_dir() else [place]
-    found = [(str(file), file.stat()) for file in files if file.is_file()]
+    """Return the state of a file, or of all files below a folder; of nothing where there is none.
+
+    Raises:
+        UserError: the path is empty, which would be the folder where one stands, or no file can have its name.
+    """
+    if path is not None and not path.strip():
+        raise UserError("task.path: is empty; must name a file or a folder")
+    place = None if path is None else Path(path)
+    try:
+        place = None if place is None else place.expanduser()
+        files = [] if place is None else sorted(place.rglob("*")) if place.is_dir() else [place]
+        found = [(str(file), file.stat()) for file in files if file.is_file()]
+    except (OSError, ValueError, RuntimeError):
+        raise UserError(f"task.path={one_line(path, 200)}: no file can have that name, or it cannot be read") from None
     return tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for name, stat in found)
 
 
