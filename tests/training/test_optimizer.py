@@ -5,7 +5,7 @@ import torch
 
 from gatelab.keys import OptimizerSection
 from gatelab.training.optimizer import StackOptimizer
-from tests.training.examples import OPTIMIZERS, configuration, optimizer
+from tests.training.examples import OPTIMIZERS, bits, configuration, optimizer
 
 RELATIVE, ABSOLUTE = 1e-6, 2e-6  # float32; a dozen steps may add up to ten and come back to nearly nothing
 SHAPES = {"weight": (4, 3), "bias": (4,), "scalar": ()}
@@ -153,3 +153,32 @@ def test_the_state_of_a_run_is_torchs_own_and_in_the_shapes_of_the_weights():
         for kind in ("exp_avg", "exp_avg_sq"):
             assert state[kind][key].shape == SHAPES[key]
             torch.testing.assert_close(state[kind][key], plain.state[parameter][kind], rtol=RELATIVE, atol=ABSOLUTE)
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.4, 0.9), (0.5, 0.5), (0.0, 0.0)])
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+@pytest.mark.parametrize("decays", [DECAYS, [0.0] * 3], ids=["decays", "no decay"])
+def test_compiled_steps_are_torchs_bit_for_bit(monkeypatch, name, decays, betas):
+    """With runs that learn no longer, gradients that are not finite, and updates whose sum may not be."""
+    ours = drawn(3)
+    theirs = {key: weight.clone() for key, weight in ours.items()}
+    section = OptimizerSection(**{**optimizer(name, 1.0, 0.0), "betas": betas})
+    rates = [0.05, 1e31, 0.2]
+    compiled = StackOptimizer(ours, section, rates, decays, NORMS)
+    monkeypatch.setattr("gatelab.training.optimizer.fused_adam", lambda *_: None)
+    plain = StackOptimizer(theirs, section, rates, decays, NORMS)
+    assert compiled.compiled
+    assert not plain.compiled
+    for step in range(16):
+        gradients = drawn(3)
+        if step == 6:
+            for one in (compiled, plain):
+                one.active = torch.tensor([True, False, True])
+        if step in (9, 12):
+            gradients["bias"][0, 1] = float("inf" if step == 9 else "nan")
+        stepped(ours, compiled, gradients)
+        stepped(theirs, plain, {key: gradient.clone() for key, gradient in gradients.items()})
+        assert bits(ours) == bits(theirs)
+        assert torch.equal(compiled.healthy, plain.healthy)
+        for run in range(3):
+            assert bits(compiled.run_state(run)) == bits(plain.run_state(run))

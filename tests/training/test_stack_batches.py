@@ -65,3 +65,16 @@ def test_a_run_without_dropout_beside_one_with_it_keeps_everything(tmp_path):
 
 def test_dropout_of_a_single_layer_is_no_dropout(tmp_path):
     assert stack_data(tmp_path, model={"dropout": 0.5}).batch(0).masks is None
+
+
+@pytest.mark.parametrize("task", [COPYING, DIGITS], ids=["generated", "finite"])
+def test_a_batch_does_not_depend_on_the_step_at_which_batches_were_made_ahead(tmp_path, task):
+    sections = {"task": task, "training": {"batch_size": 6, "max_steps": 150, "input_noise": 0.1}}
+    forwards, anew = stack_data(tmp_path, **sections), stack_data(tmp_path, **sections)
+    for step in range(150):
+        batch = forwards.batch(step)
+        if step in (1, 63, 64, 65, 149):
+            assert all(map(torch.equal, batch[:5], anew.batch(step)[:5]))
+            assert all(map(torch.equal, batch[:5], stack_data(tmp_path, **sections).batch(step)[:5]))
+            alone = stack_data(tmp_path, runs=1, **sections).batch(step)
+            assert torch.equal(batch.inputs[0], alone.inputs[0])

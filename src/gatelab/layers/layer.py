@@ -91,7 +91,7 @@ class RecurrentLayer(nn.Module, ABC):
         # asked at every call: what of a variant is the same in all of them is found once
         self._formed = any(parameter.form is not None for parameter in variant.parameters)
         self._written = written(variant)
-        self._program = None if variant.foreign is not None else program(variant)
+        self.program = None if variant.foreign is not None else program(variant)
         for name, shape in self._shapes.items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         self.reset_parameters()
@@ -232,7 +232,7 @@ class Layer(RecurrentLayer):
         return {state: lengths.of(self.variant.sizes[state]) for state in self.variant.states}
 
     def runner(self, learned: Mapping[str, Tensor]) -> Runner:
-        schedule = self._program
+        schedule = self.program
         assert schedule is not None
         weights = (
             whole_weights(self.variant, learned) if self._formed else {name: learned[name] for name in self._shapes}

@@ -17,7 +17,7 @@ from gatelab.layers.rnn import RNN
 from gatelab.layers.rnn_inputs import as_sequences
 from gatelab.layers.settings import switch, whole
 from gatelab.layers.traced_call import seen_by_jit
-from gatelab.paths.lengths import as_lengths
+from gatelab.paths.lengths import as_lengths, unless_full
 from gatelab.paths.padding import filled, is_valid
 from gatelab.paths.products import product
 from gatelab.paths.tensors import check_input, check_tensor, ordinary
@@ -201,7 +201,7 @@ class Network(Saved):
         output, _, _ = self.rnn.run(read, None, lengths, masks)
         if self.predicts == "last":
             below = None if self.direct is None else _at_the_end(read, lengths)
-            return self.read_out(self._last(output, lengths), below)
+            return self.read_out(self.last(output, unless_full(lengths, output.shape[-3])), below)
         steps_and_batch, below = output.shape[-3:-1], None
         if self.direct is not None:
             if lengths is not None:
@@ -282,7 +282,7 @@ class Network(Saved):
         first = torch.arange(len(table), device=inputs.device)[:, None, None] * table.shape[1]
         return functional.embedding(inputs + first, table.flatten(0, 1))
 
-    def _last(self, output: Tensor, lengths: Tensor | None) -> Tensor:
+    def last(self, output: Tensor, lengths: Tensor | None) -> Tensor:
         """Return each direction's output after the whole sequence: (batch, features)."""
         if not seen_by_jit() and not output.shape[-3]:
             raise UserError("input of 0 steps: must be at least 1 for a prediction from the last")

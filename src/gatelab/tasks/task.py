@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self, cast
 
@@ -17,6 +17,7 @@ from gatelab.outside import Named
 from gatelab.randomness import generator
 from gatelab.tasks.held_out import digests, drawn_beside
 from gatelab.tasks.losses import Measure
+from gatelab.tasks.streams import Streams
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -116,6 +117,16 @@ class Task(Named, ABC):
         """Return all training sequences; None for a task that draws new ones without end."""
         return None
 
+    @property
+    def makes_many(self) -> bool:
+        """Whether :meth:`training_batches` costs less than its batches one after the other."""
+        return False
+
+    def training_batches(self, seeds: Sequence[int], steps: Sequence[int], batch_size: int) -> Batch:
+        """Return the batches of many (seed, step), each array with an axis for them in front: the same numbers."""
+        each = [self.training_batch(seed, step, batch_size) for seed, step in zip(seeds, steps, strict=True)]
+        return Batch(*(np.stack(arrays) for arrays in zip(*each, strict=True)))
+
     @abstractmethod
     def validation(self) -> Batch:
         """Return all validation sequences: the same for every run, none of them in training or test."""
@@ -191,6 +202,9 @@ class GeneratedTask(Task):
     """The set is the same for every run of a ``data_seed``; a batch is drawn from it with replacement, and what is in
     it is left out of validation and test, where others are drawn instead."""
 
+    draws_many: ClassVar[bool] = False
+    """Whether :meth:`draw` also takes :class:`~gatelab.tasks.streams.Streams`: arrays then begin with their axis."""
+
     @abstractmethod
     def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
         """Draw a batch; its shapes depend on batch_size alone."""
@@ -203,6 +217,17 @@ class GeneratedTask(Task):
 
     def training_set(self) -> Batch | None:
         return None if self.training_size is None else _fixed(self, self.training_size)
+
+    @property
+    def makes_many(self) -> bool:
+        own = type(self).training_batch is not GeneratedTask.training_batch
+        return self.draws_many and not own and self.training_size is None
+
+    def training_batches(self, seeds: Sequence[int], steps: Sequence[int], batch_size: int) -> Batch:
+        if not self.makes_many:
+            return super().training_batches(seeds, steps, batch_size)
+        streams: Any = Streams(seeds, "batch", steps)
+        return self.draw(streams, batch_size)
 
     def validation(self) -> Batch:
         return _held_out(self, self, "validation", self.validation_size)
@@ -333,6 +358,25 @@ class FiniteTask(Task):
 
     def training_batch(self, seed: int, step: int, batch_size: int) -> Batch:
         epoch, position = divmod(step, self.batches_per_epoch(batch_size))
-        training = self.packed_training()
-        order = generator(seed, "order", epoch).permutation(len(training.lengths))
-        return self.unpack(training.select(order[position * batch_size : (position + 1) * batch_size]))
+        return self._batch(self._order(seed, epoch), position, batch_size)
+
+    @property
+    def makes_many(self) -> bool:
+        return type(self).training_batch is FiniteTask.training_batch
+
+    def training_batches(self, seeds: Sequence[int], steps: Sequence[int], batch_size: int) -> Batch:
+        if not self.makes_many:
+            return super().training_batches(seeds, steps, batch_size)
+        epochs = self.batches_per_epoch(batch_size)
+        places = [(seed, *divmod(step, epochs)) for seed, step in zip(seeds, steps, strict=True)]
+        # an order is drawn once for all steps of an epoch that are asked for
+        orders = {key: self._order(*key) for key in {(seed, epoch) for seed, epoch, _ in places}}
+        each = [self._batch(orders[seed, epoch], position, batch_size) for seed, epoch, position in places]
+        return Batch(*(np.stack(arrays) for arrays in zip(*each, strict=True)))
+
+    def _order(self, seed: int, epoch: int) -> NDArray[np.int64]:
+        return generator(seed, "order", epoch).permutation(len(self.packed_training().lengths))
+
+    def _batch(self, order: NDArray[np.int64], position: int, batch_size: int) -> Batch:
+        chosen = order[position * batch_size : (position + 1) * batch_size]
+        return self.unpack(self.packed_training().select(chosen))

@@ -43,6 +43,7 @@ class StackModule(LightningModule):
         validated_at: the steps taken before the last validation; None before the first.
         judged: the runs that were still learning when the last validation began.
         drops: of each learning rate before the last step, on plateaus of the validation score.
+        loop: what takes its steps: "direct", or "Lightning: " and the reason; empty before the first.
     """
 
     def __init__(
@@ -63,7 +64,9 @@ class StackModule(LightningModule):
         self.validated_at: int | None = None
         self.judged: list[int] = []
         self.drops = [0] * len(self.configurations)
+        self.loop = ""
         self._sums: list[Tensor] = []
+        self._factors: list[float] = []  # that the optimiser has
 
     @property
     def template(self) -> Network:
@@ -105,9 +108,10 @@ class StackModule(LightningModule):
 
         Only after a validation, and before the last step: a due validation must not be skipped.
         """
+        if not self.validated_at == self.taken < self.configurations[0].training.max_steps:
+            return False
         learning = sum(progress.active for progress in self.progress)
-        between = self.validated_at == self.taken < self.configurations[0].training.max_steps
-        return between and 0 < 2 * learning <= len(self.progress)
+        return 0 < 2 * learning <= len(self.progress)
 
     @property
     def due(self) -> bool:
@@ -134,15 +138,7 @@ class StackModule(LightningModule):
 
     def training_step(self, batch: StackBatch, batch_idx: int) -> None:
         """Take one step in every active run."""
-        optimizer = self.stack_optimizer
-        max_steps = self.configurations[0].training.max_steps
-        # not the index, which starts at 0 also in a resumed run
-        self.drops = [progress.drops for progress in self.progress]
-        factors = [
-            configuration.schedule.factor(self.taken, max_steps, drops)
-            for configuration, drops in zip(self.configurations, self.drops, strict=True)
-        ]
-        optimizer.factors = torch.tensor(factors, dtype=torch.float32, device=optimizer.factors.device)
+        self.set_factors()
         outputs = self._predicted(self._noisy(), batch)
         means = mean_losses(self.task, outputs, batch.targets, batch.loss_weights, batch.divisors)
         for weight in self.stacked:
@@ -151,9 +147,26 @@ class StackModule(LightningModule):
         wrapped = self.optimizers()
         assert not isinstance(wrapped, list)
         wrapped.step()
-        self.training_losses.append(means.detach())
+        self.taken_with(means.detach())
+
+    def set_factors(self) -> None:
+        """Give the optimiser the schedule's factors of the next step."""
+        optimizer, max_steps = self.stack_optimizer, self.configurations[0].training.max_steps
+        self.drops = [progress.drops for progress in self.progress]
+        schedules = [configuration.schedule for configuration in self.configurations]
+        # not of the index, which starts at 0 also in a resumed run; once for those that are the same
+        asked = {(id(one), drops): one for one, drops in zip(schedules, self.drops, strict=True)}
+        found = {key: one.factor(self.taken, max_steps, key[1]) for key, one in asked.items()}
+        factors = [found[id(one), drops] for one, drops in zip(schedules, self.drops, strict=True)]
+        if factors != self._factors:
+            optimizer.factors = torch.tensor(factors, dtype=torch.float32, device=optimizer.factors.device)
+            self._factors = factors
+
+    def taken_with(self, means: Tensor) -> None:
+        """Count a step whose mean losses were these, (runs,), and freeze the runs that have diverged."""
+        self.training_losses.append(means)
         self.taken += 1
-        self._freeze_diverged(means.detach())
+        self._freeze_diverged(means)
 
     def _noisy(self) -> dict[str, Tensor]:
         """Return the weights at which this step's gradients are computed: parameter name -> (runs, …)."""

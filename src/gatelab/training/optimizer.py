@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gatelab.keys import OptimizerSection
+from gatelab.training.fused_adam import FusedAdam, fused_adam
 
 __all__ = ["StackOptimizer"]
 
@@ -76,12 +77,23 @@ class StackOptimizer(torch.optim.Optimizer):
         self.factors = torch.ones_like(self.learning_rates)
         self.gradient_norms = torch.zeros_like(self.learning_rates)
         self._gradient_parts, self._step_parts = self._parts(self.gradients), self._parts(self.steps)
+        alone = None if self._rowwise or device.type != "cpu" else each[0]
+        self._fused = None
+        if alone is not None:
+            self._fused = fused_adam(section.kind, alone, self.weights, self.gradients, self.steps)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """Clip, update, and leave the weights of runs that are not active, or not healthy, exactly as they are."""
         loss = None if closure is None else torch.enable_grad()(closure)()
         gradients = [weight.grad if weight.grad is not None else torch.zeros_like(weight) for weight in self.weights]
+        state = self.inner.state.get(self.steps)
+        if self._fused and state:  # the first step, which makes the state, is torch's
+            self._fused.gather(gradients)
+            self.gradient_norms = torch.linalg.vector_norm(self.gradients, dim=1)
+            if not self._fused_step(self._fused, state):
+                self._move()
+            return loss
         torch._foreach_copy_(self._gradient_parts, gradients)
         self.gradient_norms = torch.linalg.vector_norm(self.gradients, dim=1)
         self.gradients *= (self.clip_norms / (self.gradient_norms + 1e-6)).clamp(max=1.0)[:, None]
@@ -94,6 +106,24 @@ class StackOptimizer(torch.optim.Optimizer):
         if shrunken is not None and self.decoupled:
             self.steps -= shrunken
         self.steps *= (self.learning_rates * self.factors)[:, None]
+        self._move()
+        return loss
+
+    def _fused_step(self, fused: FusedAdam, state: Mapping[str, Tensor]) -> bool:
+        """Take a step in compiled code; return whether the weights have moved."""
+        rates, decays = self.learning_rates * self.factors, self.weight_decays if self.decays else None
+        finite = bool(torch.isfinite(self.gradient_norms).all())
+        # without a finite norm no run moves before it is known which may
+        active = self.active if finite else torch.zeros_like(self.active)
+        sound = fused.step(
+            state, self.gradient_norms, self.clip_norms, rates, active, decays, decoupled=self.decoupled
+        )  # fmt: skip
+        if sound and finite:
+            self.healthy = torch.ones_like(self.active)
+        return sound and finite
+
+    def _move(self) -> None:
+        """Add the updates to the weights of the runs that are active and healthy."""
         # an update that is not finite would spoil the weights; a sum shows it much faster than a norm
         total = self.steps[:, : self.width].sum(dim=1)
         self.healthy = torch.isfinite(self.gradient_norms) & torch.isfinite(total)
@@ -101,7 +131,11 @@ class StackOptimizer(torch.optim.Optimizer):
         if not bool(moving.all()):
             self.steps.masked_fill_(~moving[:, None], 0.0)
         torch._foreach_add_(self.weights, self._step_parts)
-        return loss
+
+    @property
+    def compiled(self) -> bool:
+        """Whether steps are taken in compiled code, to the same bits."""
+        return bool(self._fused)
 
     def run_state(self, run: int) -> dict[str, Any]:
         """Return the inner optimiser's state of one run, for its checkpoint: name -> number, or parameter -> tensor."""

@@ -1,10 +1,11 @@
 """The batches of a stack: each run's own training batches side by side, validation and test shared by all."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
@@ -18,6 +19,9 @@ __all__ = ["EVALUATION_BATCH", "EvaluationBatches", "StackBatch", "StackData"]
 
 EVALUATION_BATCH = 256
 """Sequences in a batch of validation and test, the same for every stack: results must not depend on other runs."""
+_AHEAD = 1 << 22
+"""Bytes of batches that are made ahead: enough for small batches to cost little, few enough to stay in a cache."""
+_FURTHEST = 64  # steps
 
 
 class StackBatch(NamedTuple):
@@ -66,6 +70,10 @@ class StackData(LightningDataModule):
         self.task = configurations[0].task
         self.batch_size = configurations[0].training.batch_size
         self.start = 0
+        # batches made ahead, each array with an axis of steps in front, and the steps that they are for
+        self._ahead: Batch | None = None
+        self._steps = range(0)
+        self._room = 1  # steps that fit into _AHEAD, once the size of a batch is known
 
     def train_dataloader(self) -> DataLoader[StackBatch]:
         """Return the endless training batches."""
@@ -81,12 +89,52 @@ class StackData(LightningDataModule):
 
     def batch(self, step: int) -> StackBatch:
         """Return the training batches of a step, counted from 0: each a function of its run's seed and the step."""
-        size = self.batch_size
-        batches = [_batch(configuration, step, size) for configuration in self.configurations]
-        stacked = Batch(*(np.stack(arrays) for arrays in zip(*batches, strict=True)))
+        if self._ahead is None or step not in self._steps:
+            self._make_ahead(step)
+        assert self._ahead is not None
+        place = step - self._steps.start
+        parts: list[Any] = [array[place] for array in self._ahead]
+        stacked = Batch(*parts)
+        if self.task.evens_lengths:
+            stacked = stacked._replace(loss_weights=self._summed(stacked.loss_weights))
+        noisy = any(configuration.training.input_noise for configuration in self.configurations)
+        if noisy:
+            stacked = stacked._replace(inputs=self._with_noise(stacked, step))
         found = _tensors(stacked)._replace(masks=self._masks(step, stacked.inputs.shape[1]))
         sums = [configuration.training.reduce == "sum" for configuration in self.configurations]
-        return found._replace(divisors=size * torch.tensor(sums, dtype=torch.float32)) if any(sums) else found
+        return (
+            found._replace(divisors=self.batch_size * torch.tensor(sums, dtype=torch.float32)) if any(sums) else found
+        )
+
+    def _make_ahead(self, step: int) -> None:
+        last = max(step + 1, self.configurations[0].training.max_steps)
+        self._steps = range(step, min(step + self._room, last))
+        seeds = [configuration.seed for configuration in self.configurations]
+        steps = [one for one in self._steps for _ in seeds]
+        made = self.task.training_batches(seeds * len(self._steps), steps, self.batch_size)
+        apart: list[Any] = [array.reshape(len(self._steps), len(seeds), *array.shape[1:]) for array in made]
+        self._ahead = Batch(*apart)
+        size = sum(array.nbytes for array in self._ahead) // len(self._steps)
+        # a task that makes them one by one may have a reason to make each at its step
+        self._room = max(1, min(_FURTHEST, _AHEAD // max(1, size))) if self.task.makes_many else 1
+
+    def _summed(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return loss weights: where losses are summed over the steps, each prediction counts one, not each sequence."""
+        sums = [configuration.training.reduce == "sum" for configuration in self.configurations]
+        whole = np.array(sums).reshape(-1, *(1,) * (weights.ndim - 1))
+        return np.where(whole, weights > 0, weights).astype(np.float32)
+
+    def _with_noise(self, batch: Batch, step: int) -> NDArray[np.float32]:
+        """Return inputs with each run's noise; steps after a sequence's end stay zero."""
+        inputs = batch.inputs.copy()
+        for own, lengths, configuration in zip(inputs, batch.lengths, self.configurations, strict=True):
+            deviation = configuration.training.input_noise
+            if deviation:
+                random = generator(configuration.seed, "input noise", step)
+                noise = random.standard_normal(own.shape, np.float32) * np.float32(deviation)
+                noise[np.arange(len(noise))[:, None] >= lengths] = 0
+                own += noise
+        return inputs
 
     def _masks(self, step: int, steps: int) -> list[Tensor] | None:
         rates = [configuration.model.dropout for configuration in self.configurations]
@@ -97,25 +145,6 @@ class StackData(LightningDataModule):
             for configuration, rate in zip(self.configurations, rates, strict=True)
         ]
         return [torch.stack(masks) for masks in zip(*drawn, strict=True)]
-
-
-def _batch(configuration: RunConfiguration, step: int, size: int) -> Batch:
-    """Return the training batch of one run, with the noise on its inputs; steps after a sequence's end stay zero.
-
-    If losses are summed over the steps, and the task gives each sequence the weight one, each prediction has it.
-    """
-    batch, deviation = (
-        configuration.task.training_batch(configuration.seed, step, size),
-        configuration.training.input_noise,
-    )
-    if configuration.training.reduce == "sum" and configuration.task.evens_lengths:
-        batch = batch._replace(loss_weights=(batch.loss_weights > 0).astype(np.float32))
-    if not deviation:
-        return batch
-    random = generator(configuration.seed, "input noise", step)
-    noise = random.standard_normal(batch.inputs.shape, np.float32) * np.float32(deviation)
-    noise[np.arange(len(noise))[:, None] >= batch.lengths] = 0
-    return batch._replace(inputs=batch.inputs + noise)
 
 
 class _Training(IterableDataset[StackBatch]):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pytorch_lightning import Callback
 
@@ -48,10 +48,12 @@ class _Stack:
     Attributes:
         runs: how many at the start.
         resumed_at: the step from which each was resumed; None if it started from the beginning.
+        loops: what took the steps of its fits, as ``StackModule.loop`` says.
     """
 
     runs: int
     resumed_at: list[int | None]
+    loops: list[str] = field(default_factory=list)
 
 
 class StackFit:
@@ -120,6 +122,7 @@ class StackFit:
         except Stopped as stopped:
             recording.checkpoint(self.module)
             raise Stopped(self._stopped(), stopped.signum) from None
+        self.whole.loops.append(self.module.loop)
         elapsed = recording.elapsed()
         recording.end(self.module)
         seconds = [recording.seconds(run, elapsed) for run in range(len(self.records))]
@@ -158,7 +161,7 @@ class StackFit:
         """Measure the runs on test and write their results."""
         results = self._results(seconds, stop)
         shared = {"device": self.device, "stack_runs": self.whole.runs, "seconds_of_stack": total}
-        origin = {**provenance(), **shared}
+        origin = {**provenance(), **shared, "training_loop": "; ".join(dict.fromkeys(self.whole.loops))}
         for run, (member, result) in enumerate(zip(self.members, results, strict=True)):
             if self.module.progress[run].lost:
                 continue

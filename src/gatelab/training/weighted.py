@@ -42,7 +42,10 @@ def mean_losses(
     """
     default = type(task).losses is Task.losses and task.measured_loss in STACKED
     if default and _in_order(outputs):
-        losses = weighed_losses(task, outputs.contiguous(), targets, weights)
+        outputs = outputs.contiguous()
+        # where every prediction has a weight, nothing is to be selected
+        every = bool((weights != 0).all())
+        losses = task.losses(outputs, targets) * weights if every else weighed_losses(task, outputs, targets, weights)
         sums, totals_of_weights = losses.flatten(1).sum(1), weights.flatten(1).sum(1)
     else:
         each = list(zip(outputs.unbind(), targets, weights, strict=True))

@@ -13,7 +13,7 @@ from gatelab.paths.native.checks import arriving
 from gatelab.paths.native.layout import Layout
 from gatelab.paths.native.memory_pool import pool
 
-__all__ = ["Frame", "backwards", "forwards"]
+__all__ = ["Frame", "backwards", "forwards", "in_one_piece"]
 
 _NUMBER = {torch.float32: ctypes.c_float, torch.float64: ctypes.c_double}
 _INTACT, _CONSUMED = 1.0, 0.0
@@ -47,7 +47,7 @@ class Frame:
         self.pointers = pointers = [0] * len(plans.buffers)
         for position, (at, tensor) in enumerate(zip(plans.of_tensors, tensors, strict=True)):
             if position <= states:
-                dense = _dense(tensor, plans.states[position - 1][1] if position else plans.x_width)
+                dense = in_one_piece(tensor, plans.states[position - 1][1] if position else plans.x_width)
             else:
                 dense = tensor if tensor.is_contiguous() else tensor.contiguous()
             pointers[at] = address = dense.data_ptr()
@@ -149,7 +149,7 @@ def backwards(
         adjoint = adjoints[number]
         if adjoint is not None:
             adjoint = arriving("an output", adjoint, plans.output_shape(number), dtype)
-            kept.append(_dense(adjoint, wide))
+            kept.append(in_one_piece(adjoint, wide))
             pointers[at[f"doutput_{number}"]] = kept[-1].data_ptr()
     back = pool.tensor((plans.backward_size,), dtype)
     base = back.data_ptr()
@@ -184,7 +184,7 @@ def backwards(
     return gradients
 
 
-def _dense(tensor: Tensor, width: int) -> Tensor:
+def in_one_piece(tensor: Tensor, width: int) -> Tensor:
     """Return the tensor in one piece, its last axis padded to a width with zeros."""
     size = tensor.shape[-1]
     if size == width and tensor.is_contiguous():

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from gatelab.tasks.losses import Measure, squared_error
+from gatelab.tasks.streams import Random
 from gatelab.tasks.task import Batch, LengthTask
 
 __all__ = ["Adding", "AddingProblem", "AddingTcn"]
@@ -49,22 +50,24 @@ class AddingProblem(LengthTask):
     chance: ClassVar[float] = 1 / 6
     chance_meaning: ClassVar[str] = "predicting 1 always"
     perfect: ClassVar[float] = 0.0
+    draws_many: ClassVar[bool] = True
 
     @abstractmethod
-    def draw_marks(self, random: np.random.Generator, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def draw_marks(self, random: Random, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Draw the two marked steps of each sequence: (batch,) and (batch,), nowhere equal."""
 
-    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+    def draw(self, random: Random, batch_size: int) -> Batch:
         """Draw numbers for every step and two marks."""
-        sequence = np.arange(batch_size)
-        inputs = np.zeros((self.length, batch_size, 2), np.float32)
-        inputs[:, :, 0] = random.random((self.length, batch_size), np.float32)
-        first, second = self.draw_marks(random, batch_size)
-        inputs[first, sequence, 1] = 1
-        inputs[second, sequence, 1] = 1
-        targets = inputs[first, sequence, :1] + inputs[second, sequence, :1]
-        weights = np.ones(batch_size, np.float32)
-        return Batch(inputs, np.full(batch_size, self.length, np.int64), targets, weights, weights.copy())
+        numbers = random.random((self.length, batch_size), np.float32)
+        first, second = (marks[..., None, :] for marks in self.draw_marks(random, batch_size))
+        inputs = np.zeros((*numbers.shape, 2), np.float32)
+        inputs[..., 0] = numbers
+        for marks in (first, second):
+            np.put_along_axis(inputs[..., 1], marks, 1, -2)
+        added = np.take_along_axis(numbers, first, -2) + np.take_along_axis(numbers, second, -2)
+        targets = np.ascontiguousarray(added.swapaxes(-1, -2))
+        weights = np.ones(targets.shape[:-1], np.float32)
+        return Batch(inputs, np.full(weights.shape, self.length, np.int64), targets, weights, weights.copy())
 
 
 class Adding(AddingProblem):
@@ -74,7 +77,7 @@ class Adding(AddingProblem):
 
     source: ClassVar[str] = "Arjovsky, Shah & Bengio 2016, section 5.2 (after Hochreiter & Schmidhuber 1997)"
 
-    def draw_marks(self, random: np.random.Generator, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def draw_marks(self, random: Random, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         half = self.length // 2
         return random.integers(0, half, batch_size), random.integers(half, self.length, batch_size)
 
@@ -88,7 +91,7 @@ class AddingTcn(AddingProblem):
 
     source: ClassVar[str] = "Bai, Kolter & Koltun 2018 (after Hochreiter & Schmidhuber 1997)"
 
-    def draw_marks(self, random: np.random.Generator, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def draw_marks(self, random: Random, batch_size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         first = random.integers(0, self.length, batch_size)
         # one of the others: those from the first on move up by one
         second = random.integers(0, self.length - 1, batch_size)

@@ -37,6 +37,7 @@ from pydantic import Field
 from gatelab.keys import Key
 from gatelab.tasks.chosen_loss import ClassTask
 from gatelab.tasks.losses import Measure, accuracy
+from gatelab.tasks.streams import Random
 from gatelab.tasks.task import Batch, LengthTask
 
 __all__ = ["Copying", "CopyingMemory", "CopyingS4", "CopyingTcn", "CopyingVariableLag"]
@@ -59,6 +60,7 @@ class CopyingMemory(ClassTask, LengthTask):
     score: ClassVar[Measure] = accuracy
     higher_is_better: ClassVar[bool] = True
     perfect: ClassVar[float] = 1.0
+    draws_many: ClassVar[bool] = True
 
     @property
     def input_size(self) -> int:
@@ -97,10 +99,10 @@ class Copying(CopyingMemory):
 
     source: ClassVar[str] = "Arjovsky, Shah & Bengio 2016, section 5.1 (after Hochreiter & Schmidhuber 1997)"
 
-    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+    def draw(self, random: Random, batch_size: int) -> Batch:
         """Draw the tokens; everything else is fixed."""
         tokens = random.integers(0, self.symbols, (self.tokens, batch_size))
-        return _after_lags(self, tokens, np.full(batch_size, self.length, np.int64))
+        return _after_lags(self, tokens, np.full((*tokens.shape[:-2], batch_size), self.length, np.int64))
 
 
 class CopyingVariableLag(CopyingMemory):
@@ -112,7 +114,7 @@ class CopyingVariableLag(CopyingMemory):
 
     source: ClassVar[str] = "Tallec & Ollivier 2018 (after Arjovsky, Shah & Bengio 2016)"
 
-    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+    def draw(self, random: Random, batch_size: int) -> Batch:
         """Draw tokens and lags."""
         tokens = random.integers(0, self.symbols, (self.tokens, batch_size))
         return _after_lags(self, tokens, random.integers(1, self.length + 1, batch_size))
@@ -142,18 +144,19 @@ class CopyingTcn(CopyingMemory):
     def output_size(self) -> int:
         return self.symbols + 2
 
-    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+    def draw(self, random: Random, batch_size: int) -> Batch:
         """Draw the tokens; everything else is fixed."""
         tokens = random.integers(0, self.symbols, (self.tokens, batch_size))
-        inputs = np.zeros((self.steps, batch_size, 1), np.float32)
-        inputs[: self.tokens, :, 0] = tokens + 1
-        inputs[-(self.tokens + 1) :] = self.symbols + 1
-        targets = np.full((self.steps, batch_size), self.symbols, np.int64)
-        targets[-self.tokens :] = tokens
-        loss_weights, score_weights = np.ones((2, self.steps, batch_size), np.float32)
+        lead = tokens.shape[:-2]
+        inputs = np.zeros((*lead, self.steps, batch_size, 1), np.float32)
+        inputs[..., : self.tokens, :, 0] = tokens + 1
+        inputs[..., -(self.tokens + 1) :, :, :] = self.symbols + 1
+        targets = np.full((*lead, self.steps, batch_size), self.symbols, np.int64)
+        targets[..., -self.tokens :, :] = tokens
+        loss_weights, score_weights = np.ones((2, *targets.shape), np.float32)
         if self.judged == "tokens":
-            score_weights[: -self.tokens] = 0
-        return Batch(inputs, np.full(batch_size, self.steps, np.int64), targets, loss_weights, score_weights)
+            score_weights[..., : -self.tokens, :] = 0
+        return Batch(inputs, np.full((*lead, batch_size), self.steps, np.int64), targets, loss_weights, score_weights)
 
     @property
     def score_name(self) -> str:
@@ -184,30 +187,32 @@ class CopyingS4(CopyingMemory):
     def output_size(self) -> int:
         return self.symbols
 
-    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+    def draw(self, random: Random, batch_size: int) -> Batch:
         """Draw the tokens; everything else is fixed."""
         tokens = random.integers(0, self.symbols, (self.tokens, batch_size))
-        classes = np.full((self.steps, batch_size), self.symbols)
-        classes[: self.tokens] = tokens
-        classes[-self.tokens :] = self.symbols + 1
+        lead = tokens.shape[:-2]
+        classes = np.full((*lead, self.steps, batch_size), self.symbols)
+        classes[..., : self.tokens, :] = tokens
+        classes[..., -self.tokens :, :] = self.symbols + 1
         inputs = np.eye(self.input_size, dtype=np.float32)[classes]
-        targets = np.zeros((self.steps, batch_size), np.int64)
-        targets[-self.tokens :] = tokens
-        weights = np.zeros((self.steps, batch_size), np.float32)
-        weights[-self.tokens :] = 1
-        return Batch(inputs, np.full(batch_size, self.steps, np.int64), targets, weights, weights.copy())
+        targets = np.zeros(classes.shape, np.int64)
+        targets[..., -self.tokens :, :] = tokens
+        weights = np.zeros(classes.shape, np.float32)
+        weights[..., -self.tokens :, :] = 1
+        return Batch(inputs, np.full((*lead, batch_size), self.steps, np.int64), targets, weights, weights.copy())
 
 
 def _after_lags(task: CopyingMemory, tokens: NDArray[np.int64], lags: NDArray[np.int64]) -> Batch:
-    """Return sequences whose (tokens, batch) tokens are asked for after their (batch,) lags, one-hot."""
-    step, sequence = np.arange(task.steps)[:, None], np.arange(len(lags))
+    """Return sequences whose (…, tokens, batch) tokens are asked for after their (…, batch) lags, one-hot."""
+    step = np.arange(task.steps)[:, None]
     lengths = lags + 2 * task.tokens
-    answer = step - (lengths - task.tokens)
-    classes = np.full((task.steps, len(lags)), task.symbols)
-    classes[: task.tokens] = tokens
-    classes[task.tokens + lags - 1, sequence] = task.symbols + 1
-    inside, answered = step < lengths, (answer >= 0) & (answer < task.tokens)
+    answer = step - (lengths - task.tokens)[..., None, :]
+    classes = np.full(answer.shape, task.symbols)
+    classes[..., : task.tokens, :] = tokens
+    np.put_along_axis(classes, (task.tokens + lags - 1)[..., None, :], task.symbols + 1, -2)
+    inside, answered = step < lengths[..., None, :], (answer >= 0) & (answer < task.tokens)
     inputs = np.eye(task.symbols + 2, dtype=np.float32)[classes]
     inputs[~inside] = 0
-    targets = np.where(answered, tokens[answer.clip(0, task.tokens - 1), sequence], task.symbols)
+    asked = np.take_along_axis(tokens, answer.clip(0, task.tokens - 1), -2)
+    targets = np.where(answered, asked, task.symbols)
     return Batch(inputs, lengths, targets, inside.astype(np.float32), answered.astype(np.float32))

@@ -1,0 +1,86 @@
+"""Direct steps: what a run writes is, bit for bit, what Lightning's loop writes; and who takes them is told."""
+
+import json
+
+import pytest
+from pytorch_lightning import Callback
+
+from gatelab.errors import UserError
+from gatelab.training import train_stack, trainers
+from gatelab.training.direct_step import direct_step
+from gatelab.training.lightning_module import StackModule
+from gatelab.training.stack import initial_weights, network
+from gatelab.training.stack_batches import StackData
+from tests.training.examples import COPYING, DIGITS, chorales, configuration, optimizer, outcome
+
+CASES = {
+    "lstm": {},
+    "gru, every step, classes": {"variant": "gru", "task": COPYING, "optimizer": optimizer("SGD", 0.1, 0.0)},
+    "peephole, a width with padding": {"variant": "peephole", "model": {"hidden_size": 11}},
+    "learned numbers": {"variant": "ur_lstm", "task": DIGITS, "schedule": {"name": "cosine"}},
+    "a single sequence": {"variant": "cifg", "training": {"batch_size": 1, "clip_norm": 0.01}},
+    "noise on inputs, patience": {"training": {"input_noise": 0.3, "patience": 1}},
+}
+NOT_DIRECT = {
+    "more than one layer": {"model": {"num_layers": 2}},
+    "an embedding": {"model": {"embedding": 3}},
+    "not written as equations": {"variant": "mlstm"},
+    "noise on the weights": {"training": {"weight_noise": 0.1}},
+    "no compiled code": {"path": "loop"},
+}
+
+
+def trained(folder, sections, monkeypatch, *, direct):
+    runs = [configuration(folder, seed=seed, **sections) for seed in (0, 1)]
+    if not direct:
+        monkeypatch.setattr(trainers, "direct_step", lambda *_: "not in this test")
+    train_stack(runs)
+    return [
+        (outcome(folder, run.identity), json.loads((folder / run.identity / "provenance.json").read_text()))
+        for run in runs
+    ]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_direct_steps_are_lightnings_bit_for_bit(tmp_path, monkeypatch, name):
+    ours = trained(tmp_path / "direct", CASES[name], monkeypatch, direct=True)
+    theirs = trained(tmp_path / "lightning", CASES[name], monkeypatch, direct=False)
+    for (found, told), (expected, of_them) in zip(ours, theirs, strict=True):
+        assert told["training_loop"] == "direct"
+        assert of_them["training_loop"] == "Lightning: not in this test"
+        assert found == expected
+
+
+def test_sequences_of_different_lengths_too(tmp_path, monkeypatch):
+    sections = {"task": chorales(tmp_path), "training": {"batch_size": 2}}
+    ours = trained(tmp_path / "direct", sections, monkeypatch, direct=True)
+    theirs = trained(tmp_path / "lightning", sections, monkeypatch, direct=False)
+    assert [told["training_loop"] for _, told in ours] == ["direct"] * 2
+    assert [found for found, _ in ours] == [expected for expected, _ in theirs]
+
+
+@pytest.mark.parametrize("reason", NOT_DIRECT)
+def test_where_steps_are_not_direct_the_reason_is_told(tmp_path, reason):
+    run = configuration(tmp_path, **NOT_DIRECT[reason])
+    template = network(run)
+    module = StackModule([run], template, initial_weights([run], template))
+    found = direct_step(module, StackData([run], template))
+    assert isinstance(found, str)
+    assert reason in found
+
+
+def test_an_error_in_the_middle_leaves_the_loop_and_tells_the_display(tmp_path, monkeypatch):
+    seen = []
+
+    class Display(Callback):
+        def on_train_batch_end(self, trainer, module, *rest):
+            seen.append(module.taken)
+            if module.taken == 2:
+                raise UserError("stop here")
+
+        def on_exception(self, trainer, module, exception):
+            seen.append(str(exception))
+
+    with pytest.raises(UserError, match="stop here"):
+        train_stack([configuration(tmp_path)], display=Display())
+    assert seen == [1, 2, "stop here"]
