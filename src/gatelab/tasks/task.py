@@ -203,7 +203,7 @@ class GeneratedTask(Task):
     it is left out of validation and test, where others are drawn instead."""
 
     draws_many: ClassVar[bool] = False
-    """Whether :meth:`draw` also takes :class:`~gatelab.tasks.streams.Streams`: arrays then begin with their axis."""
+    """Whether :meth:`draw` also takes :class:`~gatelab.tasks.streams.Streams`: all arrays then begin with its axis."""
 
     @abstractmethod
     def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
@@ -220,14 +220,13 @@ class GeneratedTask(Task):
 
     @property
     def makes_many(self) -> bool:
-        own = type(self).training_batch is not GeneratedTask.training_batch
-        return self.draws_many and not own and self.training_size is None
+        usual = type(self).training_batch is GeneratedTask.training_batch
+        return self.draws_many and usual and self.training_size is None
 
     def training_batches(self, seeds: Sequence[int], steps: Sequence[int], batch_size: int) -> Batch:
         if not self.makes_many:
             return super().training_batches(seeds, steps, batch_size)
-        streams: Any = Streams(seeds, "batch", steps)
-        return self.draw(streams, batch_size)
+        return self.draw(cast(Any, Streams(seeds, "batch", steps)), batch_size)
 
     def validation(self) -> Batch:
         return _held_out(self, self, "validation", self.validation_size)
@@ -358,25 +357,6 @@ class FiniteTask(Task):
 
     def training_batch(self, seed: int, step: int, batch_size: int) -> Batch:
         epoch, position = divmod(step, self.batches_per_epoch(batch_size))
-        return self._batch(self._order(seed, epoch), position, batch_size)
-
-    @property
-    def makes_many(self) -> bool:
-        return type(self).training_batch is FiniteTask.training_batch
-
-    def training_batches(self, seeds: Sequence[int], steps: Sequence[int], batch_size: int) -> Batch:
-        if not self.makes_many:
-            return super().training_batches(seeds, steps, batch_size)
-        epochs = self.batches_per_epoch(batch_size)
-        places = [(seed, *divmod(step, epochs)) for seed, step in zip(seeds, steps, strict=True)]
-        # an order is drawn once for all steps of an epoch that are asked for
-        orders = {key: self._order(*key) for key in {(seed, epoch) for seed, epoch, _ in places}}
-        each = [self._batch(orders[seed, epoch], position, batch_size) for seed, epoch, position in places]
-        return Batch(*(np.stack(arrays) for arrays in zip(*each, strict=True)))
-
-    def _order(self, seed: int, epoch: int) -> NDArray[np.int64]:
-        return generator(seed, "order", epoch).permutation(len(self.packed_training().lengths))
-
-    def _batch(self, order: NDArray[np.int64], position: int, batch_size: int) -> Batch:
-        chosen = order[position * batch_size : (position + 1) * batch_size]
-        return self.unpack(self.packed_training().select(chosen))
+        training = self.packed_training()
+        order = generator(seed, "order", epoch).permutation(len(training.lengths))
+        return self.unpack(training.select(order[position * batch_size : (position + 1) * batch_size]))

@@ -119,7 +119,7 @@ class StackData(LightningDataModule):
         self._room = max(1, min(_FURTHEST, _AHEAD // max(1, size))) if self.task.makes_many else 1
 
     def _summed(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return loss weights: where losses are summed over the steps, each prediction counts one, not each sequence."""
+        """Return loss weights: where losses are summed over the steps, each prediction counts one."""
         sums = [configuration.training.reduce == "sum" for configuration in self.configurations]
         whole = np.array(sums).reshape(-1, *(1,) * (weights.ndim - 1))
         return np.where(whole, weights > 0, weights).astype(np.float32)
