@@ -12,7 +12,9 @@ BY_HAND = {
     "binary_lstm": (4, 4, 4),
     "capped_lstm": (4, 4, 4),
     "cfc": (1, 1 + 3, 4),
+    "cfc_dt": (1, 1 + 3, 4),
     "cifg_peephole": (3, 3, 3 + 2),
+    "ct_lstm": (7, 7, 7),
     "e_lstm": (3, 1, 3 + 2),
     "fgr": (4, 4 + 9, 4 + 3),
     "goru": (3, 3, 3),
@@ -29,6 +31,7 @@ BY_HAND = {
     "lstm_truncated": (4, 4, 4),
     "lstmp": (4, 5, 4 + 3),
     "ltc": (1, 1, 3),
+    "ltc_dt": (1, 1, 3),
     "memory_controller_lstm": (5, 5, 5),
     "mi_gru": (3, 3, 3 + 9),
     "mi_lstm": (4, 4, 4 + 12),
@@ -47,6 +50,7 @@ BY_HAND = {
     "on_lstm": (6, 6, 6),
     "peephole_old_cell": (4, 4, 4 + 3),
     "phased_lstm": (4, 4, 4 + 3 + 3),
+    "phased_lstm_dt": (4, 4, 4 + 3 + 3),
     "r_lstm": (4, 4, 4),
     "residual_lstm": (5, 5, 4 + 3),
     "rwa": (3, 2, 2),
@@ -80,6 +84,12 @@ def test_structured_weights_are_fewer():
     assert parameter_count(load_variant("slstm_heads"), 4, 8) == 4 * (8 * 4 + 8 * 8 // 4 + 8)
     # rank 4: two factors of 8 × 4 for each recurrent matrix
     assert parameter_count(load_variant("low_rank_lstm"), 4, 8) == 4 * (8 * 4 + 2 * 8 * 4 + 8)
+
+
+def test_gru_d_has_masks_and_decays():
+    """Che et al. 2018: 3 maps of x, h and m each, a decay of h from the intervals of x, and a diagonal one of x."""
+    on_x, hidden = 3 * 8 * 4, 3 * 8 * 8
+    assert parameter_count(load_variant("gru_d"), 4, 8) == 2 * on_x + hidden + 3 * 8 + (8 * 4 + 8) + 2 * 4
 
 
 def test_the_weights_of_the_first_experiment_of_1997():

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gatelab.compiler import parameter_shapes, program
 from gatelab.language import Variant
+from gatelab.language.sizes import columns_beside
 from gatelab.layers.structured_weights import whole_weights
 from gatelab.paths import able, choice, reference
 from gatelab.paths.call import Call, Outputs
@@ -53,11 +54,13 @@ def results(
         name: leaf(*shape, scale=hidden**-0.5) for name, shape in parameter_shapes(variant, inputs, hidden).items()
     }
     x = leaf(time, batch, inputs)
+    beside = columns_beside(variant.beside, inputs)
+    columns = torch.cat([x, leaf(time, batch, beside).detach().abs()], -1) if beside else x
     sizes = {"input": inputs, "hidden": hidden}
     states = {state: leaf(batch, sizes[variant.sizes[state]], scale=0.5) for state in variant.states}
     valid = lengths if lengths is None or only_run is None else lengths[only_run]
     output, finals, recorded = run(
-        path, program(variant), whole_weights(variant, weights), x, states, hidden, valid, record
+        path, program(variant), whole_weights(variant, weights), columns, states, hidden, valid, record
     )
     loss = 0 * x.sum()
     for value in (output, *finals.values(), *recorded.values()):

@@ -89,7 +89,8 @@ def run_naively(
     names = dict(states)
     values: dict[str, list[Tensor]] = {name: [] for name in variant.trees}
     for x in inputs:
-        names["x"] = x
+        # without intervals and a mask given, all of them are 1
+        names |= {"x": x, "dt": torch.ones_like(x[:, :1]), "mask": torch.ones_like(x)}
         for name, tree in variant.trees.items():
             value = value_of(tree, names, weights, len(x))
             names[name] = value.expand(len(x), lengths[variant.sizes[name]])

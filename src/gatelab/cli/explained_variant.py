@@ -145,7 +145,7 @@ def _stages(variant: Variant) -> Iterator[str]:
 
 def _source(instruction: Instruction) -> str:
     """Return what a product reads where that is no equation."""
-    known = {"input": "x", "state": f"the old {instruction.name}"}
+    known = {"input": instruction.name or "x", "state": f"the old {instruction.name}"}
     return known.get(instruction.kind, "a value made element by element")
 
 

@@ -96,7 +96,7 @@ def _raw(program: Program, index: int) -> Place | None:
         return None if program.instructions[index].kind == "number" else Place("constant", number=index)
     instruction = program.instructions[unstopped(program.instructions, index)]
     if instruction.kind == "input":
-        return Place("input")
+        return Place("beside", instruction.name) if instruction.name else Place("input")
     if instruction.kind == "state":
         return Place("previous", instruction.name)
     return None
@@ -310,6 +310,8 @@ def _carrying(program: Program) -> frozenset[int]:
         match instruction.kind:
             case "number":
                 continue
+            case "input":
+                carries = not instruction.name  # what stands beside x is data
             case "function":
                 carries = any(one in found and hands_on(instruction.name, i) for i, one in enumerate(arguments))
             case "negate" | "operation":

@@ -18,16 +18,17 @@ class Place:
     """Somewhere a value is read from or stored to, at one step of one sequence.
 
     Attributes:
-        kind: ``input`` x_t; ``previous`` and ``next`` a state before and after the step; ``slot`` a column block of the
+        kind: ``input`` x_t; ``beside`` what stands beside it; ``previous`` and ``next`` a state before and
+            after the step; ``slot`` a column block of the
             tape; ``constant`` what no step changes; ``output`` what leaves (backwards: its arriving adjoint);
             ``arriving`` and ``leaving`` the adjoint of a state after and before the step; ``pending`` an adjoint on its
             way to an earlier block; ``input_adjoint``; ``constant_adjoint`` the sum over steps.
-        name: of a state.
+        name: of a state, or of what stands beside x.
         number: of a slot, an output, or the instruction of a constant or a pending adjoint.
     """
 
     kind: Literal[
-        "input", "previous", "next", "slot", "constant", "output",
+        "input", "beside", "previous", "next", "slot", "constant", "output",
         "arriving", "leaving", "pending", "input_adjoint", "constant_adjoint",
     ]  # fmt: skip
     name: str = ""

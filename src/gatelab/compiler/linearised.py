@@ -26,6 +26,7 @@ from gatelab.compiler.graph import derivative_trees
 from gatelab.compiler.program import expansion
 from gatelab.language.bounds import gates
 from gatelab.language.functions import FUNCTIONS
+from gatelab.language.sizes import BESIDE
 from gatelab.language.tree import NOWHERE, Expression, FunctionCall, Learned, Linear, Negation, Number, Operation, Read
 from gatelab.language.variant import Variant
 
@@ -156,6 +157,8 @@ class _Walker:
             self.descend(child, product(factors, _diagonal(slope)), outer=False, mixes=mixes, straight=straight)
 
         match node:
+            case Read(name=name, when="input") if name in BESIDE:
+                pass  # data, like numbers
             case Read():
                 self.edges.append(Edge(self.equation, node, factors, mixes, straight))
             case Negation(operand=operand):

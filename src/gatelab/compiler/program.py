@@ -14,6 +14,7 @@ from typing import Literal
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.ordering import ordered
 from gatelab.language.parsing import parse_equation
+from gatelab.language.sizes import BESIDE
 from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Negation, Number, Operation, Read
 from gatelab.language.variant import Variant
 
@@ -35,7 +36,7 @@ class Instruction:
             is one; ``join`` lays addends side by side; ``part`` cuts one of a product's ``parts`` equal pieces.
         phase: when it runs.
         arguments: indices of the instructions it reads; of a product: its source and, if any, its addend.
-        name: the parameter, state, operation or function; the equation text for nothing else.
+        name: the parameter, state, operation or function; of an input what stands beside x, "" for x itself.
         value: of a number.
         weights: of a product: the weight matrices, joined along their rows.
         biases: of a product: the bias of each weight, or None.
@@ -133,8 +134,8 @@ class _Scheduler:
                 return self._add(Instruction("number", "once", value=value))
             case Learned(parameter=parameter):
                 return self._add(Instruction("parameter", "once", name=parameter))
-            case Read(when="input"):
-                return self._add(Instruction("input", "sequence"))
+            case Read(name=name, when="input"):
+                return self._add(Instruction("input", "sequence", name=name if name in BESIDE else ""))
             case Read(name=name, when="previous"):
                 return self._add(Instruction("state", "step", name=name))
             case Read(name=name):

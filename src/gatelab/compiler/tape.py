@@ -16,6 +16,7 @@ from gatelab.compiler.graph import Place
 from gatelab.compiler.program import Instruction, Program
 from gatelab.compiler.stages import Stages
 from gatelab.language.functions import FUNCTIONS
+from gatelab.language.sizes import BESIDE
 
 __all__ = ["homes_of"]
 
@@ -125,13 +126,21 @@ def _of_input_length(program: Program) -> set[int]:
         if state in old:
             new.setdefault(index, []).append(old[state])
     short: set[int] = set()
-    waiting = [index for index, instruction in enumerate(instructions) if instruction.kind == "input"]
+    waiting = [
+        index
+        for index, instruction in enumerate(instructions)
+        if instruction.kind == "input" and _as_long_as_x(instruction)
+    ]
     while waiting:
         index = waiting.pop()
         if index not in short and instructions[index].kind not in ("product", "part", "join"):
             short.add(index)
             waiting += [*readers.get(index, ()), *new.get(index, ())]
     return short
+
+
+def _as_long_as_x(instruction: Instruction) -> bool:
+    return BESIDE.get(instruction.name, "input") == "input"
 
 
 def _cheap(instruction: Instruction) -> bool:

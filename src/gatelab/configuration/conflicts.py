@@ -23,6 +23,22 @@ def check_possible(run: "RunConfiguration") -> None:
     _check_optimizer(run.optimizer)
     _check_schedule(run.schedule, run.training)
     _check_stop(run)
+    _check_beside(run)
+
+
+def _check_beside(run: "RunConfiguration") -> None:
+    task, variant = run.task, run.variant
+    if task.beside and task.beside != variant.beside:
+        read = " and ".join(variant.beside) or "neither mask nor dt"
+        raise UserError(
+            f"task '{task.name}' hands over {' and '.join(task.beside)} (task.intervals=dt, task.missing=observed), "
+            f"but variant '{variant.name}' reads {read}; both must be the same"
+        )
+    if "mask" in variant.beside and run.model.embedding is not None:
+        raise UserError(
+            f"model.embedding={run.model.embedding}: variant '{variant.name}' reads mask, which is of the inputs "
+            "themselves; must be null"
+        )
 
 
 def _check_path(run: "RunConfiguration") -> None:

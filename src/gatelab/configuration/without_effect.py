@@ -211,8 +211,20 @@ def doubts(runs: Sequence[RunConfiguration]) -> list[str]:
             seen[key] = [*_too_easy(run), *_too_many_numbers(run), *_too_fast(run)]
         for line in seen[key]:
             lines[line] = lines.get(line, 0) + 1
+    for run in runs:
+        for line in _all_ones(run):
+            lines[line] = lines.get(line, 0) + 1
     where = [f" (in {count} of {len(runs)} points)" if len(runs) > 1 else "" for count in lines.values()]
     return [f"{line}{place}" for line, place in zip(lines, where, strict=True)]
+
+
+def _all_ones(run: RunConfiguration) -> Iterator[str]:
+    variant, task = run.variant, run.task
+    if variant.beside and not task.beside:
+        yield (
+            f"variant '{variant.name}' reads {' and '.join(variant.beside)}, which task '{task.name}' does not hand "
+            "over: 1 at every step; task=series does with task.intervals=dt and task.missing=observed"
+        )
 
 
 def _too_easy(run: RunConfiguration) -> Iterator[str]:

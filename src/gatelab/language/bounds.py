@@ -8,6 +8,7 @@ import numpy as np
 
 from gatelab.language.foreign import FOREIGN
 from gatelab.language.functions import FUNCTIONS
+from gatelab.language.sizes import BESIDE
 from gatelab.language.surrogates import value_tree
 from gatelab.language.tree import (
     Expression,
@@ -137,6 +138,8 @@ def _of(expression: Expression, values: Mapping[str, Interval], states: Mapping[
             return states[name]
         case Read(name=name, when="now"):
             return values[name]
+        case Read(name=name, when="input") if name in BESIDE:
+            return (0.0, 1.0) if BESIDE[name] == "input" else (0.0, math.inf)
         case Read() | Learned() | Linear():
             return _EVERYTHING
         case Negation(operand=operand):

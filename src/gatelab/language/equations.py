@@ -7,6 +7,7 @@ from typing import Any
 from gatelab.errors import UserError
 from gatelab.language.ordering import nearest_order
 from gatelab.language.parsing import LearnedTensor, parse_equation
+from gatelab.language.sizes import BESIDE
 from gatelab.language.tree import Expression, Read, When, walk
 from gatelab.language.word_table import INPUT
 
@@ -24,7 +25,9 @@ def parsed(
     Raises:
         UserError: naming file, equation and place.
     """
-    scope: dict[str, When] = {INPUT: "input", **dict.fromkeys(states, "previous")}
+    # an equation may have the name of what stands beside x, and is then what that name means
+    inputs = (INPUT, *(name for name in BESIDE if name not in texts))
+    scope: dict[str, When] = {**dict.fromkeys(inputs, "input"), **dict.fromkeys(states, "previous")}
     trees: dict[str, Expression] = {}
     parameters: dict[str, tuple[LearnedTensor, ...]] = {}
     later = dict.fromkeys(texts)

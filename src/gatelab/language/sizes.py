@@ -4,18 +4,26 @@ They form a ladder (:data:`LADDER`): a number or scalar fits any vector, x_t and
 has the input size, the rest the hidden size. Mixing these two is allowed where both are equal.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, NamedTuple, get_args
 
 from gatelab.language.tree import Expression, Learned, Linear, Number, Operation, Read, children, walk
 
-__all__ = ["LADDER", "Length", "Lengths", "filled", "has_size", "joint", "vector_size", "vector_sizes"]
+__all__ = [
+    "BESIDE", "LADDER", "Length", "Lengths", "columns_beside", "filled", "has_size", "is_dt", "joint", "vector_size",
+    "vector_sizes", "width_of_x",
+]  # fmt: skip
 
 Length = Literal["one", "input", "hidden"]
 """The length of a value: a single number for all elements, that of x_t, or that of the hidden state."""
 
 LADDER: tuple[Length, ...] = get_args(Length)
 """The lengths, each of which fits into those after it."""
+
+BESIDE: Mapping[str, Length] = {"mask": "input", "dt": "one"}
+"""What an equation may read beside x_t, by name: which values of x_t were observed (1, else 0), and the interval to the
+step before. The columns of those that a variant reads stand behind those of x, in this order. They are data: no
+gradient goes to them."""
 
 
 class Lengths(NamedTuple):
@@ -31,6 +39,17 @@ class Lengths(NamedTuple):
     def named(self, number: int) -> Length:
         """Return what a vector of so many elements is; if both lengths are equal, a hidden one."""
         return "hidden" if number == self.hidden else "input"
+
+
+def columns_beside(beside: Collection[str], input_size: int) -> int:
+    """Return how many columns stand behind those of x."""
+    return sum(input_size if BESIDE[name] == "input" else 1 for name in beside)
+
+
+def width_of_x(beside: Collection[str], columns: int) -> int:
+    """Return how many of all columns are those of x."""
+    numbers = sum(BESIDE[name] == "one" for name in beside)
+    return (columns - numbers) // (1 + len(beside) - numbers)
 
 
 def joint(lengths: Iterable[Length]) -> Length:
@@ -77,8 +96,8 @@ def _size(expression: Expression, sizes: Mapping[str, Length]) -> tuple[Length, 
     match expression:
         case Number():
             return "one", False
-        case Read(name="x", when="input"):
-            return "input", False
+        case Read(name=name, when="input"):
+            return BESIDE.get(name, "input"), False
         case Read(name=name):
             return sizes.get(name, "one"), False
         case Learned(kind=kind):
@@ -96,4 +115,9 @@ def _size(expression: Expression, sizes: Mapping[str, Length]) -> tuple[Length, 
 
 
 def _numbers_only(expression: Expression) -> bool:
-    return not any(isinstance(node, Read | Linear) for node in walk(expression))
+    return not any(isinstance(node, Read | Linear) and not is_dt(node) for node in walk(expression))
+
+
+def is_dt(expression: Expression) -> bool:
+    """Say whether an expression is the interval to the step before."""
+    return isinstance(expression, Read) and expression.when == "input" and BESIDE.get(expression.name) == "one"

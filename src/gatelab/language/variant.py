@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from gatelab.errors import UserError, one_line, suggest
@@ -9,9 +10,9 @@ from gatelab.language.equations import added_first, alive, in_order, parsed
 from gatelab.language.foreign import FOREIGN, known_foreign
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.parsing import LearnedTensor, canonical_text, value_text
-from gatelab.language.sizes import Length, has_size, vector_size, vector_sizes
+from gatelab.language.sizes import BESIDE, Length, has_size, is_dt, vector_size, vector_sizes
 from gatelab.language.surrogates import value_tree
-from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Operation, walk
+from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Operation, Read, walk
 from gatelab.language.typesetting import latex_lines, latex_text, plain_lines, plain_text
 from gatelab.language.variant_file import KEYS, checked_roles, equation_texts, state_names
 
@@ -61,6 +62,13 @@ class Variant:
     sizes: Mapping[str, Length] = field(compare=False, repr=False)
     needs_equal_sizes: bool = field(compare=False, repr=False)
     foreign: str | None = None
+
+    @cached_property
+    def beside(self) -> tuple[str, ...]:
+        """What the equations read beside x_t: ``mask``, ``dt``, in the order of their columns."""
+        nodes = (node for tree in self.trees.values() for node in walk(tree))
+        read = {node.name for node in nodes if isinstance(node, Read) and node.when == "input"}
+        return tuple(name for name in BESIDE if name in read)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Variant) and self._identity() == other._identity()
@@ -273,6 +281,11 @@ def _check_sizes(variant: Variant, where: str) -> None:
             )
     for name, tree in variant.trees.items():
         for node in walk(tree):
+            if isinstance(node, Linear) and any(is_dt(source) for source in node.sources):
+                raise UserError(
+                    f"{where}, equation {name}: {variant.equations[name]} has a matrix that meets dt, which is one "
+                    "number, the same for all units; write dt*vector(0.1)"
+                )
             if isinstance(node, FunctionCall) and FUNCTIONS[node.function].rows and not has_size(node, variant.sizes):
                 text = variant.equations[name]
                 raise UserError(f"{where}, equation {name}: {node.function}() acts on a vector; {text} has none")

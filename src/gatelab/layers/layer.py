@@ -16,13 +16,14 @@ from gatelab.language.foreign import FOREIGN
 from gatelab.language.json_line import written
 from gatelab.language.sizes import Lengths
 from gatelab.layers import traced_call
+from gatelab.layers.beside import all_columns
 from gatelab.layers.settings import check_dtype, check_generator, whole
 from gatelab.layers.structured_weights import start_bound, whole_weights
 from gatelab.paths import choice, path_named
 from gatelab.paths.call import Call, Keep, Outputs
 from gatelab.paths.choice import Choice
 from gatelab.paths.lengths import as_lengths
-from gatelab.paths.tensors import check_input, check_shapes, check_states, kind_of
+from gatelab.paths.tensors import check_shapes, check_states, kind_of
 
 __all__ = ["Layer", "RecurrentLayer", "Runner"]
 
@@ -90,6 +91,7 @@ class RecurrentLayer(nn.Module, ABC):
         self._shapes = parameter_shapes(variant, input_size, hidden_size)
         # asked at every call: what of a variant is the same in all of them is found once
         self._formed = any(parameter.form is not None for parameter in variant.parameters)
+        self._beside = variant.beside
         self._written = written(variant)
         self.program = None if variant.foreign is not None else program(variant)
         for name, shape in self._shapes.items():
@@ -147,7 +149,8 @@ class RecurrentLayer(nn.Module, ABC):
         """Run the layer over a batch of sequences.
 
         Args:
-            inputs: (time, batch, input), with a leading run axis if the parameters have one.
+            inputs: (time, batch, input), with a leading run axis if the parameters have one; behind x, what the variant
+                reads beside it (:mod:`gatelab.layers.beside`), or nothing.
             states: state -> (batch, size) before the first step; zeros if None.
             lengths: (batch,) valid steps of each sequence, in any form that :meth:`gatelab.RNN.forward` takes; None if
                 all are valid.
@@ -163,7 +166,7 @@ class RecurrentLayer(nn.Module, ABC):
             UserError: tensors whose dtype, device or shape does not fit the weights; lengths that are no whole
                 numbers from 0 to the steps; an unknown name in record.
         """
-        check_input(inputs, self.input_size)
+        inputs = all_columns(inputs, self._beside, self.input_size)
         learned, sizes = self.learned(), self.state_sizes()
         batch = (*inputs.shape[:-3], inputs.shape[-2])
         if lengths is not None:

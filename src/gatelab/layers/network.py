@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from gatelab.errors import UserError
 from gatelab.language import Variant
+from gatelab.layers.beside import all_columns, apart, joined
 from gatelab.layers.gate_files.content import Content, NetworkFacts
 from gatelab.layers.gate_files.saved import Saved
 from gatelab.layers.layer import RecurrentLayer
@@ -20,7 +21,7 @@ from gatelab.layers.traced_call import seen_by_jit
 from gatelab.paths.lengths import as_lengths, unless_full
 from gatelab.paths.padding import filled, is_valid
 from gatelab.paths.products import product
-from gatelab.paths.tensors import check_input, check_tensor, ordinary
+from gatelab.paths.tensors import check_tensor, ordinary
 from gatelab.validation import check
 
 __all__ = ["Network"]
@@ -76,6 +77,10 @@ class Network(Saved):
         input_size, output_size = whole("input_size", input_size), whole("output_size", output_size)
         if switch("tokens", tokens) and embedding is None:
             raise UserError("embedding=None: tokens must have an embedding of at least 1 feature")
+        if embedding is not None and "mask" in variant.beside:
+            raise UserError(
+                f"embedding={embedding}: variant '{variant.name}' reads mask, which is of the inputs themselves"
+            )
         self.embedding = None if embedding is None else nn.Parameter(torch.empty(input_size, embedding))
         self.tokens = bool(tokens)
         seen = input_size if embedding is None else embedding
@@ -199,6 +204,7 @@ class Network(Saved):
     def predicted(self, read: Tensor, lengths: Tensor | None, masks: Sequence[Tensor] | None = None) -> Tensor:
         """Predict as a call does, from what the first layer reads: :meth:`embedded` of the inputs."""
         output, _, _ = self.rnn.run(read, None, lengths, masks)
+        read, _ = self._read_apart(read)
         if self.predicts == "last":
             below = None if self.direct is None else _at_the_end(read, lengths)
             return self.read_out(self.last(output, unless_full(lengths, output.shape[-3])), below)
@@ -250,7 +256,7 @@ class Network(Saved):
     def _checked(self, inputs: Tensor, lengths: Any) -> Tensor | None:
         """Refuse inputs of another type or shape, and return lengths in the form of the layers."""
         if not self.tokens:
-            check_input(inputs, self.rnn.input_size if self.embedding is None else self.embedding.shape[-2])
+            all_columns(inputs, self.rnn.variant.beside, self._features)
         else:
             check_tensor("input", inputs)
             if inputs.dim() not in (2, 3) or inputs.dtype not in (torch.int32, torch.int64):
@@ -265,13 +271,16 @@ class Network(Saved):
         table = self.embedding
         if table is None:
             return inputs
+        aside: Tensor | None = None
+        if not self.tokens:
+            inputs, aside = self._apart(inputs)
         if lengths is not None and self.tokens:
             valid = is_valid(lengths, inputs.shape[-2]).squeeze(-1)
             inputs = torch.where(valid, inputs, 0)
         elif lengths is not None:
             inputs = filled(inputs, lengths)
         if not self.tokens:
-            return product(inputs.flatten(-3, -2), table).unflatten(-2, inputs.shape[-3:-1])
+            return joined(product(inputs.flatten(-3, -2), table).unflatten(-2, inputs.shape[-3:-1]), aside)
         # in a stack, a token beyond a run's rows would be one of the next run's
         if not (torch.compiler.is_compiling() or seen_by_jit()) and ordinary(inputs) and inputs.numel():
             smallest, greatest = int(inputs.numpy().min()), int(inputs.numpy().max())
@@ -281,6 +290,21 @@ class Network(Saved):
             return functional.embedding(inputs, table)
         first = torch.arange(len(table), device=inputs.device)[:, None, None] * table.shape[1]
         return functional.embedding(inputs + first, table.flatten(0, 1))
+
+    def _read_apart(self, read: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return x, and what the first layer reads beside it."""
+        beside = self.rnn.variant.beside
+        return apart(read, beside) if read.shape[-1] != self.rnn.input_size else (read, None)
+
+    @property
+    def _features(self) -> int:
+        """The inputs that are not tokens, without what stands beside them."""
+        return self.rnn.input_size if self.embedding is None else self.embedding.shape[-2]
+
+    def _apart(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what an embedding maps, and what stands beside it."""
+        beside = self.rnn.variant.beside
+        return apart(inputs, beside) if inputs.shape[-1] != self._features else (inputs, None)
 
     def last(self, output: Tensor, lengths: Tensor | None) -> Tensor:
         """Return each direction's output after the whole sequence: (batch, features)."""

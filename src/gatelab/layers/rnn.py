@@ -13,6 +13,7 @@ from gatelab.errors import UserError
 from gatelab.language import Variant, load_variant
 from gatelab.language.biases import without_biases
 from gatelab.language.bounds import gates
+from gatelab.layers import beside
 from gatelab.layers.foreign import layer_of
 from gatelab.layers.gate_files.content import Content, RNNFacts
 from gatelab.layers.gate_files.saved import Saved
@@ -32,11 +33,12 @@ from gatelab.layers.torch_weights import (
 )
 from gatelab.paths.choice import Choice
 from gatelab.paths.lengths import as_lengths
-from gatelab.paths.tensors import check_input, check_states, kind_of
+from gatelab.paths.tensors import check_states, kind_of
 from gatelab.validation import check
 
 __all__ = ["RNN"]
 
+Padded = Tensor | PackedSequence
 State = Tensor | tuple[Tensor | list[Tensor], ...] | list[Tensor]
 
 
@@ -218,7 +220,7 @@ class RNN(Saved):
             self.opening.apply(self, np.random.default_rng(int(drawn)))
 
     def forward(
-        self, inputs: Tensor | PackedSequence, state: Any = None, *, lengths: Any = None
+        self, inputs: Padded, state: Any = None, *, lengths: Any = None, dt: Any = None, mask: Any = None
     ) -> tuple[Tensor | PackedSequence, Any]:
         """Run all layers over a batch of sequences.
 
@@ -227,6 +229,8 @@ class RNN(Saved):
             state: initial state, in the form of the returned state; zeros if None.
             lengths: (batch,) valid steps of each padded sequence: a list, range or array of whole numbers, or a tensor
                 of any integer dtype on any device. Outputs beyond are zero.
+            dt, mask: in the form of the input (of packed sequences: padded), for variants that read them: (time, batch)
+                intervals to the step before, (time, batch, input) 1 where x was observed, else 0. None for ones.
 
         Returns:
             output (time, batch, hidden × directions), or in the form of the input; the state after the last valid step.
@@ -235,14 +239,16 @@ class RNN(Saved):
             UserError: shapes, dtypes or devices that do not fit, as torch.nn.LSTM refuses them; lengths
                 that are no whole numbers from 0 to the steps; ``path="native"`` where it cannot run.
         """
-        output, final, _, lengths = self._run(inputs, state, lengths)
+        output, final, _, lengths = self._run(inputs, state, lengths, (), {"dt": dt, "mask": mask})
         if isinstance(inputs, PackedSequence):
             packed = pack_padded_sequence(output, lengths, enforce_sorted=inputs.sorted_indices is None)
             return packed, pack_states(final, self.variant, self._alike)
         packed_state = pack_states(final, self.variant, self._alike, batched=inputs.dim() == 3)
         return as_given(output, inputs, batch_first=self.batch_first), packed_state
 
-    def gates(self, inputs: Tensor | PackedSequence, state: Any = None, *, lengths: Any = None) -> dict[str, Tensor]:
+    def gates(
+        self, inputs: Padded, state: Any = None, *, lengths: Any = None, dt: Any = None, mask: Any = None
+    ) -> dict[str, Tensor]:
         """Return the value of every gate at every step.
 
         It costs what a call costs, on every path, and calls that do not ask pay nothing. Gradients reach the gates, and
@@ -257,7 +263,7 @@ class RNN(Saved):
             inputs: (time, batch, input), (batch, time, input) with ``batch_first``, or (time, input); of a
                 ``PackedSequence`` the values are padded, (time, batch, hidden).
             state: initial state, as for a call; zeros if None.
-            lengths: (batch,) valid steps, as for a call.
+            lengths, dt, mask: as for a call.
 
         Returns:
             gate -> values in the shape of the output of one layer and direction, (time, batch, hidden); zeros after the
@@ -266,7 +272,7 @@ class RNN(Saved):
             gates: :func:`gatelab.language.bounds.gates`.
         """
         names = gates(self.variant)
-        _, _, records, _ = self._run(inputs, state, lengths, names)
+        _, _, records, _ = self._run(inputs, state, lengths, names, {"dt": dt, "mask": mask})
         directions = 2 if self.bidirectional else 1
         places = [f"{index // directions}.{index % directions}." for index in range(len(records))]
         return {
@@ -276,13 +282,14 @@ class RNN(Saved):
         }
 
     def _run(
-        self, inputs: Tensor | PackedSequence, state: Any, lengths: Any, record: Sequence[str] = ()
+        self, inputs: Tensor | PackedSequence, state: Any, lengths: Any, record: Sequence[str], given: Mapping[str, Any]
     ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]], Any]:
         """Run all layers over inputs in the form of a call; what comes back is time-major and has a batch.
 
         Returns what :meth:`run` does, and the lengths, which packed sequences bring with them.
         """
         padded, batch, lengths = time_major(inputs, lengths, self.input_size, batch_first=self.batch_first)
+        padded = beside.with_given(padded, given, self.variant, batch_first=self.batch_first)
         states = unpack_states(state, self.variant, batch, self._sizes)
         return *self.run(padded, states, lengths, record=record), lengths
 
@@ -297,7 +304,7 @@ class RNN(Saved):
         """Run all layers, time-major, with or without a leading run axis.
 
         Args:
-            inputs: (time, batch, input).
+            inputs: (time, batch, input), or with the columns that the variant reads beside x behind them.
             states: for each layer and direction, state -> (batch, size); zeros if None.
             lengths: (batch,) valid steps, in any form that forward() takes; None if all are.
             masks: for each layer but the last, the factors on its outputs: dropout drawn by the caller.
@@ -312,7 +319,8 @@ class RNN(Saved):
             UserError: as forward(); states, masks or names that do not fit.
         """
         directions = 2 if self.bidirectional else 1
-        check_input(inputs, self.input_size)
+        read = self.variant.beside
+        inputs, aside = beside.apart(beside.all_columns(inputs, read, self.input_size), read)
         record = self.layers[0].recordable(record)
         if states is not None:
             check_count("states", states, len(self.layers), "one for each layer and direction")
@@ -332,7 +340,8 @@ class RNN(Saved):
             for direction in range(directions):
                 index = depth * directions + direction
                 layer = layers[index]
-                source = backwards(inputs, lengths) if direction else inputs
+                side = beside.seen_above(aside, read, inputs.shape[-1]) if depth else aside
+                source = beside.from_the_end(inputs, side, read, lengths) if direction else beside.joined(inputs, side)
                 output, final, recorded = layer(source, states[index] if states else None, lengths, record)
                 if direction:
                     output = backwards(output, lengths)

@@ -11,7 +11,7 @@ from torch import Tensor
 from gatelab.compiler import program
 from gatelab.errors import UserError
 from gatelab.language.json_line import variant_of
-from gatelab.language.sizes import Lengths
+from gatelab.language.sizes import Lengths, width_of_x
 from gatelab.layers.structured_weights import whole_shapes
 from gatelab.paths import choice, reference
 from gatelab.paths.call import Call, Keep, Outputs
@@ -79,11 +79,12 @@ def _recurrence(
     taped: bool,  # noqa: FBT001
 ) -> list[Tensor]:
     of, names = variant_of(variant), record.split(",") if record else []
-    shapes = whole_shapes(of, inputs.shape[-1], hidden_size)
+    width = width_of_x(of.beside, inputs.shape[-1])
+    shapes = whole_shapes(of, width, hidden_size)
     if len(states) != len(of.states) or len(weights) != len(shapes):
         raise UserError(f"gatelab::recurrence: must be {len(of.states)} states and {len(shapes)} weights")
     named_states, named_weights = dict(zip(of.states, states, strict=True)), dict(zip(shapes, weights, strict=True))
-    lengths_of = Lengths(inputs.shape[-1], hidden_size)
+    lengths_of = Lengths(width, hidden_size)
     sizes = {name: lengths_of.of(of.sizes[name]) for name in of.states}
     check_input(inputs, inputs.shape[-1])
     check_shapes(inputs, named_states, named_weights, sizes, shapes)

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from gatelab.compiler import Instruction, Program
 from gatelab.language.functions import FUNCTIONS
+from gatelab.language.sizes import BESIDE, width_of_x
 from gatelab.paths.call import Call, Outputs
 from gatelab.paths.lengths import unless_full
 from gatelab.paths.padding import ending, filled, started, steps_valid
@@ -267,7 +268,7 @@ def at_all_steps(
     """Evaluate an instruction for all steps at once, from values that are known for all steps."""
     instruction = program.instructions[index]
     if instruction.kind == "input":
-        return inputs
+        return _of_input(program, instruction.name, inputs)
     arguments = [values[argument] for argument in instruction.arguments]
     for position, argument in enumerate(instruction.arguments):
         if program.instructions[argument].phase == "once" and isinstance(values[argument], Tensor):
@@ -279,6 +280,17 @@ def at_all_steps(
     steps, batch = steps_and_batch = inputs.shape[-3:-1]
     rows = _rows(source, steps * batch, weight)
     return product(rows, weight, addends[0] if addends else bias).unflatten(-2, steps_and_batch)
+
+
+def _of_input(program: Program, name: str, inputs: Tensor) -> Tensor:
+    """Return x, or one of what stands beside it, (time, batch, columns)."""
+    beside = program.variant.beside
+    if not beside:
+        return inputs
+    width = width_of_x(beside, inputs.shape[-1])
+    sizes = [width, *(width if BESIDE[one] == "input" else 1 for one in beside)]
+    part = inputs.split(sizes, -1)[("", *beside).index(name)]
+    return part.detach() if name else part
 
 
 def joined(instruction: Instruction, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
@@ -304,9 +316,27 @@ def _full(program: Program, index: int, values: list[Any], inputs: Tensor, hidde
     """Return a value at one step; a number, a scalar and a learned vector get the axes they lack."""
     value = values[index]
     if program.instructions[index].phase != "once":
-        return value
+        # one number, the same for all units, made of dt alone
+        alike = program.variant.beside and value.shape[-1] == 1 and is_uniform(program, index)
+        return value.expand(*value.shape[:-1], hidden_size) if alike else value
     shape = (*inputs.shape[:-3], inputs.shape[-2], hidden_size)
     return value.expand(shape) if isinstance(value, Tensor) else inputs.new_full(shape, value)
+
+
+@lru_cache(maxsize=1024)
+def is_uniform(program: Program, index: int) -> bool:
+    """Say whether a value of a step is one number for all units: made of dt, numbers and scalars alone."""
+    instruction = program.instructions[index]
+    match instruction.kind:
+        case "number":
+            return True
+        case "input":
+            return BESIDE.get(instruction.name) == "one"
+        case "parameter":
+            return any(one.name == instruction.name and one.kind == "scalar" for one in program.variant.parameters)
+    if instruction.kind not in ("negate", "operation", "function"):
+        return False
+    return all(is_uniform(program, argument) for argument in instruction.arguments)
 
 
 def _like(value: Any, state: Tensor) -> Tensor:

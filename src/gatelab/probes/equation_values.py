@@ -2,8 +2,9 @@
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -29,12 +30,14 @@ class Surroundings:
         inputs: x_t, (…, input).
         previous: state -> its value before the step, (…, size).
         now: equation -> its value of this step; what has no vector may have no axes.
+        beside: name -> what stands beside x_t, (…, input), or (…, 1) of one number.
     """
 
     weights: Mapping[str, Tensor]
     inputs: Tensor
     previous: Mapping[str, Tensor]
     now: Mapping[str, Tensor]
+    beside: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @cache
@@ -48,8 +51,8 @@ def evaluated(expression: Expression, given: Surroundings) -> Tensor:
     match expression:
         case Number(value=value):
             return given.inputs.new_tensor(value)
-        case Read(when="input"):
-            return given.inputs
+        case Read(name=name, when="input"):
+            return given.beside.get(name, given.inputs)
         case Read(name=name, when="previous"):
             return given.previous[name]
         case Read(name=name):
@@ -75,10 +78,14 @@ def evaluated(expression: Expression, given: Surroundings) -> Tensor:
 
 
 def stepped(
-    variant: Variant, weights: Mapping[str, Tensor], inputs: Tensor, previous: Mapping[str, Tensor]
+    variant: Variant,
+    weights: Mapping[str, Tensor],
+    inputs: Tensor,
+    previous: Mapping[str, Tensor],
+    beside: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> dict[str, Tensor]:
     """Return equation -> value, from x_t and the states before the step; all steps at once if the axes are there."""
     now: dict[str, Tensor] = {}
     for name, tree in variant.trees.items():
-        now[name] = evaluated(tree, Surroundings(weights, inputs, previous, now))
+        now[name] = evaluated(tree, Surroundings(weights, inputs, previous, now, beside))
     return now

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from gatelab.errors import UserError
 from gatelab.language import Variant
+from gatelab.language.sizes import columns_beside
+from gatelab.layers.beside import all_columns, apart, joined, named_columns, seen_above, seen_from_the_end
 from gatelab.layers.network import Network
 from gatelab.layers.rnn import RNN
 from gatelab.layers.rnn_inputs import as_sequences, backwards
@@ -59,6 +61,7 @@ class Trace:
         previous: state -> (time, batch, size), the state before each step.
         now: equation -> its value at each step, (time, batch, size), or with fewer axes where all steps are alike.
         lengths: (batch,).
+        beside: name -> what stands beside the inputs, (time, batch, columns).
     """
 
     variant: Variant
@@ -67,11 +70,17 @@ class Trace:
     previous: Mapping[str, Tensor]
     now: Mapping[str, Tensor]
     lengths: Tensor
+    beside: Mapping[str, Tensor]
 
     @property
     def surroundings(self) -> Surroundings:
         """Return what expressions read, all steps at once."""
-        return Surroundings(self.weights, self.inputs, self.previous, self.now)
+        return Surroundings(self.weights, self.inputs, self.previous, self.now, self.beside)
+
+    @property
+    def aside(self) -> Tensor | None:
+        """Return what stands beside the inputs as columns, (time, batch, columns); None for nothing."""
+        return torch.cat(list(self.beside.values()), -1) if self.beside else None
 
     @property
     def valid(self) -> Tensor:
@@ -102,8 +111,10 @@ class Trace:
         """Return one step of one sequence from inputs and states of zero: what the biases alone say."""
         inputs = self.inputs.new_zeros(1, 1, self.inputs.shape[-1])
         previous = {name: value.new_zeros(1, 1, value.shape[-1]) for name, value in self.previous.items()}
-        now = stepped(self.variant, self.weights, inputs, previous)
-        return replace(self, inputs=inputs, previous=previous, now=now, lengths=self.lengths.new_ones(1))
+        beside = {name: value.new_ones(1, 1, value.shape[-1]) for name, value in self.beside.items()}
+        now = stepped(self.variant, self.weights, inputs, previous, beside)
+        one = self.lengths.new_ones(1)
+        return replace(self, inputs=inputs, previous=previous, now=now, lengths=one, beside=beside)
 
     def at(self, places: Tensor) -> "Trace":
         """Return some (step, sequence) of it, (places, 2), as one step of as many sequences."""
@@ -117,6 +128,7 @@ class Trace:
             previous={name: picked(value) for name, value in self.previous.items()},
             now={name: picked(value) for name, value in self.now.items()},
             lengths=self.lengths.new_ones(len(places)),
+            beside={name: picked(value) for name, value in self.beside.items()},
         )
 
     def from_the_end(self, steps: int) -> "Trace":
@@ -134,6 +146,7 @@ class Trace:
             previous={name: turned(value) for name, value in self.previous.items()},
             now={name: turned(value) for name, value in self.now.items()},
             lengths=self.lengths.clamp(max=steps),
+            beside={name: turned(value) for name, value in self.beside.items()},
         )
 
 
@@ -151,15 +164,17 @@ def shown(model: Model, batch: Any, sequences: int | None = None) -> Shown:
     """
     if isinstance(model, Network):
         inputs, lengths = model.presented(batch)
-        inputs, rnn = model.embedded(inputs, lengths), model.rnn
+        inputs, rnn = _with_ones(model.rnn, model.embedded(inputs, lengths)), model.rnn
     elif isinstance(model, RNN):
         inputs, lengths = as_sequences(batch, None, next(model.parameters(), torch.zeros(())))
         rnn = model
         if isinstance(batch, Tensor) and model.batch_first and inputs.dim() == 3:
             inputs = inputs.transpose(0, 1)
+        inputs = _with_ones(rnn, inputs)
     else:
         raise UserError(f"model is a {type(model).__name__}: must be a gatelab.Network or a gatelab.RNN")
-    if inputs.dim() != 3 or 0 in inputs.shape[:2] or inputs.shape[-1] != rnn.input_size:
+    wanted = rnn.input_size + columns_beside(rnn.variant.beside, rnn.input_size)
+    if inputs.dim() != 3 or 0 in inputs.shape[:2] or inputs.shape[-1] != wanted:
         raise UserError(
             f"batch of shape {tuple(inputs.shape)}: must be (time, batch, {rnn.input_size}), at least one step of one "
             "sequence"
@@ -172,6 +187,12 @@ def shown(model: Model, batch: Any, sequences: int | None = None) -> Shown:
         raise UserError("lengths of the batch are all 0: must be at least one step of one sequence")
     check_finite("inputs", found.inputs[found.valid])
     return found
+
+
+def _with_ones(rnn: RNN, inputs: Tensor) -> Tensor:
+    """Return inputs with all columns that the variant reads beside x, where x alone has as many as the layer reads."""
+    fits = inputs.dim() == 3 and inputs.shape[-1] == rnn.input_size
+    return all_columns(inputs, rnn.variant.beside, rnn.input_size) if fits else inputs
 
 
 def check_finite(what: str, *values: Tensor) -> None:
@@ -219,15 +240,21 @@ def trace(
     recorded = dict.fromkeys((*variant.states, variant.output))
     _, _, records = rnn.run(given.inputs, None, given.lengths, given.masks(), recorded)
     below = records[(layer - 1) * directions : layer * directions] if layer else []
-    inputs = torch.cat([record[variant.output] for record in below], -1) if below else given.inputs
+    inputs, aside = apart(given.inputs, variant.beside)
+    if below:
+        inputs = torch.cat([record[variant.output] for record in below], -1)
+        aside = seen_above(aside, variant.beside, inputs.shape[-1])
     inputs = torch.where(given.valid[..., None], inputs, 0.0)
     states = {name: records[place][name] for name in variant.states}
     check_finite("states", *(value[given.valid] for value in states.values()))
     if direction:
         inputs = backwards(inputs, given.lengths)
+        aside = seen_from_the_end(aside, variant.beside, given.lengths)
         states = {name: backwards(value, given.lengths) for name, value in states.items()}
     first = {name: value.new_zeros(1, *value.shape[1:]) for name, value in states.items()}
     previous = {name: torch.cat([first[name], value[:-1]]) for name, value in states.items()}
     own = rnn.layers[place].learned()
     weights = whole_weights(variant, {name: weight.detach() for name, weight in own.items()})
-    return Trace(variant, weights, inputs, previous, stepped(variant, weights, inputs, previous), given.lengths)
+    _, beside = named_columns(joined(inputs, aside), variant.beside)
+    now = stepped(variant, weights, inputs, previous, beside)
+    return Trace(variant, weights, inputs, previous, now, given.lengths, beside)

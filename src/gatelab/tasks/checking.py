@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gatelab.errors import UserError
+from gatelab.language.sizes import columns_beside
 from gatelab.outside import Named
 from gatelab.randomness import generator
 from gatelab.tasks.task import Batch, FiniteTask, Task
@@ -84,7 +85,8 @@ def _expected(task: Task, batch: Batch, size: int | None) -> Iterator[tuple[bool
         within = bool(tokens and batch.inputs.min() >= 0 and batch.inputs.max() < task.input_size)
         yield within, f"tokens must be from 0 to input_size - 1 = {task.input_size - 1}"
     else:
-        right = batch.inputs.shape[2:] == (task.input_size,) and batch.inputs.dtype == np.float32
+        columns = task.input_size + columns_beside(task.beside, task.input_size)
+        right = batch.inputs.shape[2:] == (columns,) and batch.inputs.dtype == np.float32
         yield right, f"inputs are {_kind(batch.inputs)}; must be float32 (time, batch, input_size={task.input_size})"
     lengths = batch.lengths.shape == (found,) and batch.lengths.dtype == np.int64
     yield lengths, f"lengths are {_kind(batch.lengths)}; must be int64 ({found},)"

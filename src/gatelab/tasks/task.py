@@ -57,6 +57,8 @@ class Batch(NamedTuple):
 class Task(Named, ABC):
     """Data, loss and score; the fields of a task are the keys of its file in conf/task/."""
 
+    beside: ClassVar[tuple[str, ...]] = ()
+    """What stands in columns behind the inputs, for variants that read it: ``mask``, ``dt``, in this order."""
     reads_tokens: ClassVar[bool] = False
     """Whether inputs are tokens, integers below ``input_size`` for which a network learns embeddings."""
     evens_lengths: ClassVar[bool] = False

@@ -109,6 +109,8 @@ def _refusal(module: StackModule) -> str | None:
         return "a readout without bias"
     if variant.foreign is not None:
         return "a variant that is not written as equations"
+    if variant.beside:
+        return "what equations read beside x"
     if any(parameter.form is not None for parameter in variant.parameters):
         return "structured weights"
     if any(configuration.training.weight_noise for configuration in module.configurations):

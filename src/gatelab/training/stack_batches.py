@@ -133,6 +133,7 @@ class StackData(LightningDataModule):
                 random = generator(configuration.seed, "input noise", step)
                 noise = random.standard_normal(own.shape, np.float32) * np.float32(deviation)
                 noise[np.arange(len(noise))[:, None] >= lengths] = 0
+                noise[..., self.task.input_size :] = 0  # what stands beside the inputs
                 own += noise
         return inputs
 

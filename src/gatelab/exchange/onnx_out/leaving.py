@@ -82,6 +82,11 @@ def to_onnx(
         raise UserError(f"opset={opset}: must be from {first} to {last}")
     lengths = switch("lengths", lengths)
     module = _module(model, dtype)
+    variant = (module.rnn if isinstance(module, Network) else module).variant
+    if variant.beside:
+        raise UserError(
+            f"to_onnx: variant '{variant.name}' reads {' and '.join(variant.beside)} beside x, which no file has yet"
+        )
     states = isinstance(module, RNN) if states is None else switch("states", states)
     for package in ("onnx", "onnxruntime"):
         if find_spec(package) is None:

@@ -167,6 +167,8 @@ class BlockText:
                 return f"splat({self._number(node.value)})"
             case "read":
                 assert node.place is not None
+                if node.place.kind == "beside" and self.at.place_size(node.place) == "one":
+                    return f"splat({names[node.place]}[0])"
                 return f"load({names[node.place]} + j)"
             case "negate":
                 return f"-{arguments[0]}"

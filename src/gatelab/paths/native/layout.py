@@ -14,18 +14,19 @@ import torch
 from gatelab.compiler import Program
 from gatelab.compiler.adjoint import ProgramPlan, plan
 from gatelab.errors import UserError
-from gatelab.language.sizes import Length, Lengths
+from gatelab.language.sizes import BESIDE, Length, Lengths, columns_beside
 from gatelab.paths.native.build import load
 from gatelab.paths.native.emit import emit
 from gatelab.paths.native.places import LENGTH_NAMES
 from gatelab.paths.native.specification import Specification
 
-__all__ = ["Layout", "LayoutKey", "ShapeError", "layout"]
+__all__ = ["BESIDE_PADDING", "Layout", "LayoutKey", "ShapeError", "layout"]
 
 _LARGEST_TILE = 64  # sequences that one thread takes through time together
 _TILE_STEP = 8  # rows of a block of the product
 _ROWS_AHEAD = 32  # of x_t that meet the weights together, where one step has fewer than a block: measured
 _LINE = 16  # numbers: buffers begin on cache lines
+BESIDE_PADDING = 16  # numbers behind a row of what stands beside x: the longest vector may be read to its end
 _OF_WAY = ("tape", "packed", "constants", "scratch")  # buffers of the forward pass beside the states
 
 
@@ -101,6 +102,7 @@ class Layout:
             *(f"weight_{i}" for i in range(sum(len(one.weights) for one in self.plan.stages.maps))),
             *(f"bias_{i}" for i, has in enumerate(form.biases) if has),
             *(f"constant_{i}" for i, _ in form.constants),
+            *(("beside",) if form.program.variant.beside else ()),
         )
         self._check(of_states, of_constants, code.sources)
         lanes = self._measure(dict.fromkeys(code.sizes, 1))["lanes"]
@@ -127,6 +129,7 @@ class Layout:
             "threads": call.threads, "tile": min(_LARGEST_TILE, -(-share // _TILE_STEP) * _TILE_STEP),
             "ahead": ahead, "tape_depth": self.steps if call.training else ahead, "x_row": self.x_width,
             **{f"depth_{i}": depth for i, depth in enumerate(depths)},
+            **({"beside_row": call.shapes[-1][-1]} if form.program.variant.beside else {}),
         }  # fmt: skip
         self.sizes = self._longs(sizes)
         self.counts = self._measure(sizes)
@@ -203,6 +206,9 @@ class Layout:
         wanted += [(*runs, hidden, self.length.of(source)) for source in sources]
         wanted += [(*runs, hidden)] * sum(self.call.form.biases)
         wanted += [runs if size == "one" else (*runs, self.length.of(size)) for size in of_constants.values()]
+        if beside := self.call.form.program.variant.beside:
+            width = columns_beside(beside, self.input_size) + BESIDE_PADDING
+            wanted.append((*runs, self.steps, self.batch, width))
         for name, shape, needed in zip(self.names, self.call.shapes[1:], wanted, strict=True):
             if tuple(shape) != needed:
                 raise ShapeError(f"{name} of shape {tuple(shape)}: must be {needed}")
@@ -228,7 +234,10 @@ def layout(
 @lru_cache(maxsize=256)
 def _mixes(program: Program) -> bool:
     """Return whether an equation reads x_t other than through a matrix."""
-    raw = {i for i, instruction in enumerate(program.instructions) if instruction.kind == "input"}
+    raw = {
+        i for i, one in enumerate(program.instructions)
+        if one.kind == "input" and BESIDE.get(one.name, "input") == "input"
+    }  # fmt: skip
     readers = [i for i in program.instructions if i.kind not in ("product", "part", "join")]
     direct = {program.output, *program.states.values(), *program.equations.values()}
     return bool(raw & ({argument for reader in readers for argument in reader.arguments} | direct))

@@ -6,15 +6,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gatelab.compiler import Program
 from gatelab.compiler.adjoint import plan
 from gatelab.errors import UserError
+from gatelab.language.sizes import columns_beside, width_of_x
 from gatelab.paths.call import Call, Outputs
 from gatelab.paths.native import torch_operator
 from gatelab.paths.native.autograd import NativeRun
 from gatelab.paths.native.calling import forwards
 from gatelab.paths.native.checks import settled
 from gatelab.paths.native.constants import constants_of
-from gatelab.paths.native.layout import ShapeError, layout
+from gatelab.paths.native.layout import BESIDE_PADDING, ShapeError, layout
+from gatelab.paths.native.places import beside_in_memory
 from gatelab.paths.native.specification import Specification
 from gatelab.paths.native.threads import allowed_threads
 from gatelab.paths.path import UnableError
@@ -44,7 +47,8 @@ def run_native(call: Call) -> Outputs:
 
 
 def _run(call: Call) -> Outputs:
-    program, weights, inputs, states, lengths = call.program, call.weights, call.inputs, call.states, call.lengths
+    program, weights, states, lengths = call.program, call.weights, call.states, call.lengths
+    inputs, beside = _apart(program, call.inputs)
     runs, batch = inputs.shape[:-3], inputs.shape[-2]
     names, recorded = tuple(states), call.record
     ways = plan(program, recorded)
@@ -58,6 +62,7 @@ def _run(call: Call) -> Outputs:
         *[weights[weight] for one in maps for weight in one.weights],
         *[bias for bias in biases if bias is not None],
         *[known[index][0] for index in ways.constants],
+        *beside,
     )
     form = Specification(
         program,
@@ -81,6 +86,19 @@ def _run(call: Call) -> Outputs:
         )
     outputs, finals = results[: len(recorded) + 1], results[len(recorded) + 1 :]
     return outputs[0], dict(zip(names, finals, strict=True)), dict(zip(recorded, outputs[1:], strict=True))
+
+
+def _apart(program: Program, inputs: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Return x, and as one tensor what the variant reads beside it, with numbers behind it that nothing uses."""
+    names = program.variant.beside
+    if not names:
+        return inputs, []
+    width = width_of_x(names, inputs.shape[-1])
+    parts = dict(zip(names, inputs.detach()[..., width:].split([columns_beside([one], width) for one in names], -1),
+                     strict=True))  # fmt: skip
+    ordered = [parts[name] for name in beside_in_memory(names)]
+    padding = inputs.new_zeros((*inputs.shape[:-1], BESIDE_PADDING))
+    return inputs[..., :width], [torch.cat([*ordered, padding], -1)]
 
 
 def _of_batch(state: Tensor, batch: tuple[int, ...]) -> Tensor:

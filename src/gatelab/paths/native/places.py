@@ -9,16 +9,16 @@ All is row-major, rows padded to whole vectors (f->HP is the padded hidden size)
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from itertools import accumulate
 
 from gatelab.compiler.adjoint import ProductAdjoint, ProgramPlan
 from gatelab.compiler.graph import Block, Place, PlaceWrite
 from gatelab.compiler.passes import passes
-from gatelab.language.sizes import Length, filled, joint
+from gatelab.language.sizes import BESIDE, Length, filled, joint
 
-__all__ = ["LENGTH_NAMES", "Places", "of_field"]
+__all__ = ["LENGTH_NAMES", "Places", "beside_in_memory", "of_field"]
 
 LENGTH_NAMES: dict[Length, str] = {"input": "I", "hidden": "H"}
 """What C calls the lengths of vectors."""
@@ -81,7 +81,8 @@ class Places:
             for store in block.stores:
                 if store.place.kind == "constant_adjoint":
                     self.sums.setdefault((store.place.number, filled(of[store.node])), len(self.sums))
-        self.names = (*_FIXED, *(f"depth_{i}" for i in range(len(states))))
+        self.beside = beside_in_memory(self.program.variant.beside)
+        self.names = (*_FIXED, *(f"depth_{i}" for i in range(len(states))), *(("beside_row",) if self.beside else ()))
         self.buffers = (
             "x", "lengths", "zeros", "tape", "packed", "packed_back", "constants", "pending", "sums", "gradients",
             "space", "scratch", "dx",
@@ -90,6 +91,7 @@ class Places:
             *(f"{kind}_{i}" for i in range(len(self.weights)) for kind in ("weight", "dweight")),
             *(f"{kind}_{i}" for i in range(len(self.maps)) for kind in ("bias", "dbias")),
             *(f"{kind}_{i}" for i in plan.constants for kind in ("constant", "dconstant")),
+            *(("beside",) if self.beside else ()),
         )  # fmt: skip
 
     def _sizes(self) -> dict[int, Length]:
@@ -99,7 +101,7 @@ class Places:
             if index in self.constants:
                 sizes[index] = self.constants[index]
             elif instruction.kind == "input":
-                sizes[index] = self.of_input
+                sizes[index] = "one" if BESIDE.get(instruction.name) == "one" else self.of_input
             elif instruction.kind == "state":
                 sizes[index] = self.states.get(instruction.name, "hidden")
             elif instruction.kind in ("product", "part", "join"):
@@ -113,6 +115,8 @@ class Places:
         match place.kind:
             case "input" | "input_adjoint":
                 return self.of_input
+            case "beside":
+                return "one" if BESIDE[place.name] == "one" else self.of_input
             case "previous" | "next" | "arriving" | "leaving":
                 return self.states[place.name]
             case "slot":
@@ -207,6 +211,9 @@ class Places:
         match place.kind:
             case "input":
                 return f"f->x + ((run * f->steps + {t}) * f->batch + {b}) * f->x_row"
+            case "beside":
+                return (f"f->beside + ((run * f->steps + {t}) * f->batch + {b}) * f->beside_row "
+                        f"+ {self.beside.index(place.name)}")  # fmt: skip
             case "slot":
                 offset = self.slot_offset(place.number)
                 return f"f->tape + ((run * f->tape_depth + {t} % f->tape_depth) * f->batch + {b}) * L + {offset}"
@@ -239,6 +246,8 @@ class Places:
         match place.kind:
             case "input":
                 return "f->x_row"
+            case "beside":
+                return "f->beside_row"
             case "slot":
                 return "L"
             case "previous" | "next" | "arriving" | "leaving":
@@ -278,6 +287,11 @@ def _running(terms: Iterable[Counter[str]]) -> list[str]:
         total.update(term)
         texts.append(_sum(total))
     return texts
+
+
+def beside_in_memory(beside: Collection[str]) -> tuple[str, ...]:
+    """Return the order in memory of what stands beside x: numbers first, so that each begins at its place."""
+    return tuple(sorted(beside, key=lambda name: BESIDE[name] != "one"))
 
 
 def of_field(size: Length) -> str:

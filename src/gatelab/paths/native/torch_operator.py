@@ -173,6 +173,8 @@ def _unit(tensors: Sequence[Tensor], lengths: Tensor | None, form: Specification
     runs = tensors[0].dim() - 3
     shapes = [tuple(int(size) for size in tensor.shape[runs:]) for tensor in tensors[1 + len(form.states) :]]
     of_states = [(1, int(state.shape[-1])) for state in _states(tensors, form)]
+    if form.program.variant.beside:
+        shapes[-1] = (1, 1, shapes[-1][-1])
     of_all = ((1, 1, int(tensors[0].shape[-1])), *of_states, *shapes)
     return layout(form, tensors[0].dtype, of_all, lengths is not None, True, 1)
 

@@ -33,6 +33,7 @@ from torch import Tensor
 from gatelab.compiler.gate_algebra import in_order
 from gatelab.compiler.linearised import KEPT, PathName, edges, followed, gate_names
 from gatelab.errors import UserError
+from gatelab.layers.beside import joined, seen_above
 from gatelab.layers.network import Network
 from gatelab.layers.rnn_inputs import backwards
 from gatelab.probes.linear_steps import LinearSteps
@@ -155,12 +156,12 @@ def _adjoints(model: Model, whole: Trace, layer: int, loss: Loss | None, below: 
         last: whether the loss is of the predictions after the last valid step only.
     """
     rnn = model.rnn if isinstance(model, Network) else model
-    valid = whole.valid[..., None]
+    valid, beside = whole.valid[..., None], whole.variant.beside
     with torch.enable_grad():
         outputs = torch.where(valid, whole.value(whole.variant.output), 0.0).detach().requires_grad_()
         top = outputs
         for above in rnn.layers[layer + 1 :]:
-            top, _, _ = above(top, None, whole.lengths, ())
+            top, _, _ = above(joined(top, seen_above(whole.aside, beside, top.shape[-1])), None, whole.lengths, ())
         if last or (isinstance(model, Network) and model.predicts == "last"):
             top, below = (backwards(values, whole.lengths)[0] for values in (top, below))
         if isinstance(model, Network):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gatelab.errors import UserError, suggest
 from gatelab.language.bounds import gates
+from gatelab.layers.beside import named_columns
 from gatelab.layers.network import Network
 from gatelab.probes.equation_values import Surroundings, evaluated
 from gatelab.probes.trace import Trace, placed, trace
@@ -183,11 +184,12 @@ def _run(found: Trace, inputs: Tensor, gate: str, values: Tensor, units: list[in
     """Run the equations of a layer with some units of a gate replaced; outputs are zero after the end."""
     variant, outputs = found.variant, []
     previous = {name: value.new_zeros(value.shape[1:]) for name, value in found.previous.items()}
-    inputs = torch.where(found.valid[..., None], inputs, 0.0)
+    inputs, beside = named_columns(torch.where(found.valid[..., None], inputs, 0.0), variant.beside)
     for step, x in enumerate(inputs):
+        aside = {name: columns[step] for name, columns in beside.items()}
         now: dict[str, Tensor] = {}
         for name, tree in variant.trees.items():
-            now[name] = evaluated(tree, Surroundings(found.weights, x, previous, now))
+            now[name] = evaluated(tree, Surroundings(found.weights, x, previous, now, aside))
             if name == gate:
                 now[name] = now[name].expand(values.shape[1:]).clone()
                 now[name][:, units] = values[step][:, units]

@@ -14,7 +14,13 @@ from gatelab.errors import UserError, one_line
 from gatelab.tasks.series.column_roles import ColumnRoles, are_classes, find_roles, not_used
 from gatelab.tasks.series.leakage import check_inputs
 from gatelab.tasks.series.ordered_series import OrderedSeries, in_order, varying
-from gatelab.tasks.series.series_encoding import check_fitted, encoded_inputs, encoded_targets, fit_encodings
+from gatelab.tasks.series.series_encoding import (
+    check_fitted,
+    columns_beside,
+    encoded_inputs,
+    encoded_targets,
+    fit_encodings,
+)
 from gatelab.tasks.series.series_keys import Fitted, SeriesKeys
 from gatelab.tasks.series.series_split import Blocks, split_of, split_rows
 from gatelab.tasks.series.series_table import SeriesTable
@@ -196,6 +202,9 @@ def _data(keys: SeriesKeys, state: FileState) -> SeriesData:  # noqa: ARG001
     if keys.fitted is not None:
         fitted = check_fitted(keys.fitted, fitted, ordered.named)
     inputs = encoded_inputs(ordered, filled, fitted)
+    features = inputs.shape[1] if inputs.ndim == 2 else len(fitted.inputs[0].words) + 1
+    if inputs.ndim == 2:
+        inputs = np.concatenate([inputs, columns_beside(ordered, filled, fitted)], 1)
     values, there = encoded_targets(ordered, filled, fitted, targets)
     weights = np.where(there, _weights(known), 0).astype(np.float32)
     rows = _Rows(inputs, values, weights)
@@ -206,7 +215,6 @@ def _data(keys: SeriesKeys, state: FileState) -> SeriesData:  # noqa: ARG001
     last = None
     if filled.goal == "forecast":
         last = _padded(np.where(there[:, None], values, np.nan), pieces[2], int(batches[2].lengths.max()))
-    features = inputs.shape[1] if inputs.ndim == 2 else len(fitted.inputs[0].words) + 1
     return SeriesData(fitted, Splits(*batches), last, features, (*known.notes, *_unseen_classes(batches[0], fitted)))
 
 

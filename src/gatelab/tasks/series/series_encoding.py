@@ -12,7 +12,7 @@ from gatelab.tasks.series.ordered_series import OrderedSeries
 from gatelab.tasks.series.series_keys import Encoding, Fitted, SeriesKeys
 from gatelab.tasks.series.series_table import TableColumn
 
-__all__ = ["check_fitted", "encoded_inputs", "encoded_targets", "feature_names", "fit_encodings"]
+__all__ = ["check_fitted", "columns_beside", "encoded_inputs", "encoded_targets", "feature_names", "fit_encodings"]
 
 _MOST_WORDS = 1_000
 _MOST_TOKENS = 50_000
@@ -45,6 +45,8 @@ def fit_encodings(
     training[ordered.starts] = False  # no step is before these
     if keys.intervals:
         interval = _scaled("interval", _intervals(ordered)[training], keys.scale, ordered.named)
+    if interval is not None and keys.intervals == "dt":
+        interval = interval.model_copy(update={"shift": 0.0, "scale": interval.mean if interval.mean > 0 else 1.0})
     if keys.missing == "interval":
         seen = np.concatenate([_unseen(ordered, ordered.columns[name])[training] for name in ordered.inputs])
         unseen = _scaled("time since a value was last seen", seen, keys.scale, ordered.named)
@@ -79,7 +81,7 @@ def encoded_inputs(ordered: OrderedSeries, keys: SeriesKeys, fitted: Fitted) -> 
         parts += [(~column.missing)[:, None].astype(np.float64) for column in columns]
     if fitted.unseen is not None:
         parts += [_apply(_unseen(ordered, column), fitted.unseen)[:, None] for column in columns]
-    if fitted.interval is not None:
+    if fitted.interval is not None and keys.intervals is True:
         parts.append(_apply(_intervals(ordered), fitted.interval)[:, None])
     with np.errstate(over="ignore"):
         features = np.concatenate(parts, 1).astype(np.float32)
@@ -97,7 +99,19 @@ def feature_names(ordered: OrderedSeries, keys: SeriesKeys, fitted: Fitted) -> l
         names += [f"{name} is there" for name in ordered.inputs]
     if fitted.unseen is not None:
         names += [f"time since {name}" for name in ordered.inputs]
-    return [*names, "interval"] if fitted.interval is not None else names
+    return [*names, "interval"] if fitted.interval is not None and keys.intervals is True else names
+
+
+def columns_beside(ordered: OrderedSeries, keys: SeriesKeys, fitted: Fitted) -> NDArray[np.float32]:
+    """Return (rows, columns) of what equations read beside the features: ``mask``, then ``dt``, as the keys ask."""
+    parts = [np.zeros((len(ordered.time), 0))]
+    if keys.missing == "observed":
+        parts += [
+            np.repeat((~ordered.columns[one.column].missing)[:, None], len(one.words) or 1, 1) for one in fitted.inputs
+        ]
+    if keys.intervals == "dt" and fitted.interval is not None:
+        parts.append(_apply(_intervals(ordered), fitted.interval)[:, None])
+    return np.concatenate(parts, 1).astype(np.float32)
 
 
 def encoded_targets(

@@ -62,11 +62,13 @@ class SeriesKeys(FiniteTask):
     """One target for each series, or one at each step."""
     horizon: int | None = Field(default=None, ge=1)
     """Forecast the next so many values of the targets, at every step."""
-    missing: Literal["mean", "last", "mask", "interval"] | None = None
+    missing: Literal["mean", "last", "mask", "interval", "observed"] | None = None
     """What stands for a missing input: the mean of training, or the value last seen; mask adds an input that is 1 where
-    there is a value; interval adds that and the time since a value was last seen. Null refuses missing inputs."""
-    intervals: bool = False
-    """Whether the time since the step before is an input."""
+    there is a value; interval adds that and the time since a value was last seen; observed is the mean, and hands what
+    was observed to equations that read ``mask``. Null refuses missing inputs."""
+    intervals: bool | Literal["dt"] = False
+    """Whether the time since the step before is an input; dt hands it to equations that read ``dt``, in mean intervals
+    of training, 0 at the first step."""
     categories: Literal["one_hot", "tokens"] = "one_hot"
     """Tokens: a single input of words, for which the network learns embeddings."""
     scale: Literal["standard", "range", "none"] = "standard"

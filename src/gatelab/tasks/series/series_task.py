@@ -73,6 +73,11 @@ class Series(SeriesKeys):
         return self._data().features
 
     @property
+    def beside(self) -> tuple[str, ...]:  # type: ignore[override]
+        wanted = {"mask": self.missing == "observed", "dt": self.intervals == "dt"}
+        return tuple(name for name, asked in wanted.items() if asked)
+
+    @property
     def output_size(self) -> int:
         fitted = self._data().fitted
         return len(fitted.classes) or len(fitted.targets) * (self.horizon or 1)
