@@ -56,19 +56,19 @@ def refusal(tmp_path, monkeypatch, capsys):
 
 KEYS = {
     "model.hiden_size=3": "unknown key 'model.hiden_size' (did you mean 'model.hidden_size'?); "
-    "allowed in model: bidirectional, dropout, embedding, hidden_size, initial, initial_scale, match, match_size, "
-    "match_to, num_layers",
+    "allowed in model: bias, bidirectional, direct, dropout, embedding, hidden_size, initial, initial_scale, match, "
+    "match_size, match_to, num_layers",
     "hiden_size=3": f"unknown key 'hiden_size' (did you mean 'model.hidden_size'?); allowed: {TOP}",
     "modle.hidden_size=3": "unknown key 'modle.hidden_size' (did you mean 'model.hidden_size'?)",
     "sede=3": f"unknown key 'sede' (did you mean 'seed'?); allowed: {TOP}",
     "foo=1": f"unknown key 'foo'; allowed: {TOP}",
     "+label=mine": "label: follows from the variant and its equations; must be left out",
     "+model.foo=1": "unknown key 'model.foo'; "
-    "allowed: hidden_size, num_layers, dropout, bidirectional, embedding, match, match_to, match_size, initial, "
-    "initial_scale",
+    "allowed: hidden_size, num_layers, dropout, bidirectional, embedding, direct, bias, match, match_to, match_size, "
+    "initial, initial_scale",
     "+model.hidden_size=3": "+model.hidden_size: the key is there already and needs no +",
     "task=adding task.lenght=3": "unknown key 'task.lenght' (did you mean 'task.length'?); "
-    "allowed in task (adding): data_seed, length, name, test_length, test_size, validation_size",
+    "allowed in task (adding): data_seed, length, name, test_length, test_size, training_size, validation_size",
     "optimizer.momentum=0.9": "unknown key 'optimizer.momentum'; "
     f"allowed in optimizer: _target_, betas, eps, lr, weight_decay{MORE}optimizer.…",
     "+optimizer.momentum=0.9": "unknown key 'optimizer.momentum'; "
@@ -94,12 +94,13 @@ NAMES = {
     "task=addding": f"unknown task 'addding' (did you mean 'adding'?); {TASK_NAMES}",
     "opening=ones": "unknown opening 'ones' (did you mean 'one'?); allowed: chrono, default, given, one, uniform, zero",
     "optimizer=adm": "unknown optimizer 'adm' (did you mean 'adam'?); allowed: adam, adamw, rmsprop, sgd",
-    "schedule=cosin": "unknown schedule 'cosin' (did you mean 'cosine'?); allowed: constant, cosine, linear",
+    "schedule=cosin": "unknown schedule 'cosin' (did you mean 'cosine'?); allowed: constant, cosine, linear, plateau",
     "logger=wandbb": "unknown logger 'wandbb' (did you mean 'wandb'?); allowed: csv, mlflow, none, tensorboard, wandb",
     "logger=[wandb,cvs]": "unknown logger 'cvs' (did you mean 'csv'?); allowed: csv, mlflow, none, tensorboard, wandb",
     "logger=null": "unknown logger 'null'; allowed: csv, mlflow, none, tensorboard, wandb",
     "hydra/launcher=foo": "unknown hydra/launcher 'foo'; allowed: basic, stacked",
-    "schedule.name=cosin": "schedule.name=cosin: must be 'constant', 'linear' or 'cosine' (did you mean 'cosine'?)",
+    "schedule.name=cosin": "schedule.name=cosin: must be 'constant', 'linear', 'cosine' or 'plateau' "
+    "(did you mean 'cosine'?)",
 }
 VALUES = {
     "model=big": "model=big: must be a mapping",
@@ -220,7 +221,7 @@ def test_one_line_and_nothing_written(refusal, arguments):
     ("override", "problem", "caret"),
     [
         ("f=sigmod(linear(x, h))", "equation f: unknown function 'sigmod' (did you mean 'sigmoid'?)", "^^^^^^"),
-        ("f=1 - g", "equation f: unknown name 'g'; known here: c, h, i, o, x, z", "    ^"),
+        ("f=1 - g", "equation f: unknown name 'g'; known here: c, dt, h, i, mask, o, x, z", "    ^"),
         ("f=sigmoid(linear(x, h)", "equation f: cannot be read: '(' was never closed", "       ^"),
         ("f=f", "equation f: 'f' reads itself before it exists; list it under state: to read its previous value", "^"),
     ],

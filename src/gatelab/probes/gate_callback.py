@@ -22,7 +22,7 @@ __all__ = ["GateCallback"]
 class GateCallback(Callback):
     """Logs how open the gates of every :class:`gatelab.RNN` of a LightningModule are, at each validation.
 
-    What ``scripts/train.py`` writes into a history, for a module of your own. The numbers go where those of
+    What the history of a run has, for a module of your own. The numbers go where those of
     ``self.log`` go: to the trainer's loggers and ``trainer.callback_metrics``.
 
         >>> from pytorch_lightning import Trainer
