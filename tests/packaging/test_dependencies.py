@@ -72,7 +72,7 @@ def test_everything_that_is_declared_is_imported():
 @pytest.mark.parametrize("folder", ["tests", "scripts", "benchmarks", "docs"])
 def test_what_tests_and_scripts_import_is_declared(folder):
     # timed, or measured once, where they are installed
-    beside = {"torchrecurrent", "equinox", "flax", "haiku", "jax", "keras", "openvino"}
+    beside = {"torchrecurrent", "equinox", "flax", "haiku", "jax", "keras", "openvino", "optax"}
     undeclared = {
         package: str(path)
         for package, path in imported(folder).items()
