@@ -122,4 +122,4 @@ def test_the_configuration_file_names_them():
 
 def test_a_copied_layer_shares_its_schedule():
     layer = Layer(load_variant("gru"), 3, 4)
-    assert pickle.loads(pickle.dumps(layer))._program is layer._program
+    assert pickle.loads(pickle.dumps(layer)).program is layer.program
