@@ -199,7 +199,7 @@ def test_a_search_is_a_sweep():
 def test_ctrl_c_stops_at_a_checkpoint_and_the_same_call_goes_on(monkeypatch):
     from gatelab.training.lightning_module import StackModule
 
-    really = StackModule.training_step
+    really = StackModule.taken_with
 
     def interrupted(module, *given):
         really(module, *given)
@@ -208,10 +208,10 @@ def test_ctrl_c_stops_at_a_checkpoint_and_the_same_call_goes_on(monkeypatch):
 
     words = ["variant=lstm", *ADDING]
     handler = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(StackModule, "training_step", interrupted)
+    monkeypatch.setattr(StackModule, "taken_with", interrupted)
     with pytest.raises(KeyboardInterrupt, match="after step 3 of 4"):
         gatelab.train(*words)
-    monkeypatch.setattr(StackModule, "training_step", really)
+    monkeypatch.setattr(StackModule, "taken_with", really)
     assert signal.getsignal(signal.SIGINT) is handler
     (run,) = gatelab.runs("runs/")
     assert run.status == "unfinished"
@@ -223,7 +223,7 @@ def test_another_signal_is_handed_on(monkeypatch):
     from gatelab.training.lightning_module import StackModule
 
     heard = []
-    monkeypatch.setattr(StackModule, "training_step", lambda module, *given: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(StackModule, "taken_with", lambda module, *given: signal.raise_signal(signal.SIGTERM))
     before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     try:
         with pytest.raises(KeyboardInterrupt):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -78,7 +79,8 @@ def test_a_store_in_which_everything_has_happened(runs, capsys):
     assert "  damaged         2  retrain=damaged trains them again\n" in printed
     assert f"    {folder(runs[1])}/checkpoint/best.pt: damaged: changed since the run finished\n" in printed
     assert "studies: 0 whole, 0 damaged (those in a database are not checked)\n" in printed
-    assert "\ncompiled code: 2 whole, 0 damaged" in printed  # streams of random numbers, and Adam
+    # a process compiles what it needs once: an earlier test may have done so elsewhere
+    assert re.search(r"\ncompiled code: (none|\d+ whole, 0 damaged)", printed)
 
 
 def test_a_whole_store_is_checked(runs, capsys):
