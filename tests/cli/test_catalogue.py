@@ -61,7 +61,7 @@ def test_the_table_fits_a_terminal(capsys):
     printed = capsys.readouterr().out
     assert max(map(len, printed.splitlines())) <= 120
     assert re.search(r"^peephole +h, c +i f o: x h c; z: … +25024 +24768 +native +Gers et al. 2002$", printed, re.M)
-    assert re.search(r"^min_gru +h +z n: x +4224 +4096 +native, scan +Feng et al. 2024$", printed, re.M)
+    assert re.search(r"^min_gru +h +z n: x +4224 +4096 +native, triton, scan +Feng et al. 2024$", printed, re.M)
     assert re.search(r"^on_lstm .* native +Shen et al. 2019$", printed, re.M)
     assert "Variants, at 32 inputs and 64 units\n" in printed
     assert "\nTasks\n" in printed
@@ -92,7 +92,7 @@ def test_folders_of_the_user(capsys, tmp_path):
     assert rows["openings"]["mine"]["settings"] == {"value": 2.0}
     assert rows["openings"]["mine"]["notes"] == "stronger"
     catalogue([f"directories={tmp_path}"])
-    assert re.search(r"^mine +h +– +– +native, scan +me$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^mine +h +– +– +native, triton, scan +me$", capsys.readouterr().out, re.MULTILINE)
     equal = listing(capsys, f"directories={tmp_path}", "input_size=64")
     assert next(row for row in equal["variants"] if row["name"] == "mine")["parameters"] == 0
 

@@ -46,7 +46,7 @@ SWEEP = ("-m", "seed=1,2")
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("path=scan",), f"path=scan cannot run variant 'lstm': {NOT_LINEAR}; must be auto, native or loop"),
+        (("path=scan",), f"path=scan cannot run variant 'lstm': {NOT_LINEAR}; must be auto, native, triton or loop"),
         (
             ("path=scan", "variant=mlstm"),
             "path=scan cannot run variant 'mlstm': the variant is foreign, and it runs equations; must be auto, native "
@@ -58,7 +58,7 @@ SWEEP = ("-m", "seed=1,2")
         ),
         (
             ("path=native", "device=cuda"),
-            "path=native cannot run variant 'lstm': it runs on the CPU, not on cuda; must be auto or loop",
+            "path=native cannot run variant 'lstm': it runs on the CPU, not on cuda; must be auto, triton or loop",
         ),
     ],
 )
@@ -68,7 +68,7 @@ def test_a_path_that_cannot_run(refused, several, arguments, line):
 
 
 def test_a_path_that_one_variant_of_a_sweep_cannot_run(refused):
-    allowed = "auto, native or loop"
+    allowed = "auto, native, triton or loop"
     line = f"path=scan cannot run variant 'lstm': {NOT_LINEAR}; must be {allowed} (point 2 of 2: variant=lstm)"
     assert refused("-m", "variant=min_gru,lstm", "path=scan") == line
 

@@ -126,7 +126,7 @@ VALUES = {
     "optimizer._target_=os.system": f"optimizer._target_=os.system: must be torch.optim. and one of {OPTIMIZERS}",
     "seed=-1": "seed=-1: must be an integer of at least 0",
     "seed=1.5": "seed=1.5: must be an integer of at least 0",
-    "path=triton": "path=triton: must be one of auto, native, scan, loop",
+    "path=tritn": "path=tritn: must be one of auto, native, triton, scan, loop",
     "device=gpu": "device=gpu: must be one of auto, cpu, cuda",
     "threads=0": "threads=0: must be an integer of at least 1",
     "stack.size=0": "stack.size=0: must be auto or an integer of at least 1",

@@ -73,9 +73,9 @@ SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"bidirectional": None}, "bidirectional=None: must be True or False"),
     ({"bidirectional": 2}, "bidirectional=2: must be True or False"),
     ({"batch_first": "no"}, "batch_first='no': must be True or False"),
-    ({"path": "lop"}, "path=lop: must be one of auto, native, scan, loop (did you mean 'loop'?)"),
-    ({"path": None}, "path=None: must be one of auto, native, scan, loop"),
-    ({"path": ["loop"]}, "path=['loop']: must be one of auto, native, scan, loop"),
+    ({"path": "lop"}, "path=lop: must be one of auto, native, triton, scan, loop (did you mean 'loop'?)"),
+    ({"path": None}, "path=None: must be one of auto, native, triton, scan, loop"),
+    ({"path": ["loop"]}, "path=['loop']: must be one of auto, native, triton, scan, loop"),
     (
         {"dtype": "float32"},
         "dtype='float32': must be one of torch.float16, torch.bfloat16, torch.float32,",

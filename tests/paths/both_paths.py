@@ -17,10 +17,10 @@ TOLERANCE = {torch.float64: (1e-9, 1e-11), torch.float32: (2e-4, 2e-5)}
 
 
 def paths_of(variant: Variant) -> list[str]:
-    """Return the paths that can run a variant."""
+    """Return the paths that can run a variant on a CPU."""
     if variant.foreign is not None:
         return [reference().name]
-    return [path.name for path in able(variant)]
+    return [path.name for path in able(variant, "cpu")]
 
 
 def run(path: str, *arguments: Any) -> Outputs:

@@ -138,7 +138,7 @@ def other_user(monkeypatch, path):
 
 def test_an_entry_of_another_user_is_not_loaded(tmp_path, monkeypatch, caplog):
     loaded()
-    monkeypatch.setattr(build, "_unusable", lambda folder: "")
+    monkeypatch.setattr(build, "unusable", lambda folder: "")
     other_user(monkeypatch, entry(tmp_path))
     with caplog.at_level(logging.WARNING):
         assert loaded() == 42

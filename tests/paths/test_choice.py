@@ -41,7 +41,7 @@ def test_auto_takes_the_compiled_path_where_it_can():
 def test_an_unknown_path_is_named():
     layer = Layer(load_variant("lstm"), 3, 4)
     layer.path = "nativ"
-    line = r"path=nativ: must be one of auto, native, scan, loop \(did you mean 'native'\?\)"
+    line = r"path=nativ: must be one of auto, native, triton, scan, loop \(did you mean 'native'\?\)"
     with pytest.raises(UserError, match=line):
         layer(torch.zeros(2, 1, 3))
 

@@ -84,7 +84,7 @@ def test_a_path_more_is_chosen_where_it_can_run(caplog):
 @pytest.mark.usefixtures("twice")
 def test_a_path_more_is_known_to_configurations():
     assert composed(["variant=gru", "path=twice"]).path == "twice"
-    refused = r"^path=twice cannot run variant 'lstm': it knows one state, h; must be auto, native or loop$"
+    refused = r"^path=twice cannot run variant 'lstm': it knows one state, h; must be auto, native, triton or loop$"
     with pytest.raises(UserError, match=refused):
         composed(["variant=lstm", "path=twice"])
     with pytest.raises(UserError, match=r"path=twise: must be .*twice.*native.*scan.*loop"):
@@ -95,8 +95,8 @@ def test_a_path_more_is_known_to_configurations():
 def test_a_path_more_stands_in_the_catalogue(capsys):
     catalogue(["format=json"])
     rows = {row["name"]: row["paths"] for row in json.loads(capsys.readouterr().out)["variants"]}
-    assert rows["gru"] == "twice, native"
-    assert rows["lstm"] == "native"
+    assert rows["gru"] == "twice, native, triton"
+    assert rows["lstm"] == "native, triton"
 
 
 def test_a_refusal_is_asked_for_once(monkeypatch):

@@ -38,7 +38,7 @@ class RunKeys:
     seed: Annotated[int, Key("initial weights, data order, noise: everything random", stack=True)] = 0
     path: Annotated[
         str,
-        Key("implementation of the recurrence: auto, native, scan or loop; all agree to rounding", science=False),
+        Key("how the recurrence runs: auto, native, triton, scan or loop; all agree to rounding", science=False),
     ] = "auto"
     device: Annotated[Literal["auto", "cpu", "cuda"], Key("auto, cpu or cuda", science=False)] = "auto"
     threads: Annotated[int, Key("CPU threads of the process", science=False)] = 1

@@ -73,7 +73,8 @@ class Function:
         onnx: its operators of ONNX, as nested calls over the arguments: attributes by their names, a number with a
             point a constant of the dtype, one without a point, or a list of such, one of int64. Empty for one with an
             expansion.
-        triton: as ``c``, for a backend to come.
+        triton: as ``c``, over blocks of the arguments' names, written with what triton/device_functions.py
+            has; a function of a whole row stands in triton/block_lines.py.
     """
 
     name: str
@@ -129,17 +130,20 @@ _TABLE = (
     Function(
         name="sigmoid", value=_sigmoid, derivatives=("y*(1 - y)",), low=0.0, high=1.0, increasing=True,
         latex=r"\sigma({0})", plain="σ", torch="sigmoid", rounded_by_place=True, c="logistic(u)", activation=True,
+        triton="logistic(u)",
         onnx="Sigmoid(u)",
     ),
     Function(
         name="tanh", value=np.tanh, derivatives=("1 - y*y",), low=-1.0, high=1.0, increasing=True,
         latex=r"\tanh({0})", torch="tanh", c="hyperbolic_tangent(u)", activation=True,
+        triton="hyperbolic_tangent(u)",
         onnx="Tanh(u)",
     ),
     Function(
         name="relu", value=lambda u: np.maximum(u, 0), derivatives=("step(u)",), handed_on=("if_above(g, u)",), low=0.0,
         increasing=True, latex=r"\operatorname{{relu}}({0})", torch="relu", c="keep(~(u < (R)0), u)", cheap=True,
         activation=True,
+        triton="tl.where(u < 0, 0.0, u)",
         onnx="Relu(u)",
     ),
     # PyTorch's form, min(max(u/6 + 1/2, 0), 1); Keras before version 3 used a slope of 1/5
@@ -148,6 +152,7 @@ _TABLE = (
         handed_on=("if_between(g, u/6 + 0.5, 0, 1)/6",), low=0.0, high=1.0, increasing=True,
         latex=r"\operatorname{{hard}}\,\sigma({0})", torch="hardsigmoid",
         c="clipped(u / (R)6 + (R)0.5, (R)0, (R)1)", cheap=True, activation=True,
+        triton="clipped(u / 6 + 0.5, 0.0, 1.0)",
         onnx="Clip(Add(Div(u, 6.0), 0.5), 0.0, 1.0)",
     ),
     Function(
@@ -155,70 +160,83 @@ _TABLE = (
         handed_on=("if_between(g, u, -1, 1)",), low=-1.0, high=1.0, increasing=True,
         latex=r"\operatorname{{hard}}\tanh({0})", torch="hardtanh", c="clipped(u, (R)-1, (R)1)", cheap=True,
         activation=True,
+        triton="clipped(u, -1.0, 1.0)",
         onnx="Clip(u, -1.0, 1.0)",
     ),
     Function(
         name="softplus", value=_softplus, derivatives=("sigmoid(u)",), low=0.0, increasing=True,
         latex=r"\operatorname{{softplus}}({0})", torch="softplus", rounded_by_place=True,
         c="larger(u, splat((R)0)) + log_of_one_plus(exp_below(-magnitude(u)))", activation=True,
+        triton="tl.where(u < 0, 0.0, u) + log_of_one_plus(tl.exp(-tl.abs(u)))",
         onnx="Softplus(u)",
     ),
     Function(
         name="silu", value=lambda u: u * _sigmoid(u), derivatives=("sigmoid(u)*(1 + u*(1 - sigmoid(u)))",),
         low=-0.2784645427610738, latex=r"\operatorname{{silu}}({0})", torch="silu", rounded_by_place=True,
         c="u * f_sigmoid(u)", activation=True,
+        triton="u * f_sigmoid(u)",
         onnx="Mul(u, Sigmoid(u))",
     ),
     Function(
         name="log_sigmoid", value=lambda u: -_softplus(-u), derivatives=("sigmoid(-u)",), high=0.0, increasing=True,
         latex=r"\log\sigma({0})", torch="logsigmoid", c="-f_softplus(-u)",
+        triton="-f_softplus(-u)",
         onnx="Neg(Softplus(Neg(u)))",
     ),
     Function(
         name="exp", value=np.exp, derivatives=("y",), low=0.0, increasing=True, latex=r"\exp({0})", torch="exp",
         c="exponential(u)",
+        triton="tl.exp(u)",
         onnx="Exp(u)",
     ),
     Function(
         name="log", value=np.log, derivatives=("1/u",), handed_on=("g/u",), increasing=True, latex=r"\log({0})",
         torch="log", c="logarithm(u)",
+        triton="tl.log(u)",
         onnx="Log(u)",
     ),
     Function(
         name="sqrt", value=np.sqrt, derivatives=("0.5/y",), handed_on=("g/(2*y)",), low=0.0, increasing=True,
         latex=r"\sqrt{{{0}}}", torch="sqrt", c="sqrt",
+        triton="tl.sqrt_rn(u)",
         onnx="Sqrt(u)",
     ),
     Function(
         name="sin", value=np.sin, derivatives=("cos(u)",), low=-1.0, high=1.0, latex=r"\sin({0})", torch="sin",
         c="sine(u)",
+        triton="tl.sin(u)",
         onnx="Sin(u)",
     ),
     Function(
         name="cos", value=np.cos, derivatives=("-sin(u)",), low=-1.0, high=1.0, latex=r"\cos({0})", torch="cos",
         c="cosine(u)",
+        triton="tl.cos(u)",
         onnx="Cos(u)",
     ),
     Function(
         name="abs", value=np.abs, derivatives=("sign(u)",), handed_on=("g*side(u)",), low=0.0, even=True,
         latex=r"\left|{0}\right|", torch="abs", c="magnitude(u)", cheap=True,
+        triton="tl.abs(u)",
         onnx="Abs(u)",
     ),
     Function(
         name="sign", value=np.sign, derivatives=("0",), low=-1.0, high=1.0, increasing=True,
         latex=r"\operatorname{{sign}}({0})", torch="sign", cheap=True,
         c="choose((u > (R)0) | (u < (R)0), with_sign_of(splat((R)1), u), choose(u == (R)0, splat((R)0), u))",
+        triton="tl.where(u > 0, 1.0, tl.where(u < 0, -1.0, tl.where(u == 0, 0.0, u)))",
         onnx="Sign(u)",
     ),
     # the Heaviside step, 0 at 0, with the derivative 0 that it has everywhere else
     Function(
         name="step", value=lambda u: (np.asarray(u) > 0) * 1.0, derivatives=("0",), low=0.0, high=1.0, increasing=True,
         latex=r"\operatorname{{step}}({0})", torch="step", c="keep(u > (R)0, splat((R)1))", cheap=True,
+        triton="tl.where(u > 0, 1.0, 0.0)",
         onnx="Where(Greater(u, 0.0), 1.0, 0.0)",
     ),
     Function(
         name="floor", value=np.floor, derivatives=("0",), increasing=True, latex=r"\left\lfloor{0}\right\rfloor",
         torch="floor", c="floor",
+        triton="tl.floor(u)",
         onnx="Floor(u)",
     ),
     Function(
@@ -226,6 +244,7 @@ _TABLE = (
         derivatives=("(1 + sign(v - u))/2", "(1 + sign(u - v))/2"),
         handed_on=("unless_above(g, u, v)", "unless_above(g, v, u)"), increasing=True, latex=r"\min({0}, {1})",
         torch="minimum", c="choose((u < v) | (u != u), u, v)", cheap=True,
+        triton="tl.where((u < v) | (u != u), u, v)",
         onnx="Min(u, v)",
     ),
     Function(
@@ -233,6 +252,7 @@ _TABLE = (
         derivatives=("(1 + sign(u - v))/2", "(1 + sign(v - u))/2"),
         handed_on=("unless_above(g, v, u)", "unless_above(g, u, v)"), increasing=True, latex=r"\max({0}, {1})",
         torch="maximum", c="larger(u, v)", cheap=True,
+        triton="tl.where((u > v) | (u != u), u, v)",
         onnx="Max(u, v)",
     ),
     # How far one step of a differential equation goes, for a rate Δ = e^u, relu(u) or σ(u): backward Euler Δ/(1 + Δ),
@@ -304,18 +324,22 @@ ELEMENTARY = {name: function for name, function in FUNCTIONS.items() if name not
 _SELECTIONS = (
     (
         "if_above", ("g", "u"), "keep(~(u <= (R)0), g)",
+        "tl.where(u <= 0, 0.0, g)",
         lambda g, u: np.where(np.asarray(u) <= 0, 0.0, g),
     ),
     (
         "if_between", ("g", "u", "low", "high"), "keep((u > low) & (u < high), g)",
+        "tl.where((u > low) & (u < high), g, 0.0)",
         lambda g, u, low, high: np.where((np.asarray(u) > low) & (u < high), g, 0.0),
     ),
     (
         "unless_above", ("g", "u", "v"), "keep(~(u > v), choose(u == v, g / (R)2, g))",
+        "tl.where(u > v, 0.0, tl.where(u == v, g / 2, g))",
         lambda g, u, v: np.where(np.asarray(u) > v, 0.0, np.where(np.asarray(u) == v, g / 2, g)),
     ),
     (
         "side", ("u",), "keep((u > (R)0) | (u < (R)0), with_sign_of(splat((R)1), u))",
+        "tl.where(u > 0, 1.0, tl.where(u < 0, -1.0, 0.0))",
         lambda u: (np.asarray(u) > 0) * 1.0 - (np.asarray(u) < 0) * 1.0,
     ),
 )  # fmt: skip
@@ -335,7 +359,10 @@ _OF_ROWS: tuple[tuple[str, Callable[..., Any]], ...] = (
 )
 
 INNER: dict[str, Function] = {
-    **{name: Function(name=name, arguments=arguments, value=value, c=c) for name, arguments, c, value in _SELECTIONS},
+    **{
+        name: Function(name=name, arguments=arguments, value=value, c=c, triton=triton)
+        for name, arguments, c, triton, value in _SELECTIONS
+    },
     **{name: Function(name=name, value=value, rows=True, reduces=True) for name, value in _REDUCTIONS},
     **{name: Function(name=name, value=value, rows=True) for name, value in _OF_ROWS},
 }

@@ -1,6 +1,7 @@
 """The paths that run a program over a sequence, in order of preference.
 
     native   compiled C: CPU, float32 and float64
+    triton   generated Triton kernels: CUDA, float32, bfloat16 and float16
     scan     all steps at once in plain PyTorch, for states that are linear in themselves: any device, any dtype
     loop     step after step in plain PyTorch: any device, any dtype; the reference, which refuses nothing
 
@@ -15,10 +16,11 @@ from gatelab.language import Variant
 from gatelab.paths.native import Native
 from gatelab.paths.path import Path, UnableError
 from gatelab.paths.torch_paths import Loop, Scan
+from gatelab.paths.triton import Triton
 
 __all__ = ["PATHS", "Path", "UnableError", "able", "limits", "names", "path_named", "reference"]
 
-PATHS: tuple[Path, ...] = (Native(), Scan(), Loop())
+PATHS: tuple[Path, ...] = (Native(), Triton(), Scan(), Loop())
 """Every path, in order of preference. The last is the reference: with it all others must agree, and it runs all."""
 
 

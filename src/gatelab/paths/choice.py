@@ -12,6 +12,7 @@ from gatelab.paths.tensors import check_kinds
 
 __all__ = ["Choice", "choose", "run", "say_once"]
 
+_FASTEST = "the fastest that can run"
 _log = logging.getLogger(__name__)
 _said: set[str] = set()  # reasons that the log has: each is said once
 _unable: dict[tuple[str, Program], str] = {}  # what a path has found while it ran: not tried again
@@ -48,7 +49,7 @@ def run(name: str, call: Call) -> Outputs:
         check_kinds(call.inputs, call.states, call.weights)
     while True:
         path, reason = _chosen(name, call)
-        if name == "auto" and path is not paths.PATHS[0]:
+        if name == "auto" and reason != _FASTEST:
             say_once(Choice(path.name, reason))
         try:
             return path.run(call)
@@ -77,7 +78,7 @@ def _chosen(name: str, call: Call) -> tuple[Path, str]:
             continue
         reason = _refusal(path, call)
         if reason is None:
-            return path, "; ".join(refused) or "the fastest that can run"
+            return path, "; ".join(refused) or _FASTEST
         refused.append(f"{path.name} cannot run: {reason}")
     raise AssertionError("the last path refuses nothing")
 

@@ -57,7 +57,7 @@ def _check_devices(runs: Sequence[RunConfiguration]) -> None:
 
 
 def _check_paths(runs: Sequence[RunConfiguration]) -> None:
-    """Refuse a path that needs what this machine lacks, or that cannot run on the GPU that device=auto would use."""
+    """Refuse a path that needs what this machine lacks, or that cannot run on what device=auto would use."""
     seen = {(run.path, run.device == "auto", Same(run.variant)): run for run in runs}
     for run in seen.values():
         path = path_named(run.path)
@@ -65,8 +65,11 @@ def _check_paths(runs: Sequence[RunConfiguration]) -> None:
             continue
         if reason := path.missing():
             raise UserError(f"path={run.path} cannot run: {reason}")
-        if run.device == "auto" and (reason := limits(path, run.variant, "cuda")) and _has_gpu():
-            raise UserError(f"path={run.path} cannot run: {reason}, which device=auto uses here; it needs device=cpu")
+        for used, other in (("cuda", "cpu"), ("cpu", "cuda")) if run.device == "auto" else ():
+            if (reason := limits(path, run.variant, used)) and _has_gpu() == (used == "cuda"):
+                raise UserError(
+                    f"path={run.path} cannot run: {reason}, which device=auto uses here; it needs device={other}"
+                )
 
 
 def _has_gpu() -> bool:

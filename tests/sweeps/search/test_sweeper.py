@@ -176,7 +176,7 @@ def test_the_plugin_is_light():
             "between",
         ),
         ([LR, "path=scan"], "path=scan cannot run variant 'lstm': a state is not linear in itself given the "
-         "input; must be auto, native or loop"),
+         "input; must be auto, native, triton or loop"),
         ([LR, "model.hidden_size=choice(3,65000)"], "lstm on adding (model.hidden_size=65000, 5 steps, "
          "training.batch_size=4): needs about 1.48 TB of memory"),
     ],

@@ -31,7 +31,7 @@ from gatelab.locks import take_lock
 from gatelab.paths.native import c_compiler
 from gatelab.paths.native.c_compiler import compile_library, compiler, compiler_identity, flags, no_compiler
 
-__all__ = ["CACHE_VARIABLE", "cache_directory", "check_cache", "compiler", "load", "no_compiler"]
+__all__ = ["CACHE_VARIABLE", "cache_directory", "check_cache", "compiler", "load", "no_compiler", "unusable"]
 
 CACHE_VARIABLE = "GATELAB_CACHE"
 """The environment variable that names the folder of compiled libraries."""
@@ -90,8 +90,8 @@ def _load(text: str, functions: tuple[str, ...], command: str, folder: str | Non
     name = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:_NAME]
     if folder is None:
         problem = "compiled code is not kept: nobody knows the user's home"
-    elif unusable := _unusable(Path(folder)):
-        problem = f"compiled code cannot be kept in {folder}: {unusable}"
+    elif reason := unusable(Path(folder)):
+        problem = f"compiled code cannot be kept in {folder}: {reason}"
     else:
         try:
             return _library(text, functions, command, Path(folder), name)
@@ -117,7 +117,7 @@ def check_cache(folder: Path) -> tuple[int, list[tuple[Path, str]]]:
     return whole, damaged
 
 
-def _unusable(folder: Path) -> str:
+def unusable(folder: Path) -> str:
     """Return why a folder, which is made if need be, cannot hold code; empty if it can."""
     try:
         make_folder(folder, mode=0o755)

@@ -51,7 +51,7 @@ def _evaluated(
 ) -> tuple[Tensor, Length]:
     match instruction.kind:
         case "number":
-            return torch.tensor([instruction.value], dtype=torch.float64), "one"
+            return torch.tensor([instruction.value], dtype=torch.float64, device=inputs.device), "one"
         case "parameter":
             weight = weights[instruction.name]
             if weight.dim() == inputs.dim() - 3:

@@ -11,14 +11,12 @@ from typing import Any
 
 import torch
 
-from gatelab.compiler import Program
-from gatelab.compiler.adjoint import ProgramPlan, plan
 from gatelab.errors import UserError
-from gatelab.language.sizes import BESIDE, Length, Lengths, columns_beside
+from gatelab.language.sizes import Length, Lengths, columns_beside
 from gatelab.paths.native.build import load
 from gatelab.paths.native.emit import emit
 from gatelab.paths.native.places import LENGTH_NAMES
-from gatelab.paths.native.specification import Specification
+from gatelab.paths.native.specification import Specification, vector_lengths
 
 __all__ = ["BESIDE_PADDING", "Layout", "LayoutKey", "ShapeError", "layout"]
 
@@ -79,20 +77,14 @@ class Layout:
     def __init__(self, call: LayoutKey) -> None:
         inputs, form = call.shapes[0], call.form
         self.call = call
-        self.plan: ProgramPlan = plan(form.program, form.record)
         self.stacked = len(inputs) == 4
         self.runs = inputs[0] if self.stacked else 1
         self.steps, self.batch, self.input_size = inputs[-3:]
         hidden = form.hidden_size
         self.length = Lengths(self.input_size, hidden)
-        equal = self.input_size == hidden and _mixes(form.program)
-        of_states: dict[str, Length] = {
-            name: self.length.named(shape[-1])
-            for name, shape in zip(form.states, call.shapes[1 : 1 + len(form.states)], strict=True)
-        }
-        of_constants: dict[int, Length] = {
-            i: "hidden" if equal and size == "input" else size for i, size in form.constants
-        }
+        vectors = vector_lengths(form, self.input_size, [shape[-1] for shape in call.shapes[1 : 1 + len(form.states)]])
+        self.plan, of_states, of_constants = vectors.plan, vectors.states, vectors.constants
+        equal = vectors.of_input == "hidden"
         code = emit(self.plan, of_states, of_constants, double=call.dtype == torch.float64, equal=equal)
         self.library = load(code.text, "measure", "forward", "backward")
         self.buffers, self.size_names = code.buffers, code.sizes
@@ -229,18 +221,6 @@ def layout(
         UserError: the compiler is missing or fails.
     """
     return Layout(LayoutKey(form, dtype, shapes, lengths, training, threads))
-
-
-@lru_cache(maxsize=256)
-def _mixes(program: Program) -> bool:
-    """Return whether an equation reads x_t other than through a matrix."""
-    raw = {
-        i for i, one in enumerate(program.instructions)
-        if one.kind == "input" and BESIDE.get(one.name, "input") == "input"
-    }  # fmt: skip
-    readers = [i for i in program.instructions if i.kind not in ("product", "part", "join")]
-    direct = {program.output, *program.states.values(), *program.equations.values()}
-    return bool(raw & ({argument for reader in readers for argument in reader.arguments} | direct))
 
 
 def _offsets(counts: Mapping[str, int]) -> tuple[dict[str, int], int]:

@@ -16,7 +16,8 @@ from itertools import accumulate
 from gatelab.compiler.adjoint import ProductAdjoint, ProgramPlan
 from gatelab.compiler.graph import Block, Place, PlaceWrite
 from gatelab.compiler.passes import passes
-from gatelab.language.sizes import BESIDE, Length, filled, joint
+from gatelab.compiler.plan_lengths import PlanLengths
+from gatelab.language.sizes import BESIDE, Length, filled
 
 __all__ = ["LENGTH_NAMES", "Places", "beside_in_memory", "of_field"]
 
@@ -26,17 +27,12 @@ LENGTH_NAMES: dict[Length, str] = {"input": "I", "hidden": "H"}
 _FIXED = ("runs", "steps", "batch", *LENGTH_NAMES.values(), "threads", "tile", "ahead", "tape_depth", "x_row")
 
 
-class Places:
+class Places(PlanLengths):
     """The memory of a plan.
 
     Attributes:
-        plan, states, constants: the plan, the length of each state and of each constant.
-        of_input: the length of x_t: "hidden" where equations mix x_t with hidden vectors element by element.
         names: of the integers that compiled functions take.
         buffers: of the pointers.
-        sizes_of: length of every instruction's value.
-        slot_sizes: length of every slot of the tape.
-        sums: (constant, length) -> its place among the sums over steps of what arrives at constants.
         map_numbers: affine value -> its place among the maps.
         weights: every weight matrix, in the order of the maps; weight_numbers: the place of each.
         adjoints: the adjoints of all products; first_adjoints: for each stage the place of its first.
@@ -46,8 +42,7 @@ class Places:
     def __init__(
         self, plan: ProgramPlan, states: dict[str, Length], constants: dict[int, Length], of_input: Length
     ) -> None:
-        self.plan, self.states, self.constants, self.of_input = plan, states, constants, of_input
-        self.program = plan.stages.program
+        super().__init__(plan, states, constants, of_input)
         self.maps = {one.value: one for one in plan.stages.maps}
         self.map_numbers = {value: number for number, value in enumerate(self.maps)}
         self.groups = plan.stages.groups
@@ -59,11 +54,6 @@ class Places:
         self._states = {name: (number, self.padded(size)) for number, (name, size) in enumerate(states.items())}
         self._pending = {index: number for number, index in enumerate(plan.pending)}
         self._constants = {index: number for number, index in enumerate(plan.constants)}
-        self.sizes_of = self._sizes()
-        at_home = {home.number: value for value, home in plan.homes.items() if home.kind == "slot"}
-        self.slot_sizes: list[Length] = [
-            filled(self.sizes_of[at_home[slot]]) if slot in at_home else "hidden" for slot in range(plan.slot_count)
-        ]
         # slots of hidden vectors before each; those as long as x_t follow all of them
         self._hidden_before = [0, *accumulate(int(size == "hidden") for size in self.slot_sizes)]
         packed = [self._all_sources(group.sources, len(group.maps)) for group in self.groups]
@@ -74,13 +64,6 @@ class Places:
         self.adjoints_before = _running(
             Counter({f"f->H * PAD({self.count(product.source)})": len(product.maps)}) for product in self.adjoints
         )
-        # sums over steps of what arrives at a constant: one for each length of vector that reads it
-        self.sums: dict[tuple[int, Length], int] = {}
-        for block in plan.backward:
-            of = self.node_sizes(block)
-            for store in block.stores:
-                if store.place.kind == "constant_adjoint":
-                    self.sums.setdefault((store.place.number, filled(of[store.node])), len(self.sums))
         self.beside = beside_in_memory(self.program.variant.beside)
         self.names = (*_FIXED, *(f"depth_{i}" for i in range(len(states))), *(("beside_row",) if self.beside else ()))
         self.buffers = (
@@ -93,54 +76,6 @@ class Places:
             *(f"{kind}_{i}" for i in plan.constants for kind in ("constant", "dconstant")),
             *(("beside",) if self.beside else ()),
         )  # fmt: skip
-
-    def _sizes(self) -> dict[int, Length]:
-        """Return the length of every instruction's value."""
-        sizes: dict[int, Length] = {}
-        for index, instruction in enumerate(self.program.instructions):
-            if index in self.constants:
-                sizes[index] = self.constants[index]
-            elif instruction.kind == "input":
-                sizes[index] = "one" if BESIDE.get(instruction.name) == "one" else self.of_input
-            elif instruction.kind == "state":
-                sizes[index] = self.states.get(instruction.name, "hidden")
-            elif instruction.kind in ("product", "part", "join"):
-                sizes[index] = "hidden"
-            else:
-                sizes[index] = joint(sizes[argument] for argument in instruction.arguments)
-        return sizes
-
-    def place_size(self, place: Place) -> Length:
-        """Return the length of the vector at a place."""
-        match place.kind:
-            case "input" | "input_adjoint":
-                return self.of_input
-            case "beside":
-                return "one" if BESIDE[place.name] == "one" else self.of_input
-            case "previous" | "next" | "arriving" | "leaving":
-                return self.states[place.name]
-            case "slot":
-                return self.slot_sizes[place.number]
-            case "output":
-                return filled(self.sizes_of[self.plan.stages.outputs[place.number]])
-            case "constant":
-                return self.constants[place.number]
-            case _:
-                return filled(self.sizes_of[place.number])
-
-    def node_sizes(self, block: Block) -> list[Length]:
-        """Return the length of the value of each node of a block."""
-        sizes: list[Length] = []
-        for node in block.nodes:
-            if node.place is not None:
-                sizes.append(self.place_size(node.place))
-            else:
-                sizes.append(joint(sizes[argument] for argument in node.arguments))
-        return sizes
-
-    def store_size(self, place: Place, node: Length) -> Length:
-        """Return the length of what is stored at a place: a sum of what arrives at a constant is as long as that."""
-        return filled(node) if place.kind == "constant_adjoint" else filled(self.place_size(place))
 
     def scratch_rows(self, block: Block, stores: Sequence[PlaceWrite]) -> dict[int, str]:
         """Return the row of scratch of each node that needs one, behind those of the outputs."""

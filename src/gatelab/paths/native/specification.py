@@ -1,15 +1,18 @@
 """What compiled code is to compute, apart from tensors and their sizes: as a value, and as a line of text."""
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from gatelab.compiler import Program, program
+from gatelab.compiler.adjoint import plan
+from gatelab.compiler.plan_lengths import PlanLengths
 from gatelab.errors import UserError
 from gatelab.language.json_line import variant_of, written
-from gatelab.language.sizes import LADDER, Length
+from gatelab.language.sizes import BESIDE, LADDER, Length, Lengths
 
-__all__ = ["Specification", "form_of", "text_of"]
+__all__ = ["Specification", "form_of", "text_of", "vector_lengths"]
 
 
 class Specification(NamedTuple):
@@ -29,6 +32,27 @@ class Specification(NamedTuple):
     states: tuple[str, ...]
     constants: tuple[tuple[int, Length], ...]
     biases: tuple[bool, ...]
+
+
+def vector_lengths(form: Specification, input_size: int, state_sizes: Sequence[int]) -> PlanLengths:
+    """Return the length of every vector of a form, given how long x_t and the states are."""
+    length = Lengths(input_size, form.hidden_size)
+    equal = input_size == form.hidden_size and _mixes(form.program)
+    states = {name: length.named(size) for name, size in zip(form.states, state_sizes, strict=True)}
+    constants: dict[int, Length] = {i: "hidden" if equal and size == "input" else size for i, size in form.constants}
+    return PlanLengths(plan(form.program, form.record), states, constants, "hidden" if equal else "input")
+
+
+@lru_cache(maxsize=256)
+def _mixes(program: Program) -> bool:
+    """Return whether an equation reads x_t other than through a matrix."""
+    raw = {
+        i for i, one in enumerate(program.instructions)
+        if one.kind == "input" and BESIDE.get(one.name, "input") == "input"
+    }  # fmt: skip
+    readers = [i for i in program.instructions if i.kind not in ("product", "part", "join")]
+    direct = {program.output, *program.states.values(), *program.equations.values()}
+    return bool(raw & ({argument for reader in readers for argument in reader.arguments} | direct))
 
 
 @lru_cache(maxsize=512)

@@ -1,0 +1,1 @@
+"""What is known of the kernels for GPUs without one: machine code, and a roofline."""

@@ -1,0 +1,152 @@
+"""Compile the kernels of variants for devices that are not here, and count what a step takes of them.
+
+    python -m benchmarks.gpu.compiled lstm,gru hidden=64 devices=80,90,100
+
+writes a row for each kernel into docs/speed/gpu_kernels.csv: registers of a thread, shared memory, bytes that are
+spilled, and instructions of the loop over time. It needs Triton (make test-triton puts it into .venv-triton), and no
+GPU. ``all`` stands for every variant of equations.
+"""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from gatelab.compiler import parameter_shapes, program
+from gatelab.language import load_variant, variant_files
+from gatelab.layers.structured_weights import whole_weights
+from gatelab.paths.call import Call
+from gatelab.paths.native.gathering import gathered
+from gatelab.paths.triton.device_run import DeviceRun, device_run
+from gatelab.paths.triton.kernel_places import CONSTANTS
+from gatelab.paths.triton.tiling import Tiling, refused_size, tiling_of
+
+TABLE = Path(__file__).parents[2] / "docs" / "speed" / "gpu_kernels.csv"
+COLUMNS = (
+    "variant", "kernel", "device", "hidden", "dtype", "products", "rows", "warps", "registers", "shared", "spilled",
+    "instructions", "FFMA", "HMMA", "LDS", "LDG", "STG", "BAR", "MUFU", "triton",
+)  # fmt: skip
+_TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+_INSTRUCTION = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?([A-Z0-9_]+)[^;]*;")
+_BRANCH = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?BRA[^;]*`\((\.L_x_\d+)\)")
+
+
+def call_of(name: str, hidden: int, dtype: torch.dtype, inputs: int = 32) -> Call:
+    """Return a call of a variant on tensors that hold nothing."""
+    variant = load_variant(name)
+    inputs = hidden if variant.needs_equal_sizes else inputs
+    weights = {key: torch.zeros(shape, dtype=dtype) for key, shape in parameter_shapes(variant, inputs, hidden).items()}
+    sizes = {"input": inputs, "hidden": hidden}
+    states = {state: torch.zeros(1, sizes[variant.sizes[state]], dtype=dtype) for state in variant.states}
+    x = torch.zeros(1, 1, inputs, dtype=dtype)
+    return Call(program(variant), whole_weights(variant, weights), x, states, hidden)
+
+
+def compiled(run: DeviceRun, kernel: str, tiling: Tiling, device: int, dtype: str) -> dict[str, object]:
+    """Return what the machine code of a kernel takes."""
+    names = run.kernels.forward if kernel == "forward" else run.kernels.backward
+    outside = re.compile("x$|initial|output|doutput|dfinal|final|weight|bias|constant")
+    types = {name: "*i64" if name == "lengths" else f"*{dtype}" if outside.match(name) else "*fp32" for name in names}
+    values = (run.form.hidden_size, run.length.input, tiling.hidden, tiling.input, tiling.rows, False, True)
+    known = dict(zip(CONSTANTS, (*values, tiling.products), strict=True))
+    if kernel == "backward":
+        known |= {f"ARRIVES_{n}": True for n in range(len(run.outputs))}
+    source = ASTSource(
+        getattr(run.module, kernel),
+        types | {"steps": "i32", "batch": "i32"} | dict.fromkeys(known, "constexpr"),
+        constexprs=known,
+        attrs={(place,): [["tt.divisibility", 16]] for place in range(len(names))},
+    )
+    made = triton.compile(source, target=GPUTarget("cuda", device, 32), options=tiling.options)
+    return {"shared": made.metadata.shared, **_counted(made.asm["cubin"])}
+
+
+def _counted(machine_code: bytes) -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "kernel.cubin"
+        file.write_bytes(machine_code)
+        usage = subprocess.run(
+            [_TOOLS / "cuobjdump", "--dump-resource-usage", file], check=True, capture_output=True, text=True
+        ).stdout
+        text = subprocess.run([_TOOLS / "nvdisasm", file], check=True, capture_output=True, text=True).stdout
+    found = re.search(r"REG:(\d+) STACK:(\d+)", usage)
+    assert found is not None, usage
+    counts = Counter(name for _, name in _loop(text))
+    kinds = {kind: counts[kind] for kind in ("FFMA", "HMMA", "LDS", "LDG", "STG", "BAR", "MUFU")}
+    return {"registers": int(found[1]), "spilled": int(found[2]), "instructions": sum(counts.values()), **kinds}
+
+
+def _loop(text: str) -> list[tuple[int, str]]:
+    """Return (address, name) of the instructions of the longest loop: that over time."""
+    labels: dict[str, int] = {}
+    address = 0
+    waiting: list[str] = []
+    for line in text.splitlines():
+        if label := re.match(r"\s*(\.L_x_\d+):", line):
+            waiting.append(label[1])
+        elif found := _INSTRUCTION.search(line):
+            address = int(found[1], 16)
+            labels |= dict.fromkeys(waiting, address)
+            waiting = []
+    jumps = [(labels.get(target), int(at, 16)) for at, target in _BRANCH.findall(text)]
+    back = [(first, last) for first, last in jumps if first is not None and first <= last]
+    first, last = max(back, key=lambda pair: pair[1] - pair[0])
+    every = [(int(at, 16), name) for at, name in _INSTRUCTION.findall(text)]
+    return [(at, name) for at, name in every if first <= at <= last]
+
+
+def rows_of(name: str, hidden: int, devices: list[int], dtype: torch.dtype) -> Iterator[dict[str, object]]:
+    """Yield a row for each kernel of a variant and each device."""
+    call = call_of(name, hidden, dtype)
+    if reason := refused_size(call):
+        print(f"{name}: {reason}", flush=True)
+        return
+    form, _ = gathered(call)
+    run = device_run(form, call.inputs.shape[-1], tuple(state.shape[-1] for state in call.states.values()))
+    tiling = tiling_of(call)
+    short = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
+    for device in devices:
+        for kernel in ("forward", "backward"):
+            start = time.monotonic()
+            facts = compiled(run, kernel, tiling, device, short)
+            row = {
+                "variant": name, "kernel": kernel, "device": f"sm_{device}", "hidden": hidden, "dtype": short,
+                "products": tiling.products, "rows": tiling.rows, "warps": tiling.warps, "triton": triton.__version__,
+            }  # fmt: skip
+            print({**row, **facts, "seconds": round(time.monotonic() - start)}, flush=True)
+            yield {**row, **facts}
+
+
+def main(words: list[str]) -> None:
+    """Compile what the words name, and write the table after each variant."""
+    options = dict(word.split("=", 1) for word in words[1:])
+    names = [n for n in variant_files() if load_variant(n).trees] if words[0] == "all" else words[0].split(",")
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[options.get("dtype", "fp32")]
+    if options.get("products") == "tf32x3":
+        torch.set_float32_matmul_precision("high")
+    devices = [int(device) for device in options.get("devices", "80,90,100").split(",")]
+    os.environ.pop("TRITON_INTERPRET", None)
+    key = COLUMNS[:8]
+    for name in names:
+        found = list(rows_of(name, int(options.get("hidden", "64")), devices, dtype))
+        kept = list(csv.DictReader(TABLE.open(encoding="utf-8"))) if TABLE.exists() else []
+        table = {tuple(str(row[column]) for column in key): row for row in [*kept, *found]}
+        with TABLE.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(table[one] for one in sorted(table))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

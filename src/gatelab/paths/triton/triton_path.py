@@ -1,0 +1,34 @@
+"""The path on GPUs: generated Triton kernels called from PyTorch, forwards and backwards, as the loop computes it."""
+
+import torch
+
+from gatelab.paths.call import Call, Outputs
+from gatelab.paths.native.gathering import gathered
+from gatelab.paths.triton.device_autograd import DeviceCall, TritonRun
+from gatelab.paths.triton.device_run import device_run
+from gatelab.paths.triton.tiling import tiling_of
+
+__all__ = ["run_triton"]
+
+
+def run_triton(call: Call) -> Outputs:
+    """Run a call that :class:`gatelab.paths.triton.Triton` does not refuse.
+
+    Raises:
+        UserError: in the backward pass, if it is asked for a graph of its own.
+    """
+    inputs, lengths, names, recorded = call.inputs, call.lengths, tuple(call.states), call.record
+    form, tensors = gathered(call)
+    stacked = inputs.dim() == 4
+    run = device_run(form, inputs.shape[-1], tuple(call.states[name].shape[-1] for name in names))
+    tiling = tiling_of(call)
+    runs = inputs.shape[0] if stacked else 1
+    valid = None if lengths is None else lengths.to(torch.int64).expand(runs, inputs.shape[-2]).contiguous()
+    training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    prepared = DeviceCall(run, tiling, stacked=stacked, kept=call.keep == "tape")
+    if training:
+        results = list(TritonRun.apply(prepared, valid, *tensors))
+    else:
+        results, _ = prepared.forwards(tensors, valid, keep=False)
+    outputs, finals = results[: len(recorded) + 1], results[len(recorded) + 1 :]
+    return outputs[0], dict(zip(names, finals, strict=True)), dict(zip(recorded, outputs[1:], strict=True))
