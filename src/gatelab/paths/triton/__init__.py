@@ -4,21 +4,16 @@ No GPU has run them yet: they were run by Triton's interpreter, against the loop
 devices. See docs/gpu.md.
 """
 
-import os
 from typing import TYPE_CHECKING
 
 from gatelab.compiler import Program
 from gatelab.paths.path import Path
+from gatelab.paths.triton.interpreting import interpreted
 
 if TYPE_CHECKING:
     from gatelab.paths.call import Call, Outputs
 
-__all__ = ["Triton", "interpreted"]
-
-
-def interpreted() -> bool:
-    """Say whether kernels are run by Triton's interpreter, which needs no GPU: TRITON_INTERPRET=1 is set."""
-    return os.environ.get("TRITON_INTERPRET") == "1"
+__all__ = ["Triton"]
 
 
 class Triton(Path):

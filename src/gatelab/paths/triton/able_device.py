@@ -9,7 +9,7 @@ from torch.autograd import forward_ad
 
 from gatelab.paths.call import Call
 from gatelab.paths.tensors import named
-from gatelab.paths.triton import interpreted
+from gatelab.paths.triton.interpreting import interpreted
 from gatelab.paths.triton.tiling import refused_size
 
 __all__ = ["fault", "missing"]
