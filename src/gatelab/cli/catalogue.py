@@ -272,7 +272,7 @@ def _variants_table(rows: Sequence[Mapping[str, Any]], *, short: bool) -> Table:
             Column("states", ("states",), _short_states if short else ", ".join),
             Column("each gate reads", ("reads",), _short_reads if short else _reads),
             Column("parameters", ("parameters",), align="right"),
-            Column("multiply-adds", ("multiply_adds",), align="right"),
+            Column("mult-adds" if short else "multiply-adds", ("multiply_adds",), align="right"),
             *([] if short else [Column("products", ("dependent_products",), align="right")]),
             Column("paths", ("paths",)),
             Column("source", ("source",), _short_source if short else plain),

@@ -154,22 +154,26 @@ class DeviceRun:
             buffers[f"state_{i}"] = memory(runs, steps + 1, batch, size, needed=keep)
         return buffers
 
-    def _input_weights(self, by_name: dict[str, Tensor]) -> list[Tensor]:
-        """Return the matrix that each hoisted map applies to x_t; one that reads x_t more than once has their sum."""
-        matrices = []
-        for value in self.text.hoisted:
+    def _input_weights(self, by_name: dict[str, Tensor], *, back: bool = False) -> dict[int, Tensor]:
+        """Return the matrix that each hoisted map applies to x_t, by its column among them.
+
+        One that reads x_t more than once has their sum. Backwards, what reads it as ``stop(x)`` hands on nothing.
+        """
+        matrices = {}
+        for value, column in self.text.hoisted.items():
             one = self.text.maps[value]
             of_x = [
                 by_name[f"weight_{self.text.weights[weight]}"]
                 for source, weight in zip(one.sources, one.weights, strict=True)
-                if self.text.is_input(source)
+                if self.text.is_input(source) and not (back and self.vectors.program.instructions[source].kind != "input")
             ]
-            matrices.append(of_x[0] if len(of_x) == 1 else torch.stack(of_x).sum(0))
+            if of_x:
+                matrices[column] = of_x[0] if len(of_x) == 1 else torch.stack(of_x).sum(0)
         return matrices
 
     def _hoist(self, by_name: dict[str, Tensor], inputs: Tensor, hoisted: Tensor) -> None:
         """Write bias + W x for all steps."""
-        matrices = self._input_weights(by_name)
+        matrices = [*self._input_weights(by_name).values()]
         if not matrices:
             return
         runs, hidden = inputs.shape[0], self.form.hidden_size
@@ -184,11 +188,14 @@ class DeviceRun:
             out += biases.unsqueeze(1)
 
     def _input_gradient(self, by_name: dict[str, Tensor], deltas: Tensor, inputs: Tensor) -> Tensor | None:
-        matrices = self._input_weights(by_name)
+        matrices = self._input_weights(by_name, back=True)
         if not matrices:
             return None
-        rows = deltas.flatten(1, 2).to(inputs.dtype)
-        return torch.bmm(rows, torch.cat(matrices, 1)).view(inputs.shape)
+        rows = deltas.flatten(1, 2)
+        if len(matrices) < len(self.text.hoisted):
+            hidden = self.form.hidden_size
+            rows = torch.cat([rows[..., column * hidden : (column + 1) * hidden] for column in matrices], -1)
+        return torch.bmm(rows.to(inputs.dtype), torch.cat([*matrices.values()], 1)).view(inputs.shape)
 
     def _source(self, source: int, tape: Tape, lengths: Tensor | None) -> Tensor:
         """Return the values of a source at all steps, (runs, time · batch, size)."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from gatelab.compiler.adjoint import ProductAdjoint
 from gatelab.compiler.graph import Place
 from gatelab.compiler.plan_lengths import PlanLengths
+from gatelab.compiler.program import unstopped
 from gatelab.language.sizes import Length, filled
 from gatelab.paths.triton.block_lines import BlockLines, columns_of, count_of
 
@@ -59,8 +60,9 @@ class KernelPlaces:
                              for b in self.plan.backward for s in b.stores)  # fmt: skip
 
     def is_input(self, source: int) -> bool:
-        """Say whether a source is x_t itself: its products are made before the first step."""
-        return self.at.program.instructions[source].kind == "input"
+        """Say whether a source is x_t itself, stopped or not: its products are made before the first step."""
+        instructions = self.at.program.instructions
+        return instructions[unstopped(instructions, source)].kind == "input"
 
     def size(self, source: int) -> Length:
         """Return the length of a source."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from gatelab.compiler.adjoint import plan
-from gatelab.compiler.program import Program
+from gatelab.compiler.program import Program, unstopped
 from gatelab.paths.call import Call
 
 __all__ = ["LARGEST", "Tiling", "held_matrices", "power_of_two", "refused_size", "tiling_of"]
@@ -59,7 +59,8 @@ def held_matrices(program: Program, record: tuple[str, ...] = ()) -> int:
     """Return how many weight matrices a kernel holds: all but those of x_t, whose products are made beforehand."""
     instructions = program.instructions
     maps = plan(program, record).stages.maps
-    return sum(instructions[source].kind != "input" for one in maps for source in one.sources)
+    sources = [instructions[unstopped(instructions, source)] for one in maps for source in one.sources]
+    return sum(source.kind != "input" for source in sources)
 
 
 def products_of(dtype: torch.dtype) -> str:
