@@ -16,7 +16,7 @@ from gatelab.errors import UserError
 from gatelab.language import Variant, load_variant, variant_files
 from gatelab.language.functions import ELEMENTARY
 from gatelab.layers.structured_weights import whole_weights
-from gatelab.paths import choice
+from gatelab.paths import choice, limits, path_named
 from gatelab.paths.call import Call
 from gatelab.paths.triton.tiling import tiling_of
 from tests.conformance.sizes import fitting
@@ -24,6 +24,7 @@ from tests.paths.both_paths import TOLERANCE, assert_same, results
 from tests.paths.random_variants import variants
 from tests.paths.test_loop import EQUATIONS
 from tests.paths.test_native import errors
+from tests.paths.test_surrogates import MIXED
 
 pytestmark = [
     pytest.mark.triton,
@@ -31,9 +32,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:(divide by zero|invalid value|overflow) encountered:RuntimeWarning"),
 ]
 
-OF_EQUATIONS = tuple(name for name in variant_files() if load_variant(name).trees)
+TRITON = path_named("triton")
+OF_EQUATIONS = tuple(name for name in variant_files() if limits(TRITON, load_variant(name), "cuda") is None)
 # one stage and several, an odd shape of states, learned vectors and scalars, rows, x element by element
-FEW = ("gru", "layer_norm_gru", "lstm", "min_gru", "on_lstm", "peephole", "sru", "ur_lstm")
+FEW = ("elman", "gru", "layer_norm_gru", "layer_norm_lstm", "lstm", "min_gru", "on_lstm", "peephole", "sru", "ur_lstm")
 SINGLE = torch.float32
 
 
@@ -64,6 +66,18 @@ def test_stacks_lengths_and_recorded_values_agree_with_the_loop(name):
     variant = load_variant(name)
     lengths = torch.tensor([[3, 0, 1, 3, 2], [3, 3, 2, 0, 1]])
     agrees(variant, 3, 5, 3, 5, 2, lengths, tuple(variant.equations))
+
+
+@pytest.mark.parametrize("equations", MIXED, ids=[str(number) for number in range(len(MIXED))])
+def test_stopped_and_scaled_gradients_agree_with_the_loop(equations):
+    states = ["h", "r"] if "r" in equations else ["h"]
+    variant = Variant.from_mapping({"name": "own", "state": states, "equations": equations})
+    agrees(variant, 3, 3, 3, 5, 2, torch.tensor([[3, 0, 1], [1, 3, 2]]), tuple(variant.equations))
+
+
+@pytest.mark.parametrize("name", ["binary_lstm", "lstm_truncated", "h_detach"])
+def test_variants_with_gradients_of_their_own_agree_with_the_loop(name):
+    agrees(load_variant(name), 3, 3, 3, 5)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from gatelab.language import Variant, load_variant, variant_files
 from gatelab.language.functions import FUNCTIONS, INNER
 from gatelab.layers.layer import Layer
 from gatelab.layers.structured_weights import whole_weights
-from gatelab.paths import choice
+from gatelab.paths import choice, limits, path_named
 from gatelab.paths.call import Call
 from gatelab.paths.native.build import CACHE_VARIABLE
 from gatelab.paths.native.gathering import gathered
@@ -25,8 +25,13 @@ from gatelab.paths.triton.kernel_text import Kernels, KernelText
 from gatelab.paths.triton.tiling import Tiling, held_matrices, power_of_two, refused_size, tiling_of
 from tests.conformance.sizes import fitting
 from tests.paths.test_loop import EQUATIONS
+from tests.paths.test_surrogates import MIXED
 
-OF_EQUATIONS = tuple(name for name in variant_files() if load_variant(name).trees)
+TRITON = path_named("triton")
+REFUSED = {
+    name: reason for name in variant_files() if (reason := limits(TRITON, load_variant(name), "cuda")) is not None
+}
+OF_EQUATIONS = tuple(name for name in variant_files() if name not in REFUSED)
 
 
 def call_of(variant: Variant, inputs: int = 3, hidden: int = 5, dtype: torch.dtype = torch.float32, batch: int = 2):
@@ -44,6 +49,19 @@ def kernels_of(variant: Variant) -> Kernels:
     form, _ = gathered(call)
     vectors = vector_lengths(form, call.inputs.shape[-1], [state.shape[-1] for state in call.states.values()])
     return KernelText(vectors).kernels()
+
+
+def test_what_is_refused_of_the_catalogue_and_why():
+    """All else has kernels: the next tests write them."""
+    beside = "its kernels take x alone, and the equations read {} beside it"
+    assert {
+        "cfc_dt": beside.format("dt"),
+        "ct_lstm": beside.format("dt"),
+        "gru_d": beside.format("mask and dt"),
+        "ltc_dt": beside.format("dt"),
+        "mlstm": "the variant is foreign, and it runs equations",
+        "phased_lstm_dt": beside.format("dt"),
+    } == REFUSED
 
 
 def test_every_function_that_has_c_has_triton():
@@ -77,6 +95,24 @@ def test_a_variants_own_names_do_not_enter():
     ).text
     assert "quux" not in text
     assert "corge" not in text
+
+
+@pytest.mark.parametrize("equations", MIXED, ids=[str(number) for number in range(len(MIXED))])
+def test_gradients_that_equations_stop_or_scale_have_kernels(equations):
+    states = ["h", "r"] if "r" in equations else ["h"]
+    variant = Variant.from_mapping({"name": "own", "state": states, "equations": equations})
+    ast.parse(kernels_of(variant).text)
+
+
+def test_a_stopped_x_is_multiplied_before_the_first_step():
+    """No weight of x is held on the chip, whether a gradient goes to x or not."""
+    stopped, whole = (
+        Variant.from_mapping({"name": "own", "state": ["h"], "equations": {"h": f"tanh(linear({x}, h))"}})
+        for x in ("stop(x)", "x")
+    )
+    assert held_matrices(program(stopped)) == held_matrices(program(whole)) == 1
+    for variant in (stopped, whole):
+        assert sum(argument.startswith("weight_") for argument in kernels_of(variant).forward) == 1
 
 
 @pytest.mark.parametrize("name", EQUATIONS)

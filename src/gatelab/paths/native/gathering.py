@@ -19,8 +19,10 @@ __all__ = ["gathered"]
 
 
 def gathered(call: Call) -> tuple[Specification, tuple[Tensor, ...]]:
-    """Return what runs, and its tensors: inputs, states, weights of the affine maps, their biases, constants,
-    and, if the variant reads something beside x, that."""
+    """Return what runs, and its tensors: inputs, states, weights of the affine maps, their biases, constants.
+
+    If the variant reads something beside x, that is the last of them, and the inputs are x alone.
+    """
     program, weights, states = call.program, call.weights, call.states
     inputs, beside = _apart(program, call.inputs)
     runs, batch = inputs.shape[:-3], inputs.shape[-2]

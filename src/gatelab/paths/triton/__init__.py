@@ -1,7 +1,7 @@
 """Programs as generated Triton kernels: one for a whole sequence forwards, one backwards; for CUDA devices.
 
-No GPU has run them yet: they were run by Triton's interpreter, against the loop, and compiled for three generations of
-devices. See docs/gpu.md.
+No GPU has run them yet: they were run by Triton's interpreter, against the loop, and a few of them
+were compiled for one kind of device. See docs/gpu.md.
 """
 
 from typing import TYPE_CHECKING
@@ -26,6 +26,8 @@ class Triton(Path):
     name = "triton"
 
     def limits(self, program: Program, device: str | None = None) -> str | None:
+        if program.variant.beside:
+            return f"its kernels take x alone, and the equations read {' and '.join(program.variant.beside)} beside it"
         if device in (None, "cuda") or (device == "cpu" and interpreted()):
             return None
         return f"it runs on CUDA devices, not on {'the CPU' if device == 'cpu' else device}"

@@ -165,7 +165,7 @@ class DeviceRun:
             of_x = [
                 by_name[f"weight_{self.text.weights[weight]}"]
                 for source, weight in zip(one.sources, one.weights, strict=True)
-                if self.text.is_input(source) and not (back and self.vectors.program.instructions[source].kind != "input")
+                if self.text.is_input(source) and not (back and self.text.is_stopped(source))
             ]
             if of_x:
                 matrices[column] = of_x[0] if len(of_x) == 1 else torch.stack(of_x).sum(0)

@@ -64,6 +64,11 @@ class KernelPlaces:
         instructions = self.at.program.instructions
         return instructions[unstopped(instructions, source)].kind == "input"
 
+    def is_stopped(self, source: int) -> bool:
+        """Say whether a source hands on nothing of what arrives at it."""
+        instructions = self.at.program.instructions
+        return unstopped(instructions, source) != source
+
     def size(self, source: int) -> Length:
         """Return the length of a source."""
         return filled(self.at.sizes_of[source])
