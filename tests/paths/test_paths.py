@@ -82,6 +82,16 @@ def test_a_path_more_is_chosen_where_it_can_run(caplog):
 
 
 @pytest.mark.usefixtures("twice")
+def test_an_unproven_path_must_be_asked_for(monkeypatch):
+    monkeypatch.setattr(Twice, "unproven", "nobody has tried it")
+    x = torch.randn(3, 2, 3)
+    layer = Layer(load_variant("gru"), 3, 4)
+    assert layer.choice(x) == Choice("native", "twice must be asked for, path=twice: nobody has tried it")
+    layer.path = "twice"
+    assert layer.choice(x) == Choice("twice", "asked for")
+
+
+@pytest.mark.usefixtures("twice")
 def test_a_path_more_is_known_to_configurations():
     assert composed(["variant=gru", "path=twice"]).path == "twice"
     refused = r"^path=twice cannot run variant 'lstm': it knows one state, h; must be auto, native, triton or loop$"

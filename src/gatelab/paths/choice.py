@@ -77,9 +77,12 @@ def _chosen(name: str, call: Call) -> tuple[Path, str]:
         if not path.pays(call):
             continue
         reason = _refusal(path, call)
-        if reason is None:
+        if reason is None and path.unproven is None:
             return path, "; ".join(refused) or _FASTEST
-        refused.append(f"{path.name} cannot run: {reason}")
+        if reason is None:
+            refused.append(f"{path.name} must be asked for, path={path.name}: {path.unproven}")
+        else:
+            refused.append(f"{path.name} cannot run: {reason}")
     raise AssertionError("the last path refuses nothing")
 
 

@@ -27,10 +27,12 @@ class Path(Protocol):
     Attributes:
         name: what ``path=`` calls it.
         kept: share of the values of a step that it keeps for the backward pass, to estimate memory.
+        unproven: why ``auto`` never takes it, or None.
     """
 
     name: str
     kept: float = 1.0
+    unproven: str | None = None
 
     def limits(self, program: Program, device: str | None = None) -> str | None:
         """Return why it never runs a program on a kind of device, "cpu" or "cuda", or None: what no tensor decides."""
