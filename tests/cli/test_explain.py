@@ -39,6 +39,7 @@ def test_a_variant_of_the_catalogue(capsys):
     ]
     assert section(text, "Paths") == [
         "native  can run it",
+        "triton  can run it",
         "scan    cannot run it: a state is not linear in itself given the input",
         "loop    can run it",
     ]
@@ -75,8 +76,9 @@ def test_a_foreign_variant(capsys):
         "variant 'mlstm' is foreign and has no equations to linearise"
     ]  # fmt: skip
     assert "Stages" not in text
-    assert section(text, "Paths")[:2] == [
+    assert section(text, "Paths")[:3] == [
         "native  can run it",
+        "triton  cannot run it: the variant is foreign, and it runs equations",
         "scan    cannot run it: the variant is foreign, and it runs equations",
     ]
 
