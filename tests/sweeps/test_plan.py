@@ -50,6 +50,8 @@ def test_a_point_that_comes_twice_is_one_run(point):
     assert seeds(plan([point("seed=1"), point("seed=2"), point("seed=1", "device=auto")])) == [[1, 2]]
 
 
+LIMIT = ["training.stop_at=0.9", "task.training_size=8"]
+
 STACKED = {
     "seed": [["seed=0"], ["seed=1"]],
     "opening": [["opening=default"], ["opening=one"], ["opening=chrono"], ["opening=chrono", "opening.max_time=9"]],
@@ -77,6 +79,8 @@ STACKED = {
     "model.dropout": [["model.dropout=0"], ["model.dropout=0.5"]],
     # no part of the identity: of one seed they are one run
     "training.probes": [["training.probes=false", "seed=0"], ["training.probes=true", "seed=1"]],
+    "training.reduce": [["training.reduce=mean"], ["training.reduce=sum"]],
+    "training.stop_on": [[*LIMIT, "training.stop_on=validation"], [*LIMIT, "training.stop_on=both"]],
 }
 
 
