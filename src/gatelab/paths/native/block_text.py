@@ -4,6 +4,7 @@ from gatelab.compiler.graph import Block, Node, Place, PlaceWrite
 from gatelab.compiler.passes import Pass, passes
 from gatelab.language.sizes import Length
 from gatelab.paths.native.places import LENGTH_NAMES, Places, of_field
+from gatelab.paths.power_text import power_text
 
 __all__ = ["BlockText"]
 
@@ -177,12 +178,8 @@ class BlockText:
         if node.name != "**":
             return f"{arguments[0]} {node.name} {arguments[1]}"
         exponent = block.nodes[node.arguments[1]].value
-        if abs(exponent) == 0.5:
-            return f"f_sqrt({arguments[0]})" if exponent > 0 else f"splat((R)1) / f_sqrt({arguments[0]})"
-        if exponent == int(exponent) and 0 < abs(exponent) <= 16:
-            product = " * ".join([arguments[0]] * int(abs(exponent)))
-            return product if exponent > 0 else f"splat((R)1) / ({product})"
-        return f"raised({arguments[0]}, {self._number(exponent)})"
+        simple = power_text(arguments[0], exponent, "f_sqrt", "splat((R)1)")
+        return simple or f"raised({arguments[0]}, {self._number(exponent)})"
 
     def _number(self, value: float) -> str:
         return f"((R){value.hex()})"

@@ -11,6 +11,7 @@ from gatelab.compiler.graph import Block, Node, Place, PlaceWrite
 from gatelab.compiler.plan_lengths import PlanLengths
 from gatelab.language.functions import FUNCTIONS, INNER
 from gatelab.language.sizes import Length, filled
+from gatelab.paths.power_text import power_text
 
 __all__ = ["BlockLines", "Written", "columns_of", "count_of", "function_text", "width_of"]
 
@@ -86,12 +87,8 @@ class BlockLines:
         if node.name != "**":
             return f"{arguments[0]} {node.name} {arguments[1]}"
         exponent = block.nodes[node.arguments[1]].value
-        if abs(exponent) == 0.5:
-            return f"tl.sqrt_rn({arguments[0]})" if exponent > 0 else f"1.0 / tl.sqrt_rn({arguments[0]})"
-        if exponent == int(exponent) and 0 < abs(exponent) <= 16:
-            product = " * ".join([arguments[0]] * int(abs(exponent)))
-            return product if exponent > 0 else f"1.0 / ({product})"
-        return f"raised({arguments[0]}, {arguments[1]})"
+        simple = power_text(arguments[0], exponent, "tl.sqrt_rn", "1.0")
+        return simple or f"raised({arguments[0]}, {arguments[1]})"
 
 
 def _of_row(name: str, row: str, size: Length) -> str:
