@@ -108,6 +108,8 @@ def processor() -> str:
 
 def cell(found: tuple[float, float], base: tuple[float, float]) -> str:
     """Return the least, and both ratios."""
+    if found is base:
+        return f"{found[0]:.2f}"
     return f"{found[0]:.2f} ({found[0] / base[0]:.2f}, {found[1] / base[1]:.2f})"
 
 
