@@ -46,11 +46,12 @@ def as_option(group, run):
 
     def read(path):
         _, content = read_option(group, path.stem, path, path.name)
-        return run_configuration({**mapping, group: content}, with_torch=False)
+        # at this size every variant of the catalogue can be; a mask is of the inputs themselves, not of an embedding
+        embedding = None if b"mask" in path.read_bytes() else "hidden"
+        model = {**mapping["model"], "hidden_size": 8, "embedding": embedding}
+        return run_configuration({**mapping, "model": model, group: content}, with_torch=False)
 
     mapping = run.mapping()
-    # at this size every variant of the catalogue can be
-    mapping["model"] = {**mapping["model"], "hidden_size": 8, "embedding": "hidden"}
     return read
 
 
