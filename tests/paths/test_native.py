@@ -45,6 +45,7 @@ def poison(monkeypatch):
         return block
 
     monkeypatch.setattr(memory_pool.Pool, "_take", poisoned)
+    monkeypatch.setattr(memory_pool, "_SMALL", -1)
 
 
 def errors(rounded: dict[str, torch.Tensor], law: dict[str, torch.Tensor]) -> dict[str, float]:

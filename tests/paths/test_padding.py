@@ -83,6 +83,7 @@ def poison(monkeypatch):
         return block
 
     monkeypatch.setattr(memory_pool.Pool, "_take", poisoned)
+    monkeypatch.setattr(memory_pool, "_SMALL", -1)
 
 
 def assert_padding_means_nothing(variant: Variant, runs: int | None, recompute: int | None = None) -> None:

@@ -15,7 +15,7 @@ from gatelab.language import Variant
 from gatelab.language.foreign import FOREIGN
 from gatelab.language.json_line import written
 from gatelab.language.sizes import Lengths
-from gatelab.layers import traced_call
+from gatelab.layers import repeating, traced_call
 from gatelab.layers.beside import all_columns
 from gatelab.layers.settings import check_dtype, check_generator, whole
 from gatelab.layers.structured_weights import start_bound, whole_weights
@@ -167,14 +167,17 @@ class RecurrentLayer(nn.Module, ABC):
                 numbers from 0 to the steps; an unknown name in record.
         """
         inputs = all_columns(inputs, self._beside, self.input_size)
-        learned, sizes = self.learned(), self.state_sizes()
         batch = (*inputs.shape[:-3], inputs.shape[-2])
         if lengths is not None:
             lengths = as_lengths(lengths, batch, inputs.shape[-3], inputs.device)
         record = self.recordable(record)
+        sizes = self.state_sizes()
         if states is not None:
             check_states(states, sizes)
-        else:
+        if not record and (found := self.again(inputs, states, lengths)) is not None:
+            return found
+        learned = self.learned()
+        if states is None:
             states = {state: inputs.new_zeros(*batch, size) for state, size in sizes.items()}
         if torch._C._is_any_autocast_enabled() and _autocasts(inputs.device.type):
             dtype, _ = kind_of(inputs, learned)
@@ -196,6 +199,10 @@ class RecurrentLayer(nn.Module, ABC):
             recorded.append(values)
         joined = {name: torch.cat([values[name] for values in recorded], -3) for name in record}
         return torch.cat(outputs, -3), current, joined
+
+    def again(self, inputs: Tensor, states: Mapping[str, Tensor] | None, lengths: Tensor | None) -> Outputs | None:
+        """Return what :meth:`forward` returns, if a call before has found what is the same in this one, else None."""
+        return None
 
     def recordable(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return names of what can be recorded.
@@ -251,9 +258,14 @@ class Layer(RecurrentLayer):
             call = Call(schedule, weights, inputs, states, self.hidden_size, lengths, tuple(record), keep)
             if traced_call.recorded(self.path):
                 return traced_call.recurrence(self.path, self._written, call)
-            return choice.run(self.path, call)
+            outputs = choice.run(self.path, call)
+            repeating.remember(self, call)
+            return outputs
 
         return run
+
+    def again(self, inputs: Tensor, states: Mapping[str, Tensor] | None, lengths: Tensor | None) -> Outputs | None:
+        return repeating.again(self, inputs, states, lengths)
 
     def choice(self, inputs: Tensor) -> Choice:
         # running a step may compile, and a failing compiler changes the choice

@@ -321,20 +321,20 @@ class RNN(Saved):
         directions = 2 if self.bidirectional else 1
         read = self.variant.beside
         inputs, aside = beside.apart(beside.all_columns(inputs, read, self.input_size), read)
-        record = self.layers[0].recordable(record)
+        layers = list(self.layers)
+        record = layers[0].recordable(record)
         if states is not None:
-            check_count("states", states, len(self.layers), "one for each layer and direction")
+            check_count("states", states, len(layers), "one for each layer and direction")
             for one, sizes in zip(states, self._sizes, strict=True):
                 check_states(one, sizes)
         if lengths is not None:
             batch = (*inputs.shape[:-3], inputs.shape[-2])
             lengths = as_lengths(lengths, batch, inputs.shape[-3], inputs.device)
         if masks is not None:
-            dtype, _ = kind_of(inputs, self.layers[0].learned())
+            dtype, _ = kind_of(inputs, layers[0].learned())
             check_masks(masks, self.num_layers - 1, (*inputs.shape[:-1], self.output_size), dtype, inputs.device)
         finals: list[dict[str, Tensor]] = []
         records: list[dict[str, Tensor]] = []
-        layers = list(self.layers)
         for depth in range(self.num_layers):
             outputs: list[Tensor] = []
             for direction in range(directions):

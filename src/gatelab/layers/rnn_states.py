@@ -26,6 +26,9 @@ def pack_states(
     """
     packed: list[Tensor | list[Tensor]] = []
     for name in variant.states:
+        if len(states) == 1 and batched and name in alike:
+            packed.append(states[0][name].unsqueeze(0))  # a copy already
+            continue
         tensors = [state[name] if batched else state[name].squeeze(0) for state in states]
         packed.append(torch.stack(tensors) if name in alike else tensors)
     return packed[0] if len(packed) == 1 else tuple(packed)

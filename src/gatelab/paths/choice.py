@@ -7,10 +7,10 @@ from gatelab import paths
 from gatelab.compiler import Program
 from gatelab.errors import UserError
 from gatelab.paths.call import Call, Outputs
-from gatelab.paths.path import Path, UnableError
+from gatelab.paths.path import Path, Repeat, UnableError
 from gatelab.paths.tensors import check_kinds
 
-__all__ = ["Choice", "choose", "run", "say_once"]
+__all__ = ["Choice", "choose", "repeated", "run", "say_once"]
 
 _FASTEST = "the fastest that can run"
 _log = logging.getLogger(__name__)
@@ -57,6 +57,12 @@ def run(name: str, call: Call) -> Outputs:
             if name != "auto":
                 raise
             _unable[path.name, call.program] = str(error)
+
+
+def repeated(name: str, call: Call) -> Repeat | None:
+    """Return what makes calls like one that has run again, at less cost; None if its path has nothing of the kind."""
+    path, _ = _chosen(name, call)
+    return path.repeated(call)
 
 
 def say_once(choice: Choice) -> None:

@@ -4,19 +4,40 @@ This module and those that define paths import no tensor library before a path i
 are checked without one.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from gatelab.compiler import Program
 from gatelab.errors import UserError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gatelab.paths.call import Call, Outputs
 
-__all__ = ["Path", "UnableError"]
+__all__ = ["Path", "Repeat", "UnableError"]
 
 
 class UnableError(UserError):
     """A path finds while it runs that it cannot run a program at all: ``auto`` takes the next one."""
+
+
+class Repeat(Protocol):
+    """Calls of one layer without gradients, with the same weights in memory: what they share is found once."""
+
+    def stands(self, weights: "Mapping[str, Tensor | None]") -> bool:
+        """Return whether the layer still has these weights, and they still lie where they lay."""
+
+    def run(
+        self, inputs: "Tensor", states: "Mapping[str, Tensor] | None", lengths: "Tensor | None"
+    ) -> "Outputs | None":
+        """Return what the path returns for such a call; None if it is another kind, which has to be looked at whole.
+
+        Args:
+            inputs: (time, batch, input), unchecked.
+            states: state -> (batch, size), all of them but unchecked; zeros if None.
+            lengths: as :func:`gatelab.paths.lengths.as_lengths` returns them, or None.
+        """
 
 
 class Path(Protocol):
@@ -59,3 +80,7 @@ class Path(Protocol):
         Raises:
             UnableError: it cannot run the program after all, such as code that does not compile.
         """
+
+    def repeated(self, call: "Call") -> Repeat | None:
+        """Return what makes calls like one that it has run again, at less cost; None if it has nothing of the kind."""
+        return None

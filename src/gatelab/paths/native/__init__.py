@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gatelab.compiler import Program
-from gatelab.paths.path import Path
+from gatelab.paths.path import Path, Repeat
 
 if TYPE_CHECKING:
     from gatelab.paths.call import Call, Outputs
@@ -44,3 +44,8 @@ class Native(Path):
         from gatelab.paths.native.native_path import run_native
 
         return run_native(call)
+
+    def repeated(self, call: "Call") -> Repeat | None:
+        from gatelab.paths.native.repeated import repeated
+
+        return repeated(call)

@@ -13,7 +13,7 @@ from gatelab.paths.native.checks import arriving
 from gatelab.paths.native.layout import Layout
 from gatelab.paths.native.memory_pool import pool
 
-__all__ = ["Frame", "backwards", "forwards", "in_one_piece"]
+__all__ = ["Frame", "backwards", "finals", "forwards", "in_one_piece"]
 
 _NUMBER = {torch.float32: ctypes.c_float, torch.float64: ctypes.c_double}
 _INTACT, _CONSUMED = 1.0, 0.0
@@ -104,12 +104,15 @@ def forwards(
     if keep:
         _mark(plans, memory).value = _INTACT
         frame.hold(tensors)
-    # copies, so that they neither share memory with the output nor keep the whole sequence alive
-    finals = [
-        (outputs[0] if i == plans.aliased else memory).as_strided(*last).clone(memory_format=torch.contiguous_format)
+    return [*outputs, *finals(plans, outputs[0], memory)], memory, frame
+
+
+def finals(plans: Layout, output: Tensor, memory: Tensor) -> list[Tensor]:
+    """Return copies of the final states: they neither share memory with the output nor keep the whole sequence."""
+    return [
+        (output if i == plans.aliased else memory).as_strided(*last).clone(memory_format=torch.contiguous_format)
         for i, last in enumerate(plans.last)
     ]
-    return [*outputs, *finals], memory, frame
 
 
 def backwards(

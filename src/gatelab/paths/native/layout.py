@@ -177,7 +177,11 @@ class Layout:
 
     def run(self, function: str, pointers: Sequence[int]) -> None:
         """Call a function of the library."""
-        self._functions[function](self.sizes, self._table(*pointers))
+        self._functions[function](self.sizes, self.table(pointers))
+
+    def table(self, pointers: Sequence[int]) -> Any:
+        """Return the address of every buffer as the library reads them."""
+        return self._table(*pointers)
 
     def _measure(self, sizes: Mapping[str, int]) -> dict[str, int]:
         """Return how many numbers each buffer holds, and the lanes of a vector."""

@@ -20,7 +20,7 @@ from gatelab.paths.native.specification import Specification
 from gatelab.paths.native.threads import allowed_threads
 from gatelab.paths.tensors import ordinary
 
-__all__ = ["StandingCall", "standing"]
+__all__ = ["StandingCall", "in_place", "standing"]
 
 
 class StandingCall:
@@ -116,13 +116,19 @@ def standing(call: Call) -> StandingCall | None:
     Raises:
         UserError: the compiler is missing or fails.
     """
+    found = in_place(call)
+    return None if found is None else StandingCall(call, *found)
+
+
+def in_place(call: Call) -> tuple[Specification, tuple[str, ...]] | None:
+    """Return what runs, and the weights in the order of compiled code; None if it does not read these very tensors."""
     program, weights, inputs = call.program, call.weights, call.inputs
     ways = plan(program, ())
     maps = ways.stages.maps
     if any(one.constants or len(one.biases) > 1 for one in maps) or not call.plain:
         return None
     once = [program.instructions[index] for index in ways.constants]
-    if any(one.kind != "parameter" for one in once):
+    if any(one.kind != "parameter" for one in once) or program.variant.beside:
         return None
     order = (
         *(name for one in maps for name in one.weights),
@@ -146,4 +152,4 @@ def standing(call: Call) -> StandingCall | None:
         tuple(zip(ways.constants, sizes, strict=True)),
         tuple([bool(one.biases) for one in maps]),
     )
-    return StandingCall(call, form, order)
+    return form, order
