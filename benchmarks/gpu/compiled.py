@@ -8,6 +8,7 @@ GPU. ``all`` stands for every variant of equations.
 """
 
 import csv
+import hashlib
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -35,8 +36,9 @@ from gatelab.paths.triton.tiling import Tiling, refused_size, tiling_of
 TABLE = Path(__file__).parents[2] / "docs" / "speed" / "gpu_kernels.csv"
 COLUMNS = (
     "variant", "kernel", "device", "hidden", "dtype", "products", "rows", "warps", "registers", "shared", "spilled",
-    "instructions", "FFMA", "HMMA", "LDS", "LDG", "STG", "BAR", "MUFU", "triton",
+    "instructions", "FFMA", "HMMA", "LDS", "LDG", "STG", "BAR", "MUFU", "triton", "text",
 )  # fmt: skip
+KEY = COLUMNS[:8]
 _TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 _INSTRUCTION = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?([A-Z0-9_]+)[^;]*;")
 _BRANCH = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?BRA[^;]*`\((\.L_x_\d+)\)")
@@ -56,10 +58,12 @@ def call_of(name: str, hidden: int, dtype: torch.dtype, inputs: int = 32) -> Cal
 def compiled(run: DeviceRun, kernel: str, tiling: Tiling, device: int, dtype: str) -> dict[str, object]:
     """Return what the machine code of a kernel takes."""
     names = run.kernels.forward if kernel == "forward" else run.kernels.backward
-    outside = re.compile("x$|initial|output|doutput|dfinal|final|weight|bias|constant")
+    outside = re.compile("x$|initial|output|doutput|dfinal|final|weight|bias|constant|scratch")
     types = {name: "*i64" if name == "lengths" else f"*{dtype}" if outside.match(name) else "*fp32" for name in names}
     values = (run.form.hidden_size, run.length.input, tiling.hidden, tiling.input, tiling.rows, False, True)
     known = dict(zip(CONSTANTS, (*values, tiling.products), strict=True))
+    if tiling.chunk:
+        known |= {"CHUNK": tiling.chunk, "WIDTH": tiling.width}
     if kernel == "backward":
         known |= {f"ARRIVES_{n}": True for n in range(len(run.outputs))}
     source = ASTSource(
@@ -106,26 +110,38 @@ def _loop(text: str) -> list[tuple[int, str]]:
     return [(at, name) for at, name in every if first <= at <= last]
 
 
-def rows_of(name: str, hidden: int, devices: list[int], dtype: torch.dtype) -> Iterator[dict[str, object]]:
-    """Yield a row for each kernel of a variant and each device."""
+def rows_of(
+    name: str, hidden: int, devices: list[int], dtype: torch.dtype, known: Mapping[tuple[str, ...], Mapping[str, str]]
+) -> Iterator[dict[str, object]]:
+    """Yield a row for each kernel of a variant and each device, but for those known of the same text and compiler."""
     call = call_of(name, hidden, dtype)
     if reason := refused_size(call):
         print(f"{name}: {reason}", flush=True)
         return
     form, _ = gathered(call)
-    run = device_run(form, call.inputs.shape[-1], tuple(state.shape[-1] for state in call.states.values()))
     tiling = tiling_of(call)
+    sizes = tuple(state.shape[-1] for state in call.states.values())
+    run = device_run(form, call.inputs.shape[-1], sizes, streamed=tiling.chunk > 0)
     short = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
     for device in devices:
         for kernel in ("forward", "backward"):
-            start = time.monotonic()
-            facts = compiled(run, kernel, tiling, device, short)
             row = {
                 "variant": name, "kernel": kernel, "device": f"sm_{device}", "hidden": hidden, "dtype": short,
                 "products": tiling.products, "rows": tiling.rows, "warps": tiling.warps, "triton": triton.__version__,
+                "text": hashlib.sha256(run.kernels.text.encode()).hexdigest()[:12],
             }  # fmt: skip
+            before = known.get(key_of(row), {})
+            if all(before.get(column) == row[column] for column in ("text", "triton")):
+                continue
+            start = time.monotonic()
+            facts = compiled(run, kernel, tiling, device, short)
             print({**row, **facts, "seconds": round(time.monotonic() - start)}, flush=True)
             yield {**row, **facts}
+
+
+def key_of(row: Mapping[str, object]) -> tuple[str, ...]:
+    """Return what tells a row from all others."""
+    return tuple(str(row[column]) for column in KEY)
 
 
 def main(words: list[str]) -> None:
@@ -136,16 +152,18 @@ def main(words: list[str]) -> None:
     if options.get("products") == "tf32x3":
         torch.set_float32_matmul_precision("high")
     devices = [int(device) for device in options.get("devices", "80,90,100").split(",")]
+    hidden = [int(size) for size in options.get("hidden", "64").split(",")]
     os.environ.pop("TRITON_INTERPRET", None)
-    key = COLUMNS[:8]
-    for name in names:
-        found = list(rows_of(name, int(options.get("hidden", "64")), devices, dtype))
-        kept = list(csv.DictReader(TABLE.open(encoding="utf-8"))) if TABLE.exists() else []
-        table = {tuple(str(row[column]) for column in key): row for row in [*kept, *found]}
-        with TABLE.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(table[one] for one in sorted(table))
+    for size in hidden:
+        for name in names:
+            rows = list(csv.DictReader(TABLE.open(encoding="utf-8"))) if TABLE.exists() else []
+            table: dict[tuple[str, ...], Mapping[str, object]] = {key_of(row): row for row in rows}
+            if found := list(rows_of(name, size, devices, dtype, {key_of(row): row for row in rows})):
+                table |= {key_of(row): row for row in found}
+                with TABLE.open("w", encoding="utf-8", newline="") as file:
+                    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+                    writer.writeheader()
+                    writer.writerows(table[one] for one in sorted(table))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from gatelab.language.functions import ELEMENTARY
 from gatelab.layers.structured_weights import whole_weights
 from gatelab.paths import choice, limits, path_named
 from gatelab.paths.call import Call
+from gatelab.paths.triton import tiling
 from gatelab.paths.triton.tiling import tiling_of
 from tests.conformance.sizes import fitting
 from tests.paths.both_paths import TOLERANCE, assert_same, results
@@ -68,6 +69,25 @@ def test_stacks_lengths_and_recorded_values_agree_with_the_loop(name):
     agrees(variant, 3, 5, 3, 5, 2, lengths, tuple(variant.equations))
 
 
+@pytest.fixture
+def streamed(monkeypatch):
+    """Weights are read at every step, sixteen of their columns at a time, as at sizes that no test can wait for."""
+    monkeypatch.setattr(tiling, "LARGEST_HELD", 0)
+    monkeypatch.setattr(tiling, "_CHUNK", 0)
+
+
+@pytest.mark.usefixtures("streamed")
+@pytest.mark.parametrize("name", FEW)
+def test_weights_read_at_every_step_give_what_the_loop_gives(name):
+    variant = load_variant(name)
+    lengths = torch.tensor([[3, 0, 1, 3, 2], [3, 3, 2, 0, 1]])
+    agrees(variant, 3, 5, 3, 19, 2, lengths, tuple(variant.equations))
+
+
+def test_a_hidden_size_beyond_the_chip_agrees_with_the_loop():
+    agrees(load_variant("lstm"), 2, 3, 3, 130, 2)
+
+
 @pytest.mark.parametrize("equations", MIXED, ids=[str(number) for number in range(len(MIXED))])
 def test_stopped_and_scaled_gradients_agree_with_the_loop(equations):
     states = ["h", "r"] if "r" in equations else ["h"]
@@ -87,6 +107,14 @@ def test_the_whole_catalogue_agrees_with_the_loop(name):
     agrees(variant, 3, 3, 3, 5)
     lengths = torch.tensor([[4, 0, 1, 4, 2], [4, 3, 2, 0, 1]])
     agrees(variant, 4, 5, 5, 19, 2, lengths, tuple(variant.equations))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("streamed")
+@pytest.mark.parametrize("name", OF_EQUATIONS)
+def test_the_whole_catalogue_agrees_with_weights_read_at_every_step(name):
+    variant = load_variant(name)
+    agrees(variant, 3, 5, 5, 19, 2, torch.tensor([[3, 0, 1, 3, 2], [3, 3, 2, 0, 1]]), tuple(variant.equations))
 
 
 @pytest.mark.parametrize("name", EQUATIONS)

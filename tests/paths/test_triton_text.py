@@ -20,9 +20,9 @@ from gatelab.paths.native.gathering import gathered
 from gatelab.paths.native.specification import vector_lengths
 from gatelab.paths.triton import able_device
 from gatelab.paths.triton.kernel_module import kernel_module
-from gatelab.paths.triton.kernel_places import CONSTANTS
 from gatelab.paths.triton.kernel_text import Kernels, KernelText
-from gatelab.paths.triton.tiling import Tiling, held_matrices, power_of_two, refused_size, tiling_of
+from gatelab.paths.triton.streamed_text import StreamedText
+from gatelab.paths.triton.tiling import Tiling, held_matrices, power_of_two, refused_size, tiling_of, too_large
 from tests.conformance.sizes import fitting
 from tests.paths.test_loop import EQUATIONS
 from tests.paths.test_surrogates import MIXED
@@ -44,11 +44,11 @@ def call_of(variant: Variant, inputs: int = 3, hidden: int = 5, dtype: torch.dty
     return Call(program(variant), whole_weights(variant, weights), x, states, hidden)
 
 
-def kernels_of(variant: Variant) -> Kernels:
+def kernels_of(variant: Variant, text: type[KernelText] = KernelText) -> Kernels:
     call = call_of(variant)
     form, _ = gathered(call)
     vectors = vector_lengths(form, call.inputs.shape[-1], [state.shape[-1] for state in call.states.values()])
-    return KernelText(vectors).kernels()
+    return text(vectors).kernels()
 
 
 def test_what_is_refused_of_the_catalogue_and_why():
@@ -69,23 +69,24 @@ def test_every_function_that_has_c_has_triton():
         assert bool(row.c) == bool(row.triton), row.name
 
 
+@pytest.mark.parametrize("text", [KernelText, StreamedText])
 @pytest.mark.parametrize("name", OF_EQUATIONS)
-def test_kernels_are_python_made_of_numbers_and_names_of_ours(name):
+def test_kernels_are_python_made_of_numbers_and_names_of_ours(name, text):
     variant = load_variant(name)
-    kernels = kernels_of(variant)
+    kernels = kernels_of(variant, text)
     tree = ast.parse(kernels.text)
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     outputs = sum(argument.startswith("output_") for argument in kernels.forward)
     flags = [f"ARRIVES_{n}" for n in range(outputs)]
     for kernel, arguments, more in (("forward", kernels.forward, []), ("backward", kernels.backward, flags)):
         names = [argument.arg for argument in functions[kernel].args.args]
-        assert names == [*arguments, "steps", "batch", *CONSTANTS, *more]
+        assert names == [*arguments, "steps", "batch", *text.constants, *more]
     ours = r"[a-z]+|[a-z]+_[a-zHI]+|(?:[a-z]+_?)?\d+(?:_\d+)?|[A-Z]+(?:_\d+)?|log_of_one_plus"
     known = {"tl", "triton"} | {f"f_{name}" for name in FUNCTIONS | INNER}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id not in known:
             assert re.fullmatch(ours, node.id), node.id
-    assert kernels_of(load_variant(name)).text == kernels.text
+    assert kernels_of(load_variant(name), text).text == kernels.text
 
 
 def test_a_variants_own_names_do_not_enter():
@@ -188,16 +189,38 @@ def test_double_precision_is_the_loops():
     )
 
 
-def test_weights_stay_on_the_chip_or_the_call_is_refused():
+def test_weights_stay_on_the_chip_or_are_read_at_every_step():
     lstm = load_variant("lstm")
     assert held_matrices(program(lstm)) == 4
-    assert refused_size(call_of(lstm, 3, 64)) is None
-    assert refused_size(call_of(lstm, 3, 128, torch.bfloat16)) is None
-    assert refused_size(call_of(lstm, 3, 128)) == (
-        "4 matrices of weights at hidden size 128 take 256 KiB, the chip has 211"
+    assert too_large(call_of(lstm, 3, 64)) is None
+    assert too_large(call_of(lstm, 3, 128, torch.bfloat16)) is None
+    assert too_large(call_of(load_variant("gru"), 3, 128)) is None
+    assert too_large(call_of(lstm, 3, 128)) == "4 matrices at hidden size 128 take 256 KiB, the chip has 211"
+    assert too_large(call_of(lstm, 3, 129)) == "the hidden size is above 128"
+    assert refused_size(call_of(lstm, 3, 1024)) is None
+    assert refused_size(call_of(lstm, 3, 1025)) == "its kernels have room for vectors of up to 1024 numbers, not 1025"
+
+
+def test_the_record_of_a_run_says_where_weights_are():
+    assert TRITON.manner(call_of(load_variant("gru"), 3, 64)) == "weights are held on the chip"
+    assert TRITON.manner(call_of(load_variant("gru"), 3, 200)) == (
+        "weights are read at every step: the hidden size is above 128"
     )
-    assert refused_size(call_of(load_variant("gru"), 3, 128)) is None
-    assert refused_size(call_of(lstm, 3, 129)) == ("it keeps weights on the chip up to a hidden size of 128, not 129")
+
+
+@pytest.mark.parametrize(
+    ("hidden", "dtype", "expected"),
+    [
+        (130, torch.float32, Tiling(8, 256, 16, "ieee", 16, 64, 256)),
+        (512, torch.float32, Tiling(4, 512, 16, "ieee", 16, 32, 512)),
+        (1000, torch.float32, Tiling(4, 1024, 16, "ieee", 16, 16, 1024)),
+        (1000, torch.bfloat16, Tiling(16, 1024, 16, "ieee", 16, 32, 1024)),
+    ],
+)
+def test_tiles_of_weights_that_are_read_at_every_step(hidden, dtype, expected):
+    tiling = tiling_of(call_of(load_variant("lstm"), 3, hidden, dtype))
+    assert tiling == expected
+    assert tiling.options["num_stages"] == 2
 
 
 def test_tiles_follow_the_sizes():

@@ -33,7 +33,8 @@ def choose(name: str, call: Call) -> Choice:
         UserError: an unknown path, or one asked for that cannot run.
     """
     path, reason = _chosen(name, call)
-    return Choice(path.name, reason)
+    manner = path.manner(call)
+    return Choice(path.name, f"{reason}; {manner}" if manner else reason)
 
 
 def run(name: str, call: Call) -> Outputs:

@@ -74,6 +74,10 @@ class Path(Protocol):
     def refusal(self, call: "Call") -> str | None:
         """Return why it cannot run a call, in one line; None if it can."""
 
+    def manner(self, call: "Call") -> str | None:
+        """Return which of its ways a path takes for a call that it does not refuse, for the record of a run."""
+        return None
+
     def run(self, call: "Call") -> "Outputs":
         """Run a call that it does not refuse.
 

@@ -46,6 +46,12 @@ class Triton(Path):
 
         return self.limits(call.program, call.inputs.device.type) or self.missing() or fault(call)
 
+    def manner(self, call: "Call") -> str:
+        from gatelab.paths.triton.tiling import too_large
+
+        reason = too_large(call)
+        return f"weights are read at every step: {reason}" if reason else "weights are held on the chip"
+
     def run(self, call: "Call") -> "Outputs":
         from gatelab.paths.triton.triton_path import run_triton
 

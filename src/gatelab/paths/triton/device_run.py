@@ -13,6 +13,7 @@ from gatelab.language.sizes import Length, Lengths
 from gatelab.paths.native.specification import Specification, vector_lengths
 from gatelab.paths.triton.kernel_module import kernel_module
 from gatelab.paths.triton.kernel_text import KernelText
+from gatelab.paths.triton.streamed_text import StreamedText
 from gatelab.paths.triton.tiling import Tiling
 
 __all__ = ["DeviceRun", "Tape", "device_run"]
@@ -33,10 +34,12 @@ class DeviceRun:
     All tensors have a run axis here.
     """
 
-    def __init__(self, form: Specification, input_size: int, state_sizes: tuple[int, ...]) -> None:
+    def __init__(
+        self, form: Specification, input_size: int, state_sizes: tuple[int, ...], *, streamed: bool = False
+    ) -> None:
         self.form, self.length = form, Lengths(input_size, form.hidden_size)
         vectors = vector_lengths(form, input_size, state_sizes)
-        self.text = KernelText(vectors)
+        self.text = StreamedText(vectors) if streamed else KernelText(vectors)
         self.vectors, self.plan = vectors, vectors.plan
         self.kernels = self.text.kernels()
         self.module = kernel_module(self.kernels.text)
@@ -274,11 +277,16 @@ class DeviceRun:
     ) -> None:  # fmt: skip
         names = self.kernels.forward if kernel == "forward" else self.kernels.backward
         values["lengths"] = values["x"] if lengths is None else lengths
-        grid = (tiling.tiles(batch), values["x"].shape[0])
-        getattr(self.module, kernel)[grid](
+        runs, tiles = values["x"].shape[0], tiling.tiles(batch)
+        more = dict(flags or {})
+        if isinstance(self.text, StreamedText):
+            shape = (runs, tiles, self.text.sources, tiling.rows, tiling.width)
+            values["scratch"] = torch.empty(shape, dtype=values["x"].dtype, device=values["x"].device)
+            more |= {"CHUNK": tiling.chunk, "WIDTH": tiling.width}
+        getattr(self.module, kernel)[tiles, runs](
             *(values[name] for name in names), steps, batch,
             H=self.form.hidden_size, I=self.length.input, HP=tiling.hidden, IP=tiling.input, ROWS=tiling.rows,
-            ENDS=lengths is not None, KEEP=keep, PRODUCTS=tiling.products, **(flags or {}), **tiling.options,
+            ENDS=lengths is not None, KEEP=keep, PRODUCTS=tiling.products, **more, **tiling.options,
         )  # fmt: skip
 
 
@@ -295,6 +303,8 @@ def _without_padding(values: Tensor, lengths: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=256)
-def device_run(form: Specification, input_size: int, state_sizes: tuple[int, ...]) -> DeviceRun:
-    """Return how a form runs on vectors of these lengths."""
-    return DeviceRun(form, input_size, state_sizes)
+def device_run(
+    form: Specification, input_size: int, state_sizes: tuple[int, ...], *, streamed: bool = False
+) -> DeviceRun:
+    """Return how a form runs on vectors of these lengths, weights held on the chip or read at every step."""
+    return DeviceRun(form, input_size, state_sizes, streamed=streamed)

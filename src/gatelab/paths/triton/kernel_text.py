@@ -42,9 +42,17 @@ class Kernels:
 
 
 class KernelText(KernelPlaces):
-    """Writes the kernels of a plan."""
+    """Writes the kernels of a plan, weights held on the chip.
 
-    def _weight(self, weight: str, size: Length, *, transposed: bool) -> list[str]:
+    Attributes:
+        constants: names of what is known when they are compiled.
+        memory: pointers that both take beside those of the plan.
+    """
+
+    constants = CONSTANTS
+    memory: tuple[str, ...] = ()
+
+    def before_steps(self, weight: str, size: Length, *, transposed: bool) -> list[str]:
         """Load a matrix (hidden, source) of a run: transposed for the forward pass."""
         number, count = self.weights[weight], count_of(size)
         if transposed:
@@ -57,6 +65,19 @@ class KernelText(KernelPlaces):
             f"    w_rows = {rows}",
             f"    w{number} = tl.load(weight_{number} + run * H * {count} + {offset}, mask={mask}, other=0.0)",
         ]
+
+    def multiplied(self, value: str, size: Length, weight: str, *, transposed: bool) -> tuple[list[str], str]:
+        """Return statements, and then the product of a value and a matrix (hidden, source), or its transpose.
+
+        Args:
+            value: name of the left side.
+            size: length of the source.
+            weight: the matrix.
+            transposed: forwards, the value is the source; else it is as long as a hidden vector.
+        """
+        held, left = f"w{self.weights[weight]}", size if transposed else "hidden"
+        operand = f"operand({value}, {columns_of(left)}, {count_of(left)}, {width_of(left)}, ROWS, {held})"
+        return [], f"tl.dot({operand}, {held}, input_precision=PRODUCTS)"
 
     def kernels(self) -> Kernels:
         """Write both kernels."""
@@ -72,7 +93,7 @@ class KernelText(KernelPlaces):
             *(f"output_{n}" for n in range(len(self.plan.stages.outputs))),
             *(f"weight_{n}" for n in self._held_forward().values()),
             *(f"bias_{value}" for value in self.plain),
-            *(f"constant_{i}" for i in self.plan.constants),
+            *(f"constant_{i}" for i in self.plan.constants), *self.memory,
         )  # fmt: skip
 
     @cached_property
@@ -83,7 +104,7 @@ class KernelText(KernelPlaces):
             *(f"doutput_{n}" for n in range(len(self.plan.stages.outputs))),
             *(f"weight_{n}" for n in self._held_backward().values()),
             *(f"constant_{i}" for i in self.plan.constants),
-            *(f"sums_{n}" for n in self.at.sums.values()), "dx",
+            *(f"sums_{n}" for n in self.at.sums.values()), "dx", *self.memory,
         )  # fmt: skip
 
     def _held_forward(self) -> dict[str, int]:
@@ -106,11 +127,11 @@ class KernelText(KernelPlaces):
     # ---- forwards
 
     def _forward(self) -> str:
-        lines = self.begin("forward", self._arguments_forward, CONSTANTS)
+        lines = self.begin("forward", self._arguments_forward, self.constants)
         for one in self.maps.values():
             for source, weight in zip(one.sources, one.weights, strict=True):
                 if not self.is_input(source):
-                    lines += self._weight(weight, self.size(source), transposed=True)
+                    lines += self.before_steps(weight, self.size(source), transposed=True)
         for value in self.plain:
             where = f"bias_{value} + run * H + columns_H, mask=columns_H < H, other=0.0"
             lines.append(f"    bias{value} = tl.load({where}).to(tl.float32)")
@@ -156,10 +177,10 @@ class KernelText(KernelPlaces):
         for source, weight in zip(one.sources, one.weights, strict=True):
             if self.is_input(source):
                 continue
-            size, held = self.size(source), f"w{self.weights[weight]}"
-            place = self.plan.place(source)
-            left = f"operand({env[place]}, {columns_of(size)}, {count_of(size)}, {width_of(size)}, ROWS, {held})"
-            total += f" + tl.dot({left}, {held}, input_precision=PRODUCTS)"
+            value = env[self.plan.place(source)]
+            before, term = self.multiplied(value, self.size(source), weight, transposed=True)
+            lines += before
+            total += f" + {term}"
         lines.append(f"p{one.value} = {total}")
         return lines
 
@@ -185,11 +206,11 @@ class KernelText(KernelPlaces):
 
     def _backward(self) -> str:
         outputs = [f"ARRIVES_{n}" for n in range(len(self.plan.stages.outputs))]
-        lines = self.begin("backward", self._arguments_backward, (*CONSTANTS, *outputs))
+        lines = self.begin("backward", self._arguments_backward, (*self.constants, *outputs))
         for stage in range(len(self.plan.products)):
             for one in self.adjoints(stage):
                 for _, weight in one.maps:
-                    lines += self._weight(weight, self.size(one.source), transposed=False)
+                    lines += self.before_steps(weight, self.size(one.source), transposed=False)
         for name, i in self.states.items():
             count, columns = count_of(self.at.states[name]), columns_of(self.at.states[name])
             where = f"dfinal_{i} + (run * batch) * {count} + b * {count} + {columns}"
@@ -271,9 +292,10 @@ class KernelText(KernelPlaces):
         for number, one in enumerate(self.adjoints(stage)):
             terms = []
             for value, weight in one.maps:
-                held = f"w{self.weights[weight]}"
-                left = f"operand({deltas[self.plan.slots[value]]}, columns_H, H, HP, ROWS, {held})"
-                terms.append(f"tl.dot({left}, {held}, input_precision=PRODUCTS)")
+                delta = deltas[self.plan.slots[value]]
+                before, term = self.multiplied(delta, self.size(one.source), weight, transposed=False)
+                lines += before
+                terms.append(term)
             total = " + ".join([env[one.place], *terms] if one.adds and one.place in env else terms)
             lines.append(f"m{stage}_{number} = {total}")
             env[one.place] = f"m{stage}_{number}"

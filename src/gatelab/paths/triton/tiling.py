@@ -1,6 +1,6 @@
 """How a run is cut for a device, decided in one place: sequences of a tile, warps, and what fits on the chip."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -10,16 +10,30 @@ from gatelab.compiler.adjoint import plan
 from gatelab.compiler.program import Program, unstopped
 from gatelab.paths.call import Call
 
-__all__ = ["LARGEST", "Tiling", "held_matrices", "power_of_two", "refused_size", "tiling_of"]
+__all__ = [
+    "LARGEST",
+    "LARGEST_HELD",
+    "Tiling",
+    "held_matrices",
+    "power_of_two",
+    "refused_size",
+    "tiling_of",
+    "too_large",
+]
 
-LARGEST = 128
-"""The largest hidden size whose vectors and weights stay on the chip."""
+LARGEST_HELD = 128
+"""The largest hidden size whose weights stay on the chip, if they fit."""
+
+LARGEST = 1024
+"""The largest hidden size at which a program instance has room for whole vectors."""
 
 _SHARED = {8: 163, 9: 227, 10: 227}
 """KiB of shared memory that a program instance can have, by the major number of the compute capability."""
 
 _STAGING = 16  # KiB beside the weights: the left sides of products and what reductions exchange
 _FEW_TILES = 2  # waves of small tiles after which larger ones do less work
+_CHUNK = 64  # KiB of a matrix that a product reads at once, where it is read at every step
+_TILE = 2048  # numbers of a vector of a tile, where weights are read at every step: four of each thread
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,8 @@ class Tiling:
         hidden, input: lengths of vectors on the chip, powers of two.
         products: how products of single precision are rounded, ``ieee`` or ``tf32x3``.
         warps: of a program instance.
+        chunk: 0 if weights are held on the chip; else how much of the inner axis of a product is read at once.
+        width: then the length of the longest of their sources, a power of two.
     """
 
     rows: int
@@ -38,6 +54,8 @@ class Tiling:
     input: int
     products: str
     warps: int
+    chunk: int = 0
+    width: int = 0
 
     def tiles(self, batch: int) -> int:
         """Return the number of tiles of a batch."""
@@ -45,8 +63,11 @@ class Tiling:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options of Triton's compiler. Fusing multiplications and additions moves bits, so it is said."""
-        return {"num_warps": self.warps, "num_stages": 1, "enable_fp_fusion": True}
+        """The options of Triton's compiler. Fusing multiplications and additions moves bits, so it is said.
+
+        Where weights are read at every step, the next stretch of them comes while one is multiplied.
+        """
+        return {"num_warps": self.warps, "num_stages": 2 if self.chunk else 1, "enable_fp_fusion": True}
 
 
 def power_of_two(size: int) -> int:
@@ -70,26 +91,36 @@ def products_of(dtype: torch.dtype) -> str:
 
 
 def refused_size(call: Call) -> str | None:
-    """Return why a call is too large for the chip, or None."""
-    hidden = max(call.hidden_size, *(state.shape[-1] for state in call.states.values()))
-    if hidden > LARGEST:
-        return f"it keeps weights on the chip up to a hidden size of {LARGEST}, not {hidden}"
+    """Return why a call is too large for the kernels, or None."""
+    longest = _longest(call)
+    if longest > LARGEST:
+        return f"its kernels have room for vectors of up to {LARGEST} numbers, not {longest}"
+    return None
+
+
+def too_large(call: Call) -> str | None:
+    """Return why the weights of a call cannot be held on the chip, or None."""
+    longest = _longest(call)
+    if longest > LARGEST_HELD:
+        return f"the hidden size is above {LARGEST_HELD}"
     device = call.inputs.device
     major = torch.cuda.get_device_capability(device)[0] if device.type == "cuda" else 9
     allowed = _SHARED.get(major, _SHARED[9]) - _STAGING
     # a product of three roundings needs each weight twice
     each = call.inputs.itemsize * (2 if products_of(call.inputs.dtype) == "tf32x3" else 1)
     count = held_matrices(call.program, call.record)
-    needed = count * power_of_two(call.hidden_size) * power_of_two(hidden) * each // 1024
+    needed = count * power_of_two(call.hidden_size) * power_of_two(longest) * each // 1024
     if needed > allowed:
-        return (
-            f"{count} matrices of weights at hidden size {call.hidden_size} take {needed} KiB, the chip has {allowed}"
-        )
+        return f"{count} matrices at hidden size {call.hidden_size} take {needed} KiB, the chip has {allowed}"
     return None
 
 
+def _longest(call: Call) -> int:
+    return max(call.hidden_size, *(state.shape[-1] for state in call.states.values()))
+
+
 def tiling_of(call: Call) -> Tiling:
-    """Return how a call that fits is cut."""
+    """Return how a call that is not refused is cut, and whether weights are held on the chip: decided here alone."""
     hidden, products = power_of_two(call.hidden_size), products_of(call.inputs.dtype)
     input_size = power_of_two(call.inputs.shape[-1])
     runs, batch = (call.inputs.shape[0] if call.inputs.dim() == 4 else 1), call.inputs.shape[-2]
@@ -98,5 +129,19 @@ def tiling_of(call: Call) -> Tiling:
     # tensor cores take tiles of 16; other products take 4 as long as that keeps more of the chip at work
     small = products == "ieee" and call.inputs.dtype == torch.float32 and runs * batch <= 4 * _FEW_TILES * processors
     rows = 4 if small else 16
+    if too_large(call):
+        return _streaming(call, Tiling(rows, hidden, input_size, products, 16))
     warps = 4 if hidden <= 32 else 8 if hidden <= 64 or small else 16
     return Tiling(rows, hidden, input_size, products, warps)
+
+
+def _streaming(call: Call, tiling: Tiling) -> Tiling:
+    """Return how a call is cut whose weights are read at every step.
+
+    Reading them costs a tile as much whatever its rows, so it takes as many as its registers have room for.
+    """
+    exact = tiling.products == "ieee" and call.inputs.dtype == torch.float32
+    width = power_of_two(_longest(call))
+    rows = max(4 if exact else 16, min(16, _TILE // width))
+    chunk = _CHUNK * 1024 // (width * call.inputs.itemsize)
+    return replace(tiling, rows=rows, chunk=max(16, min(chunk, 64, width)), width=width)

@@ -20,8 +20,9 @@ def run_triton(call: Call) -> Outputs:
     inputs, lengths, names, recorded = call.inputs, call.lengths, tuple(call.states), call.record
     form, tensors = gathered(call)
     stacked = inputs.dim() == 4
-    run = device_run(form, inputs.shape[-1], tuple(call.states[name].shape[-1] for name in names))
     tiling = tiling_of(call)
+    sizes = tuple(call.states[name].shape[-1] for name in names)
+    run = device_run(form, inputs.shape[-1], sizes, streamed=tiling.chunk > 0)
     runs = inputs.shape[0] if stacked else 1
     valid = None if lengths is None else lengths.to(torch.int64).expand(runs, inputs.shape[-2]).contiguous()
     training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
