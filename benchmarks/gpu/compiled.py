@@ -24,10 +24,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from gatelab.compiler import parameter_shapes, program
+from benchmarks.gpu.variant_calls import call_of
 from gatelab.language import load_variant, variant_files
-from gatelab.layers.structured_weights import whole_weights
-from gatelab.paths.call import Call
 from gatelab.paths.native.gathering import gathered
 from gatelab.paths.triton.device_run import DeviceRun, device_run
 from gatelab.paths.triton.kernel_places import CONSTANTS
@@ -42,17 +40,6 @@ KEY = COLUMNS[:8]
 _TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 _INSTRUCTION = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?([A-Z0-9_]+)[^;]*;")
 _BRANCH = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?BRA[^;]*`\((\.L_x_\d+)\)")
-
-
-def call_of(name: str, hidden: int, dtype: torch.dtype, inputs: int = 32) -> Call:
-    """Return a call of a variant on tensors that hold nothing."""
-    variant = load_variant(name)
-    inputs = hidden if variant.needs_equal_sizes else inputs
-    weights = {key: torch.zeros(shape, dtype=dtype) for key, shape in parameter_shapes(variant, inputs, hidden).items()}
-    sizes = {"input": inputs, "hidden": hidden}
-    states = {state: torch.zeros(1, sizes[variant.sizes[state]], dtype=dtype) for state in variant.states}
-    x = torch.zeros(1, 1, inputs, dtype=dtype)
-    return Call(program(variant), whole_weights(variant, weights), x, states, hidden)
 
 
 def compiled(run: DeviceRun, kernel: str, tiling: Tiling, device: int, dtype: str) -> dict[str, object]:

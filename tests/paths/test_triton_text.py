@@ -211,6 +211,7 @@ def test_the_record_of_a_run_says_where_weights_are():
 @pytest.mark.parametrize(
     ("hidden", "dtype", "expected"),
     [
+        (128, torch.float32, Tiling(8, 128, 16, "ieee", 16, 64, 128)),
         (130, torch.float32, Tiling(8, 256, 16, "ieee", 16, 64, 256)),
         (512, torch.float32, Tiling(4, 512, 16, "ieee", 16, 32, 512)),
         (1000, torch.float32, Tiling(4, 1024, 16, "ieee", 16, 16, 1024)),

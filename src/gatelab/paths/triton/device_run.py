@@ -278,7 +278,7 @@ class DeviceRun:
         names = self.kernels.forward if kernel == "forward" else self.kernels.backward
         values["lengths"] = values["x"] if lengths is None else lengths
         runs, tiles = values["x"].shape[0], tiling.tiles(batch)
-        more = dict(flags or {})
+        more: dict[str, int] = dict(flags or {})
         if isinstance(self.text, StreamedText):
             shape = (runs, tiles, self.text.sources, tiling.rows, tiling.width)
             values["scratch"] = torch.empty(shape, dtype=values["x"].dtype, device=values["x"].device)

@@ -49,7 +49,7 @@ class KernelText(KernelPlaces):
         memory: pointers that both take beside those of the plan.
     """
 
-    constants = CONSTANTS
+    constants: tuple[str, ...] = CONSTANTS
     memory: tuple[str, ...] = ()
 
     def before_steps(self, weight: str, size: Length, *, transposed: bool) -> list[str]:
