@@ -34,30 +34,32 @@ def made_up(folder: Path, runs: int) -> None:
     """Write a store of finished runs."""
     write_format(folder)
     provenance = json.dumps({"commit": "none", "device": "cpu", "command": ["train.py"]}, indent=2)
-    for run in _runs(folder, runs):
-        configuration = run.mapping()
-        files = {
-            "config.yaml": write_text(configuration).encode(),
-            "metrics.jsonl": HISTORY.encode(),
-            "provenance.json": provenance.encode(),
-            "checkpoint/best.pt": CHECKPOINT,
-            "checkpoint/last.pt": CHECKPOINT,
-        }
-        place = folder / run.identity
-        (place / "checkpoint").mkdir(parents=True)
-        for name, data in files.items():
-            (place / name).write_bytes(data)
-        seals = {name: sha256(data).hexdigest() for name, data in files.items()}
-        (place / "result.json").write_bytes(sealed_result(_result(run, settings(configuration)), seals))
+    alike = {"metrics.jsonl": HISTORY.encode(), "provenance.json": provenance.encode()}
+    alike |= {"checkpoint/best.pt": CHECKPOINT, "checkpoint/last.pt": CHECKPOINT}
+    seals = {name: sha256(data).hexdigest() for name, data in alike.items()}
+    for first in _first_runs(folder):
+        mapping = first.mapping()
+        # composing and writing YAML for every seed would take most of the time
+        before, seed, after = write_text(mapping).partition(f"\nseed: {first.seed}\n")
+        told = settings(mapping)
+        assert seed
+        for number in range(runs // (len(VARIANTS) * len(RATES))):
+            run = replace(first, seed=number)
+            files = {"config.yaml": f"{before}\nseed: {number}\n{after}".encode(), **alike}
+            place = folder / run.identity
+            (place / "checkpoint").mkdir(parents=True)
+            for name, data in files.items():
+                (place / name).write_bytes(data)
+            named = {"config.yaml": sha256(files["config.yaml"]).hexdigest(), **seals}
+            (place / "result.json").write_bytes(sealed_result(_result(run, told).to_mapping(), named))
 
 
-def _runs(folder: Path, count: int) -> Iterator[RunConfiguration]:
+def _first_runs(folder: Path) -> Iterator[RunConfiguration]:
     for variant in VARIANTS:
         for rate in RATES:
-            words = [f"variant={variant}", "task=adding", f"optimizer.lr={rate}", "logger=none", f"runs_dir={folder}"]
-            first = composed(words)
-            for seed in range(count // (len(VARIANTS) * len(RATES))):
-                yield replace(first, seed=seed)
+            yield composed(
+                [f"variant={variant}", "task=adding", f"optimizer.lr={rate}", "logger=none", f"runs_dir={folder}"]
+            )
 
 
 def _result(run: RunConfiguration, told: dict[str, object]) -> Result:

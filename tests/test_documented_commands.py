@@ -137,6 +137,8 @@ def test_what_bash_hands_over_is_carried_out(page, command, tmp_path, monkeypatc
         word.startswith(("run=", "runs=")) for word in given
     ):
         given = with_runs(given)
+    if "merge" in given:
+        assert store(["archive", "out=runs.tar.gz"]) == 0
     if any(word.startswith(("weights=", "model=")) for word in given):
         write_weights()
     if page == "own_data.md":

@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
+from gatelab import load_run
 from gatelab.cli.store import store
 from gatelab.errors import UserError
 from gatelab.store import Owner, Store
@@ -238,3 +240,60 @@ def test_a_cache_of_many_old_entries_is_told_briefly(runs, capsys, tmp_path, mon
     assert total.startswith("compiled code: 0 whole, 8 damaged or of an older version")
     assert [line.split(".so")[0][-1] for line in (first, second, third, fourth, fifth)] == list("01234")
     assert rest == "    and 3 more"
+
+
+def test_a_store_is_pruned_archived_and_merged_by_the_command(runs, tmp_path, capsys):
+    place = runs[0].runs_dir
+    status, printed = said(capsys, runs[0], "check=true")
+    assert (store(["check", f"runs={place}"]), capsys.readouterr().out) == (status, printed)
+    lasts = [folder(run) / "checkpoint" / "last.pt" for run in runs[:4]]
+    results = [Store(place).finished(run.identity) for run in runs[:4]]
+    spare = [path for path, result in zip(lasts, results, strict=True) if result.best_step == result.steps]
+    weights = load_run(folder(runs[0])).network("last").state_dict()
+    assert store(["prune", f"runs={place}", "last=true", "plan=true"]) == 0
+    assert re.search(r": \d+\.\d kB would be freed: the last checkpoints of 4 runs\n$", capsys.readouterr().out)
+    assert store(["prune", f"runs={place}"]) == 0
+    assert f" freed: the last checkpoints of {len(spare)} run" in capsys.readouterr().out
+    assert [path for path in lasts if not path.exists()] == spare
+    assert spare, "no run of the example is at its best at the end"
+    again = load_run(folder(runs[0])).network("last").state_dict()
+    assert all(torch.equal(again[name], weight) for name, weight in weights.items())
+    assert store(["archive", f"runs={place}", f"out={tmp_path / 'kept.tar.gz'}"]) == 0
+    assert re.search(r"kept\.tar\.gz: 5 runs, \d+\.\d kB, every seal read back\n$", capsys.readouterr().out)
+    flip(folder(runs[1]) / "metrics.jsonl")
+    assert store(["merge", place, str(tmp_path / "kept.tar.gz"), f"out={tmp_path / 'all'}"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{tmp_path / 'all'}: 5 runs put there, 4 finished and 1 not\nthere already: 4 runs\n")
+    assert f"left out, for they are damaged: 1 run\n    {folder(runs[1])}/metrics.jsonl: damaged" in printed
+    assert store(["check", f"runs={tmp_path / 'all'}"]) == 0
+
+
+def test_the_last_weights_of_a_pruned_run_are_told_to_be_gone(runs):
+    place = runs[0].runs_dir
+    gone = [run for run in runs[:4] if (result := Store(place).finished(run.identity)).best_step != result.steps]
+    store(["prune", f"runs={place}", "last=true"])
+    for run in gone:
+        load_run(folder(run)).network()
+        with pytest.raises(
+            UserError, match=r"has no last weights any more: .*last\.pt was removed; weights='best' has"
+        ):
+            load_run(folder(run)).network("last")
+
+
+@pytest.mark.parametrize(
+    "words, line",
+    [
+        (["mrge", "a"], r"^store mrge: unknown \(did you mean 'merge'\?\); allowed: check, merge, archive, prune, or"),
+        (["merge", "out=c"], "^merge: names no store"),
+        (["merge", "a", "b"], "out"),
+        (["archive", "out=."], r"^out=\.: is a folder; an archive is a file such as runs\.tar\.gz$"),
+        (["archive", "out=a.zip"], r"^out=a\.zip: must end with \.tar"),
+        (["prune", "last=maybe"], "^last=maybe: must be true or false"),
+        (["prune", "runs=absent"], "^no runs in absent"),
+    ],
+)
+def test_words_that_are_not_allowed(tmp_path, monkeypatch, words, line):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=line):
+        store(words)
+    assert list(tmp_path.iterdir()) == []

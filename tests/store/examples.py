@@ -2,9 +2,10 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from gatelab.store import Performance, Result
+from gatelab.store import Performance, Result, Store, identity, scientific, seal
 
 _EXAMPLE = Result(
     identity="0123456789abcdef",
@@ -44,3 +45,22 @@ def diverged(**fields: Any) -> Result:
     nothing = Performance(float("nan"), float("nan"))
     ended: dict[str, Any] = {"status": "diverged", "diverged_at": 40, "best_step": None, "steps": 40}
     return replace(example(**fields), validation=nothing, test=nothing, **ended)
+
+
+def stored(runs_dir: Path, seed: int, *, steps: int = 4, best_step: int = 4, end: bool = True, **fields: Any) -> str:
+    """Write a run into a store, made up; return its identity. Without ``end`` it has no result, only checkpoints."""
+    configuration = {"variant": {"name": "lstm"}, "seed": seed, "path": "auto", "label": "lstm"}
+    name = identity(scientific(configuration))
+    record = Store(runs_dir).record(name, configuration)
+    for step in range(1, steps + 1):
+        record.append(step, "validation", {"loss": 1 / step, "score": 0.1 * step})
+    for checkpoint, step in (("best.pt", best_step), ("last.pt", steps)):
+        record.write_checkpoint(checkpoint, seal(_ARCHIVE, step))
+    record.write_provenance({"device": "cpu"})
+    if end:
+        record.finish(example(identity=name, seed=seed, steps=steps, best_step=best_step, **fields))
+    return name
+
+
+_ARCHIVE = b"weights" + b"PK\x05\x06" + bytes(18)
+"""What ends like an archive of torch."""

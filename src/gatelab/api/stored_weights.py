@@ -34,6 +34,13 @@ def checkpoint_with(store: Store, identity: str, weights: str) -> tuple[Path, by
     # of a run that has not ended, last.pt alone is sure to be there, and holds the best weights as well
     name = "best.pt" if weights == "best" and result is not None else "last.pt"
     path = store.folder(identity) / "checkpoint" / name
+    if result is not None and not path.exists() and name == "last.pt":
+        if result.best_step != result.steps:
+            raise UserError(
+                f"run {identity} has no last weights any more: {path} was removed; weights='best' has its best "
+                "ones, and another runs_dir trains it again, to the same bits"
+            )
+        path = path.with_name("best.pt")  # which holds the same weights
     if not path.exists():
         raise UserError(f"run {identity} has no checkpoint yet: {path} is not there")
     return path, read_bytes(path)

@@ -15,7 +15,7 @@ COMMANDS = {
     "compare": "tables of stored runs",
     "explain": "what the gates of a variant compute, and what those of a run do",
     "reproduce": "numbers and claims of a paper, compared with our runs",
-    "store": "state of a store; train damaged runs again, free claims",
+    "store": "state of a store; check, merge, archive and prune it; train damaged runs again, free claims",
     "catalogue": "every variant, task and opening",
     "wandb-sweep": "a W&B sweep file and its agent's command",
 }

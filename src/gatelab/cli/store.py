@@ -1,4 +1,7 @@
-"""The command `store`: the state of a store, damaged runs and claims; frees claims, trains damaged runs again."""
+"""The command `store`: the state of a store, damaged runs and claims; frees claims, trains damaged runs again.
+
+What is done with whole stores, named by a first word such as `merge`, is in `store_words.py`.
+"""
 
 import shlex
 import sys
@@ -10,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import model_validator
 
 from gatelab.cli.arguments import Help, Request, Switch, options_help, requested
+from gatelab.cli.store_words import WORDS_HELP, carry_out_word
 from gatelab.configuration import RunConfiguration, run_configuration
 from gatelab.errors import UserError, one_line
 from gatelab.locations import command_line
@@ -18,6 +22,7 @@ from gatelab.sweeps.search.journal import check_journal
 
 __all__ = ["store"]
 
+_CHECK = "check"
 _LONGEST_COMMAND = 1000  # characters
 _LONGEST_NAME = 500  # of a file
 _SHOWN = 5  # entries of the cache, which may have hundreds of older versions
@@ -62,16 +67,18 @@ class _Request(Request):
 HELP = f"""\
 Show the state of a store, and repair it.
 
-    {command_line("store")} runs=runs/ check=true
+    {command_line("store")} runs=runs/
+    {command_line("store")} check runs=runs/        the same as check=true
 
-{options_help(_Request)}"""
+{options_help(_Request)}
+{WORDS_HELP}"""
 
 
 def store(arguments: list[str]) -> int:
     """Run the command (see ``--help``), and return the exit status.
 
     Returns:
-        0; 1 if a check has found damage or a run could not be trained again; 130 or 143 if a signal has stopped it.
+        0; 1 if damage was found or a run could not be trained again; 130 or 143 if a signal has stopped it.
 
     Raises:
         UserError: an unknown key, a value that is not allowed, an unknown run, a claim that must not be freed.
@@ -79,6 +86,10 @@ def store(arguments: list[str]) -> int:
     if {"--help", "-h"} & set(arguments):
         print(HELP, end="")
         return 0
+    if arguments and "=" not in arguments[0] and arguments[0] != _CHECK:
+        return carry_out_word(arguments[0], arguments[1:], (_CHECK,))
+    if _CHECK in arguments[:1]:
+        arguments = [*arguments[1:], "check=true"]
     request = requested(_Request, arguments)
     place = Store(request.runs)
     if request.free:

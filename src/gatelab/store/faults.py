@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Collection
 
-__all__ = ["CRASH_POINTS", "VARIABLE", "crash_point", "seed_fault"]
+__all__ = ["CARE_POINTS", "CRASH_POINTS", "VARIABLE", "crash_point", "seed_fault"]
 
 VARIABLE = "GATELAB_FAULT"
 _CRASH = "crash"
@@ -39,7 +39,18 @@ CRASH_POINTS: tuple[str, ...] = (
     "before release",
     "after release",
 )
-"""All points. metrics.jsonl is written as a whole only when a run is resumed."""
+"""All points of a sweep. metrics.jsonl is written as a whole only when a run is resumed."""
+
+CARE_POINTS: tuple[str, ...] = (
+    "after incoming file",
+    "after incoming aside",  # the run that was there is set aside, the new one is not in its place yet
+    "after incoming run",
+    "after archived run",
+    "after archive",  # complete, and not under its name yet
+    "after unsealing",  # the result names a checkpoint as pruned, and the file is still there
+    "after pruning",
+)
+"""Those of the commands that care for a store."""
 
 
 def crash_point(name: str) -> None:
@@ -47,7 +58,7 @@ def crash_point(name: str) -> None:
     kind, asked = _asked()
     if kind != _CRASH:
         return
-    if name not in CRASH_POINTS:
+    if name not in (*CRASH_POINTS, *CARE_POINTS):
         raise ValueError(f"{name!r} is not among the crash points")
     place, _, passage = asked.partition(":")
     if place == name:

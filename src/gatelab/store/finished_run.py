@@ -35,6 +35,7 @@ __all__ = [
     "DamagedRunError",
     "Finished",
     "file_hash",
+    "finished_of",
     "read_finished",
     "sealed_result",
 ]
@@ -78,6 +79,8 @@ class Finished:
     result: Result
     files: Mapping[str, str] | None
     """File below the run's folder -> sha256 in hex; None without a seal."""
+    pruned: Mapping[str, str]
+    """The same of checkpoints that `store prune` has removed."""
 
     def check(self, folder: str, *, checkpoints: bool) -> None:
         """Read the files that the seal names. Raises DamagedRunError for the first that has changed."""
@@ -100,9 +103,18 @@ def file_hash(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sealed_result(result: Result, files: Mapping[str, str]) -> bytes:
-    """Return result.json of a run whose other files have these hashes."""
-    text = json_text({**result.to_mapping(), "seal": {"files": dict(files), "sha256": ""}}, indent=2)
+def sealed_result(
+    result: Mapping[str, Any], files: Mapping[str, str], pruned: Mapping[str, str] | None = None
+) -> bytes:
+    """Return result.json of a run.
+
+    Args:
+        result: its fields.
+        files: file below the run's folder -> sha256 in hex.
+        pruned: the same of those that were removed on purpose.
+    """
+    named = {"files": dict(files), **({"pruned": dict(pruned)} if pruned else {}), "sha256": ""}
+    text = json_text({**result, "seal": named}, indent=2)
     body = f"{text}\n".encode().removesuffix(_AFTER)
     return body + hashlib.sha256(body).hexdigest().encode() + _AFTER
 
@@ -116,37 +128,43 @@ def read_finished(folder: str, identity: str) -> Finished | None:
     path = f"{folder}{os.sep}{RESULT}"
     try:
         data = read_bytes(path)
-        # a sealed result is unchanged: checking every number would take most of the time
-        mapping = json.loads(data) if _holds(data) else parse_json(data, path)
     except NoSuchFileError:
         return None
-    except (UserError, ValueError, RecursionError) as error:
+    except UserError as error:
         raise _damaged(identity, path, f"damaged result: {str(error).removeprefix(f'{path}: ')}") from error
+    return finished_of(data, path, identity)
+
+
+def finished_of(data: bytes, path: str, identity: str) -> Finished:
+    """Return the content of the bytes of a result.json. Raises DamagedRunError, naming ``path``, if they changed."""
     try:
+        # a sealed result is unchanged: checking every number would take most of the time
+        mapping = json.loads(data) if _holds(data) else parse_json(data, path)
         if not isinstance(mapping, dict):
             raise ValueError("an object was expected")
-        files = _sealed_files(data, mapping)
+        files, pruned = _sealed_files(data, mapping)
         result = Result.from_mapping(mapping)
         if result.identity != identity:
             raise ValueError(f"it belongs to run {result.identity}")
-    except ValueError as error:
-        raise _damaged(identity, path, f"damaged result: {error}") from error
-    return Finished(result, files)
+    except (UserError, ValueError, RecursionError) as error:
+        raise _damaged(identity, path, f"damaged result: {str(error).removeprefix(f'{path}: ')}") from error
+    return Finished(result, files, pruned)
 
 
-def _sealed_files(data: bytes, mapping: Mapping[str, Any]) -> dict[str, str] | None:
-    """Return the files that a seal names; None without one. Raises ValueError for a broken seal."""
+def _sealed_files(data: bytes, mapping: Mapping[str, Any]) -> tuple[dict[str, str] | None, dict[str, str]]:
+    """Return the files that a seal names (None without one) and the pruned. Raises ValueError for a broken seal."""
     if not mapping.keys() - FIELDS:
-        return None
+        return None, {}
     # an entry that is no field: the seal, or a part of it
     if not _holds(data):
         raise ValueError("its content has changed, or its seal is broken")
     seal = mapping.get("seal")
-    files = seal.get("files") if isinstance(seal, dict) else None
+    named = [seal.get("files"), seal.get("pruned", {})] if isinstance(seal, dict) else []
     # a forged seal must not make us read other files
-    if not isinstance(files, dict) or not files.keys() <= set(SEALED):
+    if not named or not all(isinstance(files, dict) and files.keys() <= set(SEALED) for files in named):
         raise ValueError("its seal is broken")
-    return {name: str(digest) for name, digest in files.items()}
+    files, pruned = ({name: str(digest) for name, digest in one.items()} for one in named)
+    return files, pruned
 
 
 def _holds(data: bytes) -> bool:

@@ -1,11 +1,13 @@
 """The content of a store: which runs are finished, begun, claimed, failed or damaged, and leftover files."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gatelab.disk import writing
+from gatelab.store.care.incoming import INCOMING
 from gatelab.store.finished_run import Damaged
 from gatelab.store.lease.lease import standing_owner
 from gatelab.store.lease.owner import Owner
@@ -25,7 +27,8 @@ class Inventory:
         claimed: run -> owner.
         failed: given up in their last launch.
         damaged: run -> the damage.
-        leftovers: files that a killed process left: half-written ones, and claims on finished runs.
+        leftovers: files that a killed process left: half-written ones, claims on finished runs, and
+            the folder of a merge.
     """
 
     finished: list[str] = field(default_factory=list)
@@ -65,6 +68,9 @@ def inventory(store: Store, *, every_byte: bool = False) -> Inventory:
         folder = store.runs_dir / identity
         if standing_owner(folder) is None or identity in found.finished:
             found.leftovers += [*_temporary(folder), *sorted(folder.glob("claim-*.json"))]
+    incoming = store.runs_dir / INCOMING
+    if incoming.is_dir() and standing_owner(incoming) is None:
+        found.leftovers.append(incoming)
     return found
 
 
@@ -72,7 +78,10 @@ def remove_leftovers_of(found: Inventory) -> None:
     """Remove what killed processes left. Raises UserError for what cannot be removed."""
     for path in found.leftovers:
         with writing(path):
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _temporary(folder: Path) -> list[Path]:

@@ -164,7 +164,7 @@ class Record:
         # the last checkpoint is on the disk: the previous one is not needed
         self.checkpoint_path("previous.pt").unlink(missing_ok=True)
         self._settle_history()
-        self._write(self.folder / RESULT, sealed_result(complete, self._settled_files()))
+        self._write(self.folder / RESULT, sealed_result(complete.to_mapping(), self._settled_files()))
         crash_point("after finish")
 
     def _write_json(self, name: str, mapping: Mapping[str, Any], *, names: bool = True) -> None:

@@ -13,6 +13,7 @@ from gatelab.configuration.wandb_environment import check_variables
 from gatelab.disk import check_place
 from gatelab.errors import UserError
 from gatelab.paths import limits, path_named, reference
+from gatelab.store.file_system import check_file_system
 from gatelab.sweeps.executors.devices import visible_gpus
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.memory_estimate import Room, decides, needed, room, shown, steps_of
@@ -41,6 +42,7 @@ def check_feasible(runs: Sequence[RunConfiguration], options: ExecutorOptions, s
     here = options.executor in ("inline", "processes")
     for runs_dir in dict.fromkeys(run.runs_dir for run in runs):
         check_place(Path(runs_dir), f"runs_dir={runs_dir}")
+        check_file_system(Path(runs_dir))
     _check_loggers(runs, here=here)
     if here:
         _check_devices(runs)

@@ -28,7 +28,7 @@ WANDB = [shlex.split(line)[2:] for line in COMMANDS if "wandb_sweep.py" in line]
 def test_every_command_is_one_of_these():
     assert len(TRAINING) + len(STORE) + len(WANDB) == len(COMMANDS)
     assert len(TRAINING) >= 9
-    assert len(STORE) == 4
+    assert len(STORE) == 9
     assert len(WANDB) == 2
 
 
