@@ -27,7 +27,9 @@ def _trial(row: dict[str, str], solved: float) -> Trial:
         test=Performance(float(row["test_loss"]), test), score_name=row["score"], higher_is_better=higher,
         chance=math.nan, perfect=math.nan, parameters=int(row["parameters"]), steps=int(row["steps"]),
         seconds=float(row["seconds"]), path=row["path"], path_reason="",
-        settings=_settings(row["settings"]) | {f"task.{key}": value for key, value in _settings(told).items()},
+        settings=_settings(row["settings"])
+        | {"task.name": task}
+        | {f"task.{key}": value for key, value in _settings(told).items()},
     )  # fmt: skip
     assert row["status"] == "finished"
     return Trial(result, test >= solved if higher else test <= solved, math.inf)
