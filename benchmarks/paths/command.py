@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.gpu.device_command import device_benchmark
 from benchmarks.paths import Shape, check_parity, peak_gigaflops, timed, unfit
 from benchmarks.paths.drawing import drawn
 from gatelab.cli.arguments import keyed
@@ -36,11 +37,20 @@ Time every variant on every path that can run it, beside torch.nn.LSTM and torch
 A ratio is the median over the rounds of (this time / torch's time in the same round). Nothing is timed whose outputs
 and gradients differ from the loop's in double precision. Where the library torchrecurrent is installed, its cells of
 the same name are timed too.
+
+    python scripts/benchmark.py device=cuda
+
+times our paths on a CUDA device, in stacks of runs, beside torch.nn.LSTM and GRU (cuDNN; a module for each run, one
+after the other), and beside FlashRNN and haste where they are installed. Its keys are
+
+    variants=NAME,...  hidden=N,...  stacks=N,...  sequence=TxBxI  dtype=float32|bfloat16|float16
+    compile=yes|no     whether the loop under torch.compile is timed too (default no: it takes minutes to compile)
+    repeats=N  out=FOLDER
 """
 
 _DEFAULTS = {
     "variants": "", "shapes": "100x32x8x64,200x32x2x128,100x64x64x256,784x64x1x128", "threads": "1,2",
-    "repeats": "15", "loop": "yes", "out": "benchmark/",
+    "repeats": "15", "loop": "yes", "out": "benchmark/", "device": "cpu",
 }  # fmt: skip
 
 
@@ -55,7 +65,11 @@ def benchmark(arguments: list[str]) -> int:
     if {"--help", "-h"} & set(arguments):
         print(HELP, end="")
         return 0
+    if "device=cuda" in arguments:
+        return device_benchmark(arguments)
     request = _DEFAULTS | keyed(arguments, _DEFAULTS)
+    if request["device"] != "cpu":
+        raise UserError(f"device={request['device']}: must be cpu or cuda")
     if request["loop"] not in ("yes", "no"):
         raise UserError(f"loop={request['loop']}: must be yes or no")
     names = request["variants"].split(",") if request["variants"] else _compiled()

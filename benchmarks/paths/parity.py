@@ -15,25 +15,29 @@ _TOLERANCE = 1e-4  # of single precision, relative to the largest value, after a
 _LEAST = 1e-3  # of the largest value of all outputs and gradients
 
 
-def check_parity(name: str) -> None:
+def check_parity(name: str, device: str = "cpu") -> None:
     """Refuse a variant of which some path has other outputs or gradients than the reference in double precision.
+
+    Args:
+        name: the variant.
+        device: where its paths run, "cpu" or "cuda".
 
     Raises:
         UserError: naming the variant, the path, and how far apart the two are.
     """
     torch.manual_seed(0)
     # equal sizes, which many forms of weights divide
-    layer = layer_of(load_variant(name), 24, 24)
-    x = torch.randn(7, 6, 24)
+    layer = layer_of(load_variant(name), 24, 24).to(device)
+    x = torch.randn(7, 6, 24).to(device)
     law = reference()
     exact = _found(law.name, layer, x, torch.float64)
-    for path in able(layer.variant, "cpu"):
+    for path in able(layer.variant, device):
         if path is not law:
             _check(name, path.name, _found(path.name, layer, x, torch.float32), exact)
 
 
 def _found(path: str, layer: RecurrentLayer, x: Tensor, dtype: torch.dtype) -> list[Tensor]:
-    of_path = layer_of(layer.variant, layer.input_size, layer.hidden_size, dtype=dtype, path=path)
+    of_path = layer_of(layer.variant, layer.input_size, layer.hidden_size, dtype=dtype, path=path).to(x.device)
     of_path.load_state_dict(layer.state_dict())
     output, _, _ = of_path(x.to(dtype))
     return [output.detach(), *torch.autograd.grad(output.square().sum(), list(of_path.parameters()))]

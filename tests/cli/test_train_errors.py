@@ -127,7 +127,7 @@ VALUES = {
     "seed=-1": "seed=-1: must be an integer of at least 0",
     "seed=1.5": "seed=1.5: must be an integer of at least 0",
     "path=tritn": "path=tritn: must be one of auto, native, triton, scan, loop",
-    "device=gpu": "device=gpu: must be one of auto, cpu, cuda",
+    "device=gpu": "device=gpu: must be one of auto, cpu, cuda, mps",
     "threads=0": "threads=0: must be an integer of at least 1",
     "stack.size=0": "stack.size=0: must be auto or an integer of at least 1",
     "stack.size=all": "stack.size=all: must be auto or an integer of at least 1",
@@ -313,6 +313,8 @@ def test_a_device_that_is_not_there(refusal, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     line = "device=cuda: no CUDA device is available; allowed here: auto, cpu\n"
     assert refusal("device=cuda") == line
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    assert refusal("device=mps") == "device=mps: torch finds no Metal device; allowed here: auto, cpu\n"
 
 
 def script(*arguments, folder):

@@ -40,7 +40,10 @@ class RunKeys:
         str,
         Key("how the recurrence runs: auto, native, triton, scan or loop; all agree to rounding", science=False),
     ] = "auto"
-    device: Annotated[Literal["auto", "cpu", "cuda"], Key("auto, cpu or cuda", science=False)] = "auto"
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"],
+        Key("auto (cuda where it is, else cpu), cpu, cuda or mps", science=False),
+    ] = "auto"
     threads: Annotated[int, Key("CPU threads of the process", science=False)] = 1
     runs_dir: Annotated[str, Key("the store", science=False, in_files=False)] = "runs/"
     progress: Annotated[bool, Key("a progress bar, on a terminal", science=False)] = True

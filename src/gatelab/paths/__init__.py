@@ -50,7 +50,7 @@ def reference() -> Path:
 
 
 def limits(path: Path, variant: Variant, device: str | None = None) -> str | None:
-    """Return why a path never runs a variant on a kind of device, "cpu" or "cuda", or None."""
+    """Return why a path never runs a variant on a kind of device, such as "cpu" or "cuda", or None."""
     if variant.foreign is not None:
         return path.foreign_limits(device)
     return path.limits(program(variant), device)

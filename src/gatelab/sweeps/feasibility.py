@@ -51,11 +51,12 @@ def check_feasible(runs: Sequence[RunConfiguration], options: ExecutorOptions, s
 
 
 def _check_devices(runs: Sequence[RunConfiguration]) -> None:
-    if any(run.device == "cuda" for run in runs):
-        import torch
+    for device in dict.fromkeys(run.device for run in runs if run.device not in ("auto", "cpu")):
+        from gatelab.training.accelerators import check_device
 
-        if not torch.cuda.is_available():
-            raise UserError("device=cuda: no CUDA device is available; allowed here: auto, cpu")
+        check_device(device)
+        if device == "mps":
+            print("note: device=mps runs the scan or the loop in plain PyTorch; nobody has tried it", file=sys.stderr)
 
 
 def _check_paths(runs: Sequence[RunConfiguration]) -> None:

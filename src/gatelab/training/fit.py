@@ -10,6 +10,7 @@ from gatelab.configuration import RunConfiguration
 from gatelab.configuration.logger_checks import check_loggers
 from gatelab.errors import SharedError, UserError
 from gatelab.store import LEASE, HeldClaims, Result, Stop, Store
+from gatelab.training.accelerators import device_used
 from gatelab.training.resuming import groups, states
 from gatelab.training.stack import network
 from gatelab.training.stack_batches import StackData
@@ -76,7 +77,7 @@ def _train_stack(
 ) -> list[Result]:
     first = configurations[0]
     with _shared():
-        device = _device(first)
+        device = device_used(first.device)
         check_loggers(first.logger)
         template = network(first)
         choice = template.to(device).rnn.choice()
@@ -115,14 +116,6 @@ def _shared() -> Iterator[None]:
         yield
     except UserError as error:
         raise SharedError(str(error)) from error
-
-
-def _device(configuration: RunConfiguration) -> str:
-    if configuration.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda: no CUDA device is available; allowed here: auto, cpu")
-    if configuration.device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return configuration.device
 
 
 def _terminal(configuration: RunConfiguration, title: str) -> Callback | None:

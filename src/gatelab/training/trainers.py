@@ -12,6 +12,7 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from gatelab.store import Stop, Stopped
+from gatelab.training.accelerators import LIGHTNING
 from gatelab.training.direct_loop import train_directly
 from gatelab.training.direct_step import DirectStep, direct_step
 from gatelab.training.lightning_module import StackModule
@@ -100,7 +101,7 @@ def _trainer(device: str, **options: Any) -> Trainer:
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return Trainer(
-        accelerator="gpu" if device == "cuda" else "cpu",
+        accelerator=LIGHTNING[device],
         devices=1,
         # also inside a job of SLURM: Lightning's environment would expect one process for every task of the job
         plugins=[LightningEnvironment()],

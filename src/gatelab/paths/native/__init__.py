@@ -33,7 +33,7 @@ class Native(Path):
         return no_compiler()
 
     def pays(self, call: "Call") -> bool:
-        return call.inputs.device.type != "cuda"  # there it is not asked: it would only say that it runs on the CPU
+        return call.inputs.device.type == "cpu"  # elsewhere it is not asked: it would only say that it runs on the CPU
 
     def refusal(self, call: "Call") -> str | None:
         from gatelab.paths.native.checks import fault

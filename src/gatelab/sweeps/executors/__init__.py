@@ -25,7 +25,7 @@ def open_executor(options: ExecutorOptions, threads: int, device: str, folder: P
     Args:
         options: below hydra.launcher.
         threads: of one stack.
-        device: auto, cpu or cuda.
+        device: auto, cpu, cuda or mps.
         folder: where an engine may keep its files.
     """
     check_engine(options)
