@@ -1,6 +1,8 @@
 """Stored runs from Python: chosen, read when asked, and clear about what they lack."""
 
+import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +16,19 @@ from tests.api.tiny import TINY
 ADDING = ["task=adding", *TINY]
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Train once; a test has a copy, and may change it."""
+    folder = tmp_path_factory.mktemp("trained")
+    with contextlib.chdir(folder):
+        gatelab.sweep("variant=lstm,gru", "seed=range(2)", "optimizer.lr=0.01,0.1", *ADDING, workers=0)
+    return folder
+
+
 @pytest.fixture
-def stored(tmp_path, monkeypatch):
+def stored(trained, tmp_path, monkeypatch):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    gatelab.sweep("variant=lstm,gru", "seed=range(2)", "optimizer.lr=0.01,0.1", *ADDING, workers=0)
     return gatelab.runs("runs/")
 
 
