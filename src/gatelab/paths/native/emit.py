@@ -15,9 +15,11 @@ from gatelab.paths.native.gradient_text import GradientText
 from gatelab.paths.native.places import Places
 from gatelab.paths.native.product_text import ProductText
 
-__all__ = ["Source", "emit", "shared_text"]
+__all__ = ["PRODUCTS", "Source", "emit", "products_text", "shared_text"]
 
 _SHARED, _FILES = ("vectors.h", "functions.h", "angles.h"), ("rows.h", "products.h")
+PRODUCTS = ("product", "pack_transposed", "pack_rows", "weight_gradient", "unpack_gradient")
+"""The functions of c/products.c, in the order in which ``share`` of a program takes their addresses."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Source:
     """A source text and how to call it.
 
     Attributes:
-        text: C with the functions ``measure``, ``forward`` and ``backward``.
+        text: C with the functions ``share``, ``measure``, ``forward`` and ``backward``.
         sizes: names of the integers that they take, in order.
         buffers: names of the pointers that they take, in order.
         outputs: length of each output's vector.
@@ -59,8 +61,22 @@ def shared_text(*, double: bool) -> str:
     return "\n".join([f"#define DOUBLE {int(double)}", *map(_file, _SHARED)])
 
 
+def products_text(*, double: bool) -> str:
+    """Return what programs share: a source text with the functions of :data:`PRODUCTS`."""
+    return "\n".join([f"#define DOUBLE {int(double)}", *map(_file, ("vectors.h", "products.h", "products.c"))])
+
+
 def _file(name: str) -> str:
     return files("gatelab.paths.native").joinpath("c", name).read_text(encoding="utf-8")
+
+
+def _sharing() -> str:
+    """Write the addresses of the shared functions, and the function that sets them."""
+    fields = "".join(f"    __typeof__({name}) *{name};\n" for name in PRODUCTS)
+    return (
+        f"static struct {{\n{fields}}} shared;\n\n"
+        "void share(void *const *functions) { memcpy(&shared, functions, sizeof shared); }\n"
+    )
 
 
 class _Emitter:
@@ -69,7 +85,7 @@ class _Emitter:
 
     def source(self) -> Source:
         products, blocks = ProductText(self.at), BlockText(self.at)
-        parts = [shared_text(double=self.double), functions(), *map(_file, _FILES)]
+        parts = [shared_text(double=self.double), functions(), *map(_file, _FILES), _sharing()]
         parts += [self._call_frame(), self._measure(), products.packing()]
         for stage in range(len(self.at.plan.forward)):
             parts += [products.forward(stage), blocks.block(stage, back=False)]

@@ -40,7 +40,7 @@ class GradientText:
                 "        const long run = task / tasks, v = task % tasks * 8;",
                 f"        const struct source s[] = {{{', '.join(sources)}}};",
                 f"        R *to = f->gradients + run * each + {before};",
-                f"        weight_gradient({delta}, L, last_step(f, run, 0, f->batch) * f->batch, f->batch, "
+                f"        shared.weight_gradient({delta}, L, last_step(f, run, 0, f->batch) * f->batch, f->batch, "
                 f"f->lengths ? f->lengths + run * f->batch : 0, s, {len(sources)}, "
                 "v * LANES, panels - v < 8 ? panels - v : 8, "
                 f"to, to + {self.at.depth(group.sources)} * {width}, "
@@ -62,9 +62,9 @@ class GradientText:
                 for source, begin in zip(group.sources, begins, strict=True):
                     count = self.at.count(source)
                     lines.append(
-                        f"        if (f->dweight_{number}) unpack_gradient(f->dweight_{number} + run * f->H * {count}, "
-                        f"of, {depth}, {width}, {begin}, "
-                        f"{position} * f->HP, f->H, {count});"
+                        f"        if (f->dweight_{number}) "
+                        f"shared.unpack_gradient(f->dweight_{number} + run * f->H * {count}, of, {depth}, {width}, "
+                        f"{begin}, {position} * f->HP, f->H, {count});"
                     )
                     number += 1
                 lines.append(

@@ -13,9 +13,9 @@ import torch
 
 from gatelab.errors import UserError
 from gatelab.language.sizes import Length, Lengths, columns_beside
-from gatelab.paths.native.build import load
 from gatelab.paths.native.emit import emit
 from gatelab.paths.native.places import LENGTH_NAMES
+from gatelab.paths.native.program_library import load_program
 from gatelab.paths.native.specification import Specification, vector_lengths
 
 __all__ = ["BESIDE_PADDING", "Layout", "LayoutKey", "ShapeError", "layout"]
@@ -86,7 +86,7 @@ class Layout:
         self.plan, of_states, of_constants = vectors.plan, vectors.states, vectors.constants
         equal = vectors.of_input == "hidden"
         code = emit(self.plan, of_states, of_constants, double=call.dtype == torch.float64, equal=equal)
-        self.library = load(code.text, "measure", "forward", "backward")
+        self.library = load_program(code.text, double=call.dtype == torch.float64)
         self.buffers, self.size_names = code.buffers, code.sizes
         self.positions = {name: position for position, name in enumerate(self.buffers)}
         self.names = (

@@ -29,7 +29,7 @@ class ProductText:
             for position in range(len(group.maps)):
                 for source, begin in zip(group.sources, before, strict=True):
                     lines.append(
-                        f"    pack_transposed(to, {depth}, {len(group.maps)} * f->HP, {begin}, "
+                        f"    shared.pack_transposed(to, {depth}, {len(group.maps)} * f->HP, {begin}, "
                         f"{position} * f->HP, f->weight_{number} + run * f->H * {self.at.count(source)}, f->H, "
                         f"{self.at.count(source)});"
                     )
@@ -56,7 +56,7 @@ class ProductText:
             count = self.at.count(product.source)
             for i, (_, weight) in enumerate(product.maps):
                 lines.append(
-                    f"    pack_rows(to, {len(product.maps)} * f->H, PAD({count}), {i} * f->H, "
+                    f"    shared.pack_rows(to, {len(product.maps)} * f->H, PAD({count}), {i} * f->H, "
                     f"f->weight_{self.at.weight_numbers[weight]} + run * f->H * {count}, f->H, {count});"
                 )
             lines.append(f"    to += {self.at.adjoint_size(product)};")
@@ -108,7 +108,7 @@ class ProductText:
         biases = f"biases + {self.at.map_numbers[maps[0].value]} * f->HP" if whole else "0"
         first = Place("slot", number=self.at.plan.slots[maps[0].value])
         return (
-            f"        product((struct product){{{rows}, {len(maps)} * f->HP / LANES, {segments}, "
+            f"        shared.product((struct product){{{rows}, {len(maps)} * f->HP / LANES, {segments}, "
             f"{self.at.depth(self.at.groups[g].sources)}, {begun}, packed + {self.at.packed_before[g]}, "
             f"{biases}, 0, {self.at.row(first, 'from')}, L, t & 1}});\n"
         )
@@ -138,8 +138,9 @@ class ProductText:
             init = ("to", self.at.row_width(product.place)) if product.adds else ("f->zeros", "0")
             lines += [
                 f"R *to = {to};",
-                f"product((struct product){{rows, PAD({count}) / LANES, s, count, {len(product.maps)} * f->H, 0, "
-                f"packed + {before}, {init[0]}, {init[1]}, to, {self.at.row_width(product.place)}, t & 1}});",
+                f"shared.product((struct product){{rows, PAD({count}) / LANES, s, count, "
+                f"{len(product.maps)} * f->H, 0, packed + {before}, "
+                f"{init[0]}, {init[1]}, to, {self.at.row_width(product.place)}, t & 1}});",
             ]
             guard = "if (f->dx) " if product.place.kind == "input_adjoint" else ""
             body.append(f"    {guard}{{\n" + "".join(f"        {line}\n" for line in lines) + "    }\n")
