@@ -11,7 +11,7 @@ from gatelab.training.direct_step import direct_step
 from gatelab.training.lightning_module import StackModule
 from gatelab.training.stack import initial_weights, network
 from gatelab.training.stack_batches import StackData
-from tests.training.examples import COPYING, DIGITS, chorales, configuration, optimizer, outcome
+from tests.training.examples import ADAM, COPYING, DIGITS, chorales, configuration, optimizer, outcome
 
 CASES = {
     "lstm": {},
@@ -19,6 +19,15 @@ CASES = {
     "peephole, a width with padding": {"variant": "peephole", "model": {"hidden_size": 11}},
     "learned numbers": {"variant": "ur_lstm", "task": DIGITS, "schedule": {"name": "cosine"}},
     "a single sequence": {"variant": "cifg", "training": {"batch_size": 1, "clip_norm": 0.01}},
+    "a run that diverges inside a block": {
+        "optimizer": {**ADAM, "lr": 1e30},
+        "training": {"clip_norm": None, "validate_every": 50},
+    },
+    "sums, sets, decay": {
+        "task": {"name": "embedded_reber", "loss": "squared", "validation_size": 9, "test_size": 9},
+        "optimizer": optimizer("AdamW", 0.01, 0.1),
+        "training": {"reduce": "sum"},
+    },
     "noise on inputs, patience": {"training": {"input_noise": 0.3, "patience": 1}},
 }
 NOT_DIRECT = {
@@ -75,12 +84,11 @@ def test_an_error_in_the_middle_leaves_the_loop_and_tells_the_display(tmp_path, 
     class Display(Callback):
         def on_train_batch_end(self, trainer, module, *rest):
             seen.append(module.taken)
-            if module.taken == 2:
-                raise UserError("stop here")
+            raise UserError("stop here")
 
         def on_exception(self, trainer, module, exception):
             seen.append(str(exception))
 
     with pytest.raises(UserError, match="stop here"):
         train_stack([configuration(tmp_path)], display=Display())
-    assert seen == [1, 2, "stop here"]
+    assert seen == [1, "stop here"]

@@ -204,17 +204,31 @@ class Network(Saved):
     def predicted(self, read: Tensor, lengths: Tensor | None, masks: Sequence[Tensor] | None = None) -> Tensor:
         """Predict as a call does, from what the first layer reads: :meth:`embedded` of the inputs."""
         output, _, _ = self.rnn.run(read, None, lengths, masks)
+        rows, below = self._rows(output, lengths), None
         read, _ = self._read_apart(read)
         if self.predicts == "last":
-            below = None if self.direct is None else _at_the_end(read, lengths)
-            return self.read_out(self.last(output, unless_full(lengths, output.shape[-3])), below)
-        steps_and_batch, below = output.shape[-3:-1], None
+            return self.read_out(rows, None if self.direct is None else _at_the_end(read, lengths))
         if self.direct is not None:
             if lengths is not None:
                 # values after the end of a sequence may be NaN, and would spoil the gradient of the weights
                 read = torch.where(is_valid(lengths, read.shape[-3]), read, 0.0)
             below = read.flatten(-3, -2)
-        return self.read_out(output.flatten(-3, -2), below).unflatten(-2, steps_and_batch)
+        return self.read_out(rows, below).unflatten(-2, output.shape[-3:-1])
+
+    def rows(self, inputs: Tensor, lengths: Any = None, masks: Sequence[Tensor] | None = None) -> Tensor:
+        """Return what the readout reads, (rows, features): one row for each prediction, in their order.
+
+        Args:
+            inputs, lengths, masks: as a call takes them.
+        """
+        lengths = self._checked(inputs, lengths)
+        output, _, _ = self.rnn.run(self._embedded(inputs, lengths), None, lengths, masks)
+        return self._rows(output, lengths)
+
+    def _rows(self, output: Tensor, lengths: Tensor | None) -> Tensor:
+        if self.predicts == "last":
+            return self.last(output, unless_full(lengths, output.shape[-3]))
+        return output.flatten(-3, -2)
 
     def gates(self, inputs: Any, lengths: Any = None) -> dict[str, Tensor]:
         """Return the value of every gate at every step, as :meth:`gatelab.RNN.gates` does.

@@ -9,6 +9,7 @@ from gatelab.tasks.losses import (
     Measure,
     class_squared_error,
     cross_entropy,
+    logistic_squared_error,
     set_cross_entropy,
     set_squared_error,
     squared_error,
@@ -63,8 +64,4 @@ class NumberTask(Task):
 
     @property
     def measured_loss(self) -> Measure:
-        return _logistic_squared_error if self.output == "logistic" else squared_error
-
-
-def _logistic_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    return squared_error(outputs.sigmoid(), targets)
+        return logistic_squared_error if self.output == "logistic" else squared_error

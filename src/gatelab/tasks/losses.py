@@ -15,6 +15,7 @@ __all__ = [
     "accuracy",
     "class_squared_error",
     "cross_entropy",
+    "logistic_squared_error",
     "most_active",
     "set_accuracy",
     "set_cross_entropy",
@@ -31,6 +32,11 @@ Measure: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return (output - target)² of single numbers: (…, 1) and (…, 1) give (…)."""
     return (outputs - targets).square().squeeze(-1)
+
+
+def logistic_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the same of logistic outputs: (σ(output) - target)²."""
+    return squared_error(outputs.sigmoid(), targets)
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -16,12 +16,13 @@ __all__ = ["train_directly"]
 def train_directly(module: StackModule, data: StackData, callbacks: Sequence[Callback], step: DirectStep) -> None:
     """Train a stack from its current step to its end, or until most of its runs have ended.
 
-    The callbacks get no Trainer, which none of ours reads.
+    The callbacks get no Trainer and no batch, which none of ours reads, and are called once for several steps where
+    these are one call of compiled code.
     """
     hooks = _Hooks(module, callbacks)
     try:
         hooks.call("on_train_start")
-        last = module.configurations[0].training.max_steps
+        last, every = (getattr(module.configurations[0].training, name) for name in ("max_steps", "validate_every"))
         taken = 0
         while module.active and not module.divides:
             if module.due:
@@ -29,11 +30,12 @@ def train_directly(module: StackModule, data: StackData, callbacks: Sequence[Cal
                 continue
             if module.taken >= last:
                 break
-            batch = data.batch(module.taken)
-            hooks.call("on_train_batch_start", batch, taken)
-            step.take(batch)
-            hooks.call("on_train_batch_end", None, batch, taken)
-            taken += 1
+            to_next = every - module.taken % every
+            hooks.call("on_train_batch_start", None, taken)
+            before = module.taken
+            step.take(data, min(to_next, last - module.taken))
+            taken += module.taken - before
+            hooks.call("on_train_batch_end", None, None, taken - 1)
         hooks.call("on_train_end")
     except BaseException as error:
         hooks.call("on_exception", error)

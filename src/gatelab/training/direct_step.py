@@ -1,8 +1,11 @@
-"""One step of a stack without Lightning and without autograd around the layer, to the same bits.
+"""The steps of a stack without Lightning and without autograd around the layer, to the same bits.
 
 What a step of small networks costs is mostly Python: Lightning's loop, the checks of every call, autograd's nodes. Here
-the compiled layer is called in memory that stands, and only readout and loss are differentiated by autograd.
+the compiled layer is called in memory that stands; with a loss and an optimiser that are compiled too, a whole block of
+steps is one call, otherwise readout and loss are differentiated by autograd, step by step.
 """
+
+import time
 
 import torch
 from torch import Tensor
@@ -13,6 +16,8 @@ from gatelab.paths.choice import choose
 from gatelab.paths.lengths import unless_full
 from gatelab.paths.native.standing import StandingCall, standing
 from gatelab.paths.products import product
+from gatelab.training.compiled_head import head_losses
+from gatelab.training.compiled_steps import CompiledSteps
 from gatelab.training.lightning_module import StackModule
 from gatelab.training.stack_batches import StackBatch, StackData
 from gatelab.training.weighted import mean_losses
@@ -20,6 +25,9 @@ from gatelab.training.weighted import mean_losses
 __all__ = ["DirectStep", "direct_step"]
 
 _LAYER = "rnn.layers.0."
+_READOUT = "readout.weight", "readout.bias"
+_LONGEST = 0.1
+"""Seconds that a block of steps should take at most: in between a stop is noticed, and progress is shown."""
 
 
 class DirectStep:
@@ -35,22 +43,51 @@ class DirectStep:
         weights = module.weights()
         self.learned = {name.removeprefix(_LAYER): one for name, one in weights.items() if name.startswith(_LAYER)}
         self.readout = weights["readout.weight"], weights["readout.bias"]
+        self.most = 1  # steps of the next block
         self._calls: dict[bool, StandingCall | None] = {}
+        self._blocks: dict[bool, CompiledSteps] = {}
 
     def ready(self, batch: StackBatch) -> bool:
         """Say whether a batch can be taken: its layer runs on the native path, with weights that it reads in place."""
         return self._call(batch, unless_full(batch.lengths, batch.inputs.shape[1])) is not None
 
-    def take(self, batch: StackBatch) -> None:
-        """Take one step in every active run."""
+    def take(self, data: StackData, most: int) -> None:
+        """Take some steps in every active run, at least one; they end after one in which a run has diverged."""
+        module = self.module
+        kind, optimizer = module.compiled_loss, module.stack_optimizer
+        if kind is None or not optimizer.compiled:
+            self._take_one(data.batch(module.taken), kind)
+            return
+        block = data.block(module.taken, min(most, self.most))
+        lengths = unless_full(block.lengths, block.inputs.shape[2])
+        call = self._call(block.first_step(), None if lengths is None else lengths[0])
+        assert call is not None
+        full = lengths is None
+        if full not in self._blocks:
+            every = module.template.predicts == "every"
+            self._blocks[full] = CompiledSteps(call, kind, *(one.detach() for one in self.readout), every=every)
+        steps = self._blocks[full]
+        of_layer = {f"{_LAYER}{name}": gradient for name, gradient in call.gradients.items()}
+        gradients = {**of_layer, **dict(zip(_READOUT, steps.head.gradients, strict=True))}
+        factors = module.coming_factors(len(block.inputs))
+        begun = time.monotonic()  # after the compiler's time
+        means = steps.take(optimizer, [gradients[name] for name in module.names], block, factors)
+        module.taken_with(means)
+        seconds = (time.monotonic() - begun) / len(means)
+        self.most = max(1, min(2 * self.most, int(_LONGEST / max(seconds, 1e-9))))
+
+    def _take_one(self, batch: StackBatch, kind: int | None) -> None:
         module = self.module
         module.set_factors()
         lengths = unless_full(batch.lengths, batch.inputs.shape[1])
         call = self._call(batch, lengths)
         assert call is not None
         output = call.forward(batch.inputs, lengths).detach().requires_grad_()
-        predicted = self._predicted(output, lengths)
-        means = mean_losses(module.task, predicted, batch.targets, batch.loss_weights, batch.divisors)
+        rows, about = self._rows(output, lengths), (batch.targets, batch.loss_weights, batch.divisors)
+        if kind is None:
+            means = mean_losses(module.task, self._predicted(rows, output), *about)
+        else:
+            means = head_losses(kind, rows, dict(zip(_READOUT, self.readout, strict=True)), *about)
         arriving, *of_readout = torch.autograd.grad(means.sum(), (output, *self.readout))
         call.backward(arriving.contiguous())
         for name, weight in self.learned.items():
@@ -60,11 +97,14 @@ class DirectStep:
         module.stack_optimizer.step()
         module.taken_with(means.detach())
 
-    def _predicted(self, output: Tensor, lengths: Tensor | None) -> Tensor:
-        network, (weight, bias) = self.module.template, self.readout
-        last = network.predicts == "last"
-        rows = network.last(output, lengths) if last else output.flatten(-3, -2)
+    def _rows(self, output: Tensor, lengths: Tensor | None) -> Tensor:
+        network = self.module.template
+        return network.last(output, lengths) if network.predicts == "last" else output.flatten(-3, -2)
+
+    def _predicted(self, rows: Tensor, output: Tensor) -> Tensor:
+        weight, bias = self.readout
         found = product(rows, weight.mT, bias[..., None, :])
+        last = self.module.template.predicts == "last"
         return found if last else found.unflatten(-2, output.shape[-3:-1])
 
     def _call(self, batch: StackBatch, lengths: Tensor | None) -> StandingCall | None:

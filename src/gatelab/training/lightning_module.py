@@ -15,6 +15,7 @@ from gatelab.configuration import RunConfiguration
 from gatelab.layers.network import Network
 from gatelab.randomness import generator
 from gatelab.store import ClaimLost
+from gatelab.training.compiled_head import Rows, compiled_loss, head_losses
 from gatelab.training.learning import Progress
 from gatelab.training.optimizer import StackOptimizer
 from gatelab.training.stack_batches import EvaluationBatches, StackBatch
@@ -66,7 +67,6 @@ class StackModule(LightningModule):
         self.drops = [0] * len(self.configurations)
         self.loop = ""
         self._sums: list[Tensor] = []
-        self._factors: list[float] = []  # that the optimiser has
 
     @property
     def template(self) -> Network:
@@ -127,6 +127,20 @@ class StackModule(LightningModule):
         """
         return self._predicted(self.weights(), batch)
 
+    @cached_property
+    def compiled_loss(self) -> int | None:
+        """Which compiled readout and loss training uses; None where torch computes them."""
+        return compiled_loss(self.task, self.template, self.device)
+
+    def _losses(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
+        """Return the mean loss of each run, (runs,), at some weights."""
+        about = batch.targets, batch.loss_weights, batch.divisors
+        if self.compiled_loss is None:
+            return mean_losses(self.task, self._predicted(weights, batch), *about)
+        below = {f"network.{name}": weight for name, weight in weights.items()}
+        rows = functional_call(Rows(self.template), below, (batch.inputs, batch.lengths, batch.masks))
+        return head_losses(self.compiled_loss, rows, weights, *about)
+
     def _predicted(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
         inputs, lengths = batch.inputs, batch.lengths
         if inputs.dim() == (2 if self.template.tokens else 3):
@@ -139,8 +153,7 @@ class StackModule(LightningModule):
     def training_step(self, batch: StackBatch, batch_idx: int) -> None:
         """Take one step in every active run."""
         self.set_factors()
-        outputs = self._predicted(self._noisy(), batch)
-        means = mean_losses(self.task, outputs, batch.targets, batch.loss_weights, batch.divisors)
+        means = self._losses(self._noisy(), batch)
         for weight in self.stacked:
             weight.grad = None
         self.manual_backward(means.sum())
@@ -151,22 +164,32 @@ class StackModule(LightningModule):
 
     def set_factors(self) -> None:
         """Give the optimiser the schedule's factors of the next step."""
-        optimizer, max_steps = self.stack_optimizer, self.configurations[0].training.max_steps
+        optimizer = self.stack_optimizer
+        optimizer.factors = self.coming_factors(1)[0].to(optimizer.factors.device)
+
+    def coming_factors(self, count: int) -> Tensor:
+        """Return the schedule's factors of the next steps, (steps, runs)."""
         self.drops = [progress.drops for progress in self.progress]
+        max_steps = self.configurations[0].training.max_steps
         schedules = [configuration.schedule for configuration in self.configurations]
-        # not of the index, which starts at 0 also in a resumed run; once for those that are the same
+        # not of the index of a batch, which starts at 0 also in a resumed run; once for those that are the same
         asked = {(id(one), drops): one for one, drops in zip(schedules, self.drops, strict=True)}
-        found = {key: one.factor(self.taken, max_steps, key[1]) for key, one in asked.items()}
-        factors = [found[id(one), drops] for one, drops in zip(schedules, self.drops, strict=True)]
-        if factors != self._factors:
-            optimizer.factors = torch.tensor(factors, dtype=torch.float32, device=optimizer.factors.device)
-            self._factors = factors
+        steps, places = range(self.taken, self.taken + count), {key: place for place, key in enumerate(asked)}
+        found = torch.tensor(
+            [[one.factor(step, max_steps, drops) for step in steps] for (_, drops), one in asked.items()]
+        )
+        rows = [places[id(one), drops] for one, drops in zip(schedules, self.drops, strict=True)]
+        return found[rows].T
 
     def taken_with(self, means: Tensor) -> None:
-        """Count a step whose mean losses were these, (runs,), and freeze the runs that have diverged."""
-        self.training_losses.append(means)
-        self.taken += 1
-        self._freeze_diverged(means)
+        """Count steps whose mean losses were these, (runs,) or (steps, runs), and freeze the runs that have diverged.
+
+        Only in the last of them may one have.
+        """
+        each = means.unbind() if means.dim() > 1 else [means]
+        self.training_losses += each
+        self.taken += len(each)
+        self._freeze_diverged(each[-1])
 
     def _noisy(self) -> dict[str, Tensor]:
         """Return the weights at which this step's gradients are computed: parameter name -> (runs, …)."""

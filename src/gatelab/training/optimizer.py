@@ -77,23 +77,24 @@ class StackOptimizer(torch.optim.Optimizer):
         self.factors = torch.ones_like(self.learning_rates)
         self.gradient_norms = torch.zeros_like(self.learning_rates)
         self._gradient_parts, self._step_parts = self._parts(self.gradients), self._parts(self.steps)
-        alone = None if self._rowwise or device.type != "cpu" else each[0]
         self._fused = None
-        if alone is not None:
-            self._fused = fused_adam(section.kind, alone, self.weights, self.gradients, self.steps)
+        if known := fused_adam(section.kind, each, self.weights):
+            decays = self.weight_decays if self.decays else None
+            self._fused = FusedAdam(
+                self.weights, self.gradients, known, self.clip_norms, decays, decoupled=self.decoupled
+            )
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """Clip, update, and leave the weights of runs that are not active, or not healthy, exactly as they are."""
         loss = None if closure is None else torch.enable_grad()(closure)()
-        gradients = [weight.grad if weight.grad is not None else torch.zeros_like(weight) for weight in self.weights]
-        state = self.inner.state.get(self.steps)
-        if self._fused and state:  # the first step, which makes the state, is torch's
-            self._fused.gather(gradients)
-            self.gradient_norms = torch.linalg.vector_norm(self.gradients, dim=1)
-            if not self._fused_step(self._fused, state):
-                self._move()
+        if self._fused:
+            fused = self.begin([None if weight.grad is None else weight.grad.contiguous() for weight in self.weights])
+            rates, corrections, updates = self.coming(self.factors[None])
+            fused.step(rates[0], corrections[0], updates[0])
+            self.end(1)
             return loss
+        gradients = [weight.grad if weight.grad is not None else torch.zeros_like(weight) for weight in self.weights]
         torch._foreach_copy_(self._gradient_parts, gradients)
         self.gradient_norms = torch.linalg.vector_norm(self.gradients, dim=1)
         self.gradients *= (self.clip_norms / (self.gradient_norms + 1e-6)).clamp(max=1.0)[:, None]
@@ -109,18 +110,33 @@ class StackOptimizer(torch.optim.Optimizer):
         self._move()
         return loss
 
-    def _fused_step(self, fused: FusedAdam, state: Mapping[str, Tensor]) -> bool:
-        """Take a step in compiled code; return whether the weights have moved."""
-        rates, decays = self.learning_rates * self.factors, self.weight_decays if self.decays else None
-        finite = bool(torch.isfinite(self.gradient_norms).all())
-        # without a finite norm no run moves before it is known which may
-        active = self.active if finite else torch.zeros_like(self.active)
-        sound = fused.step(
-            state, self.gradient_norms, self.clip_norms, rates, active, decays, decoupled=self.decoupled
-        )  # fmt: skip
-        if sound and finite:
-            self.healthy = torch.ones_like(self.active)
-        return sound and finite
+    def begin(self, gradients: Sequence[Tensor | None]) -> FusedAdam:
+        """Return the compiled steps, for gradients that are contiguous and shaped like the weights."""
+        assert self._fused is not None
+        for moved in self._moved:
+            if moved not in self.inner.state:
+                zeros = {name: torch.zeros_like(moved) for name in ("exp_avg", "exp_avg_sq")}
+                self.inner.state[moved] = {"step": torch.tensor(0.0), **zeros}
+        self._fused.place(gradients, [self.inner.state[moved] for moved in self._moved], self.active)
+        return self._fused
+
+    def coming(self, factors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what compiled steps need next, (steps, runs) each: rates and two corrections of the moments.
+
+        Args:
+            factors: of the schedule at each step, (steps, runs).
+        """
+        assert self._fused is not None
+        taken = int(self.inner.state[self._moved[0]]["step"])
+        corrections, updates = self._fused.corrections(range(taken + 1, taken + 1 + len(factors)))
+        return (self.learning_rates * factors).contiguous(), corrections, updates
+
+    def end(self, count: int) -> None:
+        """Note that so many compiled steps were taken."""
+        assert self._fused is not None
+        for moved in self._moved:
+            self.inner.state[moved]["step"] += count
+        self.gradient_norms, self.healthy = self._fused.norms, self._fused.healthy
 
     def _move(self) -> None:
         """Add the updates to the weights of the runs that are active and healthy."""
@@ -134,7 +150,7 @@ class StackOptimizer(torch.optim.Optimizer):
 
     @property
     def compiled(self) -> bool:
-        """Whether steps are taken in compiled code, to the same bits."""
+        """Whether steps are taken in compiled code."""
         return bool(self._fused)
 
     def run_state(self, run: int) -> dict[str, Any]:

@@ -39,6 +39,12 @@ class StackBatch(NamedTuple):
     divisors: Tensor | None = None
     """(runs,) by which the sum of a run's losses is divided; 0 for the sum of the weights, as all are where None."""
 
+    def first_step(self) -> "StackBatch":
+        """Return the first of some steps' batches, which have an axis of steps in front."""
+        parts = (self.inputs, self.lengths, self.targets, self.loss_weights, self.score_weights)
+        inputs, lengths, targets, loss_weights, score_weights = (part[0] for part in parts)
+        return StackBatch(inputs, lengths, targets, loss_weights, score_weights, None, self.divisors)
+
     def moved(self, device: torch.device) -> "StackBatch":
         """Return a batch of validation or test on a device."""
         return self._replace(**{name: part.to(device) for name, part in self._asdict().items() if part is not None})
@@ -89,19 +95,31 @@ class StackData(LightningDataModule):
 
     def batch(self, step: int) -> StackBatch:
         """Return the training batches of a step, counted from 0: each a function of its run's seed and the step."""
+        found = self.block(step, 1).first_step()
+        return found._replace(masks=self._masks(step, found.inputs.shape[1]))
+
+    def block(self, step: int, most: int) -> StackBatch:
+        """Return the batches of some steps that follow one another, with an axis of steps in front, and without masks.
+
+        Args:
+            step: the first, counted from 0.
+            most: how many at most; there is at least one.
+        """
         if self._ahead is None or step not in self._steps:
             self._make_ahead(step)
         assert self._ahead is not None
+        noisy = any(configuration.training.input_noise for configuration in self.configurations)
         place = step - self._steps.start
-        parts: list[Any] = [array[place] for array in self._ahead]
+        end = place + (1 if noisy else most)
+        parts: list[Any] = [array[place:end] for array in self._ahead]
         stacked = Batch(*parts)
         if self.task.evens_lengths:
             stacked = stacked._replace(loss_weights=self._summed(stacked.loss_weights))
-        noisy = any(configuration.training.input_noise for configuration in self.configurations)
         if noisy:
-            stacked = stacked._replace(inputs=self._with_noise(stacked, step))
-        found = _tensors(stacked)._replace(masks=self._masks(step, stacked.inputs.shape[1]))
+            first: list[Any] = [array[0] for array in stacked]
+            stacked = stacked._replace(inputs=self._with_noise(Batch(*first), step)[None])
         sums = [configuration.training.reduce == "sum" for configuration in self.configurations]
+        found = _tensors(stacked)
         return (
             found._replace(divisors=self.batch_size * torch.tensor(sums, dtype=torch.float32)) if any(sums) else found
         )
@@ -119,9 +137,9 @@ class StackData(LightningDataModule):
         self._room = max(1, min(_FURTHEST, _AHEAD // max(1, size))) if self.task.makes_many else 1
 
     def _summed(self, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return loss weights: where losses are summed over the steps, each prediction counts one."""
+        """Return loss weights, (steps, runs, …): where losses are summed over time, each prediction counts one."""
         sums = [configuration.training.reduce == "sum" for configuration in self.configurations]
-        whole = np.array(sums).reshape(-1, *(1,) * (weights.ndim - 1))
+        whole = np.array(sums).reshape(-1, *(1,) * (weights.ndim - 2))
         return np.where(whole, weights > 0, weights).astype(np.float32)
 
     def _with_noise(self, batch: Batch, step: int) -> NDArray[np.float32]:

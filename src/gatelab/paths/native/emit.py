@@ -15,7 +15,7 @@ from gatelab.paths.native.gradient_text import GradientText
 from gatelab.paths.native.places import Places
 from gatelab.paths.native.product_text import ProductText
 
-__all__ = ["PRODUCTS", "Source", "emit", "products_text", "shared_text"]
+__all__ = ["PRODUCTS", "Source", "emit", "products_text", "shared_text", "whole_text"]
 
 _SHARED, _FILES = ("vectors.h", "functions.h", "angles.h"), ("rows.h", "products.h")
 PRODUCTS = ("product", "pack_transposed", "pack_rows", "weight_gradient", "unpack_gradient")
@@ -64,6 +64,11 @@ def shared_text(*, double: bool) -> str:
 def products_text(*, double: bool) -> str:
     """Return what programs share: a source text with the functions of :data:`PRODUCTS`."""
     return "\n".join([f"#define DOUBLE {int(double)}", *map(_file, ("vectors.h", "products.h", "products.c"))])
+
+
+def whole_text(own: str) -> str:
+    """Return a source text in single precision that has all these functions, and those of rows and products, itself."""
+    return "\n".join([shared_text(double=False), *map(_file, (*_FILES, "products.c")), own])
 
 
 def _file(name: str) -> str:

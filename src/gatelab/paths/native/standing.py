@@ -33,6 +33,12 @@ class StandingCall:
 
     Attributes:
         gradients: weight -> its gradient after :meth:`backward`; the same tensors each time.
+        output: of :meth:`forward`, likewise.
+        width: of a row of the inputs in memory.
+        functions, sizes, tables: what compiled code calls itself: forwards and backwards, the sizes that both take, and
+            the pointers that each takes.
+        inputs_at, lengths_at: where inputs and lengths stand in the tables; no place of lengths where there are none.
+        arriving: of each state, what is to be zero before the way back.
     """
 
     def __init__(self, call: Call, form: Specification, order: tuple[str, ...]) -> None:
@@ -46,7 +52,7 @@ class StandingCall:
         self._states = [in_one_piece(state, wide) for state, (_, wide, _) in zip(zeros, plans.states, strict=True)]
         self._memory = pool.tensor((plans.forward_size,), dtype)
         self._back = pool.tensor((plans.backward_size,), dtype)
-        self._output = pool.tensor(plans.output_shape(0), dtype)
+        self.output = pool.tensor(plans.output_shape(0), dtype)
         self.gradients = {
             name: torch.empty_like(weight, memory_format=torch.contiguous_format)
             for name, weight in zip(order, weights, strict=True)
@@ -58,15 +64,15 @@ class StandingCall:
             **{name: self._memory.data_ptr() + at * dtype.itemsize for name, at in plans.forward.items()},
         }
         if plans.aliased is not None:
-            fixed[f"state_{plans.aliased}"] = self._output.data_ptr()
-        self._forward = self._table({**fixed, "output_0": self._output.data_ptr()})
+            fixed[f"state_{plans.aliased}"] = self.output.data_ptr()
+        forth = self._table({**fixed, "output_0": self.output.data_ptr()})
         fixed |= {name: self._back.data_ptr() + at * dtype.itemsize for name, at in plans.backward.items()}
         fixed |= {f"d{name}": self.gradients[own].data_ptr() for name, own in zip(names, order, strict=True)}
-        self._backward = self._table(fixed)
-        self._inputs = plans.positions["x"]
-        self._lengths = plans.positions.get("lengths")
-        self._adjoint = plans.positions["doutput_0"]
-        self._arriving = self._adjoints_of_states()
+        self.tables = forth, self._table(fixed)
+        self.inputs_at, self.width = plans.positions["x"], plans.x_width
+        self.lengths_at = plans.positions["lengths"] if call.lengths is not None else None
+        self.arriving = self._adjoints_of_states()
+        self.functions, self.sizes = (plans.library.forward, plans.library.backward), plans.sizes
 
     def forward(self, inputs: Tensor, lengths: Tensor | None) -> Tensor:
         """Return the outputs, which the next call overwrites.
@@ -75,13 +81,13 @@ class StandingCall:
             inputs: contiguous, of the shape and the dtype that the call was made for; it outlives the backward pass.
             lengths: contiguous int64, or None, as in the call.
         """
-        self._read = (in_one_piece(inputs, self._plans.x_width), lengths)
-        for table in (self._forward, self._backward):
-            table[self._inputs] = self._read[0].data_ptr()
-            if lengths is not None and self._lengths is not None:
-                table[self._lengths] = lengths.data_ptr()
-        self._plans.library.forward(self._plans.sizes, self._forward)
-        return self._output
+        self._read = (in_one_piece(inputs, self.width), lengths)
+        for table in self.tables:
+            table[self.inputs_at] = self._read[0].data_ptr()
+            if lengths is not None and self.lengths_at is not None:
+                table[self.lengths_at] = lengths.data_ptr()
+        self.functions[0](self.sizes, self.tables[0])
+        return self.output
 
     def backward(self, adjoint: Tensor) -> None:
         """Set the gradients of the weights; only once after each forward pass.
@@ -89,11 +95,15 @@ class StandingCall:
         Args:
             adjoint: the gradient that arrives at the outputs, contiguous.
         """
-        whole = in_one_piece(adjoint, self._plans.outputs[0][1])
-        self._backward[self._adjoint] = whole.data_ptr()
-        for arriving in self._arriving:
+        self.set_adjoint(in_one_piece(adjoint, self._plans.outputs[0][1]))
+        for arriving in self.arriving:
             arriving.zero_()
-        self._plans.library.backward(self._plans.sizes, self._backward)
+        self.functions[1](self.sizes, self.tables[1])
+
+    def set_adjoint(self, adjoint: Tensor) -> None:
+        """Say where the gradient that arrives at the outputs lies, its rows padded to whole vectors."""
+        self._adjoint = adjoint
+        self.tables[1][self._plans.positions["doutput_0"]] = adjoint.data_ptr()
 
     def _table(self, pointers: Mapping[str, int]) -> Any:
         table = (ctypes.c_void_p * len(self._plans.buffers))()
