@@ -29,7 +29,7 @@ from gatelab.tasks.losses import (
     squared_error,
 )
 
-__all__ = ["KINDS", "CompiledHead", "Rows", "compiled_loss", "head_code", "head_losses"]
+__all__ = ["KINDS", "CompiledHead", "ReadRows", "compiled_loss", "head_code", "head_losses"]
 
 KINDS: Mapping[Measure, int] = {
     squared_error: 0,
@@ -45,7 +45,7 @@ _OF_NUMBERS = (KINDS[squared_error], KINDS[logistic_squared_error])
 _AT: Any = ctypes.c_void_p
 
 
-class _Structure(ctypes.Structure):
+class _HeadCall(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_long) for name in ("runs", "count", "features", "outputs", "kind", "threads")),
         *((name, ctypes.c_void_p) for name in ("weight", "bias", "dweight", "dbias", "space", "row", "adjoint")),
@@ -73,7 +73,7 @@ class CompiledHead:
         self.gradients = [torch.empty_like(one) for one in (weight, bias) if one is not None]
         dbias = None if bias is None else self.gradients[1].data_ptr()
         self._kept = rows, weight, bias
-        self.structure = structure = _Structure(
+        self.structure = structure = _HeadCall(
             runs, count, features, self.outputs, kind, allowed_threads(), weight.data_ptr(),
             None if bias is None else bias.data_ptr(), self.gradients[0].data_ptr(), dbias, None, rows.data_ptr(),
         )  # fmt: skip
@@ -109,7 +109,7 @@ class CompiledHead:
         return UserError(f"a target of the task is none of its {self.outputs} classes, 0 to {self.outputs - 1}")
 
 
-class Rows(nn.Module):
+class ReadRows(nn.Module):
     """What a network's readout reads, as a module.
 
     Args:
@@ -145,7 +145,7 @@ def head_losses(
 
     Args:
         kind: as :func:`compiled_loss` returns it.
-        rows: (runs, rows, features) as :class:`Rows` returns them.
+        rows: (runs, rows, features) as :class:`ReadRows` returns them.
         weights: of the network, with "readout.weight" and perhaps "readout.bias".
         targets, shares, divisors: as ``CompiledHead.losses`` takes them.
     """

@@ -25,7 +25,7 @@ _MOVING = 8  # places that are others at each step, in the order of the C
 _BLOCK = _AT * _MOVING
 
 
-class _Structure(ctypes.Structure):
+class _StepsCall(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_long) for name in ("runs", "time", "batch", "features", "wide")),
         *((name, _AT) for name in ("forward", "backward", "sizes", "forth", "back")),
@@ -63,7 +63,7 @@ class CompiledSteps:
         self._kept += [adjoint, tables, sizes]
         forward, backward = call.functions
         head, adam = (ctypes.cast(one, _AT) for one in (head_code().head, adam_code().adam))
-        self._structure = _Structure(
+        self._structure = _StepsCall(
             runs, time, batch, features, wide, ctypes.cast(forward, _AT), ctypes.cast(backward, _AT),
             addressof(call.sizes), *map(addressof, call.tables), call.inputs_at,
             call.lengths_at if self._lengths else -1, len(arriving), addressof(tables), addressof(sizes),

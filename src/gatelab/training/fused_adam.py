@@ -25,7 +25,7 @@ _ARGUMENTS: dict[str, Any] = {"betas": (0.9, 0.999), "eps": 1e-8}
 _AT: Any = ctypes.c_void_p
 
 
-class _Structure(ctypes.Structure):
+class _AdamCall(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_long) for name in ("runs", "row", "parts", "threads")),
         *((name, _AT) for name in ("sizes", "weights", "gradients", "rows", "m", "v", "longest", "decays")),
@@ -76,7 +76,7 @@ class FusedAdam:
         self._sizes = (ctypes.c_long * parts)(*(weight[0].numel() for weight in weights))
         self._places = [(_AT * parts)(), (_AT * parts)(), (_AT * runs)(), (_AT * runs)()]
         at = [ctypes.addressof(table) for table in self._places]
-        self.structure = _Structure(
+        self.structure = _AdamCall(
             *rows.shape, parts, allowed_threads(), ctypes.addressof(self._sizes), *at[:2], rows.data_ptr(), *at[2:],
             longest.data_ptr(), None if decays is None else decays.data_ptr(),
             *(one.data_ptr() for one in self._numbers), decoupled, None, self.norms.data_ptr(), self.healthy.data_ptr(),

@@ -15,7 +15,7 @@ from gatelab.configuration import RunConfiguration
 from gatelab.layers.network import Network
 from gatelab.randomness import generator
 from gatelab.store import ClaimLost
-from gatelab.training.compiled_head import Rows, compiled_loss, head_losses
+from gatelab.training.compiled_head import ReadRows, compiled_loss, head_losses
 from gatelab.training.learning import Progress
 from gatelab.training.optimizer import StackOptimizer
 from gatelab.training.stack_batches import EvaluationBatches, StackBatch
@@ -138,7 +138,7 @@ class StackModule(LightningModule):
         if self.compiled_loss is None:
             return mean_losses(self.task, self._predicted(weights, batch), *about)
         below = {f"network.{name}": weight for name, weight in weights.items()}
-        rows = functional_call(Rows(self.template), below, (batch.inputs, batch.lengths, batch.masks))
+        rows = functional_call(ReadRows(self.template), below, (batch.inputs, batch.lengths, batch.masks))
         return head_losses(self.compiled_loss, rows, weights, *about)
 
     def _predicted(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
