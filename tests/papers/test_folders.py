@@ -40,7 +40,10 @@ FEW_SEEDS = "seed=range(3)"
 FEW = ["task.validation_size=4", "task.test_size=4"]
 SMALL = {
     "anbn": ["task.largest=3", "task.validation_largest=4", "task.test_largest=5", "task.training_size=4"],
+    "continual_reber": [*FEW, "task.length=50", "task.test_length=60"],
     "selective_copying": [*FEW, "task.length=40"],
+    "timing_msd": [*FEW, "task.length=24"],
+    "timing_pfg": ["task.length=26"],
 }
 
 
@@ -71,12 +74,17 @@ def made_up_data(folder, option):
 def test_the_papers_are_there():
     assert {name.split("/")[0] for name in NAMES} == {
         "chung_2014",
+        "deletang_2023",
         "feng_2024",
+        "gers_2000",
+        "gers_2002",
         "greff_2017",
         "gu_2020",
         "hochreiter_1997",
+        "merrill_2024",
         "tallec_2018",
         "weiss_2018",
+        "westhuizen_2018",
     }
 
 
