@@ -73,6 +73,7 @@ def made_up_data(folder, option):
 
 def test_the_papers_are_there():
     assert {name.split("/")[0] for name in NAMES} == {
+        "bai_2018",
         "chung_2014",
         "deletang_2023",
         "feng_2024",
