@@ -41,6 +41,7 @@ FEW = ["task.validation_size=4", "task.test_size=4"]
 SMALL = {
     "anbn": ["task.largest=3", "task.validation_largest=4", "task.test_largest=5", "task.training_size=4"],
     "continual_reber": [*FEW, "task.length=50", "task.test_length=60"],
+    "mqar": [*FEW, "task.length=16", "task.vocabulary=32", "task.training_size=4"],
     "selective_copying": [*FEW, "task.length=40"],
     "timing_msd": [*FEW, "task.length=24"],
     "timing_pfg": ["task.length=26"],
@@ -73,6 +74,7 @@ def made_up_data(folder, option):
 
 def test_the_papers_are_there():
     assert {name.split("/")[0] for name in NAMES} == {
+        "arora_2023",
         "bai_2018",
         "chung_2014",
         "deletang_2023",
