@@ -18,7 +18,7 @@ from gatelab.language.functions import ELEMENTARY
 from gatelab.layers.structured_weights import whole_weights
 from gatelab.paths import choice, limits, path_named
 from gatelab.paths.call import Call
-from gatelab.paths.triton import tiling
+from gatelab.paths.triton import device_scan, tiling
 from gatelab.paths.triton.tiling import tiling_of
 from tests.conformance.sizes import fitting
 from tests.paths.both_paths import TOLERANCE, assert_same, results
@@ -82,6 +82,25 @@ def test_weights_read_at_every_step_give_what_the_loop_gives(name):
     variant = load_variant(name)
     lengths = torch.tensor([[3, 0, 1, 3, 2], [3, 3, 2, 0, 1]])
     agrees(variant, 3, 5, 3, 19, 2, lengths, tuple(variant.equations))
+
+
+@pytest.mark.parametrize("name", ["min_gru", "min_lstm", "sru_v1"])
+def test_a_scan_gives_what_the_loop_gives(name, monkeypatch):
+    monkeypatch.setattr(tiling, "_MANY_STEPS", 1)
+    monkeypatch.setattr(tiling, "_processors", lambda device: 1000)
+    # two stretches of steps at once and a part of one, two tiles of columns and a part of one
+    monkeypatch.setattr(device_scan, "_STEPS", 16)
+    lengths = torch.tensor([[37, 0, 16, 37, 17], [33, 1, 32, 0, 37]])
+    variant = load_variant(name)
+    assert TRITON.manner(call_of_length(variant, 37)) == "all steps are scanned at once"
+    agrees(variant, 37, 5, 7, 7, 2, lengths, tuple(variant.equations))
+    agrees(variant, 20, 3, 7, 7)
+
+
+def call_of_length(variant: Variant, time: int) -> Call:
+    states = {state: torch.zeros(2, 5) for state in variant.states}
+    weights = {name: torch.zeros(shape) for name, shape in parameter_shapes(variant, 5, 5).items()}
+    return Call(program(variant), whole_weights(variant, weights), torch.zeros(time, 2, 5), states, 5)
 
 
 def test_a_hidden_size_beyond_the_chip_agrees_with_the_loop():

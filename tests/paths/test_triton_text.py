@@ -22,7 +22,7 @@ from gatelab.paths.triton import able_device
 from gatelab.paths.triton.kernel_module import kernel_module
 from gatelab.paths.triton.kernel_text import Kernels, KernelText
 from gatelab.paths.triton.streamed_text import StreamedText
-from gatelab.paths.triton.tiling import Tiling, held_matrices, power_of_two, refused_size, tiling_of, too_large
+from gatelab.paths.triton.tiling import Tiling, held_matrices, power_of_two, refused_size, scans, tiling_of, too_large
 from tests.conformance.sizes import fitting
 from tests.paths.test_loop import EQUATIONS
 from tests.paths.test_surrogates import MIXED
@@ -206,6 +206,19 @@ def test_the_record_of_a_run_says_where_weights_are():
     assert TRITON.manner(call_of(load_variant("gru"), 3, 200)) == (
         "weights are read at every step: the hidden size is above 128"
     )
+
+
+def test_long_sequences_that_leave_a_device_idle_are_scanned_where_states_are_linear(monkeypatch):
+    monkeypatch.setattr("gatelab.paths.triton.tiling._processors", lambda device: 108)
+
+    def long(name: str, steps: int, batch: int) -> Call:
+        call = call_of(load_variant(name), 8, 8, batch=batch)
+        return dataclasses.replace(call, inputs=torch.zeros(steps, batch, 8))
+
+    assert scans(long("min_gru", 512, 64))
+    assert not scans(long("min_gru", 511, 64))
+    assert not scans(long("min_gru", 512, 64 * 108))
+    assert not scans(long("gru", 512, 64))
 
 
 @pytest.mark.parametrize(

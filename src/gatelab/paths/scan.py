@@ -1,6 +1,6 @@
 """The scan path: all steps at once, for programs whose states are linear in themselves (see compiler/scannable.py)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -17,8 +17,8 @@ from gatelab.paths.padding import filled, is_valid
 __all__ = ["run_scan"]
 
 
-def run_scan(call: Call) -> Outputs:
-    """Run a call in parallel over time.
+def run_scan(call: Call, scanned: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None) -> Outputs:
+    """Run a call in parallel over time; ``scanned`` finds the values of a state, of its slopes, offsets and start.
 
     The depth is the logarithm of the number of steps, the work that much more than the loop's. Agrees with the loop to
     rounding, as long as the states and the products of what multiplies them are finite: these are formed before a
@@ -44,7 +44,9 @@ def run_scan(call: Call) -> Outputs:
         if valid is not None:
             # a sequence that has ended keeps its states
             slope, offset = torch.where(valid, slope, 1.0), torch.where(valid, offset, 0.0)
-        tracks[state] = torch.cat([states[state].unsqueeze(-3), _scanned(slope, offset, states[state])], -3)
+        tracks[state] = torch.cat(
+            [states[state].unsqueeze(-3), (scanned or _scanned)(slope, offset, states[state])], -3
+        )
         before = tracks[state].narrow(-3, 0, steps)
         values.before[state] = before if lengths is None else filled(before, lengths)
     output = _whole(values.free(program.output), (*batch, hidden_size), inputs)

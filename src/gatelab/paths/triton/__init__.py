@@ -47,8 +47,10 @@ class Triton(Path):
         return self.limits(call.program, call.inputs.device.type) or self.missing() or fault(call)
 
     def manner(self, call: "Call") -> str:
-        from gatelab.paths.triton.tiling import too_large
+        from gatelab.paths.triton.tiling import scans, too_large
 
+        if scans(call):
+            return "all steps are scanned at once"
         reason = too_large(call)
         return f"weights are read at every step: {reason}" if reason else "weights are held on the chip"
 

@@ -1,12 +1,12 @@
 """What generated kernels are written with: functions of blocks of single precision. A NaN that comes in goes out.
 
-Imported by generated kernels only, where Triton is installed.
+And the scan of s_t = a_t s_{t-1} + b_t, forwards or from the last step back. Imported where Triton is installed only.
 """
 
 import triton
 import triton.language as tl
 
-__all__ = ["clipped", "hyperbolic_tangent", "log_of_one_plus", "logistic", "operand", "raised"]
+__all__ = ["clipped", "hyperbolic_tangent", "log_of_one_plus", "logistic", "operand", "raised", "scan"]
 
 
 @triton.jit
@@ -55,3 +55,41 @@ def operand(u, columns, count: tl.constexpr, padded: tl.constexpr, rows: tl.cons
     if count < padded:
         u = tl.where(columns < count, u, 0.0)
     return u.to(model.dtype)
+
+
+@triton.jit
+def joined(slope, offset, later_slope, later_offset):
+    """Return the step that does what two steps do one after the other."""
+    return later_slope * slope, later_slope * offset + later_offset
+
+
+@triton.jit
+def scan(slopes, offsets, start, track, steps, columns, STEPS: tl.constexpr, COLUMNS: tl.constexpr, BACK: tl.constexpr):
+    """Write the values of a state after each step. All tensors are (runs, steps, columns), the start (runs, columns).
+
+    STEPS of them are found at once, by an associative scan; the last is where the next ones start. With BACK, steps are
+    taken from the last on, and each takes the slope of the step after it: what arrives at a state comes through that.
+    """
+    run = tl.program_id(1).to(tl.int64)
+    column = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)[None, :]
+    here = column < columns
+    rows = tl.arange(0, STEPS)[:, None]
+    before = tl.load(start + run * columns + column, mask=here, other=0.0)
+    for first in range(0, steps, STEPS):
+        step = first + rows
+        inside = here & (step < steps)
+        if BACK:
+            t = steps - 1 - step
+            has_slope = inside & (step > 0)
+            of_slope = (run * steps + t + 1) * columns + column
+        else:
+            t = step
+            has_slope = inside
+            of_slope = (run * steps + t) * columns + column
+        # a step beyond the last one changes nothing
+        slope = tl.load(slopes + of_slope, mask=has_slope, other=1.0)
+        offset = tl.load(offsets + (run * steps + t) * columns + column, mask=inside, other=0.0)
+        slope, offset = tl.associative_scan((slope, offset), 0, joined)
+        value = slope * before + offset
+        tl.store(track + (run * steps + t) * columns + column, value, mask=inside)
+        before = tl.sum(tl.where(rows == STEPS - 1, value, 0.0), axis=0, keep_dims=True)

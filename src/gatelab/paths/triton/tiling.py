@@ -8,6 +8,7 @@ import torch
 
 from gatelab.compiler.adjoint import plan
 from gatelab.compiler.program import Program, unstopped
+from gatelab.compiler.scannable import scan_order
 from gatelab.paths.call import Call
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "held_matrices",
     "power_of_two",
     "refused_size",
+    "scans",
     "tiling_of",
     "too_large",
 ]
@@ -32,6 +34,7 @@ _SHARED = {8: 163, 9: 227, 10: 227}
 
 _STAGING = 16  # KiB beside the weights: the left sides of products and what reductions exchange
 _FEW_TILES = 2  # waves of small tiles after which larger ones do less work
+_MANY_STEPS = 512  # from which on a scan may pay
 _CHUNK = 64  # KiB of a matrix that a product reads at once, where it is read at every step
 _TILE = 2048  # numbers of a vector of a tile, where weights are read at every step: four of each thread
 
@@ -115,6 +118,22 @@ def too_large(call: Call) -> str | None:
     return None
 
 
+def scans(call: Call) -> bool:
+    """Return whether a call is scanned over time instead of run step by step.
+
+    That is so where its states are linear in themselves, there are many steps, and its tiles leave most of the device
+    idle. The bounds are thought, not measured.
+    """
+    if call.inputs.dtype != torch.float32 or call.inputs.shape[-3] < _MANY_STEPS or scan_order(call.program) is None:
+        return False
+    runs = call.inputs.shape[0] if call.inputs.dim() == 4 else 1
+    return runs * tiling_of(call).tiles(call.inputs.shape[-2]) < _processors(call.inputs.device)
+
+
+def _processors(device: torch.device) -> int:
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
+
+
 def _longest(call: Call) -> int:
     return max(call.hidden_size, *(state.shape[-1] for state in call.states.values()))
 
@@ -124,14 +143,14 @@ def tiling_of(call: Call) -> Tiling:
     hidden, products = power_of_two(call.hidden_size), products_of(call.inputs.dtype)
     input_size = power_of_two(call.inputs.shape[-1])
     runs, batch = (call.inputs.shape[0] if call.inputs.dim() == 4 else 1), call.inputs.shape[-2]
-    device = call.inputs.device
-    processors = torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
+    processors = _processors(call.inputs.device)
     # tensor cores take tiles of 16; other products take 4 as long as that keeps more of the chip at work
     small = products == "ieee" and call.inputs.dtype == torch.float32 and runs * batch <= 4 * _FEW_TILES * processors
     rows = 4 if small else 16
     if too_large(call):
         return _streaming(call, Tiling(rows, hidden, input_size, products, 16))
-    warps = 4 if hidden <= 32 else 8 if hidden <= 64 or small else 16
+    # with fewer, what is held at 128 does not fit into registers while it is loaded
+    warps = 4 if hidden <= 32 else 8 if hidden <= 64 else 16
     return Tiling(rows, hidden, input_size, products, warps)
 
 

@@ -2,11 +2,13 @@
 
 import torch
 
-from gatelab.paths.call import Call, Outputs
+from gatelab.paths.call import Call, Outputs, recomputed
 from gatelab.paths.native.gathering import gathered
+from gatelab.paths.scan import run_scan
 from gatelab.paths.triton.device_autograd import DeviceCall, TritonRun
 from gatelab.paths.triton.device_run import device_run
-from gatelab.paths.triton.tiling import tiling_of
+from gatelab.paths.triton.device_scan import scanned_on_device
+from gatelab.paths.triton.tiling import scans, tiling_of
 
 __all__ = ["run_triton"]
 
@@ -17,6 +19,8 @@ def run_triton(call: Call) -> Outputs:
     Raises:
         UserError: in the backward pass, if it is asked for a graph of its own.
     """
+    if scans(call):
+        return recomputed(lambda one: run_scan(one, scanned_on_device), call)
     inputs, lengths, names, recorded = call.inputs, call.lengths, tuple(call.states), call.record
     form, tensors = gathered(call)
     stacked = inputs.dim() == 4
