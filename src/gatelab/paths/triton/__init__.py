@@ -1,7 +1,7 @@
 """Programs as generated Triton kernels: one for a whole sequence forwards, one backwards; for CUDA devices.
 
-No GPU has run them yet: they were run by Triton's interpreter, against the loop, and a few of them
-were compiled for one kind of device. So they run only where they are asked for. See docs/gpu.md.
+No GPU has run them yet: they were run by Triton's interpreter, against the loop, and some of them
+were compiled for devices that are not here. So they run only where they are asked for. See docs/gpu.md.
 """
 
 from typing import TYPE_CHECKING
