@@ -18,8 +18,8 @@ from gatelab.cli.arguments import keyed
 
 HELP = """\
 Measure forward and backward of lstm and gru beside torch.nn.LSTM and GRU and JAX, of peephole and mgu beside
-torchrecurrent, and whole training steps of a stack beside JAX: milliseconds and microseconds of the processor, one thread. All ways take turns; medians
-are shown. What is not installed is told in one line and left out:
+torchrecurrent, and whole training steps of a stack beside JAX: milliseconds and microseconds of the processor, one
+thread. All ways take turns, and medians are shown. What is not installed is told in one line and left out:
 
     pip install --target FOLDER jax optax torchrecurrent     # a folder of its own, then PYTHONPATH=FOLDER
     python -m benchmarks.peers
