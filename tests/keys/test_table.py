@@ -19,7 +19,8 @@ def test_what_may_differ_in_a_stack():
         "optimizer.rho", "optimizer.eps", "optimizer.normalize_momentum",
         "training.clip_norm", "training.patience", "training.stop_at", "training.input_noise", "training.weight_noise",
         "training.probes", "training.reduce", "training.stop_on",
-        "model.dropout", "model.initial", "model.initial_scale",
+        "model.dropout", "model.initial", "model.initial_scale", "model.zoneout_hidden", "model.zoneout_cell",
+        "model.recurrent_dropout", "model.variational_dropout",
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import pytest
 from gatelab.configuration import composed, run_configuration
 from gatelab.errors import UserError
 from gatelab.keys import STACKABLE
+from gatelab.language.sizes import DRAWN
 from gatelab.store import Store
 from gatelab.sweeps import plan
 from tests.store.examples import example
@@ -77,6 +78,8 @@ STACKED = {
     "model.initial": [[], ["model.initial=normal", "model.initial_scale=0.1"]],
     "model.initial_scale": [["model.initial=uniform", f"model.initial_scale={scale}"] for scale in (0.1, 0.2)],
     "model.dropout": [["model.dropout=0"], ["model.dropout=0.5"]],
+    # without any there is no mask in the equations
+    **{f"model.{word}": [[f"model.{word}={rate}"] for rate in (0.1, 0.5)] for word in DRAWN},
     # no part of the identity: of one seed they are one run
     "training.probes": [["training.probes=false", "seed=0"], ["training.probes=true", "seed=1"]],
     "training.reduce": [["training.reduce=mean"], ["training.reduce=sum"]],

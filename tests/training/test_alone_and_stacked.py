@@ -109,6 +109,14 @@ def test_dropout_between_layers(same, variant):
     same([{"variant": variant, "seed": 2, "model": {**layers, "dropout": rate}} for rate in (0.0, 0.3, 0.6)])
 
 
+@pytest.mark.parametrize("variant", ["lstm", "gru"])
+def test_masks_within_a_step(same, variant):
+    words = ("zoneout_hidden", "zoneout_cell", "recurrent_dropout", "variational_dropout")
+    rates = [(0.1, 0.5, 0.2, 0.3), (0.4, 0.1, 0.5, 0.1), (0.3, 0.3, 0.3, 0.3)]
+    models = [{"num_layers": 2, "hidden_size": 7, **dict(zip(words, each, strict=True))} for each in rates]
+    same([{"variant": variant, "seed": 2, "model": model} for model in models])
+
+
 def test_two_directions_with_different_lengths(same, tmp_path):
     task, model = chorales(tmp_path), {"bidirectional": True, "num_layers": 2}
     same([{"task": task, "seed": seed, "model": model, "training": {"batch_size": 3}} for seed in range(3)])

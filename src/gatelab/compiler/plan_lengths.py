@@ -43,7 +43,7 @@ class PlanLengths:
             if index in self.constants:
                 sizes[index] = self.constants[index]
             elif instruction.kind == "input":
-                sizes[index] = "one" if BESIDE.get(instruction.name) == "one" else self.of_input
+                sizes[index] = self._beside(instruction.name)
             elif instruction.kind == "state":
                 sizes[index] = self.states.get(instruction.name, "hidden")
             elif instruction.kind in ("product", "part", "join"):
@@ -52,13 +52,18 @@ class PlanLengths:
                 sizes[index] = joint(sizes[argument] for argument in instruction.arguments)
         return sizes
 
+    def _beside(self, name: str) -> Length:
+        """Return the length of what stands beside x, or of x_t for no name."""
+        length = BESIDE.get(name, "input")
+        return self.of_input if length == "input" else length
+
     def place_size(self, place: Place) -> Length:
         """Return the length of the vector at a place."""
         match place.kind:
             case "input" | "input_adjoint":
                 return self.of_input
             case "beside":
-                return "one" if BESIDE[place.name] == "one" else self.of_input
+                return self._beside(place.name)
             case "previous" | "next" | "arriving" | "leaving":
                 return self.states[place.name]
             case "slot":

@@ -7,6 +7,7 @@ from functools import lru_cache
 from gatelab.configuration.resolved import RunConfiguration, science_of
 from gatelab.configuration.shared_values import Same
 from gatelab.keys import SCIENCE, SHARED, STACKABLE
+from gatelab.language.sizes import DRAWN
 from gatelab.language.variant_file import COMPUTED
 
 __all__ = ["shape_key"]
@@ -31,5 +32,8 @@ def _shared(name: str, section: Same) -> str:
     if name == "variant":
         content = {key: content.get(key) for key in COMPUTED}
     elif isinstance(content, Mapping):
+        # what training draws stands in the equations, so that those without a mask are others than those with one
+        drawn = [word for word in DRAWN if content.get(word)]
         content = {key: value for key, value in content.items() if f"{name}.{key}" not in STACKABLE}
+        content |= {"drawn": drawn} if drawn else {}
     return json.dumps(content, sort_keys=True)

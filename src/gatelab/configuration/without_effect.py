@@ -8,6 +8,8 @@ from gatelab.configuration.resolved import RunConfiguration
 from gatelab.configuration.shared_values import Same
 from gatelab.errors import UserError
 from gatelab.keys import OptimizerSection, ScheduleSection, TrainingSection, default_of
+from gatelab.language.masked import drawn_words
+from gatelab.language.sizes import DRAWN
 from gatelab.layers.openings import Given
 from gatelab.tasks import LengthTask
 from gatelab.tasks.series.series_keys import SeriesKeys
@@ -15,6 +17,12 @@ from gatelab.tasks.series.series_keys import SeriesKeys
 __all__ = ["Idle", "check_swept", "doubts", "idle", "notes"]
 
 _ABSURD = 1e4  # a learning rate, or a weight decay, above all published ones
+_LACKS = {
+    "zoneout_hidden": "has no hidden state that equations write",
+    "zoneout_cell": "has no state of its units but the hidden one that equations write",
+    "recurrent_dropout": "has no state of which equations keep a part and add the rest",
+    "variational_dropout": "has no matrix in its equations that reads the hidden state itself",
+}
 _SHOWN = 3  # values of a setting that a note lists
 
 
@@ -53,6 +61,10 @@ def _of_model(run: RunConfiguration, given: Mapping[str, Any]) -> Iterator[Idle]
     model, asked = run.model, given["model"]
     if model.num_layers == 1:
         yield _idle("model.dropout", model.dropout, "model.num_layers=1 has no layer between")
+    drawing = drawn_words(run.variant, dict.fromkeys(DRAWN, 0.5))
+    for word in DRAWN:
+        if word not in drawing:
+            yield _idle(f"model.{word}", getattr(model, word), f"variant '{run.variant.name}' {_LACKS[word]}")
     if model.match is None:
         yield _idle("model.match_to", model.match_to, "model.match=null")
         yield _idle("model.match_size", model.match_size, "model.match=null")

@@ -41,6 +41,22 @@ class ModelSection(_Section):
     dropout: Annotated[float, Key("share of a layer's outputs that the next one reads as zero", stack=True)] = Field(
         default=0.0, ge=0, lt=1
     )
+    zoneout_hidden: Annotated[
+        float,
+        Key("probability with which a unit of the hidden state keeps its value at a step", stack=True, neutral=0.0),
+    ] = Field(default=0.0, ge=0, lt=1)
+    zoneout_cell: Annotated[
+        float, Key("the same for all other states of a unit, such as its cell", stack=True, neutral=0.0)
+    ] = Field(default=0.0, ge=0, lt=1)
+    """Drawn anew at every step of training; in evaluation a state is the mean of old and new (docs/training.md)."""
+    recurrent_dropout: Annotated[
+        float, Key("share of what a step adds to a state that is dropped; what is kept stays", stack=True, neutral=0.0)
+    ] = Field(default=0.0, ge=0, lt=1)
+    variational_dropout: Annotated[
+        float,
+        Key("share of the hidden state that matrices read as zero, the same at all steps of a sequence", stack=True,
+            neutral=0.0),
+    ] = Field(default=0.0, ge=0, lt=1)  # fmt: skip
     bidirectional: Annotated[bool, Key("whether a second network reads each sequence backwards")] = False
     embedding: Annotated[
         int | Literal["hidden"] | None,

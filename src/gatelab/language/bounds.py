@@ -139,7 +139,8 @@ def _of(expression: Expression, values: Mapping[str, Interval], states: Mapping[
         case Read(name=name, when="now"):
             return values[name]
         case Read(name=name, when="input") if name in BESIDE:
-            return (0.0, 1.0) if BESIDE[name] == "input" else (0.0, math.inf)
+            share = BESIDE[name] == "input" or name.startswith("zoneout")
+            return (0.0, 1.0) if share else (0.0, math.inf)
         case Read() | Learned() | Linear():
             return _EVERYTHING
         case Negation(operand=operand):

@@ -7,7 +7,7 @@ from typing import Any
 from gatelab.errors import UserError
 from gatelab.language.ordering import nearest_order
 from gatelab.language.parsing import LearnedTensor, parse_equation
-from gatelab.language.sizes import BESIDE
+from gatelab.language.sizes import BESIDE, GIVEN
 from gatelab.language.tree import Expression, Read, When, walk
 from gatelab.language.word_table import INPUT
 
@@ -15,9 +15,11 @@ __all__ = ["added_first", "alive", "in_order", "parsed"]
 
 
 def parsed(
-    texts: Mapping[str, str], states: list[str], where: str, edited: Collection[str]
+    texts: Mapping[str, str], states: list[str], where: str, edited: Collection[str], *, drawn: bool = False
 ) -> tuple[dict[str, Expression], dict[str, tuple[LearnedTensor, ...]]]:
     """Parse equations that run top to bottom; those of ``edited`` may read a name that is written further down.
+
+    With ``drawn`` they may also read what training draws.
 
     Returns:
         Equation -> tree, and equation -> the parameters that it owns.
@@ -26,7 +28,7 @@ def parsed(
         UserError: naming file, equation and place.
     """
     # an equation may have the name of what stands beside x, and is then what that name means
-    inputs = (INPUT, *(name for name in BESIDE if name not in texts))
+    inputs = (INPUT, *(name for name in (BESIDE if drawn else GIVEN) if name not in texts))
     scope: dict[str, When] = {**dict.fromkeys(inputs, "input"), **dict.fromkeys(states, "previous")}
     trees: dict[str, Expression] = {}
     parameters: dict[str, tuple[LearnedTensor, ...]] = {}

@@ -31,4 +31,4 @@ def variant_of(text: str) -> Variant:
         raise UserError(f"gatelab operator: its variant is no JSON: {error}") from error
     if not isinstance(mapping, dict):
         raise UserError("gatelab operator: its variant must be a JSON object")
-    return Variant.from_mapping(mapping, "gatelab operator")
+    return Variant.from_mapping(mapping, "gatelab operator", drawn=True)

@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple, get_args
 from gatelab.language.tree import Expression, Learned, Linear, Number, Operation, Read, children, walk
 
 __all__ = [
-    "BESIDE", "LADDER", "Length", "Lengths", "columns_beside", "filled", "has_size", "is_dt", "joint", "vector_size",
-    "vector_sizes", "width_of_x",
+    "BESIDE", "DRAWN", "GIVEN", "LADDER", "Length", "Lengths", "columns_beside", "filled", "has_size", "is_dt", "joint",
+    "vector_size", "vector_sizes", "width_of_x",
 ]  # fmt: skip
 
 Length = Literal["one", "input", "hidden"]
@@ -20,10 +20,20 @@ Length = Literal["one", "input", "hidden"]
 LADDER: tuple[Length, ...] = get_args(Length)
 """The lengths, each of which fits into those after it."""
 
-BESIDE: Mapping[str, Length] = {"mask": "input", "dt": "one"}
+GIVEN: Mapping[str, Length] = {"mask": "input", "dt": "one"}
 """What an equation may read beside x_t, by name: which values of x_t were observed (1, else 0), and the interval to the
-step before. The columns of those that a variant reads stand behind those of x, in this order. They are data: no
-gradient goes to them."""
+step before."""
+
+DRAWN: Mapping[str, Length] = {
+    "zoneout_hidden": "hidden", "zoneout_cell": "hidden", "recurrent_dropout": "hidden",
+    "variational_dropout": "hidden",
+}  # fmt: skip
+"""What training draws and writes into the equations of a variant (:mod:`gatelab.language.masks`), under the names of
+its keys; no file may read them."""
+
+BESIDE: Mapping[str, Length] = {**GIVEN, **DRAWN}
+"""All that may stand beside x_t. The columns of what a variant reads stand behind those of x, in this order. They are
+data: no gradient goes to them."""
 
 
 class Lengths(NamedTuple):
@@ -41,15 +51,15 @@ class Lengths(NamedTuple):
         return "hidden" if number == self.hidden else "input"
 
 
-def columns_beside(beside: Collection[str], input_size: int) -> int:
-    """Return how many columns stand behind those of x."""
-    return sum(input_size if BESIDE[name] == "input" else 1 for name in beside)
+def columns_beside(beside: Collection[str], input_size: int, hidden_size: int = 0) -> int:
+    """Return how many columns stand behind those of x; ``hidden_size`` only matters for what training draws."""
+    return sum(Lengths(input_size, hidden_size).of(BESIDE[name]) for name in beside)
 
 
-def width_of_x(beside: Collection[str], columns: int) -> int:
-    """Return how many of all columns are those of x."""
-    numbers = sum(BESIDE[name] == "one" for name in beside)
-    return (columns - numbers) // (1 + len(beside) - numbers)
+def width_of_x(beside: Collection[str], columns: int, hidden_size: int = 0) -> int:
+    """Return how many of all columns are those of x; ``hidden_size`` as in :func:`columns_beside`."""
+    like_x = sum(BESIDE[name] == "input" for name in beside)
+    return (columns - columns_beside(beside, 0, hidden_size)) // (1 + like_x)
 
 
 def joint(lengths: Iterable[Length]) -> Length:

@@ -10,7 +10,7 @@ from gatelab.language.equations import added_first, alive, in_order, parsed
 from gatelab.language.foreign import FOREIGN, known_foreign
 from gatelab.language.functions import FUNCTIONS
 from gatelab.language.parsing import LearnedTensor, canonical_text, value_text
-from gatelab.language.sizes import BESIDE, Length, has_size, is_dt, vector_size, vector_sizes
+from gatelab.language.sizes import BESIDE, GIVEN, Length, has_size, is_dt, vector_size, vector_sizes
 from gatelab.language.surrogates import value_tree
 from gatelab.language.tree import Expression, FunctionCall, Learned, Linear, Operation, Read, walk
 from gatelab.language.typesetting import latex_lines, latex_text, plain_lines, plain_text
@@ -65,10 +65,15 @@ class Variant:
 
     @cached_property
     def beside(self) -> tuple[str, ...]:
-        """What the equations read beside x_t: ``mask``, ``dt``, in the order of their columns."""
+        """What the equations read beside x_t: ``mask``, ``dt``, masks of training, in the order of their columns."""
         nodes = (node for tree in self.trees.values() for node in walk(tree))
         read = {node.name for node in nodes if isinstance(node, Read) and node.when == "input"}
         return tuple(name for name in BESIDE if name in read)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """What of :attr:`beside` comes with the data: all but what training draws."""
+        return tuple(name for name in self.beside if name in GIVEN)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Variant) and self._identity() == other._identity()
@@ -82,7 +87,9 @@ class Variant:
         return self.name, self.source, self.notes, self.states, equations, self.output, roles, self.foreign
 
     @staticmethod
-    def from_mapping(mapping: Mapping[str, Any], where: str = "variant", edited: Collection[str] = ()) -> "Variant":
+    def from_mapping(
+        mapping: Mapping[str, Any], where: str = "variant", edited: Collection[str] = (), *, drawn: bool = False
+    ) -> "Variant":
         """Check the content of a variant file and return the variant.
 
         Args:
@@ -91,6 +98,7 @@ class Variant:
             where: what errors call it, such as "conf/variant/mine.yaml".
             edited: equations that were changed in place. They may read a name that is written further down; the
                 equations are then put in an order that gives every name the value it had at its old place.
+            drawn: whether equations may read what training draws: those that :mod:`gatelab.language.masks` wrote.
 
         Raises:
             UserError: naming file, equation and place.
@@ -113,7 +121,7 @@ class Variant:
         if not isinstance(output, str) or output not in texts:
             raise UserError(f"{where}: output '{output}' has no equation{suggest(str(output), texts)}; "
                             f"equations: {', '.join(texts)}")  # fmt: skip
-        trees, owned = parsed(texts, states, where, edited)
+        trees, owned = parsed(texts, states, where, edited, drawn=drawn)
         if edited:
             trees = in_order(trees, where)
             texts = {name: texts[name] for name in trees}
@@ -173,7 +181,8 @@ class Variant:
 
     def respelled(self) -> "Variant":
         """Return the same variant parsed from its canonical texts, so that the spans of trees are columns of these."""
-        return Variant.from_mapping(self.mapping(), f"variant '{self.name}'")
+        drawn = len(self.beside) > len(self.given)
+        return Variant.from_mapping(self.mapping(), f"variant '{self.name}'", drawn=drawn)
 
     def values_only(self) -> "Variant":
         """Return the variant without the functions that change a gradient and no value: ``stop(h)`` is ``h``.

@@ -27,19 +27,22 @@ __all__ = [
 ]
 
 
-def all_columns(inputs: Tensor, beside: Collection[str], input_size: int) -> Tensor:
+def all_columns(inputs: Tensor, beside: Collection[str], input_size: int, hidden_size: int = 0) -> Tensor:
     """Return inputs, checked, with all columns that a variant reads: ones where the caller gave x alone.
+
+    ``hidden_size`` only matters for what training draws.
 
     Raises:
         UserError: inputs of another shape.
     """
+    width = columns_beside(beside, input_size, hidden_size)
     if beside and isinstance(inputs, Tensor) and inputs.dim() and inputs.shape[-1] != input_size:
-        check_input(inputs, input_size + columns_beside(beside, input_size))
+        check_input(inputs, input_size + width)
         return inputs
     check_input(inputs, input_size)
     if not beside:
         return inputs
-    return torch.cat([inputs, inputs.new_ones((*inputs.shape[:-1], columns_beside(beside, input_size)))], -1)
+    return torch.cat([inputs, inputs.new_ones((*inputs.shape[:-1], width))], -1)
 
 
 def apart(columns: Tensor, beside: Collection[str]) -> tuple[Tensor, Tensor | None]:
@@ -110,10 +113,10 @@ def with_given(x: Tensor, given: Mapping[str, Any], variant: Variant, *, batch_f
         return x
     parts = [x]
     for name in there:
-        if name not in variant.beside:
-            known = f"it reads {' and '.join(variant.beside)}" if variant.beside else "no equation does"
+        if name not in variant.given:
+            known = f"it reads {' and '.join(variant.given)}" if variant.given else "no equation does"
             raise UserError(f"{name}= is given, but variant '{variant.name}' does not read {name}: {known}")
-    for name in variant.beside:
+    for name in variant.given:
         shape = x.shape if BESIDE[name] == "input" else (*x.shape[:-1], 1)
         if name not in there:
             parts.append(x.new_ones(shape))

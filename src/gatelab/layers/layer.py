@@ -166,7 +166,7 @@ class RecurrentLayer(nn.Module, ABC):
             UserError: tensors whose dtype, device or shape does not fit the weights; lengths that are no whole
                 numbers from 0 to the steps; an unknown name in record.
         """
-        inputs = all_columns(inputs, self._beside, self.input_size)
+        inputs = all_columns(inputs, self._beside, self.input_size, self.hidden_size)
         batch = (*inputs.shape[:-3], inputs.shape[-2])
         if lengths is not None:
             lengths = as_lengths(lengths, batch, inputs.shape[-3], inputs.device)

@@ -77,7 +77,7 @@ class Network(Saved):
         input_size, output_size = whole("input_size", input_size), whole("output_size", output_size)
         if switch("tokens", tokens) and embedding is None:
             raise UserError("embedding=None: tokens must have an embedding of at least 1 feature")
-        if embedding is not None and "mask" in variant.beside:
+        if embedding is not None and "mask" in variant.given:
             raise UserError(
                 f"embedding={embedding}: variant '{variant.name}' reads mask, which is of the inputs themselves"
             )
@@ -183,10 +183,7 @@ class Network(Saved):
         return list(torch.from_numpy(kept.astype(np.float32) / np.float32(1 - rate)))
 
     def forward(
-        self,
-        inputs: Tensor,
-        lengths: Any = None,
-        masks: Sequence[Tensor] | None = None,
+        self, inputs: Tensor, lengths: Any = None, masks: Sequence[Tensor] | None = None, drawn: Any = None
     ) -> Tensor:
         """Predict.
 
@@ -194,16 +191,23 @@ class Network(Saved):
             inputs: (time, batch, input), or (time, batch) of tokens, with a leading run axis if the weights have one.
             lengths: (batch,) valid steps, in any form that :meth:`gatelab.RNN.forward` takes; None if all are.
             masks: dropout as :meth:`draw_masks` draws it; None for none.
+            drawn: as :meth:`gatelab.RNN.run` takes it.
 
         Returns:
             (batch, output) for readout "last", (time, batch, output) for "every".
         """
         lengths = self._checked(inputs, lengths)
-        return self.predicted(self._embedded(inputs, lengths), lengths, masks)
+        return self.predicted(self._embedded(inputs, lengths), lengths, masks, drawn)
 
-    def predicted(self, read: Tensor, lengths: Tensor | None, masks: Sequence[Tensor] | None = None) -> Tensor:
+    def predicted(
+        self,
+        read: Tensor,
+        lengths: Tensor | None,
+        masks: Sequence[Tensor] | None = None,
+        drawn: Sequence[Tensor] | None = None,
+    ) -> Tensor:
         """Predict as a call does, from what the first layer reads: :meth:`embedded` of the inputs."""
-        output, _, _ = self.rnn.run(read, None, lengths, masks)
+        output, _, _ = self.rnn.run(read, None, lengths, masks, drawn=drawn)
         rows, below = self._rows(output, lengths), None
         read, _ = self._read_apart(read)
         if self.predicts == "last":
@@ -215,14 +219,16 @@ class Network(Saved):
             below = read.flatten(-3, -2)
         return self.read_out(rows, below).unflatten(-2, output.shape[-3:-1])
 
-    def rows(self, inputs: Tensor, lengths: Any = None, masks: Sequence[Tensor] | None = None) -> Tensor:
+    def rows(
+        self, inputs: Tensor, lengths: Any = None, masks: Sequence[Tensor] | None = None, drawn: Any = None
+    ) -> Tensor:
         """Return what the readout reads, (rows, features): one row for each prediction, in their order.
 
         Args:
-            inputs, lengths, masks: as a call takes them.
+            inputs, lengths, masks, drawn: as a call takes them.
         """
         lengths = self._checked(inputs, lengths)
-        output, _, _ = self.rnn.run(self._embedded(inputs, lengths), None, lengths, masks)
+        output, _, _ = self.rnn.run(self._embedded(inputs, lengths), None, lengths, masks, drawn=drawn)
         return self._rows(output, lengths)
 
     def _rows(self, output: Tensor, lengths: Tensor | None) -> Tensor:
@@ -270,7 +276,7 @@ class Network(Saved):
     def _checked(self, inputs: Tensor, lengths: Any) -> Tensor | None:
         """Refuse inputs of another type or shape, and return lengths in the form of the layers."""
         if not self.tokens:
-            all_columns(inputs, self.rnn.variant.beside, self._features)
+            all_columns(inputs, self.rnn.variant.given, self._features)
         else:
             check_tensor("input", inputs)
             if inputs.dim() not in (2, 3) or inputs.dtype not in (torch.int32, torch.int64):
@@ -307,7 +313,7 @@ class Network(Saved):
 
     def _read_apart(self, read: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return x, and what the first layer reads beside it."""
-        beside = self.rnn.variant.beside
+        beside = self.rnn.variant.given
         return apart(read, beside) if read.shape[-1] != self.rnn.input_size else (read, None)
 
     @property
@@ -317,7 +323,7 @@ class Network(Saved):
 
     def _apart(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return what an embedding maps, and what stands beside it."""
-        beside = self.rnn.variant.beside
+        beside = self.rnn.variant.given
         return apart(inputs, beside) if inputs.shape[-1] != self._features else (inputs, None)
 
     def last(self, output: Tensor, lengths: Tensor | None) -> Tensor:

@@ -14,6 +14,7 @@ from gatelab.language import Variant, load_variant
 from gatelab.language.biases import without_biases
 from gatelab.language.bounds import gates
 from gatelab.layers import beside
+from gatelab.layers.drawn_columns import with_drawn
 from gatelab.layers.foreign import layer_of
 from gatelab.layers.gate_files.content import Content, RNNFacts
 from gatelab.layers.gate_files.saved import Saved
@@ -24,13 +25,7 @@ from gatelab.layers.rnn_inputs import backwards, check_count, check_masks
 from gatelab.layers.rnn_states import pack_states, unpack_states
 from gatelab.layers.rnn_text import description
 from gatelab.layers.settings import switch, whole
-from gatelab.layers.torch_weights import (
-    copy_from_torch,
-    copy_to_torch,
-    new_torch,
-    torch_arguments,
-    torch_variant,
-)
+from gatelab.layers.torch_weights import copy_from_torch, copy_to_torch, new_torch, torch_arguments, torch_variant
 from gatelab.paths.choice import Choice
 from gatelab.paths.lengths import as_lengths
 from gatelab.paths.tensors import check_states, kind_of
@@ -138,6 +133,7 @@ class RNN(Saved):
         self.layers: Sequence[RecurrentLayer] = cast(Sequence[RecurrentLayer], layers)
         self._sizes = [layer.state_sizes() for layer in self.layers]
         self._alike = [name for name in self.variant.states if len({sizes[name] for sizes in self._sizes}) == 1]
+        self.expected: Mapping[str, Tensor] = {}  # of what training draws, its mean
         self.opening = as_opening(opening)
         self._open(None)
 
@@ -300,6 +296,7 @@ class RNN(Saved):
         lengths: Any = None,
         masks: Sequence[Tensor] | None = None,
         record: Iterable[str] = (),
+        drawn: Sequence[Tensor] | None = None,
     ) -> tuple[Tensor, list[dict[str, Tensor]], list[dict[str, Tensor]]]:
         """Run all layers, time-major, with or without a leading run axis.
 
@@ -310,6 +307,7 @@ class RNN(Saved):
             masks: for each layer but the last, the factors on its outputs: dropout drawn by the caller.
                 If None, dropout is drawn here, in training.
             record: equations (of a foreign variant: gates) whose values are returned too.
+            drawn: for each layer and direction, the columns of what training draws; the expectation if None.
 
         Returns:
             output (time, batch, hidden × directions); for each layer and direction its final states and its recorded
@@ -319,7 +317,7 @@ class RNN(Saved):
             UserError: as forward(); states, masks or names that do not fit.
         """
         directions = 2 if self.bidirectional else 1
-        read = self.variant.beside
+        read = self.variant.given
         inputs, aside = beside.apart(beside.all_columns(inputs, read, self.input_size), read)
         layers = list(self.layers)
         record = layers[0].recordable(record)
@@ -342,6 +340,8 @@ class RNN(Saved):
                 layer = layers[index]
                 side = beside.seen_above(aside, read, inputs.shape[-1]) if depth else aside
                 source = beside.from_the_end(inputs, side, read, lengths) if direction else beside.joined(inputs, side)
+                mask = drawn[index] if drawn else None
+                source = with_drawn(source, self.variant, self.hidden_size, mask, self.expected)
                 output, final, recorded = layer(source, states[index] if states else None, lengths, record)
                 if direction:
                     output = backwards(output, lengths)

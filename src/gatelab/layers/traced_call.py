@@ -79,7 +79,7 @@ def _recurrence(
     taped: bool,  # noqa: FBT001
 ) -> list[Tensor]:
     of, names = variant_of(variant), record.split(",") if record else []
-    width = width_of_x(of.beside, inputs.shape[-1])
+    width = width_of_x(of.beside, inputs.shape[-1], hidden_size)
     shapes = whole_shapes(of, width, hidden_size)
     if len(states) != len(of.states) or len(weights) != len(shapes):
         raise UserError(f"gatelab::recurrence: must be {len(of.states)} states and {len(shapes)} weights")

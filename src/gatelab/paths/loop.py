@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from gatelab.compiler import Instruction, Program
 from gatelab.language.functions import FUNCTIONS
-from gatelab.language.sizes import BESIDE, width_of_x
+from gatelab.language.sizes import BESIDE, Lengths, width_of_x
 from gatelab.paths.call import Call, Outputs
 from gatelab.paths.lengths import unless_full
 from gatelab.paths.padding import ending, filled, started, steps_valid
@@ -41,7 +41,7 @@ def run_loop(call: Call) -> Outputs:
     lengths = unless_full(lengths, steps)
     if lengths is not None:
         inputs = filled(inputs, lengths)
-    values = known_values(program, weights, inputs, wanted)
+    values = known_values(program, weights, inputs, hidden_size, wanted)
     unbound = {index: values[index].unbind(-3) for index in plan.handed_to_steps}
     products = {index: joined(program.instructions[index], weights) for index in plan.products}
     valid = None if lengths is None else steps_valid(lengths, steps)
@@ -84,7 +84,7 @@ def run_loop(call: Call) -> Outputs:
 
 
 def known_values(
-    program: Program, weights: Mapping[str, Tensor], inputs: Tensor, wanted: tuple[int, ...] = ()
+    program: Program, weights: Mapping[str, Tensor], inputs: Tensor, hidden_size: int, wanted: tuple[int, ...] = ()
 ) -> list[Any]:
     """Return the values that are known before the first step, by instruction: constants, and those of all steps."""
     plan = step_plan(program, wanted)
@@ -93,7 +93,7 @@ def known_values(
         values[index] = _once(program.instructions[index], values, weights, inputs)
         _cut(index, plan, values)
     for index in plan.sequence:
-        values[index] = at_all_steps(program, index, values, weights, inputs)
+        values[index] = at_all_steps(program, index, values, weights, inputs, hidden_size)
         _cut(index, plan, values)
     return values
 
@@ -263,12 +263,17 @@ def _once(instruction: Instruction, values: list[Any], weights: Mapping[str, Ten
 
 
 def at_all_steps(
-    program: Program, index: int, values: Sequence[Any], weights: Mapping[str, Tensor], inputs: Tensor
+    program: Program,
+    index: int,
+    values: Sequence[Any],
+    weights: Mapping[str, Tensor],
+    inputs: Tensor,
+    hidden_size: int,
 ) -> Any:
     """Evaluate an instruction for all steps at once, from values that are known for all steps."""
     instruction = program.instructions[index]
     if instruction.kind == "input":
-        return _of_input(program, instruction.name, inputs)
+        return _of_input(program, instruction.name, inputs, hidden_size)
     arguments = [values[argument] for argument in instruction.arguments]
     for position, argument in enumerate(instruction.arguments):
         if program.instructions[argument].phase == "once" and isinstance(values[argument], Tensor):
@@ -282,13 +287,13 @@ def at_all_steps(
     return product(rows, weight, addends[0] if addends else bias).unflatten(-2, steps_and_batch)
 
 
-def _of_input(program: Program, name: str, inputs: Tensor) -> Tensor:
+def _of_input(program: Program, name: str, inputs: Tensor, hidden_size: int) -> Tensor:
     """Return x, or one of what stands beside it, (time, batch, columns)."""
     beside = program.variant.beside
     if not beside:
         return inputs
-    width = width_of_x(beside, inputs.shape[-1])
-    sizes = [width, *(width if BESIDE[one] == "input" else 1 for one in beside)]
+    width = width_of_x(beside, inputs.shape[-1], hidden_size)
+    sizes = [width, *(Lengths(width, hidden_size).of(BESIDE[one]) for one in beside)]
     part = inputs.split(sizes, -1)[("", *beside).index(name)]
     return part.detach() if name else part
 

@@ -35,7 +35,7 @@ def run_scan(call: Call, scanned: Callable[[Tensor, Tensor, Tensor], Tensor] | N
     valid = None if lengths is None else is_valid(lengths, steps)
     if lengths is not None:
         inputs = filled(inputs, lengths)
-    values = _Values(program, weights, inputs)
+    values = _Values(program, weights, inputs, hidden_size)
     tracks: dict[str, Tensor] = {}  # state -> its value before the first step and after each
     for state in order:
         size = (*batch, states[state].shape[-1])
@@ -69,10 +69,10 @@ class _Values:
         before: state -> its old value at every step, for the states that are known.
     """
 
-    def __init__(self, program: Program, weights: Mapping[str, Tensor], inputs: Tensor) -> None:
-        self.program, self.weights, self.inputs = program, weights, inputs
+    def __init__(self, program: Program, weights: Mapping[str, Tensor], inputs: Tensor, hidden_size: int) -> None:
+        self.program, self.weights, self.inputs, self.hidden_size = program, weights, inputs, hidden_size
         self.before: dict[str, Tensor] = {}
-        self.known = known_values(program, weights, inputs)
+        self.known = known_values(program, weights, inputs, hidden_size)
 
     def free(self, index: int) -> Any:
         """Return a value at every step; all states that it depends on are known."""
@@ -86,7 +86,9 @@ class _Values:
                 whole = self.known[instruction.arguments[0]]
                 self.known[one] = whole.chunk(instruction.parts, -1)[instruction.position]
             else:
-                self.known[one] = at_all_steps(self.program, one, self.known, self.weights, self.inputs)
+                self.known[one] = at_all_steps(
+                    self.program, one, self.known, self.weights, self.inputs, self.hidden_size
+                )
         once = self.program.instructions[index].phase == "once" and isinstance(self.known[index], Tensor)
         return self.known[index].unsqueeze(-3) if once else self.known[index]
 

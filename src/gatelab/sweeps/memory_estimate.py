@@ -12,6 +12,8 @@ from gatelab.compiler.costs import step_values
 from gatelab.configuration import RunConfiguration
 from gatelab.configuration.matched_width import network_cost
 from gatelab.errors import UserError
+from gatelab.language.masked import drawn_words, in_training
+from gatelab.language.sizes import DRAWN
 from gatelab.paths import PATHS, path_named
 from gatelab.tasks import GeneratedTask, Task
 
@@ -63,7 +65,11 @@ def needed(run: RunConfiguration, runs: int = 1) -> int:
     """
     sizes, model = _sizes(run.task), run.model
     directions = 2 if model.bidirectional else 1
-    values = step_values(run.variant, model.hidden_size) * model.num_layers * directions
+    words = drawn_words(run.variant, {word: getattr(model, word) for word in DRAWN})
+    variant = in_training(run.variant, words) if words else run.variant
+    # a mask is there twice, as it was drawn and behind what a layer reads
+    values = step_values(variant, model.hidden_size) + 2 * len(words) * model.hidden_size
+    values *= model.num_layers * directions
     way_back = (path_named(run.path) or PATHS[0]).kept * _NUMBER * values * sizes.steps * run.training.batch_size
     weights = _COPIES * _NUMBER * network_cost(run.variant, run.task, model, "parameters")
     features = 3 * model.hidden_size * directions + (run.task.output_size if run.task.readout == "every" else 0)

@@ -120,9 +120,9 @@ class ReadRows(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, inputs: Tensor, lengths: Any, masks: Any) -> Tensor:
+    def forward(self, inputs: Tensor, lengths: Any, masks: Any, drawn: Any = None) -> Tensor:
         """Return (rows, features) as ``Network.rows`` does."""
-        return self.network.rows(inputs, lengths, masks)
+        return self.network.rows(inputs, lengths, masks, drawn)
 
 
 def compiled_loss(task: Task, network: Network, device: torch.device) -> int | None:

@@ -18,6 +18,7 @@ from gatelab.store import ClaimLost
 from gatelab.training.compiled_head import ReadRows, compiled_loss, head_losses
 from gatelab.training.learning import Progress
 from gatelab.training.optimizer import StackOptimizer
+from gatelab.training.stack import expectations
 from gatelab.training.stack_batches import EvaluationBatches, StackBatch
 from gatelab.training.weighted import mean_losses, totals
 
@@ -58,6 +59,7 @@ class StackModule(LightningModule):
         self.stacked = nn.ParameterList([nn.Parameter(weights[name]) for name in self.names])
         # outside the module tree: only its structure is used, never its weights
         self._template = (template,)
+        template.rnn.expected = expectations(self.configurations, template)
         self.progress = [Progress() for _ in configurations]
         self.taken = 0
         self.training_losses: list[Tensor] = []
@@ -138,7 +140,7 @@ class StackModule(LightningModule):
         if self.compiled_loss is None:
             return mean_losses(self.task, self._predicted(weights, batch), *about)
         below = {f"network.{name}": weight for name, weight in weights.items()}
-        rows = functional_call(ReadRows(self.template), below, (batch.inputs, batch.lengths, batch.masks))
+        rows = functional_call(ReadRows(self.template), below, (batch.inputs, batch.lengths, batch.masks, batch.drawn))
         return head_losses(self.compiled_loss, rows, weights, *about)
 
     def _predicted(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
@@ -147,7 +149,7 @@ class StackModule(LightningModule):
             runs = len(self.configurations)
             inputs = inputs.expand(runs, *inputs.shape)
             lengths = None if lengths is None else lengths.expand(runs, *lengths.shape)
-        output: Tensor = functional_call(self.template, weights, (inputs, lengths, batch.masks))
+        output: Tensor = functional_call(self.template, weights, (inputs, lengths, batch.masks, batch.drawn))
         return output
 
     def training_step(self, batch: StackBatch, batch_idx: int) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from gatelab.configuration import RunConfiguration
+from gatelab.layers.drawn_columns import draw_columns, drawn_of
 from gatelab.layers.network import Network
 from gatelab.randomness import generator
 from gatelab.tasks import Batch
@@ -38,6 +39,8 @@ class StackBatch(NamedTuple):
     """Dropout: for each layer but the last (runs, time, batch, features); None without."""
     divisors: Tensor | None = None
     """(runs,) by which the sum of a run's losses is divided; 0 for the sum of the weights, as all are where None."""
+    drawn: list[Tensor] | None = None
+    """Masks within a step: for each layer and direction (runs, time, batch, columns); None for their expectation."""
 
     def first_step(self) -> "StackBatch":
         """Return the first of some steps' batches, which have an axis of steps in front."""
@@ -96,7 +99,8 @@ class StackData(LightningDataModule):
     def batch(self, step: int) -> StackBatch:
         """Return the training batches of a step, counted from 0: each a function of its run's seed and the step."""
         found = self.block(step, 1).first_step()
-        return found._replace(masks=self._masks(step, found.inputs.shape[1]))
+        steps = found.inputs.shape[1]
+        return found._replace(masks=self._masks(step, steps), drawn=self._drawn(step, steps))
 
     def block(self, step: int, most: int) -> StackBatch:
         """Return the batches of some steps that follow one another, with an axis of steps in front, and without masks.
@@ -164,6 +168,22 @@ class StackData(LightningDataModule):
             for configuration, rate in zip(self.configurations, rates, strict=True)
         ]
         return [torch.stack(masks) for masks in zip(*drawn, strict=True)]
+
+    def _drawn(self, step: int, steps: int) -> list[Tensor] | None:
+        """Return each run's masks within a step, each word of a generator of its own."""
+        rnn = self.template.rnn
+        words = drawn_of(rnn.variant)
+        if not words:
+            return None
+        found = rnn.hidden_size * len(words), len(self.configurations), steps, self.batch_size
+        columns = torch.empty((len(rnn.layers), *found[1:], found[0]))
+        for number, configuration in enumerate(self.configurations):
+            for place, word in enumerate(words):
+                random = generator(configuration.seed, word.replace("_", " "), step)
+                rate = getattr(configuration.model, word)
+                mask = draw_columns(word, random, rate, len(rnn.layers), steps, self.batch_size, rnn.hidden_size)
+                columns[:, number, ..., place * rnn.hidden_size : (place + 1) * rnn.hidden_size] = mask
+        return list(columns.unbind())
 
 
 class _Training(IterableDataset[StackBatch]):

@@ -1,6 +1,6 @@
 """The network of a stored run with its weights, and measuring its scores again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -31,23 +31,30 @@ def stored_network(configuration: RunConfiguration, checkpoint: bytes, *, last: 
     Raises:
         ValueError: the bytes have changed, or are not a checkpoint of this network.
     """
-    found = network(replace(configuration, path="auto"))
-    shapes = {name: tuple(parameter.shape) for name, parameter in found.named_parameters()}
+    found = network(replace(configuration, path="auto"), trained=True)
+    learnt = network(configuration)
+    shapes = {name: tuple(parameter.shape) for name, parameter in learnt.named_parameters()}
     weights = _weights(checkpoint, shapes, best=best) if last else read_best(checkpoint)
     if {name: tuple(weight.shape) for name, weight in weights.items()} != shapes:
         raise ValueError("it is a checkpoint of another network")
-    found.load_state_dict(weights)
+    _load(found, [weights[name] for name in shapes])
     found.rnn.dropout = configuration.model.dropout
     return found.eval()
 
 
 def untrained_network(configuration: RunConfiguration) -> Network:
     """Return the network of one run as it was before its first step; the rest as :func:`stored_network`."""
-    found = network(replace(configuration, path="auto"))
+    found = network(replace(configuration, path="auto"), trained=True)
     weights = initial_weights([configuration], network(configuration))
-    found.load_state_dict({name: weight[0] for name, weight in weights.items()})
+    _load(found, [weight[0] for weight in weights.values()])
     found.rnn.dropout = configuration.model.dropout
     return found.eval()
+
+
+def _load(found: Network, weights: Sequence[Tensor]) -> None:
+    """Load weights in the order of the parameters: their names may be those of the equations of training."""
+    names = [name for name, _ in found.named_parameters()]
+    found.load_state_dict(dict(zip(names, weights, strict=True)))
 
 
 def _weights(checkpoint: bytes, shapes: Mapping[str, tuple[int, ...]], *, best: bool) -> Mapping[str, Tensor]:

@@ -60,7 +60,7 @@ class EquationSteps(ScanSteps):
         self._weights = whole_weights(layer.variant, layer.learned())
         self._plan = step_plan(self._program)
         empty = next(layer.parameters()).new_zeros(1, 1, layer.input_size)
-        self._known: list[Any] = known_values(self._program, self._weights, empty)
+        self._known: list[Any] = known_values(self._program, self._weights, empty, layer.hidden_size)
         self._outside: dict[int, str] = {}
         for index in self._plan.sequence:
             instruction = self._program.instructions[index]

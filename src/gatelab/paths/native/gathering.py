@@ -24,7 +24,7 @@ def gathered(call: Call) -> tuple[Specification, tuple[Tensor, ...]]:
     If the variant reads something beside x, that is the last of them, and the inputs are x alone.
     """
     program, weights, states = call.program, call.weights, call.states
-    inputs, beside = _apart(program, call.inputs)
+    inputs, beside = _apart(program, call.inputs, call.hidden_size)
     runs, batch = inputs.shape[:-3], inputs.shape[-2]
     names, recorded = tuple(states), call.record
     ways = plan(program, recorded)
@@ -51,14 +51,14 @@ def gathered(call: Call) -> tuple[Specification, tuple[Tensor, ...]]:
     return form, tensors
 
 
-def _apart(program: Program, inputs: Tensor) -> tuple[Tensor, list[Tensor]]:
+def _apart(program: Program, inputs: Tensor, hidden_size: int) -> tuple[Tensor, list[Tensor]]:
     """Return x, and as one tensor what the variant reads beside it, with numbers behind it that nothing uses."""
     names = program.variant.beside
     if not names:
         return inputs, []
-    width = width_of_x(names, inputs.shape[-1])
-    parts = dict(zip(names, inputs.detach()[..., width:].split([columns_beside([one], width) for one in names], -1),
-                     strict=True))  # fmt: skip
+    width = width_of_x(names, inputs.shape[-1], hidden_size)
+    sizes = [columns_beside([one], width, hidden_size) for one in names]
+    parts = dict(zip(names, inputs.detach()[..., width:].split(sizes, -1), strict=True))
     ordered = [parts[name] for name in beside_in_memory(names)]
     padding = inputs.new_zeros((*inputs.shape[:-1], BESIDE_PADDING))
     return inputs[..., :width], [torch.cat([*ordered, padding], -1)]

@@ -203,7 +203,7 @@ class Layout:
         wanted += [(*runs, hidden)] * sum(self.call.form.biases)
         wanted += [runs if size == "one" else (*runs, self.length.of(size)) for size in of_constants.values()]
         if beside := self.call.form.program.variant.beside:
-            width = columns_beside(beside, self.input_size) + BESIDE_PADDING
+            width = columns_beside(beside, self.input_size, hidden) + BESIDE_PADDING
             wanted.append((*runs, self.steps, self.batch, width))
         for name, shape, needed in zip(self.names, self.call.shapes[1:], wanted, strict=True):
             if tuple(shape) != needed:

@@ -148,7 +148,7 @@ class Places(PlanLengths):
                 return f"f->x + ((run * f->steps + {t}) * f->batch + {b}) * f->x_row"
             case "beside":
                 return (f"f->beside + ((run * f->steps + {t}) * f->batch + {b}) * f->beside_row "
-                        f"+ {self.beside.index(place.name)}")  # fmt: skip
+                        f"+ {self._beside_before(place.name)}")  # fmt: skip
             case "slot":
                 offset = self.slot_offset(place.number)
                 return f"f->tape + ((run * f->tape_depth + {t} % f->tape_depth) * f->batch + {b}) * L + {offset}"
@@ -175,6 +175,11 @@ class Places(PlanLengths):
                 return f"f->dx + ((run * f->steps + t) * f->batch + {b}) * f->IP"
             case kind:
                 raise AssertionError(kind)
+
+    def _beside_before(self, name: str) -> str:
+        """Return the numbers before a vector in the row of what stands beside x, as C."""
+        lengths = [BESIDE[one] for one in self.beside[: self.beside.index(name)]]
+        return _sum(Counter("1" if length == "one" else of_field(length) for length in lengths))
 
     def row_width(self, place: Place) -> str:
         """Return the distance between the rows of two sequences at a place, as C."""
