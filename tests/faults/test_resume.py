@@ -19,7 +19,7 @@ from gatelab.tasks.memory.adding import Adding
 from gatelab.training import recording, train_stack
 from gatelab.training.resuming import states
 from gatelab.training.stack import network
-from tests.training.examples import ADAM, ADDING, OPTIMIZERS, configuration, optimizer, outcome
+from tests.training.examples import ADAM, ADDING, COPYING, OPTIMIZERS, configuration, optimizer, outcome
 
 
 class Poisoned(Adding):
@@ -83,6 +83,11 @@ def test_variants_with_dropout_and_schedules(tmp_path, variant):
         {"variant": variant, "seed": 1, "model": {**model, "dropout": 0.0}},
     ]
     check(tmp_path, several)
+
+
+@pytest.mark.parametrize("training", [{"truncate": 4}, {"truncate": 3, "update": "step"}])
+def test_states_that_are_carried_from_piece_to_piece(tmp_path, training):
+    check(tmp_path, [{"task": COPYING, "seed": seed, "training": training} for seed in (0, 1)])
 
 
 @pytest.mark.parametrize("questions", [4, 5, 7])

@@ -117,6 +117,20 @@ def test_masks_within_a_step(same, variant):
     same([{"variant": variant, "seed": 2, "model": model} for model in models])
 
 
+@pytest.mark.parametrize(
+    ("training", "layers"), [({"truncate": 3}, 1), ({"truncate": 3}, 2), ({"truncate": 3, "update": "step"}, 1)]
+)
+def test_pieces_whose_states_are_carried_on(same, training, layers):
+    models = [{"num_layers": layers, "zoneout_hidden": rate} for rate in (0.2, 0.5)]
+    ways = [{"reduce": "mean", "input_noise": 0.1}, {"reduce": "sum", "input_noise": 0.0}]
+    same(
+        [
+            {"task": COPYING, "seed": 1, "model": model, "training": {**training, **way}}
+            for model, way in zip(models, ways, strict=True)
+        ]
+    )
+
+
 def test_two_directions_with_different_lengths(same, tmp_path):
     task, model = chorales(tmp_path), {"bidirectional": True, "num_layers": 2}
     same([{"task": task, "seed": seed, "model": model, "training": {"batch_size": 3}} for seed in range(3)])

@@ -35,6 +35,7 @@ NOT_DIRECT = {
     "an embedding": {"model": {"embedding": 3}},
     "not written as equations": {"variant": "mlstm"},
     "noise on the weights": {"training": {"weight_noise": 0.1}},
+    "piece by piece": {"task": COPYING, "training": {"truncate": 4}},
     "no compiled code": {"path": "loop"},
 }
 

@@ -23,7 +23,30 @@ def check_possible(run: "RunConfiguration") -> None:
     _check_optimizer(run.optimizer)
     _check_schedule(run.schedule, run.training)
     _check_stop(run)
+    _check_pieces(run)
     _check_beside(run)
+
+
+def _check_pieces(run: "RunConfiguration") -> None:
+    training, task = run.training, run.task
+    asked = {"truncate": training.truncate, "update": "step" if training.update == "step" else None}
+    for name, value in asked.items():
+        usual = "null" if name == "truncate" else "sequence"
+        if value is not None and task.readout == "last":
+            raise UserError(
+                f"training.{name}={value}: task '{task.name}' has one prediction, after the last step of a sequence: "
+                f"nothing to learn from before it; must be {usual}"
+            )
+        if value is not None and run.model.bidirectional:
+            raise UserError(
+                f"training.{name}={value}: model.bidirectional=true reads sequences from their end, which a piece of "
+                f"one does not have; must be {usual}"
+            )
+    if training.update == "step" and training.truncate is None and task.contiguous:
+        raise UserError(
+            f"training.update=step: task '{task.name}' is one text, and every step would go back to its beginning; "
+            "needs training.truncate"
+        )
 
 
 def _check_beside(run: "RunConfiguration") -> None:

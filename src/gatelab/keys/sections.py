@@ -147,6 +147,18 @@ class TrainingSection(_Section):
             neutral="mean"),
     ] = "mean"  # fmt: skip
     """With sum each prediction counts as much as in any other sequence; over the sequences of a batch it is a mean."""
+    truncate: Annotated[
+        int | None,
+        Key("steps of time in a step of the optimizer: the next go on from their state; null for whole sequences",
+            neutral=None),
+    ] = Field(default=None, ge=1)  # fmt: skip
+    """Texts are then read as ``batch_size`` streams, from their beginning to their end (docs/training.md)."""
+    update: Annotated[
+        Literal["sequence", "step"],
+        Key(
+            "when weights change: after each sequence, or piece of one, or after every step of time", neutral="sequence"
+        ),
+    ] = "sequence"
     input_noise: Annotated[float, Key("standard deviation of normal noise on the inputs of training", stack=True)] = (
         Field(default=0.0, ge=0)
     )

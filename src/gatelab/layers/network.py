@@ -208,6 +208,10 @@ class Network(Saved):
     ) -> Tensor:
         """Predict as a call does, from what the first layer reads: :meth:`embedded` of the inputs."""
         output, _, _ = self.rnn.run(read, None, lengths, masks, drawn=drawn)
+        return self.of_outputs(output, read, lengths)
+
+    def of_outputs(self, output: Tensor, read: Tensor, lengths: Tensor | None) -> Tensor:
+        """Predict from the outputs of the last layer, and from what the first one reads."""
         rows, below = self._rows(output, lengths), None
         read, _ = self._read_apart(read)
         if self.predicts == "last":

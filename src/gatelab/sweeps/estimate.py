@@ -98,5 +98,5 @@ def untried(kinds: Sequence[StackKind], costs: Mapping[int, Estimate]) -> dict[i
 def _work(kind: StackKind) -> int:
     """Return the approximate multiply-adds of all stacks of a kind."""
     run = kind.runs[0]
-    steps = steps_of(run.task) * run.training.batch_size * run.training.max_steps
+    steps = min(steps_of(run.task), run.training.truncate or 2**40) * run.training.batch_size * run.training.max_steps
     return kind.stacks * len(kind.runs) * steps * network_cost(run.variant, run.task, run.model, "multiply_adds")

@@ -67,10 +67,11 @@ def needed(run: RunConfiguration, runs: int = 1) -> int:
     directions = 2 if model.bidirectional else 1
     words = drawn_words(run.variant, {word: getattr(model, word) for word in DRAWN})
     variant = in_training(run.variant, words) if words else run.variant
+    steps = min(sizes.steps, run.training.truncate or sizes.steps)
     # a mask is there twice, as it was drawn and behind what a layer reads
     values = step_values(variant, model.hidden_size) + 2 * len(words) * model.hidden_size
     values *= model.num_layers * directions
-    way_back = (path_named(run.path) or PATHS[0]).kept * _NUMBER * values * sizes.steps * run.training.batch_size
+    way_back = (path_named(run.path) or PATHS[0]).kept * _NUMBER * values * steps * run.training.batch_size
     weights = _COPIES * _NUMBER * network_cost(run.variant, run.task, model, "parameters")
     features = 3 * model.hidden_size * directions + (run.task.output_size if run.task.readout == "every" else 0)
     evaluation = _NUMBER * features * sizes.longest * min(_EVALUATED, sizes.held_out)

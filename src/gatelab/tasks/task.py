@@ -61,6 +61,8 @@ class Task(Named, ABC):
     """What stands in columns behind the inputs, for variants that read it: ``mask``, ``dt``, in this order."""
     reads_tokens: ClassVar[bool] = False
     """Whether inputs are tokens, integers below ``input_size`` for which a network learns embeddings."""
+    contiguous: ClassVar[bool] = False
+    """Whether the training sequences are the pieces of one text, in its order."""
     evens_lengths: ClassVar[bool] = False
     """Whether the loss weights of a sequence sum to one, however many predictions it has."""
     score: ClassVar[Measure]

@@ -7,7 +7,7 @@ holds the best weights too, if they differ from the current ones.
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,6 +37,7 @@ class RunState:
         validated: whether the validation due at this step, if any, has been done.
         seconds: training time so far.
         history: the mark of the history (``Record.mark``).
+        carried: the states with which the next piece of its sequences begins, for each layer; empty for zeros.
         file: the name of its file.
     """
 
@@ -47,6 +48,7 @@ class RunState:
     validated: bool
     seconds: float
     history: dict[str, Any]
+    carried: list[dict[str, Tensor]] = field(default_factory=list)
     file: str = "last.pt"
 
     @property
@@ -71,6 +73,8 @@ def state_bytes(module: "StackModule", run: int, seconds: float, history: Mappin
         "gradient_norm": norm,
         # of a schedule that knows drops alone: other checkpoints stay as they were before it
         **({"drops": progress.drops} if progress.drops else {}),
+        # of a run that takes sequences piece by piece alone
+        **({"carried": _of_run(module.carried, run)} if module.carried else {}),
         "best": list(progress.best),
         # often the current weights are the best ones
         "best_weights": None if progress.best_step == progress.steps else progress.best_weights,
@@ -143,6 +147,7 @@ def _state(content: dict[str, Any], step: int, shapes: Mapping[str, tuple[int, .
         losses=content["losses"],
         validated=content["validated"],
         seconds=float(content["seconds"]),
+        carried=[dict(layer) for layer in content.get("carried", [])],
         history={"bytes": int(content["history"]["bytes"]), "sha256": str(content["history"]["sha256"])},
     )
 
@@ -176,6 +181,7 @@ def restore(module: "StackModule", states: Sequence[RunState | None]) -> None:
         )
         for step in range(len(known[leader].losses))
     ]
+    module.carried = _together([state.carried for state in known], leader, module.device)
     optimizer = module.stack_optimizer
     norms = [state.progress.gradient_norm or 0.0 for state in known]
     optimizer.gradient_norms = torch.tensor(norms, dtype=torch.float32, device=module.device)
@@ -183,6 +189,21 @@ def restore(module: "StackModule", states: Sequence[RunState | None]) -> None:
     for state in known:
         if state.progress.active:
             state.progress.gradient_norm = None
+
+
+def _of_run(carried: Sequence[Mapping[str, Tensor]], run: int) -> list[dict[str, Tensor]]:
+    return [{name: state[run].clone() for name, state in layer.items()} for layer in carried]
+
+
+def _together(each: Sequence[list[dict[str, Tensor]]], leader: int, device: torch.device) -> list[dict[str, Tensor]]:
+    """Return the carried states of a stack; runs that no longer learn may have none."""
+    return [
+        {
+            name: torch.stack([own[place][name] if own else torch.zeros_like(state) for own in each]).to(device)
+            for name, state in layer.items()
+        }
+        for place, layer in enumerate(each[leader])
+    ]
 
 
 def _empty() -> RunState:

@@ -141,6 +141,8 @@ def _refusal(module: StackModule) -> str | None:
         return f"it is on {module.device.type}"
     if len(network.rnn.layers) > 1:
         return "more than one layer or direction"
+    if module.pieces is not None:
+        return "sequences taken piece by piece"
     if network.embedding is not None:
         return "an embedding"
     if network.direct is not None:

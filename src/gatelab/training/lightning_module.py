@@ -15,9 +15,11 @@ from gatelab.configuration import RunConfiguration
 from gatelab.layers.network import Network
 from gatelab.randomness import generator
 from gatelab.store import ClaimLost
+from gatelab.training.carrying import States, advanced, carried_on, zero_states
 from gatelab.training.compiled_head import ReadRows, compiled_loss, head_losses
 from gatelab.training.learning import Progress
 from gatelab.training.optimizer import StackOptimizer
+from gatelab.training.pieces import pieces_of
 from gatelab.training.stack import expectations
 from gatelab.training.stack_batches import EvaluationBatches, StackBatch
 from gatelab.training.weighted import mean_losses, totals
@@ -68,6 +70,8 @@ class StackModule(LightningModule):
         self.judged: list[int] = []
         self.drops = [0] * len(self.configurations)
         self.loop = ""
+        self.pieces = pieces_of(configurations[0])
+        self.carried: States = []  # with which the next piece begins; empty for zeros
         self._sums: list[Tensor] = []
 
     @property
@@ -155,7 +159,8 @@ class StackModule(LightningModule):
     def training_step(self, batch: StackBatch, batch_idx: int) -> None:
         """Take one step in every active run."""
         self.set_factors()
-        means = self._losses(self._noisy(), batch)
+        weights = self._noisy()
+        means = self._losses(weights, batch) if self.pieces is None else self._of_piece(weights, batch)
         for weight in self.stacked:
             weight.grad = None
         self.manual_backward(means.sum())
@@ -163,6 +168,19 @@ class StackModule(LightningModule):
         assert not isinstance(wrapped, list)
         wrapped.step()
         self.taken_with(means.detach())
+
+    def _of_piece(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
+        """Return the mean losses of a piece that goes on from the one before; keep the states for the next one."""
+        assert self.pieces is not None
+        piece, given = self.pieces.of(self.taken), (batch.inputs, batch.lengths, batch.masks, batch.drawn)
+        runs, sequences = batch.lengths.shape
+        fresh = piece.fresh or not self.carried
+        states = zero_states(self.template, runs, sequences, self.stacked[0].detach()) if fresh else self.carried
+        outputs, finals = carried_on(self.template, weights, *given, states)
+        if piece.kept < piece.stop - piece.start:
+            finals = advanced(self.template, weights, *given, states, piece.kept)
+        self.carried = [{name: one.detach() for name, one in layer.items()} for layer in finals]
+        return mean_losses(self.task, outputs, batch.targets, batch.loss_weights, batch.divisors)
 
     def set_factors(self) -> None:
         """Give the optimiser the schedule's factors of the next step."""

@@ -15,6 +15,7 @@ from gatelab.layers.drawn_columns import draw_columns, drawn_of
 from gatelab.layers.network import Network
 from gatelab.randomness import generator
 from gatelab.tasks import Batch
+from gatelab.training.pieces import Pieces, pieces_of
 
 __all__ = ["EVALUATION_BATCH", "EvaluationBatches", "StackBatch", "StackData"]
 
@@ -83,6 +84,7 @@ class StackData(LightningDataModule):
         self._ahead: Batch | None = None
         self._steps = range(0)
         self._room = 1  # steps that fit into _AHEAD, once the size of a batch is known
+        self.pieces = pieces_of(configurations[0])
 
     def train_dataloader(self) -> DataLoader[StackBatch]:
         """Return the endless training batches."""
@@ -98,7 +100,7 @@ class StackData(LightningDataModule):
 
     def batch(self, step: int) -> StackBatch:
         """Return the training batches of a step, counted from 0: each a function of its run's seed and the step."""
-        found = self.block(step, 1).first_step()
+        found = self.block(step, 1).first_step() if self.pieces is None else self._piece(self.pieces, step)
         steps = found.inputs.shape[1]
         return found._replace(masks=self._masks(step, steps), drawn=self._drawn(step, steps))
 
@@ -128,8 +130,36 @@ class StackData(LightningDataModule):
             found._replace(divisors=self.batch_size * torch.tensor(sums, dtype=torch.float32)) if any(sums) else found
         )
 
+    def _piece(self, pieces: Pieces, step: int) -> StackBatch:
+        """Return the piece of every run's batch that a step takes."""
+        piece, divisors, runs = pieces.of(step), None, len(self.configurations)
+        if pieces.text is None:
+            found, divisors = pieces.cut(self._whole(piece.batch), piece)
+        else:
+            parts: list[Any] = [np.stack([part] * runs) for part in pieces.of_text(piece)]
+            found = Batch(*parts)
+        if any(configuration.training.input_noise for configuration in self.configurations):
+            found = found._replace(inputs=self._with_noise(found, step))
+        sums = torch.tensor([configuration.training.reduce == "sum" for configuration in self.configurations])
+        means = torch.zeros(runs) if divisors is None else torch.from_numpy(divisors)
+        return _tensors(found)._replace(divisors=torch.where(sums, float(self.batch_size), means))
+
+    def _whole(self, number: int) -> Batch:
+        """Return the whole sequences of a batch of every run, by its number."""
+        if self._ahead is None or number not in self._steps:
+            self._make_ahead(number)
+        assert self._ahead is not None
+        place = number - self._steps.start
+        one: list[Any] = [array[place : place + 1] for array in self._ahead]
+        whole = Batch(*one)
+        if self.task.evens_lengths:
+            whole = whole._replace(loss_weights=self._summed(whole.loss_weights))
+        parts: list[Any] = [array[0] for array in whole]
+        return Batch(*parts)
+
     def _make_ahead(self, step: int) -> None:
-        last = max(step + 1, self.configurations[0].training.max_steps)
+        pieces = 1 if self.pieces is None else self.pieces.number
+        last = max(step + 1, -(-self.configurations[0].training.max_steps // pieces))
         self._steps = range(step, min(step + self._room, last))
         seeds = [configuration.seed for configuration in self.configurations]
         steps = [one for one in self._steps for _ in seeds]

@@ -46,6 +46,7 @@ class Bytes(PackedTask):
     reads_tokens: ClassVar[bool] = True
     input_size: ClassVar[int] = _BYTES
     output_size: ClassVar[int] = _BYTES
+    contiguous: ClassVar[bool] = True
     readout: ClassVar[Literal["last", "every"]] = "every"
     loss: ClassVar[Measure] = cross_entropy
     score_name: ClassVar[str] = "bits per byte"

@@ -67,6 +67,7 @@ class _CharacterTask(PackedTask):
     length: int = Field(default=200, ge=1)
     """Characters that are predicted in a piece."""
 
+    contiguous: ClassVar[bool] = True
     readout: ClassVar[Literal["last", "every"]] = "every"
     loss: ClassVar[Measure] = cross_entropy
     score_name: ClassVar[str] = "bits per character"

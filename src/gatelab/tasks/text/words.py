@@ -66,6 +66,7 @@ class _WordTask(PackedTask):
     """Classes, the one for unknown words included."""
 
     reads_tokens: ClassVar[bool] = True
+    contiguous: ClassVar[bool] = True
     readout: ClassVar[Literal["last", "every"]] = "every"
     loss: ClassVar[Measure] = cross_entropy
     score: ClassVar[Measure] = cross_entropy
