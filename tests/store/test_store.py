@@ -83,7 +83,7 @@ def test_a_thousand_runs_are_read_in_a_fraction_of_a_second(tmp_path):
         (tmp_path / name).mkdir()
         text = json.dumps(example(identity=name, seed=count).to_mapping())
         (tmp_path / name / "result.json").write_text(text)
-    start = time.perf_counter()
+    start = time.process_time()
     results = Store(tmp_path).results()
     assert [result.seed for result in results] == list(range(1000))
-    assert time.perf_counter() - start < 1.0  # 0.05 s where nothing else runs
+    assert time.process_time() - start < 1.0  # 0.05 s where nothing else runs

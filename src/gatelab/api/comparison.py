@@ -219,7 +219,8 @@ def compare(
     store, chosen = _chosen(runs)
     conditions = {key: value_text(value) for key, value in (where or {}).items()}
     filters = Filters(_names(task), _names(variant), conditions, since, sweep)
-    evidence = read_evidence(store, question, read_results(store, filters, chosen))
+    with store.indexed():
+        evidence = read_evidence(store, question, read_results(store, filters, chosen))
     return Comparison(analyse(evidence), store, _call(store, question, filters))
 
 

@@ -125,13 +125,14 @@ def compare(arguments: list[str]) -> int:
     if request.out:  # before the report, which takes seconds
         check_place(Path(request.out), f"out={request.out}")
     store = Store(request.runs)
-    try:
-        results = read_results(store, filters)
-    except UserError:
-        for line in damage_lines(request.runs, store.damaged.values()):
-            print(line, file=sys.stderr)
-        raise
-    evidence = read_evidence(store, question, results) if request.out else None
+    with store.indexed():
+        try:
+            results = read_results(store, filters)
+        except UserError:
+            for line in damage_lines(request.runs, store.damaged.values()):
+                print(line, file=sys.stderr)
+            raise
+        evidence = read_evidence(store, question, results) if request.out else None
     selection = evidence.selection if evidence is not None else select(results, question)
     for line in [*(each.line(request.command()) for each in several_questions(selection)), *selection.versions]:
         print(one_line(line, _LONGEST_LINE))

@@ -199,15 +199,9 @@ def _runs(selection: Selection, store: Store) -> Iterator[EndedRun]:
 
 
 def _run(number: int, result: Result, setting: str, store: Store) -> EndedRun:
-    steps, scores = [], []
-    gates: dict[str, Gate] = {}
-    for row in store.history(result.identity):
-        if row["split"] == "validation" and "score" in row:
-            steps.append(row["step"])
-            scores.append(float(row["score"]))
-            if row["step"] == result.best_step:
-                gates = gates_of(row)
-    return EndedRun(number, result, setting, Curve(tuple(steps), tuple(scores)), gates, scored(result))
+    found = store.validated(result.identity, result.best_step)
+    curve = Curve(found.steps, found.scores)
+    return EndedRun(number, result, setting, curve, gates_of(found.row), scored(result))
 
 
 def _settings(runs: Sequence[EndedRun], selection: Selection) -> dict[tuple[str, str], tuple[Setting, ...]]:

@@ -1,5 +1,6 @@
 """config.yaml: the resolved configuration of a run, written once before its first step."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import yaml
 from gatelab.errors import UserError
 from gatelab.reading import NoSuchFileError, read_yaml
 
-__all__ = ["read_configuration", "write_text"]
+__all__ = ["read_configuration", "section_of", "write_text"]
 
 # The C version is about ten times faster, and absent where PyYAML was built without libyaml.
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -32,6 +33,12 @@ def read_configuration(path: Path) -> dict[str, Any]:
     if not isinstance(configuration, dict):
         raise UserError(f"{path}: damaged configuration: a mapping was expected")
     return configuration
+
+
+def section_of(text: str, name: str) -> str:
+    """Return the lines of one section of a configuration; empty if it has none of this name."""
+    found = re.search(rf"^{name}:.*(?:\n .*)*", text, re.MULTILINE)
+    return found[0] if found else ""
 
 
 def _plain(value: Any) -> Any:

@@ -82,13 +82,16 @@ class Finished:
     pruned: Mapping[str, str]
     """The same of checkpoints that `store prune` has removed."""
 
-    def check(self, folder: str, *, checkpoints: bool) -> None:
-        """Read the files that the seal names. Raises DamagedRunError for the first that has changed."""
+    def check(self, folder: str, *, checkpoints: bool, contents: dict[str, bytes] | None = None) -> None:
+        """Read the files that the seal names, into ``contents`` if given.
+
+        Raises DamagedRunError for the first that has changed.
+        """
         for name, wanted in (self.files or {}).items():
             if checkpoints or not name.startswith("checkpoint/"):
                 path = f"{folder}{os.sep}{name}"
                 try:
-                    found = file_hash(path)
+                    found = file_hash(path) if contents is None else _kept(path, name, contents)
                 except FileNotFoundError:
                     raise _damaged(self.result.identity, path, "missing") from None
                 except OSError as error:
@@ -101,6 +104,12 @@ def file_hash(path: str | Path) -> str:
     """Return the sha256 of a regular file, in hex. Raises OSError."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _kept(path: str, name: str, contents: dict[str, bytes]) -> str:
+    with open_regular(path) as file:
+        contents[name] = file.readall()
+    return hashlib.sha256(contents[name]).hexdigest()
 
 
 def sealed_result(

@@ -1,7 +1,8 @@
 """metrics.jsonl: the history of a run, one JSON object a line."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,28 @@ from gatelab.errors import UserError
 from gatelab.reading import open_regular
 from gatelab.store.json_numbers import number
 
-__all__ = ["complete_bytes", "read_history"]
+__all__ = ["Validated", "complete_bytes", "read_history", "validated"]
 
 _NUMBERS = (float, int)
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What validation has measured of a run."""
+
+    steps: tuple[int, ...]
+    scores: tuple[float, ...]
+    row: Mapping[str, Any]
+    """The line of its history at the step that validation chose, the last if there are several; may be empty."""
+
+
+def validated(rows: Iterable[Mapping[str, Any]], best_step: int | None) -> Validated:
+    """Return what the rows of a history say of validation."""
+    found = [row for row in rows if row["split"] == "validation" and "score" in row]
+    best: Mapping[str, Any] = {}
+    for row in found:
+        best = row if row["step"] == best_step else best
+    return Validated(tuple(row["step"] for row in found), tuple(float(row["score"]) for row in found), best)
 
 
 def complete_bytes(path: Path) -> bytes:

@@ -4,9 +4,8 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from itertools import dropwhile, islice, takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,16 +13,17 @@ from gatelab.disk import make_folder
 from gatelab.errors import UserError, suggest
 from gatelab.reading import read_json, read_text
 from gatelab.store.checkpoint_seal import sealed_step
-from gatelab.store.config_file import read_configuration
+from gatelab.store.config_file import read_configuration, section_of
 from gatelab.store.failure import Failure, read_failure
 from gatelab.store.finished_run import RESULT, Damaged, DamagedRunError, Finished, read_finished
 from gatelab.store.format_number import check_format, write_format
-from gatelab.store.history import read_history
+from gatelab.store.history import Validated, read_history, validated
 from gatelab.store.identity import is_configuration_of
 from gatelab.store.lease.lease import LEASE, Claim, Clock, remove_claims, standing_owner, take_claim
 from gatelab.store.lease.owner import Owner
 from gatelab.store.record import Record
 from gatelab.store.result import Result
+from gatelab.store.run_index import IndexedRun, RunIndex
 
 __all__ = ["Store"]
 
@@ -50,6 +50,25 @@ class Store:
         self.damaged: dict[str, Damaged] = {}
         self._settings: dict[str, dict[str, Any]] = {}
         self._whole: set[str] = set()  # finished runs found unchanged
+        self._index: RunIndex | None = None
+        self._indexed: dict[str, IndexedRun] = {}  # of those, what the index has
+
+    @contextmanager
+    def indexed(self) -> Iterator[None]:
+        """Read with the help of the store's index (:mod:`gatelab.store.run_index`), and write what it lacks at the end.
+
+        For reading many runs: the index is read as a whole. Within another call it does nothing.
+        """
+        if self._index is not None or not self.runs_dir.is_dir():
+            yield
+            return
+        self._index = RunIndex(self.runs_dir)
+        try:
+            yield
+            self._index.keep()
+        finally:
+            self._index = None
+            self._indexed = {}
 
     def finished(self, identity: str) -> Result | None:
         """Return the result of a run; None if there is no such run, if it has not ended, or if it is damaged."""
@@ -106,6 +125,8 @@ class Store:
         Raises:
             UserError: provenance.json is missing or damaged.
         """
+        if identity in self._indexed:
+            return self._indexed[identity].provenance
         path = self._known(identity) / "provenance.json"
         content = read_json(path)
         if not isinstance(content, dict):
@@ -137,10 +158,12 @@ class Store:
         Raises:
             DamagedRunError: the run is finished, and its configuration cannot be read.
         """
+        if identity in self._indexed and name in self._indexed[identity].sections:
+            return self._indexed[identity].sections[name]
         path = self._known(identity) / "config.yaml"
         if not path.exists():
             return ""
-        return _section(self._of_finished(identity, path, lambda: read_text(path)), name)
+        return section_of(self._of_finished(identity, path, lambda: read_text(path)), name)
 
     def section_texts(self, name: str) -> dict[str, str]:
         """Return identity -> ``section_text`` of all runs, whatever their state and unchecked; {} without a store.
@@ -151,7 +174,7 @@ class Store:
         if self.runs_dir.is_dir():
             for identity, folder in self._folders():
                 with suppress(UserError):
-                    found[identity] = _section(read_text(Path(folder) / "config.yaml"), name)
+                    found[identity] = section_of(read_text(Path(folder) / "config.yaml"), name)
         return found
 
     def history(self, identity: str) -> list[dict[str, Any]]:
@@ -162,6 +185,15 @@ class Store:
         """
         path = self._known(identity) / "metrics.jsonl"
         return self._of_finished(identity, path, lambda: read_history(path))
+
+    def validated(self, identity: str, best_step: int | None) -> Validated:
+        """Return what validation has measured of a run; ``best_step`` is that of its result. Raises as ``history``."""
+        found = self._index.validated(identity, best_step) if self._index is not None else None
+        if found is None:
+            found = validated(self.history(identity), best_step)
+            if self._index is not None:
+                self._index.enter_validated(identity, best_step, found)
+        return found
 
     def record(self, identity: str, configuration: Mapping[str, Any], claim: Claim | None = None) -> Record:
         """Open the folder of a run for writing; see ``Record.open``."""
@@ -248,20 +280,33 @@ class Store:
         if finished is None:
             return None
         # runs of equal settings share one object: derived values are computed and kept once
+        if identity in self._indexed:
+            return finished.result
         settings = finished.result.settings
         return replace(finished.result, settings=self._settings.setdefault(repr(settings), settings))
 
     def _checked(self, identity: str, folder: str, *, checkpoints: bool = False) -> Finished | None:
         """Return the content of a finished run; None if it is damaged, which is noted."""
+        index = None if checkpoints else self._index
+        known = index.run(identity) if index is not None else None
+        finished: Finished | None
         try:
-            finished = read_finished(folder, identity)
-            if finished is not None:
-                finished.check(folder, checkpoints=checkpoints)
+            if known is not None:
+                finished = Finished(known.result, {}, {})
+            elif index is not None:
+                finished = index.read(identity)
+            else:
+                finished = read_finished(folder, identity)
+                if finished is not None:
+                    finished.check(folder, checkpoints=checkpoints)
         except DamagedRunError as error:
             self.damaged[identity] = error.damaged
             self._whole.discard(identity)
+            self._indexed.pop(identity, None)
             return None
         self.damaged.pop(identity, None)
+        if known is not None:
+            self._indexed[identity] = known
         if finished is not None and finished.files is not None:
             self._whole.add(identity)
         return finished
@@ -302,12 +347,6 @@ class Store:
         except OSError as error:
             raise UserError(f"no runs in {self.runs_dir}: {error.strerror}") from error
         yield from found
-
-
-def _section(text: str, name: str) -> str:
-    """Return the lines of one section of a configuration."""
-    inside = dropwhile(lambda line: not line.startswith(f"{name}:"), text.splitlines())
-    return "\n".join([*islice(inside, 1), *takewhile(lambda line: line.startswith(" "), inside)])
 
 
 def _checked_name(identity: str) -> str:

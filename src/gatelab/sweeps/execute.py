@@ -1,11 +1,12 @@
 """Carry out a sweep, from its checked points to the result of each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from gatelab.configuration import RunConfiguration
 from gatelab.errors import UserError
 from gatelab.store import Failure, Result, Stop, Store
+from gatelab.store.run_index import FEWEST
 from gatelab.store.stopping import Interrupted
 from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.executors.inline import Inline
@@ -28,8 +29,11 @@ def missing(configurations: Sequence[RunConfiguration]) -> list[RunConfiguration
 
 def finished(configurations: Sequence[RunConfiguration]) -> dict[str, Result]:
     """Return identity -> result of the points whose runs are finished in the store."""
-    stores = _stores(configurations)
-    found = {run.identity: stores[run.runs_dir].finished(run.identity) for run in _each_once(configurations)}
+    stores, runs = _stores(configurations), _each_once(configurations)
+    with ExitStack() as opened:
+        for store in stores.values() if len(runs) >= FEWEST else ():
+            opened.enter_context(store.indexed())
+        found = {run.identity: stores[run.runs_dir].finished(run.identity) for run in runs}
     return {identity: result for identity, result in found.items() if result is not None}
 
 
