@@ -147,7 +147,7 @@ def test_a_sweep_answers_the_first_signal_and_a_terminal_may_close_twice(capfd):
         noted.hear(signal.SIGINT)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_a_sweep_that_is_being_composed_leaves_nothing_behind(tmp_path, number):
     with start(tmp_path, "seed=range(50000)", "plan_only=true") as sweep:
         # the folder is there from when the points begin to be composed

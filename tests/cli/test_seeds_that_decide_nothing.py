@@ -25,6 +25,8 @@ TINY = ["task=adding", "task.length=2", "task.validation_size=4", "task.test_siz
 )
 def test_the_note(tmp_path, monkeypatch, capfd, points, sentence):
     monkeypatch.chdir(tmp_path)
+    # the note stands before the plan, which takes steps in another process to say what they cost
+    monkeypatch.setattr("gatelab.cli.train._print_plan", lambda *_: None)
     assert train(["-m", *points, *TINY]) == 0
     notes = [line for line in capfd.readouterr().err.splitlines() if line.startswith("note: ")]
     assert len(notes) == (sentence is not None)

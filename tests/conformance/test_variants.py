@@ -198,7 +198,9 @@ def stack_of_runs(name: str, input_size: int, hidden_size: int) -> tuple[RNN, di
 
 
 @pytest.mark.parametrize("with_lengths", [False, True])
-@pytest.mark.parametrize("input_size, hidden_size", [(1, 6), (3, 64), (2, 7)])
+@pytest.mark.parametrize(
+    "input_size, hidden_size", [pytest.param(1, 6, marks=pytest.mark.slow), pytest.param(3, 64), pytest.param(2, 7)]
+)
 def test_a_run_of_a_stack_is_bit_for_bit_the_run_alone(name, input_size, hidden_size, with_lengths):
     rnn, weights, x, lengths = stack_of_runs(name, input_size, hidden_size)
     run = functools.partial(run_stack, rnn, weights, x, lengths if with_lengths else None)
