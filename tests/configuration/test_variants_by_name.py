@@ -14,6 +14,7 @@ from gatelab.store import Store
 
 TINY = ["task=adding", "task.length=2", "task.validation_size=4", "task.test_size=4", "model.hidden_size=2",
         "training.max_steps=1", "training.batch_size=2", "logger=none", "progress=false"]  # fmt: skip
+SWEEP = ["-m", "hydra.launcher.executor=inline", *TINY]
 MINE = "name: {name}\nsource: me\nstate: [h]\nequations: {{h: 'relu(linear(x, h))'}}\n"
 
 
@@ -30,7 +31,7 @@ def test_a_users_variant_is_found_and_wins(tmp_path, monkeypatch):
         (tmp_path / "added" / place / f"{name}.yaml").write_text(MINE.format(name=name))
     monkeypatch.chdir(tmp_path)
     script = Path(__file__).parents[2] / "scripts" / "train.py"
-    command = [sys.executable, str(script), "-m", "--config-dir=added", "variant=mine,deep,lstm,cifg", *TINY]
+    command = [sys.executable, str(script), *SWEEP, "--config-dir=added", "variant=mine,deep,lstm,cifg"]
     subprocess.run(command, check=True, capture_output=True)
     found = {result.label: result.parameters for result in Store(tmp_path / "runs").results()}
     # relu(linear(x, h)): 2 units, 2 inputs; a readout of 3
@@ -40,7 +41,7 @@ def test_a_users_variant_is_found_and_wins(tmp_path, monkeypatch):
 
 def test_a_glob_takes_names(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert train(["-m", "variant=glob([mgu*,lst?])", *TINY]) == 0
+    assert train([*SWEEP, "variant=glob([mgu*,lst?])"]) == 0
     assert {result.label for result in Store("runs").results()} == {"mgu", "mgu_1", "mgu_2", "mgu_3", "lstm"}
     capsys.readouterr()
 
@@ -72,9 +73,8 @@ def test_factors_stand_in_no_file_and_need_no_plus(word):
 
 def test_factors_sweep(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert (
-        train(["-m", "variant=lstm", "variant.reads.f=[x],[x,h]", "variant.squash.f=sigmoid,hard_sigmoid", *TINY]) == 0
-    )
+    words = ["variant=lstm", "variant.reads.f=[x],[x,h]", "variant.squash.f=sigmoid,hard_sigmoid"]
+    assert train([*SWEEP, *words]) == 0
     labels = {result.label for result in Store("runs").results()}
     assert labels == {
         "lstm", "lstm f=sigmoid(linear(x))", "lstm f=hard_sigmoid(linear(x))", "lstm f=hard_sigmoid(linear(x, h))",
