@@ -42,8 +42,9 @@ def written(library, tmp_path):
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("python scripts/")])
 def test_a_command_runs(written, capsys, line):
     command, *words = shlex.split(line)[1:]
+    here = ["hydra.launcher.executor=inline"] if "-m" in words else []
     with permitted(words) as rest:
-        status = catalogue(rest) if "catalogue" in command else train([*rest, *SHORT])
+        status = catalogue(rest) if "catalogue" in command else train([*rest, *SHORT, *here])
     assert status == 0
     assert "first_bit" in capsys.readouterr().out.replace("FirstBit", "first_bit")
 
