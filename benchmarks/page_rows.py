@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gatelab.evidence.question import Question
 from gatelab.store import Performance, Result, Store
+from gatelab.store.history import Validated
 
 __all__ = ["ROWS", "Drawn", "Row", "Shelf"]
 
@@ -93,9 +94,9 @@ class Shelf:
                 settings=settings,
             )
 
-    def history(self, identity: str) -> list[dict[str, Any]]:
-        """Return no history: nothing is drawn of curves."""
-        return []
+    def validated(self, identity: str, best_step: int | None) -> Validated:
+        """Return no validation: nothing is drawn of curves."""
+        return Validated((), (), {})
 
     def failures(self) -> dict[str, Any]:
         """Return no failures."""
