@@ -62,7 +62,7 @@ def at(configuration: dict[str, Any], dotted: str, value: Any) -> dict[str, Any]
 
 
 def test_the_formula_is_pinned():
-    text = '{"configuration":{"a":[1,0,true,null,0.1,"\\u00e9"],"b":{}},"schema":1}'
+    text = '{"configuration":{"a":[1,0,true,null,0.1,"\\u00e9"],"b":{}},"schema":2}'
     expected = hashlib.sha256(text.encode()).hexdigest()[:16]
     assert identity({"b": {}, "a": [1.0, -0.0, True, None, 0.1, "é"]}) == expected
 

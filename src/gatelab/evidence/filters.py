@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.evidence.data_versions import data_versions
+from gatelab.evidence.earlier_numbers import without_earlier_numbers
 from gatelab.evidence.varied import shown_value, value_text
 from gatelab.evidence.versions import ToldApart, told_apart
 from gatelab.keys import value_of
@@ -95,7 +96,8 @@ def read_results(store: Store, filters: Filters | None = None, identities: Colle
             notes.append(f"since={filters.since}: {whose} no date and cannot be compared with it; left out")
     if filters.sweep:
         results = _trained_by(store, results, filters.sweep)
-    notes += data_versions(store, results)
+    results, earlier = without_earlier_numbers(store, results)
+    notes += [*earlier, *data_versions(store, results)]
     return replace(told.of(results), notes=tuple(notes))
 
 

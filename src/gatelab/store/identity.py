@@ -16,6 +16,7 @@ __all__ = [
     "identity_of_texts",
     "is_configuration_of",
     "same_science",
+    "schema_of",
     "science_text",
     "scientific",
     "scientific_section",
@@ -23,8 +24,12 @@ __all__ = [
     "text_around",
 ]
 
-SCHEMA = 1
-"""Version of the meaning of a configuration; raised when the meaning of equal keys changes."""
+SCHEMA = 2
+"""Version of the meaning of a configuration; raised when equal keys give other numbers: no run counts as another.
+
+    1   to November 2026
+    2   batches, readout, losses and Adam in compiled code, mLSTM on the native path: other last bits
+"""
 
 
 def scientific(configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +42,7 @@ def scientific_section(name: str, section: Any) -> Any:
     return _without(section, f"{name}.") if isinstance(section, Mapping) else section
 
 
-def identity(science: Mapping[str, Any]) -> str:
+def identity(science: Mapping[str, Any], schema: int = SCHEMA) -> str:
     """Return the 16 hex digits that name a run.
 
     ``science`` is the fully resolved scientific configuration, as ``scientific`` returns it: nested mappings with
@@ -46,7 +51,8 @@ def identity(science: Mapping[str, Any]) -> str:
 
     Raises UserError, naming the key, for a value that is not finite or of another kind.
     """
-    return identity_of_texts({_key(key, ""): science_text(key, value) for key, value in science.items()})
+    texts = {_key(key, ""): science_text(key, value) for key, value in science.items()}
+    return identity_of_text(_text(texts, schema))
 
 
 def science_text(name: str, section: Any) -> str:
@@ -77,9 +83,9 @@ def identity_of_text(text: str) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
 
 
-def _text(texts: Mapping[str, str]) -> str:
+def _text(texts: Mapping[str, str], schema: int = SCHEMA) -> str:
     configuration = ",".join(f"{_json(name)}:{texts[name]}" for name in sorted(texts))
-    return f'{{"configuration":{{{configuration}}},"schema":{SCHEMA}}}'
+    return f'{{"configuration":{{{configuration}}},"schema":{schema}}}'
 
 
 def same_science(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -92,14 +98,24 @@ def is_configuration_of(identity_of_run: str, configuration: Mapping[str, Any]) 
 
     Raises UserError for a value that no configuration has.
     """
+    return schema_of(identity_of_run, configuration) is not None
+
+
+def schema_of(identity_of_run: str, configuration: Mapping[str, Any]) -> int | None:
+    """Return the version of the meaning with which the hash of a frozen configuration names a run; None if none does.
+
+    Raises UserError for a value that no configuration has.
+    """
     science = scientific(configuration)
+    forms = [science]
     variant = science.get("variant")
     # in a file the equations have the order of the lines
     if isinstance(variant, Mapping) and isinstance(variant.get("equations"), Mapping):
-        ordered = {**science, "variant": {**variant, "order": list(variant["equations"])}}
-        if identity(ordered) == identity_of_run:
-            return True
-    return identity(science) == identity_of_run
+        forms.insert(0, {**science, "variant": {**variant, "order": list(variant["equations"])}})
+    for schema in range(SCHEMA, 0, -1):
+        if any(identity(form, schema) == identity_of_run for form in forms):
+            return schema
+    return None
 
 
 def settings(configuration: Mapping[str, Any]) -> dict[str, Any]:
