@@ -1,7 +1,7 @@
 """The forward pass here and in the engines that run what leaves: `python -m benchmarks.engines`.
 
 Options: ``repeats=30 steps=100 hidden=64,256 batch=1,32 out=docs/speed/engines.md``. One thread everywhere. Rounds are
-interleaved, and each engine is called once before the call that is timed. Times are milliseconds of the processor, the
+interleaved, and each engine is called once before the calls that are timed. Times are milliseconds of the processor, the
 least and the median of all rounds, so that other programs of the machine count less. OpenVINO is measured if it is
 installed.
 """
@@ -30,14 +30,15 @@ from gatelab.exchange.onnx_out.node_forms import node_form
 
 VARIANTS = ("lstm", "gru", "cifg", "peephole", "min_gru", "slstm")
 COLUMNS = ("native", "ORT, Scan", "ORT, node", "OpenVINO", "torch.nn")
+CALLS = 5  # in a row: in use, an engine is not called in turn with four others
 HEAD = """\
 # What leaves, in other engines
 
 `python -m benchmarks.engines`, on a machine that ran other work at the same time (load {load:.0f} on {cores} cores).
 {processor}, one thread, float32, {steps} steps, input as wide as the layer; ONNX Runtime {ort}{openvino},
 torch {torch}. Milliseconds of the processor for one forward pass: the least of {repeats} rounds. In a round each
-engine is called twice, and the second call is timed: in use, an engine is not called in turn with four others. In
-brackets, over gatelab's native path: the least over the least, the median over the median.
+engine is called once, and then {calls} times in a row, whose mean is taken: in use, an engine is not called in turn with
+four others. In brackets, over gatelab's native path: the least over the least, the median over the median.
 
 *ORT, Scan*: the file of `to_onnx` without a node. *ORT, node*: the file where the equations are a node. *OpenVINO*:
 the file of `engine="openvino"`.
@@ -95,8 +96,9 @@ def measured(name: str, size: int, batch: int, steps: int, repeats: int) -> dict
             for column, call in columns.items():
                 call(x)
                 begun = time.process_time()
-                call(x)
-                times[column].append(1e3 * (time.process_time() - begun))
+                for _ in range(CALLS):
+                    call(x)
+                times[column].append(1e3 * (time.process_time() - begun) / CALLS)
     return {column: (min(each), median(each)) for column, each in times.items()}
 
 
@@ -131,6 +133,7 @@ def main(words: list[str]) -> None:
             openvino=openvino,
             load=os.getloadavg()[0],
             cores=os.cpu_count(),
+            calls=CALLS,
             **given,
         ),
         f"| variant | hidden | batch | {' | '.join(COLUMNS)} |",

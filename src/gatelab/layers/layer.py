@@ -171,12 +171,11 @@ class RecurrentLayer(nn.Module, ABC):
         if lengths is not None:
             lengths = as_lengths(lengths, batch, inputs.shape[-3], inputs.device)
         record = self.recordable(record)
-        sizes = self.state_sizes()
         if states is not None:
-            check_states(states, sizes)
+            check_states(states, self.state_sizes())
         if not record and (found := self.again(inputs, states, lengths)) is not None:
             return found
-        learned = self.learned()
+        learned, sizes = self.learned(), self.state_sizes()
         if states is None:
             states = {state: inputs.new_zeros(*batch, size) for state, size in sizes.items()}
         if torch._C._is_any_autocast_enabled() and _autocasts(inputs.device.type):

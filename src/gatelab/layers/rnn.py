@@ -20,7 +20,7 @@ from gatelab.layers.gate_files.content import Content, RNNFacts
 from gatelab.layers.gate_files.saved import Saved
 from gatelab.layers.layer import RecurrentLayer
 from gatelab.layers.openings import Opening, as_opening, own_mapping
-from gatelab.layers.rnn_forms import as_given, time_major
+from gatelab.layers.rnn_forms import alone, as_given, time_major
 from gatelab.layers.rnn_inputs import backwards, check_count, check_masks
 from gatelab.layers.rnn_states import pack_states, unpack_states
 from gatelab.layers.rnn_text import description
@@ -117,21 +117,15 @@ class RNN(Saved):
         self.dropout = float(dropout)
         self.bidirectional: bool = switch("bidirectional", bidirectional)
         directions = 2 if self.bidirectional else 1
+        sizes = [input_size, *[hidden_size * directions] * (num_layers - 1)]
         layers = nn.ModuleList(
-            layer_of(
-                self.variant,
-                input_size if layer == 0 else hidden_size * directions,
-                hidden_size,
-                device,
-                dtype,
-                path,
-                recompute,
-            )
-            for layer in range(num_layers)
+            layer_of(self.variant, size, hidden_size, device, dtype, path, recompute)
+            for size in sizes
             for _ in range(directions)
         )
         self.layers: Sequence[RecurrentLayer] = cast(Sequence[RecurrentLayer], layers)
         self._sizes = [layer.state_sizes() for layer in self.layers]
+        self._one_layer = len(self._sizes) == 1 and not self.variant.beside
         self._alike = [name for name in self.variant.states if len({sizes[name] for sizes in self._sizes}) == 1]
         self.expected: Mapping[str, Tensor] = {}  # of what training draws, its mean
         self.opening = as_opening(opening)
@@ -235,6 +229,10 @@ class RNN(Saved):
             UserError: shapes, dtypes or devices that do not fit, as torch.nn.LSTM refuses them; lengths
                 that are no whole numbers from 0 to the steps; ``path="native"`` where it cannot run.
         """
+        if self._one_layer and state is lengths is dt is mask is None and type(inputs) is Tensor and inputs.dim() == 3:
+            (layer,) = self.layers  # a short sequence takes less time than what the other cases need
+            output, final = alone(layer, inputs, batch_first=self.batch_first)
+            return output, pack_states([final], self.variant, self._alike)
         output, final, _, lengths = self._run(inputs, state, lengths, (), {"dt": dt, "mask": mask})
         if isinstance(inputs, PackedSequence):
             packed = pack_padded_sequence(output, lengths, enforce_sorted=inputs.sorted_indices is None)

@@ -6,9 +6,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from gatelab.errors import UserError
+from gatelab.layers.layer import RecurrentLayer
 from gatelab.layers.rnn_inputs import check_inputs
 
-__all__ = ["as_given", "time_major"]
+__all__ = ["alone", "as_given", "time_major"]
 
 
 def time_major(
@@ -41,3 +42,18 @@ def as_given(values: Tensor, inputs: Tensor | PackedSequence, *, batch_first: bo
     if inputs.dim() < 3:
         return values.squeeze(1)
     return values.transpose(0, 1) if batch_first else values
+
+
+def alone(layer: RecurrentLayer, inputs: Tensor, *, batch_first: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    """Run one layer over whole sequences from zeros; return the output in the form of the inputs, and the final states.
+
+    Args:
+        layer: in one direction, of a variant that reads nothing beside x.
+        inputs: (time, batch, input), or (batch, time, input) with ``batch_first``.
+
+    Raises:
+        UserError: as :func:`gatelab.layers.rnn_inputs.check_inputs`.
+    """
+    check_inputs(inputs, layer.input_size, batch_first=batch_first)
+    output, final, _ = layer(inputs.transpose(0, 1) if batch_first else inputs)
+    return output.transpose(0, 1) if batch_first else output, final
