@@ -37,8 +37,8 @@ HEAD = """\
 `python -m benchmarks.engines`, on a machine that ran other work at the same time (load {load:.0f} on {cores} cores).
 {processor}, one thread, float32, {steps} steps, input as wide as the layer; ONNX Runtime {ort}{openvino},
 torch {torch}. Milliseconds of the processor for one forward pass: the least of {repeats} rounds. In a round each
-engine is called once, and then {calls} times in a row, whose mean is taken: in use, an engine is not called in turn with
-four others. In brackets, over gatelab's native path: the least over the least, the median over the median.
+engine is called once, and then {calls} times in a row, whose mean is taken: in use, an engine is not called in turn
+with four others. In brackets, over gatelab's native path: the least over the least, the median over the median.
 
 *ORT, Scan*: the file of `to_onnx` without a node. *ORT, node*: the file where the equations are a node. *OpenVINO*:
 the file of `engine="openvino"`.
