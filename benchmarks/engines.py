@@ -1,8 +1,8 @@
 """The forward pass here and in the engines that run what leaves: `python -m benchmarks.engines`.
 
 Options: ``repeats=30 steps=100 hidden=64,256 batch=1,32 out=docs/speed/engines.md``. One thread everywhere. Rounds are
-interleaved, and each engine is called once before the calls that are timed. Times are milliseconds of the processor, the
-least and the median of all rounds, so that other programs of the machine count less. OpenVINO is measured if it is
+interleaved, and each engine is called once before the calls that are timed. Times are milliseconds of the processor,
+the least and the median of all rounds, so that other programs of the machine count less. OpenVINO is measured if it is
 installed.
 """
 
