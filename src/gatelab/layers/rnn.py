@@ -231,8 +231,8 @@ class RNN(Saved):
         """
         if self._one_layer and state is lengths is dt is mask is None and type(inputs) is Tensor and inputs.dim() == 3:
             (layer,) = self.layers  # a short sequence takes less time than what the other cases need
-            output, final = alone(layer, inputs, batch_first=self.batch_first)
-            return output, pack_states([final], self.variant, self._alike)
+            given, last = alone(layer, inputs, batch_first=self.batch_first)
+            return given, pack_states([last], self.variant, self._alike)
         output, final, _, lengths = self._run(inputs, state, lengths, (), {"dt": dt, "mask": mask})
         if isinstance(inputs, PackedSequence):
             packed = pack_padded_sequence(output, lengths, enforce_sorted=inputs.sorted_indices is None)
