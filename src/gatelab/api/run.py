@@ -30,7 +30,7 @@ class Run:
 
         >>> run = gatelab.train("variant=gru", "task=adding", *tiny)
         >>> run
-        <Run 4093a3cc371f6540: gru on adding, seed 0, finished>
+        <Run cb5c67e7abb28a63: gru on adding, seed 0, finished>
         >>> run.status, run.label, run.seed
         ('finished', 'gru', 0)
 
