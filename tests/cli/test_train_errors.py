@@ -11,6 +11,7 @@ import pytest
 from gatelab.cli import entry
 from gatelab.cli.train import train
 from gatelab.configuration.resolvers import DRAWS
+from gatelab.errors import UserError
 from gatelab.keys import LauncherKeys, keys_of
 from gatelab.language import variant_files
 from gatelab.locations import experiments_directory
@@ -57,15 +58,15 @@ def refusal(tmp_path, monkeypatch, capsys):
 KEYS = {
     "model.hiden_size=3": "unknown key 'model.hiden_size' (did you mean 'model.hidden_size'?); "
     "allowed in model: bias, bidirectional, direct, dropout, embedding, hidden_size, initial, initial_scale, match, "
-    "match_size, match_to, num_layers",
+    "match_size, match_to, num_layers, recurrent_dropout, variational_dropout, zoneout_cell, zoneout_hidden",
     "hiden_size=3": f"unknown key 'hiden_size' (did you mean 'model.hidden_size'?); allowed: {TOP}",
     "modle.hidden_size=3": "unknown key 'modle.hidden_size' (did you mean 'model.hidden_size'?)",
     "sede=3": f"unknown key 'sede' (did you mean 'seed'?); allowed: {TOP}",
     "foo=1": f"unknown key 'foo'; allowed: {TOP}",
     "+label=mine": "label: follows from the variant and its equations; must be left out",
     "+model.foo=1": "unknown key 'model.foo'; "
-    "allowed: hidden_size, num_layers, dropout, bidirectional, embedding, direct, bias, match, match_to, match_size, "
-    "initial, initial_scale",
+    "allowed: hidden_size, num_layers, dropout, zoneout_hidden, zoneout_cell, recurrent_dropout, variational_dropout, "
+    "bidirectional, embedding, direct, bias, match, match_to, match_size, initial, initial_scale",
     "+model.hidden_size=3": "+model.hidden_size: the key is there already and needs no +",
     "task=adding task.lenght=3": "unknown key 'task.lenght' (did you mean 'task.length'?); "
     "allowed in task (adding): data_seed, length, name, test_length, test_size, training_size, validation_size",
@@ -214,7 +215,8 @@ ALL = {**KEYS, **NAMES, **VALUES, **TOGETHER}
 
 @pytest.mark.parametrize("arguments", ALL)
 def test_one_line_and_nothing_written(refusal, arguments):
-    assert refusal(*arguments.split(" ")) == f"{ALL[arguments]}\n"
+    # a long list is shortened, like every message
+    assert refusal(*arguments.split(" ")) == f"{UserError(ALL[arguments])}\n"
 
 
 @pytest.mark.parametrize(
