@@ -240,3 +240,12 @@ def test_a_token_of_no_row_is_refused_alone_and_in_a_stack(token):
 def test_tokens_without_an_embedding_are_refused():
     with pytest.raises(UserError, match="tokens must have an embedding"):
         network(tokens=True)
+
+
+@pytest.mark.parametrize("tokens", [True, False])
+def test_a_new_network_has_an_embedding_that_was_drawn(tokens, monkeypatch):
+    empty = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *size, **how: empty(*size, **how).fill_(float("nan")))
+    network = Network(load_variant("gru"), 7, 3, 5, embedding=4, tokens=tokens)
+    assert bool(network.embedding.isfinite().all())
+    assert float(network.embedding.detach().std()) > 0.05

@@ -1,6 +1,7 @@
 """A network: an optional embedding, the recurrent layers, and the linear readout that a task needs."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -89,6 +90,7 @@ class Network(Saved):
         self.direct = nn.Linear(seen, output_size, bias=False) if switch("direct", direct) else None
         self.predicts: Literal["last", "every"] = readout
         self.origin: dict[str, Any] = {}
+        self._draw_embedding(None)
 
     def content(self) -> Content:
         """Return what a file of this network holds: its RNN, embedding, readout and origin."""
@@ -146,14 +148,17 @@ class Network(Saved):
             self.readout.weight.uniform_(-bound, bound, generator=generator)
             if self.has_bias:
                 self.readout.bias.uniform_(-bound, bound, generator=generator)
-            if self.embedding is not None and self.tokens:
-                self.embedding.normal_(generator=generator)
-            elif self.embedding is not None:
-                features = 1 / self.embedding.shape[0] ** 0.5
-                self.embedding.uniform_(-features, features, generator=generator)
+            self._draw_embedding(generator)
             if self.direct is not None:
                 features = 1 / self.direct.in_features**0.5
                 self.direct.weight.uniform_(-features, features, generator=generator)
+
+    @torch.no_grad()
+    def _draw_embedding(self, generator: torch.Generator | None) -> None:
+        if self.embedding is not None:
+            features = 1 / self.embedding.shape[0] ** 0.5
+            draw = self.embedding.normal_ if self.tokens else partial(self.embedding.uniform_, -features, features)
+            draw(generator=generator)
 
     @torch.no_grad()
     def spread_parameters(self, generator: torch.Generator, kind: Literal["uniform", "normal"], scale: float) -> None:
@@ -200,11 +205,7 @@ class Network(Saved):
         return self.predicted(self._embedded(inputs, lengths), lengths, masks, drawn)
 
     def predicted(
-        self,
-        read: Tensor,
-        lengths: Tensor | None,
-        masks: Sequence[Tensor] | None = None,
-        drawn: Sequence[Tensor] | None = None,
+        self, read: Tensor, lengths: Tensor | None, masks: Sequence[Tensor] | None = None, drawn: Any = None
     ) -> Tensor:
         """Predict as a call does, from what the first layer reads: :meth:`embedded` of the inputs."""
         output, _, _ = self.rnn.run(read, None, lengths, masks, drawn=drawn)
@@ -236,9 +237,8 @@ class Network(Saved):
         return self._rows(output, lengths)
 
     def _rows(self, output: Tensor, lengths: Tensor | None) -> Tensor:
-        if self.predicts == "last":
-            return self.last(output, unless_full(lengths, output.shape[-3]))
-        return output.flatten(-3, -2)
+        last = self.predicts == "last"
+        return self.last(output, unless_full(lengths, output.shape[-3])) if last else output.flatten(-3, -2)
 
     def gates(self, inputs: Any, lengths: Any = None) -> dict[str, Tensor]:
         """Return the value of every gate at every step, as :meth:`gatelab.RNN.gates` does.
