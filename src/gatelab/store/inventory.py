@@ -78,7 +78,8 @@ def remove_leftovers_of(found: Inventory) -> None:
     """Remove what killed processes left. Raises UserError for what cannot be removed."""
     for path in found.leftovers:
         with writing(path):
-            if path.is_dir() and not path.is_symlink():
+            # no other folder is ours: what stands in the place of a file is not removed with all that it holds
+            if path.name == INCOMING and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
