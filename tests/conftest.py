@@ -29,3 +29,9 @@ def no_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect_within_the_machine)
         yield
+
+
+@pytest.fixture
+def one_step_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For stops that are asked for by their number: no block of compiled steps takes more than one."""
+    monkeypatch.setattr("gatelab.training.direct_step._LONGEST", 0.0)

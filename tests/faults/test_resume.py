@@ -16,16 +16,12 @@ import torch
 from gatelab.errors import UserError
 from gatelab.store import Stop, Stopped, Store, seal
 from gatelab.tasks.memory.adding import Adding
-from gatelab.training import direct_step, recording, train_stack
+from gatelab.training import recording, train_stack
 from gatelab.training.resuming import states
 from gatelab.training.stack import network
 from tests.training.examples import ADAM, ADDING, COPYING, OPTIMIZERS, configuration, optimizer, outcome
 
-
-@pytest.fixture(autouse=True)
-def one_step_at_a_time(monkeypatch):
-    """Stops are asked for by their number: no block of compiled steps takes more than one."""
-    monkeypatch.setattr(direct_step, "_LONGEST", 0.0)
+pytestmark = pytest.mark.usefixtures("one_step_at_a_time")
 
 
 class Poisoned(Adding):

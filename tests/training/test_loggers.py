@@ -17,6 +17,8 @@ from gatelab.training.loggers import loggers, wandb_process
 from tests.training.examples import configuration, outcome, rows
 from tests.training.wandb_files import records
 
+pytestmark = pytest.mark.usefixtures("one_step_at_a_time")
+
 
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory):

@@ -19,6 +19,8 @@ from gatelab.training.stack_batches import EvaluationBatches
 from gatelab.training.weighted import last_loss
 from tests.training.examples import ADDING, COPYING, chorales, configuration, outcome, rows
 
+pytestmark = pytest.mark.usefixtures("one_step_at_a_time")
+
 PROBES = {"probes": True}
 
 
