@@ -24,6 +24,7 @@ def test_without_a_terminal_there_is_a_line_at_the_start_and_one_at_the_end(runs
     assert shown.out == ""
 
 
+@pytest.mark.usefixtures("one_step_at_a_time")
 def test_without_a_terminal_there_is_a_line_a_minute(runs, capsys, monkeypatch):
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
