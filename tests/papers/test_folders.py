@@ -126,7 +126,9 @@ def test_a_profile_trains_a_batch(tmp_path, monkeypatch, capsys, name, profile):
     assert "finished" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in BEGINNINGS else pytest.mark.slow) for name in NAMES]
+)
 def test_quick_asks_the_same_of_the_same_variants(name):
     experiment = load_experiment(name)
     paper, quick = (points(experiment.option(profile), FIRST) for profile in ("paper", "quick"))

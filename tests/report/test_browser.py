@@ -201,7 +201,10 @@ def test_one_task_uses_the_width(browser):
     assert gains["y"] < runs["y"] + runs["height"]
 
 
-@pytest.mark.parametrize("count, width, height", [(6, 1280, 900), (12, 1280, 900), (6, 800, 900), (6, 360, 740)])
+@pytest.mark.parametrize(
+    "count, width, height",
+    [(12, 1280, 900), (6, 360, 740), *(pytest.param(6, wide, 900, marks=pytest.mark.slow) for wide in (800, 1280))],
+)
 def test_the_verdict_of_many_tasks_is_whole(count, width, height, many, browser):
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
