@@ -34,7 +34,7 @@ NOT_RUN = {
     "free=IDENTITY": "stands for the identity of a run",
     "make ": "is a target of the Makefile, which tests/test_readme.py looks for",
     "reproduce.py experiment=": "takes minutes to hours; tests/papers has the command",
-    "benchmarks.stores runs=": "writes a store of thousands of runs; tests/benchmarks has a small one",
+    "benchmarks.stores runs=": "writes a store of thousands of runs",
     "benchmark.py device=cuda": "needs a CUDA device; tests/benchmarks has how it is refused",
     "allow_import=": "needs the package that the page writes; tests/outside/test_page.py has it",
 }
