@@ -13,8 +13,8 @@ import torch
 
 import gatelab
 from benchmarks import training_steps
+from benchmarks.request import request_of
 from gatelab.cli import entry
-from gatelab.cli.arguments import keyed
 
 HELP = """\
 Measure forward and backward of lstm and gru beside torch.nn.LSTM and GRU and JAX, of peephole and mgu beside
@@ -57,8 +57,7 @@ def benchmark(arguments: list[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         print(HELP, end="")
         return 0
-    given: dict[str, Any] = keyed(arguments, Request.__dataclass_fields__)
-    request = Request(**{name: type(getattr(Request, name))(value) for name, value in given.items()})
+    request = request_of(Request, arguments)
     torch.set_num_threads(1)
     lacking = [name for name in ("jax", "optax", "torchrecurrent") if importlib.util.find_spec(name) is None]
     if lacking:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.request import request_of
 from gatelab.cli import entry
-from gatelab.cli.arguments import keyed
 from gatelab.configuration import composed
 from gatelab.store import Stop
 from gatelab.training import trainers
@@ -51,8 +51,7 @@ def benchmark(arguments: list[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         print(HELP, end="")
         return 0
-    given: dict[str, Any] = keyed(arguments, Request.__dataclass_fields__)
-    request = Request(**{name: type(getattr(Request, name))(value) for name, value in given.items()})
+    request = request_of(Request, arguments)
     torch.set_num_threads(1)
     ways: dict[str, Callable[[int, int, int, int], Callable[[int], None]]] = {"direct": direct, "Lightning": lightning}
     if importlib.util.find_spec("jax") and importlib.util.find_spec("optax"):

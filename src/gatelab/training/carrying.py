@@ -1,6 +1,7 @@
 """A network that begins with given states and hands on those in which it ends, as a module of its own."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +9,28 @@ from torch.func import functional_call
 
 from gatelab.layers.network import Network
 
-__all__ = ["States", "advanced", "carried_on", "zero_states"]
+__all__ = ["ReadPiece", "States", "advanced", "carried_on", "zero_states"]
 
 States = list[dict[str, Tensor]]
 """For each layer: state -> (runs, batch, size)."""
+
+_TIME = 1  # the axis, behind the runs
+
+
+class ReadPiece(NamedTuple):
+    """What a stack reads in a piece; all tensors have a run axis in front, then time, but lengths."""
+
+    inputs: Tensor
+    lengths: Tensor
+    masks: Sequence[Tensor] | None
+    drawn: Sequence[Tensor] | None
+
+    def first(self, steps: int) -> "ReadPiece":
+        """Return its first steps."""
+        masks, drawn = (
+            None if each is None else [one.narrow(_TIME, 0, steps) for one in each] for each in (self.masks, self.drawn)
+        )
+        return ReadPiece(self.inputs.narrow(_TIME, 0, steps), self.lengths.clamp(max=steps), masks, drawn)
 
 
 class _Carrying(nn.Module):
@@ -19,53 +38,25 @@ class _Carrying(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(
-        self,
-        inputs: Tensor,
-        lengths: Tensor,
-        masks: Sequence[Tensor] | None,
-        drawn: Sequence[Tensor] | None,
-        states: States,
-    ) -> tuple[Tensor, States]:
-        read = self.network.embedded(inputs, lengths)
-        output, finals, _ = self.network.rnn.run(read, states, lengths, masks, drawn=drawn)
-        return self.network.of_outputs(output, read, lengths), finals
+    def forward(self, piece: ReadPiece, states: States) -> tuple[Tensor, States]:
+        read = self.network.embedded(piece.inputs, piece.lengths)
+        output, finals, _ = self.network.rnn.run(read, states, piece.lengths, piece.masks, drawn=piece.drawn)
+        return self.network.of_outputs(output, read, piece.lengths), finals
 
 
 def carried_on(
-    network: Network,
-    weights: Mapping[str, Tensor],
-    inputs: Tensor,
-    lengths: Tensor,
-    masks: Sequence[Tensor] | None,
-    drawn: Sequence[Tensor] | None,
-    states: States,
+    network: Network, weights: Mapping[str, Tensor], piece: ReadPiece, states: States
 ) -> tuple[Tensor, States]:
     """Return the predictions of a stack that begins with states, and those in which it ends."""
     named = {f"network.{name}": weight for name, weight in weights.items()}
-    found: tuple[Tensor, States] = functional_call(_Carrying(network), named, (inputs, lengths, masks, drawn, states))
+    found: tuple[Tensor, States] = functional_call(_Carrying(network), named, (piece, states))
     return found
 
 
 @torch.no_grad()
-def advanced(
-    network: Network,
-    weights: Mapping[str, Tensor],
-    inputs: Tensor,
-    lengths: Tensor,
-    masks: Sequence[Tensor] | None,
-    drawn: Sequence[Tensor] | None,
-    states: States,
-    steps: int,
-) -> States:
-    """Return the states of a stack after the first steps of what it reads; arguments as :func:`carried_on`."""
-    if not steps:
-        return states
-    time = 1  # behind the runs
-    masks, drawn = (None if each is None else [one.narrow(time, 0, steps) for one in each] for each in (masks, drawn))
-    return carried_on(network, weights, inputs.narrow(time, 0, steps), lengths.clamp(max=steps), masks, drawn, states)[
-        1
-    ]
+def advanced(network: Network, weights: Mapping[str, Tensor], piece: ReadPiece, states: States, steps: int) -> States:
+    """Return the states of a stack after the first steps of what it reads."""
+    return carried_on(network, weights, piece.first(steps), states)[1] if steps else states
 
 
 def zero_states(network: Network, runs: int, batch: int, like: Tensor) -> States:

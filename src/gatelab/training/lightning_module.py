@@ -15,7 +15,7 @@ from gatelab.configuration import RunConfiguration
 from gatelab.layers.network import Network
 from gatelab.randomness import generator
 from gatelab.store import ClaimLost
-from gatelab.training.carrying import States, advanced, carried_on, zero_states
+from gatelab.training.carrying import ReadPiece, States, advanced, carried_on, zero_states
 from gatelab.training.compiled_head import ReadRows, compiled_loss, head_losses
 from gatelab.training.learning import Progress
 from gatelab.training.optimizer import StackOptimizer
@@ -172,13 +172,13 @@ class StackModule(LightningModule):
     def _of_piece(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
         """Return the mean losses of a piece that goes on from the one before; keep the states for the next one."""
         assert self.pieces is not None
-        piece, given = self.pieces.of(self.taken), (batch.inputs, batch.lengths, batch.masks, batch.drawn)
+        piece, given = self.pieces.of(self.taken), ReadPiece(batch.inputs, batch.lengths, batch.masks, batch.drawn)
         runs, sequences = batch.lengths.shape
         fresh = piece.fresh or not self.carried
         states = zero_states(self.template, runs, sequences, self.stacked[0].detach()) if fresh else self.carried
-        outputs, finals = carried_on(self.template, weights, *given, states)
+        outputs, finals = carried_on(self.template, weights, given, states)
         if piece.kept < piece.stop - piece.start:
-            finals = advanced(self.template, weights, *given, states, piece.kept)
+            finals = advanced(self.template, weights, given, states, piece.kept)
         self.carried = [{name: one.detach() for name, one in layer.items()} for layer in finals]
         return mean_losses(self.task, outputs, batch.targets, batch.loss_weights, batch.divisors)
 
