@@ -33,7 +33,7 @@ def refusal(tmp_path, monkeypatch, capfd):
         with pytest.raises(UserError) as error:
             train(["--config-dir=mine", *words])
         message = str(error.value)
-        assert "\n" not in message and len(message) <= 600 and message.isprintable()
+        assert "\n" not in message and len(message) <= 400 and message.isprintable()
         assert "do not copy me" not in message + "".join(capfd.readouterr())
         assert sorted(path.name for path in tmp_path.iterdir()) == ["mine"]
         return message

@@ -160,7 +160,7 @@ def test_the_state_of_a_run_is_torchs_own_and_in_the_shapes_of_the_weights():
 @pytest.mark.parametrize("name", ["Adam", "AdamW"])
 @pytest.mark.parametrize("decays", [DECAYS, [0.0] * 3], ids=["decays", "no decay"])
 def test_compiled_steps_go_where_torchs_go(monkeypatch, name, decays, betas):
-    """With a run that learns no longer, and at last a gradient that is not finite."""
+    """With a run that learns no longer, and at last gradients that are not finite, after which a run is frozen."""
     ours = drawn(3)
     theirs = {key: weight.clone() for key, weight in ours.items()}
     section = OptimizerSection(**{**optimizer(name, 1.0, 0.0), "betas": betas})
@@ -175,15 +175,18 @@ def test_compiled_steps_go_where_torchs_go(monkeypatch, name, decays, betas):
             for one in (compiled, plain):
                 one.active = torch.tensor([True, False, True])
         if step == 15:
-            gradients["bias"][0, 1] = float("inf")
+            gradients["bias"][0, 1], gradients["bias"][2, 0] = float("inf"), float("nan")
         stepped(ours, compiled, gradients)
         stepped(theirs, plain, {key: gradient.clone() for key, gradient in gradients.items()})
         torch.testing.assert_close(ours, theirs, rtol=RELATIVE, atol=1e-5)  # sixteen steps of 0.2 round that far
-        torch.testing.assert_close(compiled.gradient_norms, plain.gradient_norms, rtol=RELATIVE, atol=0.0)
+        torch.testing.assert_close(
+            compiled.gradient_norms, plain.gradient_norms, rtol=RELATIVE, atol=0.0, equal_nan=True
+        )
         assert torch.equal(compiled.healthy, plain.healthy)
+    assert compiled.healthy.tolist() == [False, True, False]
     for run in (1, 2):
         found, expected = compiled.run_state(run), plain.run_state(run)
-        torch.testing.assert_close(found, expected, rtol=RELATIVE, atol=ABSOLUTE)
+        torch.testing.assert_close(found, expected, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
 
 
 @pytest.mark.parametrize("decoupled", [False, True])

@@ -27,7 +27,7 @@ from gatelab.errors import UserError, one_line, suggest
 from gatelab.keys import LauncherKeys, SweeperKeys, keys_of
 from gatelab.language.edits import FACTORS
 from gatelab.language.word_table import ROLES
-from gatelab.locations import command_line, conf_directory
+from gatelab.locations import command_line, conf_directory, experiments_directory
 from gatelab.reading import parse_yaml
 
 __all__ = ["check_single", "composed", "launcher_words", "ours", "plain", "translated"]
@@ -201,8 +201,11 @@ def _unknown_option(group: str, name: str, options: Sequence[str], overrides: Se
     asking = "" if typed else "".join(f", asked for by {one}" for one in experiments)
     unknown = f"unknown {group} '{name}'{near}{asking}"
     if group == "experiment":
-        known = [option for option in known if option.rpartition("/")[0] not in known]  # without profiles
-    elif len(known) > _SHOWN:
+        papers = [option for option in known if (experiments_directory() / option / "experiment.yaml").exists()]
+        own = [option for option in known if not any(option == one or option.startswith(f"{one}/") for one in papers)]
+        listed = f"`{command_line('reproduce')}` lists the {len(papers)} of papers"
+        return f"{unknown}; {listed}" + (f"; allowed too: {', '.join(own)}" if own else "")
+    if len(known) > _SHOWN:
         where = [f"directories={','.join(map(str, directories))}"] if directories else []
         return f"{unknown}; `{command_line('catalogue', *where)}` lists all {len(known)}"
     return f"{unknown}; allowed: {', '.join(known)}"

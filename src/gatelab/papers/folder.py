@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gatelab.errors import UserError, suggest
-from gatelab.locations import experiments_directory
+from gatelab.locations import command_line, experiments_directory
 from gatelab.papers.claims import PaperClaims
 from gatelab.papers.published import COLUMNS, Published
 from gatelab.reading import read_rows, read_yaml
@@ -100,7 +100,8 @@ def experiments_named(name: str) -> list[Experiment]:
     if not found:
         papers = {each.split("/")[0] for each in known}
         raise UserError(
-            f"unknown experiment '{name}'{suggest(name, [*known, *papers])}; allowed: all, {', '.join(known)}"
+            f"unknown experiment '{name}'{suggest(name, [*known, *papers])}; allowed: all, and the {len(known)} that "
+            f"`{command_line('reproduce')}` lists"
         )
     return [load_experiment(each) for each in found]
 
