@@ -1,9 +1,13 @@
 """Forms of tasks that are those of the original code, and splits of music without what training has shown."""
 
 import numpy as np
+import pytest
 import torch
+from pydantic import ValidationError
 
-from gatelab.tasks.memory.copying import CopyingTcn
+from gatelab.tasks.formal.regular import Parity
+from gatelab.tasks.formal.transduction import OddsFirst, ReverseString
+from gatelab.tasks.memory.copying import CopyingS4, CopyingTcn
 from gatelab.tasks.memory.selective_copying import SelectiveCopying
 from gatelab.tasks.music.chorales import Chorales
 from gatelab.tasks.music.tunes import by_tune, exact, top_line, tunes, without_known
@@ -81,3 +85,50 @@ def test_chorales_are_split_by_tune(tiny_chorales):
     task = Chorales(path=tiny_chorales.path, sha256=tiny_chorales.sha256, split="unknown")
     assert len(task.test().lengths) == len(tiny_chorales.test().lengths)
     assert (tiny_chorales.chance, task.chance) == (11.09, 11.08)
+
+
+def test_each_symbol_counts_the_same_as_in_the_code_of_mad():
+    """Answering one of three symbols always is right for a third of them, however often each is asked for."""
+    task = SelectiveCopying(length=9, tokens=4, symbols=3, judged="symbols", form="mad")
+    batch = task.draw(np.random.default_rng(0), 200)
+    asked = batch.score_weights > 0
+    outputs = torch.zeros(*batch.targets.shape, task.output_size)
+    outputs[..., 1] = 1
+    found = (batch.score_weights * task.scores(outputs, torch.from_numpy(batch.targets)).numpy()).sum()
+    assert abs(found / batch.score_weights.sum() - 1 / 3) < 1e-6
+    assert abs(batch.score_weights.sum() - 3) < 1e-5
+    np.testing.assert_array_equal(asked, batch.loss_weights > 0)
+    assert np.unique(batch.loss_weights).tolist() == [0, 1]
+
+
+def test_outputs_of_the_code_of_s4_are_all_of_its_numbers():
+    assert (CopyingS4(outputs="all").output_size, CopyingS4().output_size) == (10, 8)
+
+
+def test_a_batch_of_one_length_is_that_of_the_code_of_the_hierarchy():
+    """Training batches have one length each, all lengths occur, shapes stay; held-out parts have mixed lengths."""
+    task = ReverseString(length=6, min_length=2, batches="one_length", validation_size=200)
+    batches = [task.training_batch(0, step, 5) for step in range(60)]
+    lengths = [set((batch.lengths // 2).tolist()) for batch in batches]
+    assert all(len(each) == 1 for each in lengths)
+    assert set.union(*lengths) == {2, 3, 4, 5, 6}
+    assert {batch.inputs.shape for batch in batches} == {(12, 5, 3)}
+    assert set((task.validation().lengths // 2).tolist()) == {2, 3, 4, 5, 6}
+    mixed = ReverseString(length=6, min_length=2)
+    assert len(set(mixed.training_batch(0, 0, 50).lengths.tolist())) > 1
+
+
+def test_one_length_a_batch_cannot_be_drawn_from_a_fixed_set():
+    line = "batches=one_length draws new strings: training_size=8 must be null"
+    with pytest.raises(ValidationError, match=line):
+        Parity(batches="one_length", training_size=8)
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 6])
+def test_the_code_begins_with_the_second_symbol(length):
+    task = OddsFirst(length=length, min_length=length, symbols=7, form="code")
+    batch = task.training_batch(0, 0, 20)
+    for sequence in range(20):
+        read = batch.inputs[:length, sequence].argmax(-1)
+        answer = batch.targets[length : 2 * length, sequence]
+        assert answer.tolist() == [*read[1::2], *read[::2]]

@@ -56,6 +56,21 @@ def test_pixels_arrive_row_by_row_and_splits_make_up_the_whole(local, kind, name
     assert held_out.inputs.max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "fields", "mean", "deviation"),
+    [
+        (SequentialMnist, "smnist", {}, 0.1307, 0.3081),
+        (SequentialCifar10, "scifar10", {}, [0.4914, 0.4822, 0.4465], [0.247, 0.243, 0.261]),
+        (SequentialCifar10, "scifar10", {"colours": "grey"}, 122.6 / 255, 61 / 255),
+    ],
+)
+def test_pixels_are_standardised_with_the_numbers_of_the_code(local, kind, name, fields, mean, deviation):
+    plain, standardised = kind(**local(name), **fields), kind(**local(name), **fields, pixels="standardised")
+    expected = (plain.test().inputs.astype(float) - mean) / deviation
+    np.testing.assert_allclose(standardised.test().inputs, expected, rtol=1e-5, atol=1e-6)
+    assert standardised.test().inputs.dtype == np.float32
+
+
 def test_the_data_seed_alone_decides_what_is_validation(local):
     fields = local("smnist")
     one, other = (SequentialMnist(**{**fields, "data_seed": seed}) for seed in (1, 2))

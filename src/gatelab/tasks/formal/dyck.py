@@ -72,9 +72,9 @@ class BalancedBrackets(LegalSymbols, StringTask):
         # leaves others open, by the kind of the last of these.
         return float(max(at_top, 0.5 - at_top) + max(at_bottom, (0.5 - at_bottom) / self.kinds))
 
-    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+    def of_lengths(self, random: np.random.Generator, lengths: NDArray[np.int64]) -> Batch:
         """Draw words from left to right: a bracket opens with the share of the possible words in which it does."""
-        lengths = self.draw_lengths(random, batch_size)
+        batch_size = len(lengths)
         opens_with = _words(self.length, self.depth).opens_with
         chances = random.random((self.length, batch_size))
         kinds = random.integers(0, self.kinds, (self.length, batch_size))

@@ -6,21 +6,23 @@
 Every string is followed by one "?" per answer, which also marks the end of the string; the answer to a "?" is read at
 its step. Lengths are drawn uniformly from ``min_length`` to ``length``, and each sequence counts the same, whatever its
 length. After Deletang et al. 2023, "Neural Networks and the Chomsky Hierarchy", with two differences: there all strings
-of a batch have one length, drawn for the batch, and accuracies are averaged over the lengths beyond 40 (in the code
-from 42 on) up to 500, in its example up to 100. Here the test has the lengths of training by default;
-``test_length=500`` is the paper's, out of distribution, with the lengths from ``length`` + 1 on. The paper's table is
-the best of several seeds, a page of gatelab shows their mean.
+of a batch have one length, drawn for the batch (``batches=one_length``), and accuracies are averaged over the lengths
+beyond 40 (in the code from 42 on) up to 500, in its example up to 100. Here the test has the lengths of training by
+default; ``test_length=500`` is the paper's, out of distribution, with the lengths from ``length`` + 1 on. The paper's
+table is the best of several seeds, a page of gatelab shows their mean.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from gatelab.keys import Key
+from gatelab.randomness import generator
 from gatelab.tasks.chosen_loss import ClassTask
 from gatelab.tasks.losses import Measure, accuracy
 from gatelab.tasks.task import Batch, LengthTask
@@ -37,6 +39,11 @@ class StringTask(LengthTask):
     """Symbols of the longest string in training and validation."""
     min_length: int = Field(default=1, ge=1, validate_default=True)
     """Symbols of the shortest; in the test it is ``length`` + 1, if ``test_length`` is greater than ``length``."""
+    batches: Annotated[
+        Literal["mixed", "one_length"],
+        Key("mixed: lengths differ within a batch; one_length: a batch of training has one, as in Deletang et al. 2023",
+            neutral="mixed"),
+    ] = "mixed"  # fmt: skip
 
     kind_of_length: ClassVar[Literal["any", "odd", "even"]] = "any"
     """The lengths that a string of this task can have."""
@@ -50,6 +57,12 @@ class StringTask(LengthTask):
         if not len(cls.lengths_between(value, longest)):
             raise ValueError(f"there is no {cls.kind_of_length} length up to length={longest}")
         return value
+
+    @model_validator(mode="after")
+    def _batches_are_drawn(self) -> Self:
+        if self.batches == "one_length" and self.training_size is not None:
+            raise ValueError(f"batches=one_length draws new strings: training_size={self.training_size} must be null")
+        return self
 
     @classmethod
     def lengths_between(cls, shortest: int, longest: int) -> NDArray[np.int64]:
@@ -66,6 +79,20 @@ class StringTask(LengthTask):
         """Draw the length of each string: (batch,)."""
         lengths = self.lengths
         return lengths[random.integers(0, len(lengths), batch_size)]
+
+    @abstractmethod
+    def of_lengths(self, random: np.random.Generator, lengths: NDArray[np.int64]) -> Batch:
+        """Draw a string of each length: ``lengths`` is (batch,)."""
+
+    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+        """Draw lengths, and a string of each."""
+        return self.of_lengths(random, self.draw_lengths(random, batch_size))
+
+    def training_batch(self, seed: int, step: int, batch_size: int) -> Batch:
+        if self.batches == "mixed":
+            return super().training_batch(seed, step, batch_size)
+        random = generator(seed, "batch", step)
+        return self.of_lengths(random, np.repeat(self.draw_lengths(random, 1), batch_size))
 
     def of_test(self) -> Self:
         """Return the same task with the lengths of the test: all longer than those of training, or all at most so."""
@@ -110,12 +137,11 @@ class ClassAfterString(ClassTask, StringTask):
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Draw strings (length, batch), with anything after their ends, and return them with their classes (batch,)."""
 
-    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+    def of_lengths(self, random: np.random.Generator, lengths: NDArray[np.int64]) -> Batch:
         """Draw strings, and put a "?" after each."""
-        lengths = self.draw_lengths(random, batch_size)
         strings, classes = self.strings(random, lengths)
         inputs = one_hot(strings, lengths, len(self.alphabet), 1, 1)
-        weights = np.ones(batch_size, np.float32)
+        weights = np.ones(len(lengths), np.float32)
         return Batch(inputs, lengths + 1, classes, weights, weights.copy())
 
 
@@ -149,9 +175,8 @@ class StringAfterString(ClassTask, StringTask):
         is (batch,).
         """
 
-    def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
+    def of_lengths(self, random: np.random.Generator, lengths: NDArray[np.int64]) -> Batch:
         """Draw strings, and put a question after each for every symbol of its answer."""
-        lengths = self.draw_lengths(random, batch_size)
         strings, answers, numbers = self.strings(random, lengths)
         inputs = one_hot(strings, lengths, self.input_size - 1, numbers, self.most_answers)
         question = np.arange(len(inputs))[:, None] - lengths

@@ -10,20 +10,21 @@
 
 Symbols are uniform. Chance is 1/symbols except for sorting and adding, where it is given; perfect is 1. Source:
 Deletang et al. 2023, "Neural Networks and the Chomsky Hierarchy". What differs from its official code: ``odds_first``
-begins with the first symbol, as the text defines it (the code begins with the second); a sum has one digit more than
-the longer number, where the code pads it to the length of the string and marks its end; numbers may be 0; and the
-strings of ``missing_duplicate`` have even lengths alone, where the code pads those of odd length.
+begins with the first symbol, as the text defines it (the code begins with the second: ``form=code``); a sum has one
+digit more than the longer number, where the code pads it to the length of the string and marks its end; numbers may be
+0; and the strings of ``missing_duplicate`` have even lengths alone, where the code pads those of odd length.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from gatelab.keys import Key
 from gatelab.tasks.formal.strings import ClassAfterString, StringAfterString
 
 __all__ = ["BinaryAddition", "BucketSort", "DuplicateString", "MissingDuplicate", "OddsFirst", "ReverseString"]
@@ -92,14 +93,20 @@ class OddsFirst(Rearrangement):
     """A string, of which first the symbols 1, 3, 5, … are to be repeated, then the symbols 2, 4, 6, …"""
 
     name: Literal["odds_first"] = "odds_first"
+    form: Annotated[
+        Literal["text", "code"],
+        Key("text: symbols 1, 3, 5 first, as the paper's text defines it; code: 2, 4, 6 first, as its code has it",
+            neutral="text"),
+    ] = "text"  # fmt: skip
 
     def strings(
         self, random: np.random.Generator, lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Draw strings."""
         strings = self.draw_symbols(random, lengths)
-        answer, odds = np.arange(self.length)[:, None], (lengths + 1) // 2
-        place = np.where(answer < odds, 2 * answer, 2 * (answer - odds) + 1)
+        answer, skipped = np.arange(self.length)[:, None], int(self.form == "code")
+        first = (lengths + 1 - skipped) // 2
+        place = np.where(answer < first, 2 * answer + skipped, 2 * (answer - first) + 1 - skipped)
         return strings, np.take_along_axis(strings, place.clip(0, self.length - 1), 0), lengths
 
 

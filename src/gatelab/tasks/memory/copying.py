@@ -23,7 +23,7 @@ TCN/copy_memory/utils.py, which has 10,000 fixed training sequences (``training_
 prints the accuracy over all steps (``judged=all``) and clips gradients before they exist; ``copying_s4``: the code of
 Gu, Goel & Ré 2022, "Efficiently Modeling Long Sequences with Structured State Spaces", github.com/state-spaces/s4,
 src/dataloaders/datasets/copying.py, which has outputs for all ten of its numbers and not the eight symbols alone, so
-that its loss begins at ln 10. Tokens that lie scattered among the blanks are in selective_copying.py.
+that its loss begins at ln 10 (``outputs=all``). Tokens that lie scattered among the blanks are in selective_copying.py.
 """
 
 from __future__ import annotations
@@ -180,12 +180,17 @@ class CopyingS4(CopyingMemory):
     """
 
     name: Literal["copying_s4"] = "copying_s4"
+    outputs: Annotated[
+        Literal["symbols", "all"],
+        Key("symbols: an output for each symbol; all: for blank and delimiter too, as in the paper's code",
+            neutral="symbols"),
+    ] = "symbols"  # fmt: skip
 
     source: ClassVar[str] = "code of Gu, Goel & Ré 2022 (after Arjovsky, Shah & Bengio 2016)"
 
     @property
     def output_size(self) -> int:
-        return self.symbols
+        return self.symbols if self.outputs == "symbols" else self.input_size
 
     def draw(self, random: Random, batch_size: int) -> Batch:
         """Draw the tokens; everything else is fixed."""

@@ -14,8 +14,9 @@ after Gu & Dao 2023, "Mamba". In its code (github.com/athms/mad-lab, mad/data/in
 of the tokens, drawn at random: the last token always lies right before the delimiter, and the gaps are narrow (with the
 defaults 15 ± 4 steps from token to token, against 14 ± 13 here, which is the harder timing). ``form=mad`` has these
 places and the 16 outputs of the code, one for each symbol of its vocabulary. The code further has 12,800 fixed training
-sequences (``training_size=12800``), an unseeded generator, and reports the mean of the accuracies of the single
-symbols. It embeds the symbols; a one-hot input times a recurrent layer's weights is such an embedding.
+sequences (``training_size=12800``), an unseeded generator, and reports the mean of the accuracies of the single symbols
+(``judged=symbols``, here over a whole part, there over each of its batches). It embeds the symbols; a one-hot input
+times a recurrent layer's weights is such an embedding.
 """
 
 from __future__ import annotations
@@ -52,10 +53,14 @@ class SelectiveCopying(ClassTask, LengthTask):
         Key("even: every choice of places is equally likely; mad: places and outputs of the paper's code",
             neutral="even"),
     ] = "even"  # fmt: skip
+    judged: Annotated[
+        Literal["tokens", "symbols"],
+        Key("tokens: each token counts the same; symbols: each symbol, however often it is asked for, as in the code",
+            neutral="tokens"),
+    ] = "tokens"  # fmt: skip
 
     readout: ClassVar[Literal["last", "every"]] = "every"
     score: ClassVar[Measure] = accuracy
-    score_name: ClassVar[str] = "accuracy on the tokens"
     higher_is_better: ClassVar[bool] = True
     chance_meaning: ClassVar[str] = "guessing a symbol"
     perfect: ClassVar[float] = 1.0
@@ -74,6 +79,11 @@ class SelectiveCopying(ClassTask, LengthTask):
     @property
     def output_size(self) -> int:
         return self.symbols if self.form == "even" else self.input_size
+
+    @property
+    def score_name(self) -> str:
+        """What is averaged over."""
+        return "accuracy on the tokens" if self.judged == "tokens" else "mean accuracy of the symbols"
 
     @property
     def chance(self) -> float:
@@ -107,4 +117,7 @@ class SelectiveCopying(ClassTask, LengthTask):
         targets[-self.tokens :] = tokens
         weights = np.zeros((self.length, batch_size), np.float32)
         weights[-self.tokens :] = 1
-        return Batch(inputs, np.full(batch_size, self.length, np.int64), targets, weights, weights.copy())
+        judged = weights.copy()
+        if self.judged == "symbols":
+            judged[-self.tokens :] = 1 / np.bincount(tokens.ravel())[tokens]
+        return Batch(inputs, np.full(batch_size, self.length, np.int64), targets, weights, judged)
