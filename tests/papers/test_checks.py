@@ -41,6 +41,14 @@ def test_fraction_solved_at_least(tmp_path, scores, fraction, word):
         assert found.why == "no run of lstm"
 
 
+def test_a_claim_counts_runs_that_reach_a_score_of_its_own(tmp_path):
+    trials = trials_of(tmp_path, {"lstm": [1.0, 0.5, 0.5, 0.1, None]})
+    asked = {"variant": "lstm", "fraction": 0.6}
+    found = verdict(trials, "fraction_solved_at_least", score=0.5, **asked)
+    assert (found.word, found.why) == ("reproduced", "3 of 5 runs reached 0.5, 60 % [23, 88]")
+    assert verdict(trials, "fraction_solved_at_least", **asked).word == "partly"
+
+
 @pytest.mark.parametrize(
     ("scores", "fraction", "word"),
     [

@@ -139,6 +139,28 @@ def test_one_wrong_step_spoils_a_whole_sequence_if_all_are_judged(name):
     assert mean_score(task, batch, answers) == 1
 
 
+def test_a_stretch_ends_at_the_first_error():
+    task = ContinualReber(length=60, judged="stretch")
+    batch = draw(task, 8)
+    answers = ORACLES["continual_reber"](task, batch)
+    assert mean_score(task, batch, answers) == task.perfect == 1
+    # 15 steps are right in half of the streams, none in the others
+    answers[15, ::2, 0] *= -1
+    answers[0, 1::2, 0] *= -1
+    assert mean_score(task, batch, answers) == pytest.approx(15 / 60 / 2)
+
+
+def test_three_steps_of_a_stream_are_known_by_heart():
+    task = ContinualReber(length=50, judged="stretch")
+    batch = draw(task, 300)
+    seen = batch.inputs.argmax(-1)
+    outputs = np.full_like(batch.targets, -1)
+    # after B come T and P, after these B
+    outputs[seen == 0, 1:3] = 1
+    outputs[(seen == 1) | (seen == 2), 0] = 1
+    assert mean_score(task, batch, outputs) == pytest.approx(task.chance) == 3 / 50
+
+
 @pytest.mark.parametrize("kind", [EmbeddedReber, ContinualReber])
 def test_who_sees_the_present_symbol_alone_has_chance(kind):
     outer, whole = kind(), kind(judged="all")
@@ -175,7 +197,8 @@ def test_longer_strings_are_all_longer_than_those_of_training():
             "task: test_length=10: shortest=20 must be at most length=10",
         ),
         ({"name": "continual_reber", "length": 49}, "task.length=49: must be at least 50"),
-        ({"name": "continual_reber", "judged": "some"}, "task.judged=some: must be 'outer' or 'all'"),
+        ({"name": "continual_reber", "judged": "some"}, "task.judged=some: must be 'outer', 'all' or 'stretch'"),
+        ({"name": "embedded_reber", "judged": "stretch"}, "task.judged=stretch: must be 'outer' or 'all'"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(mapping, line):

@@ -46,6 +46,10 @@ class Trial:
         """Test score; NaN if the run diverged."""
         return self.result.test.score if self.result.status == "finished" else math.nan
 
+    def reaches(self, score: float) -> bool:
+        """Return whether the test score is this one or a better one; never of a diverged run."""
+        return self.score >= score if self.result.higher_is_better else self.score <= score
+
     @property
     def validation(self) -> float:
         """Best validation score; NaN if the run diverged."""
@@ -112,9 +116,9 @@ def _trial(store: Store, result: Result, solved: float) -> Trial:
         solved,
         higher_is_better=result.higher_is_better,
     )
-    better = result.test.score >= solved if result.higher_is_better else result.test.score <= solved
     size = int(result.settings.get("training.batch_size", 1))
-    return Trial(result, result.status == "finished" and better, step * size)
+    trial = Trial(result, False, step * size)
+    return replace(trial, solved=trial.reaches(solved))
 
 
 def _meant(result: Result, group: RunGroup) -> bool:

@@ -14,11 +14,12 @@ from gatelab.statistics import wilson_share
 __all__ = ["FractionSolvedAtLeast", "FractionSolvedAtMost", "SolvesAndOtherDoesNot"]
 
 
-def _solved(trials: list[Trial]) -> tuple[int, str]:
-    solved = sum(trial.solved for trial in trials)
+def _solved(trials: list[Trial], score: float | None = None) -> tuple[int, str]:
+    solved = sum(trial.solved if score is None else trial.reaches(score) for trial in trials)
     share = wilson_share(solved, len(trials))
     of_all = f"{100 * share.estimate:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
-    return solved, f"{solved} of {len(trials)} runs solved it, {of_all}"
+    done = "solved it" if score is None else f"reached {score:g}"
+    return solved, f"{solved} of {len(trials)} runs {done}, {of_all}"
 
 
 class _FractionSolved(OneVariantCheck):
@@ -28,12 +29,14 @@ class _FractionSolved(OneVariantCheck):
     """Whether the share is the smallest that is claimed, or the greatest."""
 
     fraction: float = Field(ge=0, le=1)
+    score: float | None = None
+    """The test score that counts here, in place of the one from which a run has solved its task."""
 
     def verdict(self, trials: Trials, p: float | None = None) -> Verdict:
         if few := absent(self, trials):
             return few
         runs = trials.of(self.groups[0])
-        solved, words = _solved(runs)
+        solved, words = _solved(runs, self.score)
         limit = self.fraction * len(runs)
         if solved >= limit if self.at_least else solved <= limit:
             return self.met(len(runs), words)

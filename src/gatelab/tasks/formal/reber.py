@@ -23,13 +23,16 @@ Judged are
 - ``all``: whole sequences, which count if every step is right. Without memory none is, because the outer symbol must be
   answered with B at first and with E when it returns. (In a stream so only if it returns; but the probability that it
   does not, or that nothing is judged, halves about every second symbol.)
+- ``stretch``, of a stream: the share of its steps before the first error. Without memory that are three steps: B, T or
+  P, B are answered by themselves, and the T or P that follows is not.
 
 Perfect is 1. Sources: Smith & Zipser 1989, "Learning Sequential Structure with the Real-Time Recurrent Learning
 Algorithm"; Hochreiter & Schmidhuber 1997, "Long Short-Term Memory", experiment 1, which has 256 fixed training strings
 (``training_size=256``), minimises the squared error of logistic outputs (``loss=squared``) summed over the steps
 (``training.reduce=sum``) and counts a string as right if its legal symbols are the most active; Gers, Schmidhuber &
 Cummins 2000, "Learning to Forget: Continual Prediction with LSTM", which judges whole streams, of up to 100,000
-symbols, where every output must be off by less than 0.49 from the set of legal symbols.
+symbols, where every output must be off by less than 0.49 from the set of legal symbols, and tells how many symbols
+networks read without an error (``judged=stretch``).
 """
 
 from __future__ import annotations
@@ -56,6 +59,12 @@ _INNER = {0: "T1 P2", 1: "S1 X3", 2: "T2 V4", 3: "X2 S5", 4: "P3 V5"}  # 5 is th
 _SHORTEST = 9  # symbols of the shortest outer string, such as B T B T X S E T E
 _START, _OPEN, _END, _BRANCH = 0, 1, 20, 9  # the start and what follows it; the end; states of each outer branch
 _CLOSING = (9, 18)  # the states in which the outer symbol returns
+_BY_HEART = 3  # steps of a stream that a fixed answer for each symbol gets right
+_SCORE_NAMES = {
+    "outer": "accuracy on the outer symbol",
+    "all": "fraction of sequences without an error",
+    "stretch": "share of a stream before its first error",
+}
 
 
 def _automaton() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -88,8 +97,8 @@ _LEGAL = _ONE_HOT[_EMITTED].max(1)  # (21, symbols)
 class Reber(SetTask, LengthTask):
     """What both share: inputs and targets (time, batch, 7), one-hot and sets, in the order B T P S X V E."""
 
-    judged: Literal["outer", "all"] = "outer"
-    """Whether the predictions of the outer symbol are judged, or whole sequences."""
+    judged: Literal["outer", "all", "stretch"] = "outer"
+    """Whether the predictions of the outer symbol are judged, or whole sequences, or what is before an error."""
     right: Annotated[
         Literal["exact", "most_active"],
         Key("exact: the legal symbols alone have logits above 0; most_active: greater ones than all others",
@@ -104,11 +113,11 @@ class Reber(SetTask, LengthTask):
 
     @property
     def score_name(self) -> str:
-        return "accuracy on the outer symbol" if self.judged == "outer" else "fraction of sequences without an error"
+        return _SCORE_NAMES[self.judged]
 
     @property
     def chance(self) -> float:
-        return 0.5 if self.judged == "outer" else 0.0
+        return {"outer": 0.5, "all": 0.0, "stretch": _BY_HEART / self.length}[self.judged]
 
     @property
     def chance_meaning(self) -> str:
@@ -119,8 +128,9 @@ class Reber(SetTask, LengthTask):
         step = np.arange(len(symbols))[:, None]
         inputs, targets = _ONE_HOT[symbols], _LEGAL[states]
         inputs[step >= lengths] = 0
-        judged = np.isin(states, _CLOSING) if self.judged == "outer" else step == lengths - 1
-        return Batch(inputs, lengths, targets, (step < lengths).astype(np.float32), judged.astype(np.float32))
+        inside = step < lengths
+        judged = {"outer": np.isin(states, _CLOSING), "all": step == lengths - 1, "stretch": inside}[self.judged]
+        return Batch(inputs, lengths, targets, inside.astype(np.float32), judged.astype(np.float32))
 
     def scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         right = set_accuracy(outputs, targets) if self.right == "exact" else most_active(outputs, targets)
@@ -131,6 +141,8 @@ class EmbeddedReber(RangeTask, Reber):
     """One string of the embedded Reber grammar."""
 
     name: Literal["embedded_reber"] = "embedded_reber"
+    judged: Literal["outer", "all"] = "outer"
+    """Whether the predictions of the outer symbol are judged, or whole sequences."""
     length: int = Field(default=40, ge=_SHORTEST)
     """The most symbols of a string; a fraction of 6e-5 of the strings of the grammar has more than the default."""
     shortest: int = Field(default=_SHORTEST, ge=_SHORTEST)
