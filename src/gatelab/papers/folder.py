@@ -46,9 +46,9 @@ class Experiment:
 
     @property
     def profiles(self) -> tuple[str, ...]:
-        """The names of its profiles, that of the paper first and the quick one last."""
+        """The names of its profiles, that of the paper first and the quick ones last."""
         files = {file.stem for file in self.folder.glob("*.yaml") if file.name not in _NOT_PROFILES}
-        return (PAPER, *sorted(files, key=lambda name: (name == _QUICK, name)))
+        return (PAPER, *sorted(files, key=lambda name: (name.startswith(_QUICK), name)))
 
     def option(self, profile: str) -> str:
         """Return what ``+experiment=`` is given for a profile.
