@@ -117,7 +117,8 @@ def _reproduce(experiment: Experiment, request: _Request) -> int:
     comparison = compare_with_paper(experiment, trials)
     for line in said_of(request.profile):
         print(line)
-    print(f"{comparison.numbers.text()}\n{comparison.claims.text()}")
+    tables = [table.text() for table in (comparison.numbers, comparison.claims) if table.rows]
+    print("\n".join(tables))
     wanted = len(set(identities or ()))
     if len(trials.trials) < wanted:
         print(f"{wanted - len(trials.trials)} of {wanted} runs are missing")

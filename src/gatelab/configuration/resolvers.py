@@ -5,7 +5,8 @@ is a sweep over seeds: its points are known beforehand, and at each seed every v
 pairs the trials of a comparison.
 
 ``model.hidden_size=${by_variant:lstm,36,gru,46}`` gives each variant of a sweep its own value.
-``opening.max_time=${by_opening:chrono,750}`` sets the value for opening ``chrono`` only, and null for the others.
+``opening.max_time=${by_opening:chrono,750}`` sets the value for opening ``chrono`` only, and null for the others;
+``task.length=${by_task:adding,30,copying,20}`` does so for tasks.
 
 ``${wandb:project,gatelab}`` is the project in the environment of Weights & Biases, or gatelab.
 """
@@ -23,6 +24,7 @@ from gatelab.layers.openings import OPENINGS
 from gatelab.locations import command_line
 from gatelab.outside import entry_point_names
 from gatelab.randomness import generator
+from gatelab.tasks import TASKS
 
 __all__ = ["DRAWS", "register"]
 
@@ -110,6 +112,14 @@ def _by_opening(*pairs: Any, _root_: Container, _node_: Node) -> Any:
     return values.get(name)
 
 
+def _by_task(*pairs: Any, _root_: Container, _node_: Node) -> Any:
+    where, values = _table("task", pairs, _node_)
+    for known in values:
+        if known not in TASKS and ":" not in str(known) and known not in entry_point_names("task"):
+            raise UserError(f"{where}: unknown task '{known}'{suggest(str(known), TASKS)}")
+    return values.get(OmegaConf.select(_root_, "task.name"))
+
+
 def _table(group: str, pairs: tuple[Any, ...], node: Node) -> tuple[str, dict[Any, Any]]:
     where = _where(node)
     if len(pairs) % 2 or not pairs:
@@ -137,6 +147,7 @@ RESOLVERS: dict[str, Callable[..., Any]] = {
     "draw": _draw,
     "by_variant": _by_variant,
     "by_opening": _by_opening,
+    "by_task": _by_task,
 }
 """Name -> function of ``${name:…}``, allowed everywhere."""
 

@@ -11,16 +11,17 @@ from pydantic import BaseModel, Field
 
 from gatelab.disk import because, sync_folder, write_atomically
 from gatelab.errors import UserError
-from gatelab.evidence.collected import read_evidence
+from gatelab.evidence.collected import Evidence, read_evidence
 from gatelab.evidence.question import Question
-from gatelab.evidence.selection import select
+from gatelab.evidence.selection import Selection, select
 from gatelab.locations import command_line
 from gatelab.papers.checks.tested import Test
 from gatelab.papers.comparison import PaperComparison
 from gatelab.papers.folder import CORRECTED, PAPER, Experiment, shown_file
+from gatelab.papers.rank_table import ranks_section
 from gatelab.papers.trials import Trials
 from gatelab.reading import read_rows, read_yaml
-from gatelab.report import Table, runs_table, variants_table
+from gatelab.report import runs_table, variants_table
 from gatelab.report.report import build_report
 from gatelab.report.tables import csv_text, from_csv
 from gatelab.store import Result, Store
@@ -60,12 +61,13 @@ def write_results(
         raise UserError(f"write=true: no finished run of {experiment.name}, profile={profile}; nothing was measured")
     folder = experiment.folder / "results" / profile
     selection = select(results)
-    figures = _figures(experiment, store, results)
+    evidence = _evidence(experiment, store, results)
+    figures = _figures(evidence)
     contents = {
         "runs.csv": runs_table(selection).csv(),
         _NUMBERS: comparison.numbers.csv(),
         _VERDICTS: _verdicts_csv(comparison),
-        "comparison.md": _page(experiment, profile, comparison, variants_table(selection), sorted(figures)),
+        "comparison.md": _page(experiment, profile, comparison, selection, evidence, sorted(figures)),
         _ABOUT: yaml.safe_dump(_about(profile, store, results), sort_keys=False, allow_unicode=True, width=120),
     }
     written = {name: text.encode("utf-8") for name, text in contents.items()} | figures
@@ -83,8 +85,8 @@ def write_results(
     return [folder / name for name in written]
 
 
-def _figures(experiment: Experiment, store: Store, results: Sequence[Result]) -> dict[str, bytes]:
-    """Return the figures of the comparison page of these runs that a paper would show: path -> SVG."""
+def _evidence(experiment: Experiment, store: Store, results: Sequence[Result]) -> Evidence:
+    """Return what the runs say to the question of the claims."""
     checks = [claim.check for claim in experiment.claims.claims if claim.check is not None]
     # what claims tell apart stands apart, of one variant too
     named = dict.fromkeys(key for check in checks for group in check.groups for key in group.where)
@@ -95,7 +97,12 @@ def _figures(experiment: Experiment, store: Store, results: Sequence[Result]) ->
     baselines = Counter(check.than for check in checks if isinstance(check, Test) and check.than in labels)
     baseline = next((label for label, _ in baselines.most_common(1)), None)
     question = Question(baseline=baseline, apart=apart)
-    report = build_report(read_evidence(store, question, results), command_line("reproduce"))
+    return read_evidence(store, question, results)
+
+
+def _figures(evidence: Evidence) -> dict[str, bytes]:
+    """Return the figures of the comparison page of these runs that a paper would show: path -> SVG."""
+    report = build_report(evidence, command_line("reproduce"))
     return {
         name: content
         for name, content in report.files.items()
@@ -161,15 +168,22 @@ def _verdicts_csv(comparison: PaperComparison) -> str:
 
 
 def _page(
-    experiment: Experiment, profile: str, comparison: PaperComparison, variants: Table, figures: Sequence[str]
+    experiment: Experiment,
+    profile: str,
+    comparison: PaperComparison,
+    selection: Selection,
+    evidence: Evidence,
+    figures: Sequence[str],
 ) -> str:
     scaled = said_of(profile)
+    ranks = ranks_section(evidence)
     parts = [
         f"# {experiment.name}, profile {profile}",
         *scaled,
-        f"## Numbers\n\n{comparison.numbers.markdown()}",
+        *([f"## Numbers\n\n{comparison.numbers.markdown()}"] if comparison.numbers.rows else []),
         f"## Claims\n\n{comparison.claims.markdown()}",
-        f"## Our runs\n\n{variants.markdown()}",
+        *([f"## Ranks\n\n{ranks}"] if ranks else []),
+        f"## Our runs\n\n{variants_table(selection).markdown()}",
         "## Figures",
         *(f"![{Path(name).stem}]({name})" for name in figures),
     ]

@@ -152,7 +152,10 @@ def task_from_mapping(mapping: Mapping[str, object]) -> Task:
         raise UserError(f"task={mapping}: must be a mapping")
     if "name" not in mapping:
         raise UserError(f"key 'task.name' is missing; `{command_line('catalogue')}` lists the tasks")
-    return check(task_class(mapping["name"], "task.name"), mapping, "task")
+    kind = task_class(mapping["name"], "task.name")
+    # null for a key that this task lacks is ignored: in a sweep over tasks another one has it
+    known = kind.model_fields
+    return check(kind, {key: value for key, value in mapping.items() if value is not None or key in known}, "task")
 
 
 def task_class(name: object, key: str) -> type[Task]:
