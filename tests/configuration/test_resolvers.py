@@ -75,6 +75,16 @@ def test_every_variant_meets_the_same_settings_at_a_seed():
     assert composed(["variant=lstm", *words[:2], "seed=8"]).optimizer.lr != one.optimizer.lr
 
 
+def test_a_draw_apart_is_of_the_variant_too():
+    word = "optimizer.lr=${draw_apart:log_uniform,1e-4,1e-1}"
+    rates = [
+        composed([f"variant={name}", word, f"seed={seed}"]).optimizer.lr for name in ("lstm", "gru") for seed in (1, 2)
+    ]
+    assert len(set(rates)) == 4
+    assert rates[0] == composed(["variant=lstm", word, "seed=1", "model.hidden_size=3"]).optimizer.lr
+    assert all(1e-4 <= rate <= 1e-1 for rate in rates)
+
+
 def test_a_value_for_each_variant():
     words = "model.hidden_size=${by_variant:lstm,36,gru,46}"
     assert [composed([f"variant={name}", words]).model.hidden_size for name in ("lstm", "gru")] == [36, 46]

@@ -2,7 +2,7 @@
 
 ``optimizer.lr=${draw:log_uniform,1e-6,1e-2}`` is a function of the run's seed and the setting's key. So a random search
 is a sweep over seeds: its points are known beforehand, and at each seed every variant gets the same settings, which
-pairs the trials of a comparison.
+pairs the trials of a comparison. ``${draw_apart:…}`` is a function of the variant too: each has settings of its own.
 
 ``model.hidden_size=${by_variant:lstm,36,gru,46}`` gives each variant of a sweep its own value.
 ``opening.max_time=${by_opening:chrono,750}`` sets the value for opening ``chrono`` only, and null for the others;
@@ -66,8 +66,16 @@ DRAWS: dict[str, Callable[..., Any]] = {
 
 
 def _draw(kind: str, *arguments: Any, _root_: Container, _node_: Node) -> Any:
-    key = _node_._get_full_key(None)
-    where = _where(_node_)
+    return _drawn(kind, arguments, _root_, _node_, f"draw {_node_._get_full_key(None)}")
+
+
+def _draw_apart(kind: str, *arguments: Any, _root_: Container, _node_: Node) -> Any:
+    variant = OmegaConf.select(_root_, "variant.name")
+    return _drawn(kind, arguments, _root_, _node_, f"draw {_node_._get_full_key(None)} of {variant}")
+
+
+def _drawn(kind: str, arguments: tuple[Any, ...], root: Container, node: Node, purpose: str) -> Any:
+    where = _where(node)
     if kind not in DRAWS:
         raise UserError(
             f"{where}: unknown distribution '{kind}'{suggest(str(kind), DRAWS)}; allowed: {', '.join(DRAWS)}"
@@ -77,10 +85,10 @@ def _draw(kind: str, *arguments: Any, _root_: Container, _node_: Node) -> Any:
             raise UserError(f"{where}: needs at least one value")
     else:
         _check_interval(kind, arguments, where)
-    seed = OmegaConf.select(_root_, "seed")
+    seed = OmegaConf.select(root, "seed")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise UserError(f"seed={one_line(seed)}: must be an integer of at least 0")
-    return DRAWS[kind](generator(seed, f"draw {key}"), *arguments)
+    return DRAWS[kind](generator(seed, purpose), *arguments)
 
 
 def _check_interval(kind: str, arguments: tuple[Any, ...], where: str) -> None:
@@ -145,6 +153,7 @@ def _wandb(name: str, otherwise: str | None = None) -> str | None:
 
 RESOLVERS: dict[str, Callable[..., Any]] = {
     "draw": _draw,
+    "draw_apart": _draw_apart,
     "by_variant": _by_variant,
     "by_opening": _by_opening,
     "by_task": _by_task,
