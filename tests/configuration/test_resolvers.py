@@ -99,8 +99,8 @@ def test_a_number_for_the_opening_that_has_it():
 
 def test_a_number_for_the_tasks_that_have_it():
     words = "+task.length=${by_task:adding,30,parity,12}"
-    lengths = [composed([f"task={name}", words.removeprefix("+")]).task.length for name in ("adding", "parity")]
-    assert lengths == [30, 12]
+    tasks = [composed([f"task={name}", words.removeprefix("+")]).task.model_dump() for name in ("adding", "parity")]
+    assert [task["length"] for task in tasks] == [30, 12]
     assert composed(["task=digits", words]).identity == composed(["task=digits"]).identity
     with pytest.raises(
         UserError, match=r"task\.length=\$\{by_task:ading,3\}: unknown task 'ading' \(did you mean 'adding'"

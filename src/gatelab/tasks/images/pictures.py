@@ -45,7 +45,7 @@ _PIXELS = 28 * 28
 _PERMUTATION = f"an .npy file of a permutation of {_PIXELS} pixels"
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # red, green, blue of ITU-R BT.601, as in most grey CIFAR-10
 # mean and standard deviation of a pixel, of the code of Gu, Goel & Ré 2022 (src/dataloaders/basic.py)
-_RGB = np.array([[0.4914, 0.4822, 0.4465], [0.247, 0.243, 0.261]], np.float32)
+_RGB = ((0.4914, 0.4822, 0.4465), (0.247, 0.243, 0.261))
 _GREY = (122.6 / 255, 61.0 / 255)
 
 
@@ -83,7 +83,7 @@ class _PictureTask(PackedTask):
             return self
         return self.model_copy(update={"sha256": hash_of_pictures(self._pictures(), self.path)})
 
-    def standardised(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def standardised(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return brightnesses 0 … 1 (steps, batch, channels) as inputs."""
         if self.pixels == "plain":
             return values
