@@ -31,6 +31,7 @@ around it. Needs an idle machine; every measurement is made `repeats` times, its
 
     steps=N      optimisation steps of a run (default 500)
     runs=N       most seeds, and most learning rates (default 8)
+    seeds=N      seeds of each learning rate, if not `runs`: 64 makes a sweep of 512 runs
     repeats=N    measurements of each kind (default 3)
     only=NAME,…  of peak, basic, joblib, stacked, fixed, memory, store (default all; joblib needs
                  `pip install hydra-joblib-launcher==1.2.0`)
@@ -55,6 +56,7 @@ class Request:
 
     steps: int = 500
     runs: int = 8
+    seeds: int = 0
     repeats: int = 3
     only: str = "peak,basic,joblib,stacked,fixed,memory,store"
     many: int = 1000
@@ -139,7 +141,7 @@ def stacked(request: Request) -> float:
     words = [
         "variant=lstm", "task=adding", f"task.length={LENGTH}", f"model.hidden_size={HIDDEN}",
         f"training.batch_size={BATCH}", f"training.max_steps={request.steps}", "logger=none", "progress=false",
-        f"seed=range({_side(request)})", f"optimizer.lr={_rates(request)}", *request.launcher.split(),
+        f"seed=range({_seeds(request)})", f"optimizer.lr={_rates(request)}", *request.launcher.split(),
     ]  # fmt: skip
     return _median(request, lambda folder: _timed(_gatelab(words, folder), folder))
 
@@ -202,7 +204,7 @@ def store(request: Request) -> float:
 
 
 def _plain(request: Request, folder: Path, words: list[str]) -> list[str]:
-    sweep = [f"seed=range({_side(request)})", f"lr={_rates(request)}", f"steps={request.steps}"]
+    sweep = [f"seed=range({_seeds(request)})", f"lr={_rates(request)}", f"steps={request.steps}"]
     sizes = [f"hidden_size={HIDDEN}", f"length={LENGTH}", f"batch_size={BATCH}"]
     return [*_script("plain_lightning.py"), "-m", *sweep, *sizes, f"hydra.sweep.dir={folder}", *words]
 
@@ -225,10 +227,14 @@ def _side(request: Request) -> int:
     return min(request.runs, len(RATES))
 
 
+def _seeds(request: Request) -> int:
+    return request.seeds or _side(request)
+
+
 def _work(request: Request) -> float:
     """Floating-point operations of the sweep's matrix products: two a multiply-add, forward once and backward twice."""
     step = multiply_adds(load_variant("lstm"), 2, HIDDEN)
-    return 6.0 * step * LENGTH * BATCH * request.steps * _side(request) ** 2
+    return 6.0 * step * LENGTH * BATCH * request.steps * _side(request) * _seeds(request)
 
 
 def _median(request: Request, measure: Callable[[Path], float]) -> float:

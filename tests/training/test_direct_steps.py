@@ -1,11 +1,14 @@
 """Direct steps: what a run writes is, bit for bit, what Lightning's loop writes; and who takes them is told."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from pytorch_lightning import Callback
 
 from gatelab.errors import UserError
+from gatelab.paths.native.standing import standing_bytes
+from gatelab.training import direct_step as direct_step_module
 from gatelab.training import train_stack, trainers
 from gatelab.training.direct_step import direct_step
 from gatelab.training.lightning_module import StackModule
@@ -67,6 +70,38 @@ def test_sequences_of_different_lengths_too(tmp_path, monkeypatch):
     theirs = trained(tmp_path / "lightning", sections, monkeypatch, direct=False)
     assert [told["training_loop"] for _, told in ours] == ["direct"] * 2
     assert [found for found, _ in ours] == [expected for expected, _ in theirs]
+
+
+GROUPED = {
+    "last steps, one diverges": {"task": {"name": "adding", "length": 10, "validation_size": 300, "test_size": 9}},
+    "every step": {"variant": "gru", "task": COPYING},
+}
+
+
+@pytest.mark.parametrize("name", GROUPED)
+@pytest.mark.parametrize(("number", "share"), [(1, 0), (2, 2.5)])
+def test_runs_that_take_turns_in_a_cache_are_those_of_the_whole_stack(tmp_path, monkeypatch, name, number, share):
+    runs = [
+        configuration(tmp_path / "turns", seed=seed, optimizer={**ADAM, "lr": 1e30 if seed == 3 else 0.01}, **sections)
+        for seed, sections in enumerate([GROUPED[name]] * 6)
+    ]
+    train_stack([replace(run, runs_dir=str(tmp_path / "whole")) for run in runs])
+    lanes = []
+
+    def remember(call):
+        # of six runs: one after the other, and two at a time
+        size = standing_bytes(direct_step_module._of_runs(call, 1))
+        monkeypatch.setattr(direct_step_module, "_CACHE", int(share * size))
+        lanes.append(grouped(call))
+        return lanes[-1]
+
+    grouped = direct_step_module._lanes
+    monkeypatch.setattr(direct_step_module, "_lanes", remember)
+    monkeypatch.setattr(direct_step_module, "_OUTPUTS", 0)
+    train_stack([replace(run, threads=number) for run in runs])
+    assert [len(one.output) for one in lanes[0]] == [max(1, int(share))] * number
+    for run in runs:
+        assert outcome(tmp_path / "turns", run.identity) == outcome(tmp_path / "whole", run.identity)
 
 
 @pytest.mark.parametrize("reason", NOT_DIRECT)

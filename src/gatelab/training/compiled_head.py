@@ -60,6 +60,7 @@ class CompiledHead:
         kind: as :func:`compiled_loss` returns it.
         rows: (runs, count, features), contiguous: what the readout reads.
         weight, bias: (runs, outputs, features) and (runs, outputs), contiguous; no bias is None.
+        threads: how many may work; None for what PyTorch says.
 
     Attributes:
         adjoint: of the rows, (runs, count, features padded to whole vectors).
@@ -67,14 +68,16 @@ class CompiledHead:
         structure: what C gets; target, share and mean are to be filled in.
     """
 
-    def __init__(self, kind: int, rows: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    def __init__(
+        self, kind: int, rows: Tensor, weight: Tensor, bias: Tensor | None, threads: int | None = None
+    ) -> None:
         runs, count, features = rows.shape
         self.kind, self.outputs = kind, weight.shape[1]
         self.gradients = [torch.empty_like(one) for one in (weight, bias) if one is not None]
         dbias = None if bias is None else self.gradients[1].data_ptr()
         self._kept = rows, weight, bias
         self.structure = structure = _HeadCall(
-            runs, count, features, self.outputs, kind, allowed_threads(), weight.data_ptr(),
+            runs, count, features, self.outputs, kind, threads or allowed_threads(), weight.data_ptr(),
             None if bias is None else bias.data_ptr(), self.gradients[0].data_ptr(), dbias, None, rows.data_ptr(),
         )  # fmt: skip
         code = head_code()

@@ -135,8 +135,9 @@ def adam_code() -> Any:
     """Return the compiled code; None if there is no compiler."""
     text = files("gatelab.training").joinpath("c", "adam.c").read_text(encoding="utf-8")
     try:
-        library = load(text, "adam")
+        library = load(text, "adam", "adam_of")
     except UserError:
         return None
     library.adam.argtypes, library.adam.restype = [_AT], None
+    library.adam_of.restype = None
     return library

@@ -1,7 +1,7 @@
 """The LightningModule that fits one stack of runs; a single run is a stack of one."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import isfinite
 
@@ -48,6 +48,7 @@ class StackModule(LightningModule):
         judged: the runs that were still learning when the last validation began.
         drops: of each learning rate before the last step, on plateaus of the validation score.
         loop: what takes its steps: "direct", or "Lightning: " and the reason; empty before the first.
+        together: how many runs predict a batch at once where no gradients are wanted; None for all.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class StackModule(LightningModule):
         self.judged: list[int] = []
         self.drops = [0] * len(self.configurations)
         self.loop = ""
+        self.together: Callable[[StackBatch], int] | None = None
         self.pieces = pieces_of(configurations[0])
         self.carried: States = []  # with which the next piece begins; empty for zeros
         self._sums: list[Tensor] = []
@@ -131,7 +133,12 @@ class StackModule(LightningModule):
 
         A batch without run axis is used for every run.
         """
-        return self._predicted(self.weights(), batch)
+        weights, runs = self.weights(), len(self.configurations)
+        together = self.together(batch) if self.together and not torch.is_grad_enabled() else runs
+        if together >= runs:
+            return self._predicted(weights, batch)
+        groups = zip(*(weight.split(together) for weight in weights.values()), strict=True)
+        return torch.cat([self._predicted(dict(zip(weights, group, strict=True)), batch) for group in groups])
 
     @cached_property
     def compiled_loss(self) -> int | None:
@@ -150,7 +157,7 @@ class StackModule(LightningModule):
     def _predicted(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
         inputs, lengths = batch.inputs, batch.lengths
         if inputs.dim() == (2 if self.template.tokens else 3):
-            runs = len(self.configurations)
+            runs = len(weights[self.names[0]])
             inputs = inputs.expand(runs, *inputs.shape)
             lengths = None if lengths is None else lengths.expand(runs, *lengths.shape)
         output: Tensor = functional_call(self.template, weights, (inputs, lengths, batch.masks, batch.drawn))

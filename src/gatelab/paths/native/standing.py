@@ -4,6 +4,7 @@ Around a small network, finding them costs more than the network. What is comput
 """
 
 import ctypes
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,13 +15,13 @@ from gatelab.compiler.adjoint import plan
 from gatelab.language.sizes import Length, Lengths
 from gatelab.paths.call import Call
 from gatelab.paths.native.calling import in_one_piece
-from gatelab.paths.native.layout import layout
+from gatelab.paths.native.layout import Layout, layout
 from gatelab.paths.native.memory_pool import pool
 from gatelab.paths.native.specification import Specification
 from gatelab.paths.native.threads import allowed_threads
 from gatelab.paths.tensors import ordinary
 
-__all__ = ["StandingCall", "in_place", "standing"]
+__all__ = ["StandingCall", "in_place", "standing", "standing_bytes"]
 
 
 class StandingCall:
@@ -30,6 +31,7 @@ class StandingCall:
         call: whose weights stay where they lie; its inputs give the shape of those to come.
         form: what runs.
         order: for each tensor of the layout after the initial states, the weight that it is.
+        threads: how many may work.
 
     Attributes:
         gradients: weight -> its gradient after :meth:`backward`; the same tensors each time.
@@ -38,16 +40,14 @@ class StandingCall:
         functions, sizes, tables: what compiled code calls itself: forwards and backwards, the sizes that both take, and
             the pointers that each takes.
         inputs_at, lengths_at: where inputs and lengths stand in the tables; no place of lengths where there are none.
+        weights_at: weight -> where it stands in them.
         arriving: of each state, what is to be zero before the way back.
     """
 
-    def __init__(self, call: Call, form: Specification, order: tuple[str, ...]) -> None:
+    def __init__(self, call: Call, form: Specification, order: tuple[str, ...], threads: int) -> None:
         weights = [call.weights[name] for name in order]
         zeros = [torch.zeros_like(state, memory_format=torch.contiguous_format) for state in call.states.values()]
-        shapes = tuple([tensor.shape for tensor in (call.inputs, *zeros, *weights)])
-        self._plans = plans = layout(
-            form, call.inputs.dtype, shapes, call.lengths is not None, True, allowed_threads()
-        )  # fmt: skip
+        self._plans = plans = _layout(call, form, order, threads)
         dtype = call.inputs.dtype
         self._states = [in_one_piece(state, wide) for state, (_, wide, _) in zip(zeros, plans.states, strict=True)]
         self._memory = pool.tensor((plans.forward_size,), dtype)
@@ -71,6 +71,7 @@ class StandingCall:
         self.tables = forth, self._table(fixed)
         self.inputs_at, self.width = plans.positions["x"], plans.x_width
         self.lengths_at = plans.positions["lengths"] if call.lengths is not None else None
+        self.weights_at = {own: plans.positions[name] for name, own in zip(names, order, strict=True)}
         self.arriving = self._adjoints_of_states()
         self.functions, self.sizes = (plans.library.forward, plans.library.backward), plans.sizes
 
@@ -120,14 +121,33 @@ class StandingCall:
         ]
 
 
-def standing(call: Call) -> StandingCall | None:
+def standing(call: Call, threads: int | None = None) -> StandingCall | None:
     """Return a call to be made many times; None if its weights are not the very tensors that compiled code reads.
+
+    Args:
+        call: whose weights stay where they lie.
+        threads: how many may work; None for what PyTorch says.
 
     Raises:
         UserError: the compiler is missing or fails.
     """
     found = in_place(call)
-    return None if found is None else StandingCall(call, *found)
+    return None if found is None else StandingCall(call, *found, threads or allowed_threads())
+
+
+def standing_bytes(call: Call) -> int:
+    """Return the bytes that a call to be made many times keeps, for one that :func:`in_place` lets through."""
+    found = in_place(call)
+    assert found is not None
+    plans = _layout(call, *found, 1)
+    outputs = math.prod(plans.output_shape(0))
+    return call.inputs.element_size() * (plans.forward_size + plans.backward_size + outputs)
+
+
+def _layout(call: Call, form: Specification, order: tuple[str, ...], threads: int) -> Layout:
+    tensors = (call.inputs, *call.states.values(), *(call.weights[name] for name in order))
+    shapes = tuple([tensor.shape for tensor in tensors])
+    return layout(form, call.inputs.dtype, shapes, call.lengths is not None, True, threads)
 
 
 def in_place(call: Call) -> tuple[Specification, tuple[str, ...]] | None:

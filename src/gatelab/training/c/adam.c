@@ -45,12 +45,14 @@ static void shrink(float *row, const struct adam *a, long run) {
     }
 }
 
-static void one(const struct adam *a, long run) {
-    float *restrict g = a->rows + run * a->row, *restrict m = a->m[run], *restrict v = a->v[run], *to = g;
+/* Take a step in a run, whose gradients are number `at` of those given; `g` is where they are to lie in one row, clipped,
+   and afterwards the update. */
+void adam_of(const struct adam *a, long run, float *const *gradients, long at, float *restrict g) {
+    float *restrict m = a->m[run], *restrict v = a->v[run], *to = g;
     const long row = a->row;
     for (long part = 0; part < a->parts; part++) {
         const long bytes = sizeof(float) * a->sizes[part];
-        if (a->gradients[part]) memcpy(to, a->gradients[part] + run * a->sizes[part], bytes);
+        if (gradients[part]) memcpy(to, gradients[part] + at * a->sizes[part], bytes);
         else memset(to, 0, bytes);
         to += a->sizes[part];
     }
@@ -88,5 +90,5 @@ static void one(const struct adam *a, long run) {
 /* Take a step in every run; the weights of those that are not active, or whose gradient or update is not finite, stay. */
 void adam(const struct adam *a) {
     #pragma omp parallel for schedule(static) num_threads(a->threads) if (a->threads > 1 && a->runs * a->row > PARALLEL)
-    for (long run = 0; run < a->runs; run++) one(a, run);
+    for (long run = 0; run < a->runs; run++) adam_of(a, run, a->gradients, run, a->rows + run * a->row);
 }
