@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-__all__ = ["SharedError", "UserError", "kind_and_words", "one_line", "suggest"]
+__all__ = ["LostProcessError", "SharedError", "UserError", "kind_and_words", "one_line", "suggest"]
 
 _LONGEST = 600
 _LONGEST_NAME = 200  # that is compared with others, which takes time
@@ -34,6 +34,10 @@ class UserError(Exception):
 
 class SharedError(UserError):
     """A UserError of all runs of a stack, such as a path that cannot run them."""
+
+
+class LostProcessError(UserError):
+    """A process that takes part in training a run has ended; another try may come to its end."""
 
 
 def one_line(text: object, longest: int = 80) -> str:

@@ -30,7 +30,8 @@ REMARKED = ("path", "source", "notes", "fitted")
 def test_what_is_no_science():
     assert set(keys.NOT_SCIENCE) == {
         "runs_dir", "logger", "path", "device", "threads", "stack", "sweep", "label", "progress", "plan_only",
-        "describe", "debug", "hydra", "model.match", "model.match_to", "model.match_size", "training.probes",
+        "describe", "debug", "hydra", "model.match", "model.match_to", "model.match_size", "training.devices",
+        "training.probes",
         *(f"{section}.{name}" for section in ("variant", "opening", "task") for name in REMARKED),
     }  # fmt: skip
     assert keys.SCIENCE == ("variant", "opening", "task", "model", "optimizer", "schedule", "training", "seed")

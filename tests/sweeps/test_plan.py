@@ -116,6 +116,7 @@ def test_names_and_citations_of_equal_equations_share_a_stack(point):
         ["model.bidirectional=true"],
         ["training.max_steps=7"],
         ["training.batch_size=3"],
+        ["training.devices=2"],
         ["training.validate_every=7"],
         ["path=loop"],
         ["device=cpu"],

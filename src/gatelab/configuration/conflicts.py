@@ -25,6 +25,24 @@ def check_possible(run: "RunConfiguration") -> None:
     _check_stop(run)
     _check_pieces(run)
     _check_beside(run)
+    _check_devices(run)
+
+
+def _check_devices(run: "RunConfiguration") -> None:
+    devices, batch, size = run.training.devices, run.training.batch_size, run.stack.size
+    if devices == 1:
+        return
+    if batch % devices:
+        raise UserError(
+            f"training.devices={devices}: must divide training.batch_size={batch}, of which each process takes as much"
+        )
+    if size not in ("auto", 1):
+        raise UserError(
+            f"stack.size={size}: training.devices={devices} trains every run by itself, with several processes; must "
+            "be auto or 1"
+        )
+    if run.device == "mps":
+        raise UserError(f"training.devices={devices}: device=mps is one device; must be 1")
 
 
 def _check_pieces(run: "RunConfiguration") -> None:

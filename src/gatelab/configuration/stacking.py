@@ -17,7 +17,10 @@ _COMPARED = tuple(name for name in (*SCIENCE, *SHARED) if name not in STACKABLE)
 
 def shape_key(configuration: RunConfiguration) -> str:
     """Return a text that is equal for runs that can share a stack."""
-    return _key(tuple(Same(getattr(configuration, name)) for name in _COMPARED))
+    key = _key(tuple(Same(getattr(configuration, name)) for name in _COMPARED))
+    # not science, but such a run is a stack by itself
+    devices = configuration.training.devices
+    return key if devices == 1 else f"{key} with {devices} devices"
 
 
 @lru_cache(maxsize=4096)

@@ -167,6 +167,12 @@ class TrainingSection(_Section):
         float, Key("standard deviation of normal noise on every weight, drawn anew at every step", stack=True)
     ] = Field(default=0.0, ge=0)
     """Gradients are those at the noisy weights; the step is taken from the clean ones."""
+    devices: Annotated[
+        int,
+        Key("processes that train one run together, each with its share of every batch and, with CUDA, its own GPU",
+            science=False, neutral=1),
+    ] = Field(default=1, ge=1, le=2**10)  # fmt: skip
+    """All agree to rounding (docs/training.md)."""
     probes: Annotated[
         bool,
         Key("also record ranks of gates and the gradient against distance, at validations", stack=True, science=False,

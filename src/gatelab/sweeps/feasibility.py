@@ -51,6 +51,11 @@ def check_feasible(runs: Sequence[RunConfiguration], options: ExecutorOptions, s
 
 
 def _check_devices(runs: Sequence[RunConfiguration]) -> None:
+    for device, devices in dict.fromkeys((run.device, run.training.devices) for run in runs):
+        if devices > 1 and device != "cpu":
+            from gatelab.training.accelerators import check_devices, device_used
+
+            check_devices(devices, device_used(device))
     for device in dict.fromkeys(run.device for run in runs if run.device not in ("auto", "cpu")):
         from gatelab.training.accelerators import check_device
 
@@ -133,7 +138,8 @@ def _room(runs: Sequence[RunConfiguration], options: ExecutorOptions) -> Room | 
 
         if torch.cuda.is_available():
             free, total = torch.cuda.mem_get_info()
-            return Room(total, free, "of the GPU")
+            devices = min(run.training.devices for run in runs)
+            return Room(devices * total, devices * free, "of the GPU" if devices == 1 else f"of {devices} GPUs")
     return room()
 
 

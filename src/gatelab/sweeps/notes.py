@@ -98,16 +98,21 @@ def of_launcher(options: ExecutorOptions, runs: Sequence[RunConfiguration]) -> I
     if executor == "processes" and options.workers is not None and options.workers > identities:
         yield f"hydra.launcher.workers={options.workers} are more than the {identities} runs there are"
     if executor in ("inline", "processes"):
-        yield from _of_threads(options, max(run.threads for run in runs), identities)
+        largest = max(runs, key=lambda run: run.threads * run.training.devices)
+        yield from _of_threads(options, largest, identities)
 
 
-def _of_threads(options: ExecutorOptions, threads: int, runs: int) -> Iterator[str]:
-    there = cores()
+def _of_threads(options: ExecutorOptions, run: RunConfiguration, runs: int) -> Iterator[str]:
+    threads, there = run.threads, cores()
+    devices = 1 if run.device == "cuda" else run.training.devices
     has = f"this process has {there} core{'s' if there > 1 else ''}"
     workers = min(options.workers or 1, runs) if options.executor == "processes" else 1
     if threads > there:
         yield f"threads={threads}: {has}; more threads than cores make training slower"
-    elif workers * threads > there:
+    elif devices > 1 and devices * threads > there:
+        of_each = f" of {threads} threads" if threads > 1 else ""
+        yield f"training.devices={devices}: {has}; {devices} processes{of_each} make each other slower"
+    elif workers * threads * devices > there:
         of_each = f" of {threads} threads" if threads > 1 else ""
         yield f"hydra.launcher.workers={options.workers}: {has}; {workers} workers{of_each} make each other slower"
 
@@ -115,7 +120,7 @@ def _of_threads(options: ExecutorOptions, threads: int, runs: int) -> Iterator[s
 def of_single(arguments: Sequence[str], run: RunConfiguration) -> Iterator[str]:
     """Yield the notes on launcher options of a single run, which is always trained in this process."""
     yield from idle_words(arguments)
-    yield from _of_threads(ExecutorOptions(executor="inline"), run.threads, 1)
+    yield from _of_threads(ExecutorOptions(executor="inline"), run, 1)
 
 
 def idle_words(arguments: Sequence[str]) -> Iterator[str]:

@@ -83,7 +83,12 @@ def _divided(grouped: list[list[RunConfiguration]], slots: int) -> list[list[Run
 
 
 def automatic_size(configuration: RunConfiguration, steps: int) -> int:
-    """Return how many runs fit into the memory of a stack: the backward pass needs every value of every step."""
+    """Return how many runs fit into the memory of a stack: the backward pass needs every value of every step.
+
+    A run with several processes (``training.devices``) is alone.
+    """
+    if configuration.training.devices > 1:
+        return 1
     model = configuration.model
     layers = model.num_layers * (2 if model.bidirectional else 1)
     values = step_values(configuration.variant, model.hidden_size) * layers

@@ -50,9 +50,10 @@ class Session:
 
     def executor(self, options: ExecutorOptions, first: RunConfiguration, folder: Path) -> Executor:
         """Return the executor with these options."""
-        key = f"{options} {first.threads} {first.device}"
+        devices = first.training.devices
+        key = f"{options} {first.threads} {first.device} {devices}"
         if key not in self.executors:
-            self.executors[key] = open_executor(options, first.threads, first.device, folder)
+            self.executors[key] = open_executor(options, first.threads, first.device, folder, devices)
         return self.executors[key]
 
     def remove_what_was_begun(self) -> None:

@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from gatelab.errors import SharedError, UserError, kind_and_words
+from gatelab.errors import LostProcessError, SharedError, UserError, kind_and_words
 from gatelab.store import Stop, Stopped, forget_failure
 from gatelab.store.faults import seed_fault
 from gatelab.sweeps.job import Job, JobReport
@@ -44,7 +44,7 @@ def failed(error: BaseException) -> JobReport:
     """Return the report of an exception."""
     reason = " ".join(str(error).split()) if isinstance(error, UserError) else kind_and_words(error)
     detail = "".join(traceback.format_exception(error))[-_LONGEST_DETAIL:]
-    if isinstance(error, OutOfMemory) or not isinstance(error, UserError):
+    if isinstance(error, OutOfMemory | LostProcessError) or not isinstance(error, UserError):
         return JobReport("failed", reason=reason, detail=detail)
     return JobReport(
         "failed", reason=reason, detail=detail, helps="nothing" if isinstance(error, SharedError) else "dividing"

@@ -4,7 +4,7 @@ import torch
 
 from gatelab.errors import UserError
 
-__all__ = ["LIGHTNING", "check_device", "device_used"]
+__all__ = ["LIGHTNING", "check_device", "check_devices", "device_used"]
 
 LIGHTNING = {"cpu": "cpu", "cuda": "gpu", "mps": "mps"}
 """What Lightning calls each kind of device."""
@@ -33,3 +33,27 @@ def device_used(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return device
+
+
+def check_devices(devices: int, device: str, runs: int = 1) -> None:
+    """Refuse ``training.devices`` that this machine does not have, or for more than one run.
+
+    Args:
+        devices: the key.
+        device: as :func:`device_used` returns it.
+        runs: of the stack.
+
+    Raises:
+        UserError: naming the key, and what is allowed here.
+    """
+    if devices == 1:
+        return
+    if runs > 1:
+        raise UserError(f"training.devices={devices}: is for one run, and this stack has {runs}; must be 1")
+    if device == "cuda" and devices > (there := torch.cuda.device_count()):
+        raise UserError(
+            f"training.devices={devices}: must be at most {there}, the CUDA devices that this process sees; device=cpu "
+            "takes as many processes as are asked for"
+        )
+    if device == "mps":
+        raise UserError(f"training.devices={devices}: device=mps is one device; must be 1")

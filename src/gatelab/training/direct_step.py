@@ -179,6 +179,8 @@ def direct_step(module: StackModule, data: StackData) -> DirectStep | str:
 
 def _refusal(module: StackModule) -> str | None:
     network, variant = module.template, module.template.rnn.variant
+    if module.rank.of > 1:
+        return f"training.devices={module.rank.of}"
     if module.device.type != "cpu":
         return f"it is on {module.device.type}"
     if len(network.rnn.layers) > 1:

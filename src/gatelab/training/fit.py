@@ -10,7 +10,7 @@ from gatelab.configuration import RunConfiguration
 from gatelab.configuration.logger_checks import check_loggers
 from gatelab.errors import SharedError, UserError
 from gatelab.store import LEASE, HeldClaims, Result, Stop, Store
-from gatelab.training.accelerators import device_used
+from gatelab.training.accelerators import check_devices, device_used
 from gatelab.training.resuming import groups, states
 from gatelab.training.stack import network
 from gatelab.training.stack_batches import StackData
@@ -78,6 +78,7 @@ def _train_stack(
     first = configurations[0]
     with _shared():
         device = device_used(first.device)
+        check_devices(first.training.devices, device, len(configurations))
         check_loggers(first.logger)
         template = network(first)
         choice = template.to(device).rnn.choice()

@@ -20,6 +20,7 @@ from gatelab.training.compiled_head import ReadRows, compiled_loss, head_losses
 from gatelab.training.learning import Progress
 from gatelab.training.optimizer import StackOptimizer
 from gatelab.training.pieces import pieces_of
+from gatelab.training.process_group import Rank
 from gatelab.training.stack import expectations
 from gatelab.training.stack_batches import EvaluationBatches, StackBatch
 from gatelab.training.weighted import mean_losses, totals
@@ -38,6 +39,7 @@ class StackModule(LightningModule):
         configurations: the runs, which agree in everything but the stackable keys.
         template: their network.
         weights: stacked initial weights, parameter name -> (runs, …).
+        rank: which of the processes of a run this is, where it has several.
 
     Attributes:
         progress: of each run.
@@ -52,7 +54,11 @@ class StackModule(LightningModule):
     """
 
     def __init__(
-        self, configurations: Sequence[RunConfiguration], template: Network, weights: dict[str, Tensor]
+        self,
+        configurations: Sequence[RunConfiguration],
+        template: Network,
+        weights: dict[str, Tensor],
+        rank: Rank | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -73,6 +79,7 @@ class StackModule(LightningModule):
         self.loop = ""
         self.together: Callable[[StackBatch], int] | None = None
         self.pieces = pieces_of(configurations[0])
+        self.rank = rank or Rank()
         self.carried: States = []  # with which the next piece begins; empty for zeros
         self._sums: list[Tensor] = []
 
@@ -170,11 +177,11 @@ class StackModule(LightningModule):
         means = self._losses(weights, batch) if self.pieces is None else self._of_piece(weights, batch)
         for weight in self.stacked:
             weight.grad = None
-        self.manual_backward(means.sum())
+        self.manual_backward(self.rank.loss(means, self.stacked))
         wrapped = self.optimizers()
         assert not isinstance(wrapped, list)
         wrapped.step()
-        self.taken_with(means.detach())
+        self.taken_with(self.rank.total(means.detach()))
 
     def _of_piece(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
         """Return the mean losses of a piece that goes on from the one before; keep the states for the next one."""
@@ -182,11 +189,15 @@ class StackModule(LightningModule):
         piece, given = self.pieces.of(self.taken), ReadPiece(batch.inputs, batch.lengths, batch.masks, batch.drawn)
         runs, sequences = batch.lengths.shape
         fresh = piece.fresh or not self.carried
-        states = zero_states(self.template, runs, sequences, self.stacked[0].detach()) if fresh else self.carried
+        if fresh:
+            states = zero_states(self.template, runs, sequences, self.stacked[0].detach())
+        else:
+            states = [{name: self.rank.part(one, 1) for name, one in layer.items()} for layer in self.carried]
         outputs, finals = carried_on(self.template, weights, given, states)
         if piece.kept < piece.stop - piece.start:
             finals = advanced(self.template, weights, given, states, piece.kept)
-        self.carried = [{name: one.detach() for name, one in layer.items()} for layer in finals]
+        # of the whole batch, as a checkpoint needs them
+        self.carried = [{name: self.rank.together(one.detach(), 1) for name, one in layer.items()} for layer in finals]
         return mean_losses(self.task, outputs, batch.targets, batch.loss_weights, batch.divisors)
 
     def set_factors(self) -> None:
@@ -272,14 +283,18 @@ class StackModule(LightningModule):
 
     def validation_step(self, batch: StackBatch, batch_idx: int) -> None:
         """Add up loss and score of every run over one shared batch."""
-        output = self(batch)
-        self._sums.append(torch.stack([totals(self.task, predicted, batch) for predicted in output]))
+        if self.rank.takes(batch_idx):
+            sums = torch.stack([totals(self.task, predicted, batch) for predicted in self(batch)])
+        else:
+            # another process has them; where one of two addends is 0 the sum is exact
+            sums = torch.zeros(len(self.configurations), 4, dtype=torch.float64, device=self.device)
+        self._sums.append(sums)
 
     test_step = validation_step
 
     def on_validation_epoch_end(self) -> None:
         """Compute each run's loss and score, and keep the best weights so far."""
-        self.measured = _averages(self._sums)
+        self.measured = self._measured()
         self.validated_at = self.taken
         self.judged = [run for run, progress in enumerate(self.progress) if progress.active]
         learnt = self._learnt()
@@ -335,7 +350,10 @@ class StackModule(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Compute each run's loss and score on test."""
-        self.measured = _averages(self._sums)
+        self.measured = self._measured()
+
+    def _measured(self) -> list[tuple[float, float]]:
+        return _averages(self.rank.total(torch.stack(self._sums)).unbind())
 
     @torch.no_grad()
     def load_best(self) -> None:

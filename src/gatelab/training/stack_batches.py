@@ -16,6 +16,7 @@ from gatelab.layers.network import Network
 from gatelab.randomness import generator
 from gatelab.tasks import Batch
 from gatelab.training.pieces import Pieces, pieces_of
+from gatelab.training.process_group import Rank
 
 __all__ = ["EVALUATION_BATCH", "EvaluationBatches", "StackBatch", "StackData"]
 
@@ -49,6 +50,21 @@ class StackBatch(NamedTuple):
         inputs, lengths, targets, loss_weights, score_weights = (part[0] for part in parts)
         return StackBatch(inputs, lengths, targets, loss_weights, score_weights, None, self.divisors)
 
+    def of_rank(self, rank: Rank) -> "StackBatch":
+        """Return the sequences that one process of a run takes; their losses are still divided as those of all are."""
+        if rank.of == 1:
+            return self
+        axis = self.loss_weights.dim() - 1  # of sequences: behind the runs, and behind time where there are steps
+        weights = self.loss_weights.flatten(1).sum(1)
+        divisors = weights if self.divisors is None else torch.where(self.divisors > 0, self.divisors, weights)
+        parts = (self.targets, self.loss_weights, self.score_weights)
+        targets, loss_weights, score_weights = (rank.part(part, axis) for part in parts)
+        masks, drawn = (
+            None if each is None else [rank.part(one, 2) for one in each] for each in (self.masks, self.drawn)
+        )
+        inputs, lengths = rank.part(self.inputs, 2), rank.part(self.lengths, 1)
+        return StackBatch(inputs, lengths, targets, loss_weights, score_weights, masks, divisors, drawn)
+
     def moved(self, device: torch.device) -> "StackBatch":
         """Return a batch of validation or test on a device."""
         return self._replace(**{name: part.to(device) for name, part in self._asdict().items() if part is not None})
@@ -68,13 +84,15 @@ class StackData(LightningDataModule):
     Args:
         configurations: the runs.
         template: their network, for the shape of dropout.
+        rank: which of the processes of a run this is, where it has several.
 
     Attributes:
         start: the step, counted from 0, at which training begins.
     """
 
-    def __init__(self, configurations: Sequence[RunConfiguration], template: Network) -> None:
+    def __init__(self, configurations: Sequence[RunConfiguration], template: Network, rank: Rank | None = None) -> None:
         super().__init__()
+        self.rank = rank or Rank()
         self.configurations = list(configurations)
         self.template = template
         self.task = configurations[0].task
@@ -102,7 +120,8 @@ class StackData(LightningDataModule):
         """Return the training batches of a step, counted from 0: each a function of its run's seed and the step."""
         found = self.block(step, 1).first_step() if self.pieces is None else self._piece(self.pieces, step)
         steps = found.inputs.shape[1]
-        return found._replace(masks=self._masks(step, steps), drawn=self._drawn(step, steps))
+        whole = found._replace(masks=self._masks(step, steps), drawn=self._drawn(step, steps))
+        return whole.of_rank(self.rank)
 
     def block(self, step: int, most: int) -> StackBatch:
         """Return the batches of some steps that follow one another, with an axis of steps in front, and without masks.

@@ -12,6 +12,7 @@ from gatelab.store import ClaimLost, Performance, Record, Result, Stop, Stopped,
 from gatelab.training.checkpoint import RunState, read_state, restore, state_bytes
 from gatelab.training.lightning_module import StackModule
 from gatelab.training.loggers.loggers import TIMEOUT, RunLoggers, close_loggers, finish_loggers, open_loggers
+from gatelab.training.rank_processes import others_beside
 from gatelab.training.recording import Recording
 from gatelab.training.resuming import begin, replay
 from gatelab.training.stack import initial_weights, network
@@ -101,7 +102,7 @@ class StackFit:
             for one, record in zip(loggers, self.records, strict=True):
                 replay(one, record.history())
             self.members = [replace(member, loggers=one) for member, one in zip(self.members, loggers, strict=True)]
-            self._train(probe, display, stop)
+            self._train_together(probe, display, stop)
         except (Stopped, KeyboardInterrupt):
             seconds = HURRY
             raise
@@ -112,6 +113,14 @@ class StackFit:
     def loggers(self) -> list[RunLoggers]:
         """Of the runs, in order."""
         return [member.loggers for member in self.members if member.loggers is not None]
+
+    def _train_together(self, probe: StackBatch, display: Callback | None, stop: Stop) -> None:
+        """Train the runs; one with ``training.devices`` together with the processes that it starts for them."""
+        begun = self.members[0].state is not None and self.configurations[0].training.devices > 1
+        state = state_bytes(self.module, 0, 0.0, self.records[0].mark()) if begun else b""
+        with others_beside(self.configurations[0], self.device, state) as rank:
+            self.module.rank = self.data.rank = rank
+            self._train(probe, display, stop)
 
     def _train(self, probe: StackBatch, display: Callback | None, stop: Stop) -> None:
         earlier = [0.0 if member.state is None else member.state.seconds for member in self.members]
@@ -161,6 +170,8 @@ class StackFit:
         """Measure the runs on test and write their results."""
         results = self._results(seconds, stop)
         shared = {"device": self.device, "stack_runs": self.whole.runs, "seconds_of_stack": total}
+        if self.module.rank.of > 1:
+            shared["devices"] = self.module.rank.of
         origin = {**provenance(), **shared, "training_loop": "; ".join(dict.fromkeys(self.whole.loops))}
         for run, (member, result) in enumerate(zip(self.members, results, strict=True)):
             if self.module.progress[run].lost:

@@ -19,7 +19,7 @@ def check_engine(options: ExecutorOptions) -> None:
         )
 
 
-def open_executor(options: ExecutorOptions, threads: int, device: str, folder: Path) -> Executor:
+def open_executor(options: ExecutorOptions, threads: int, device: str, folder: Path, devices: int = 1) -> Executor:
     """Return the executor that the options name.
 
     Args:
@@ -27,6 +27,7 @@ def open_executor(options: ExecutorOptions, threads: int, device: str, folder: P
         threads: of one stack.
         device: auto, cpu, cuda or mps.
         folder: where an engine may keep its files.
+        devices: of one stack: processes, each with its threads, or GPUs.
     """
     check_engine(options)
     # each brings its own library
@@ -36,11 +37,11 @@ def open_executor(options: ExecutorOptions, threads: int, device: str, folder: P
 
             return Inline()
         case "processes":
-            from gatelab.sweeps.executors.devices import visible_gpus
+            from gatelab.sweeps.executors.devices import together, visible_gpus
             from gatelab.sweeps.executors.processes import Processes
 
-            gpus = visible_gpus() if device != "cpu" else ()
-            return Processes(options.slots(threads, len(gpus)), gpus)
+            gpus = together(visible_gpus(), devices) if device != "cpu" else ()
+            return Processes(options.slots(threads * devices, len(gpus)), gpus)
         case "submitit":
             from gatelab.sweeps.executors.submitit import Submitit
 

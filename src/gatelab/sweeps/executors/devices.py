@@ -1,10 +1,11 @@
-"""Which GPUs there are, without torch: the launcher hands one to each worker."""
+"""Which GPUs there are, without torch: the launcher hands its share to each worker."""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 
-__all__ = ["visible_gpus"]
+__all__ = ["together", "visible_gpus"]
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 
@@ -22,3 +23,8 @@ def visible_gpus() -> tuple[str, ...]:
     except (OSError, subprocess.SubprocessError):
         return ()
     return tuple(str(position) for position, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU "))
+
+
+def together(gpus: Sequence[str], size: int) -> tuple[str, ...]:
+    """Return the GPUs in groups of a size, each as CUDA_VISIBLE_DEVICES names it; what is left over is in none."""
+    return tuple(",".join(gpus[start : start + size]) for start in range(0, len(gpus) - size + 1, size))
