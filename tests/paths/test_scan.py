@@ -24,26 +24,37 @@ def variant_of(states, **equations):
 
 
 def test_the_linear_variants_are_found():
-    assert {"min_gru", "min_lstm", "qrnn_fo", "rg_lru", "gilr", "t_rnn"} <= set(SCANNABLE)
-    assert not {"lstm", "gru", "sru", "lru", "rwkv_4", "janet"} & set(SCANNABLE)
+    assert {"min_gru", "min_lstm", "qrnn_fo", "rg_lru", "gilr", "t_rnn", "lru", "hgrn"} <= set(SCANNABLE)
+    assert not {"lstm", "gru", "sru", "rwkv_4", "janet"} & set(SCANNABLE)
 
 
 @pytest.mark.parametrize(
     ("states", "equations", "order"),
     [
-        (["h"], {"h": "0.5*h + linear(x)"}, ("h",)),
-        (["h"], {"h": "sigmoid(linear(x))*(h - 1) + tanh(diag(x))"}, ("h",)),
-        (["h"], {"h": "-(h/softplus(vector(1))) - linear(x)"}, ("h",)),
+        (["h"], {"h": "0.5*h + linear(x)"}, (("h",),)),
+        (["h"], {"h": "sigmoid(linear(x))*(h - 1) + tanh(diag(x))"}, (("h",),)),
+        (["h"], {"h": "-(h/softplus(vector(1))) - linear(x)"}, (("h",),)),
         (["h"], {"h": "h*h"}, None),
         (["h"], {"h": "1/h"}, None),
         (["h"], {"h": "tanh(h)"}, None),
         (["h"], {"h": "linear(x, h)"}, None),
         (["h"], {"h": "h**2"}, None),
         # the second state's gate sees the first, which is known by then
-        (["h", "c"], {"c": "0.9*c + linear(x)", "h": "sigmoid(linear(x, c))*h + c"}, ("c", "h")),
-        (["h", "c"], {"h": "0.5*h + c", "c": "0.5*c + h"}, None),
-        (["h", "p"], {"h": "0.5*h + linear(x, p)", "p": "x"}, ("p", "h")),
-        (["h"], {"h": "tanh(linear(x))"}, ("h",)),
+        (["h", "c"], {"c": "0.9*c + linear(x)", "h": "sigmoid(linear(x, c))*h + c"}, (("c",), ("h",))),
+        # two that read each other are a pair, whatever reads them and whatever they read
+        (["h", "c"], {"h": "0.5*h + c", "c": "0.5*c + h"}, (("h", "c"),)),
+        (["h", "c"], {"u": "cos(x)*h - sin(x)*c + x", "c": "sin(x)*h + cos(x)*c", "h": "u"}, (("h", "c"),)),
+        (
+            ["h", "b", "c", "g"],
+            {"u": "h*g - 0.1*b", "b": "(h + b)/(1 + g*g) + c", "h": "u", "c": "-c", "g": "0.5*g + x"},
+            (("c",), ("g",), ("h", "b")),
+        ),
+        (["h", "c"], {"h": "0.5*h*c + c", "c": "0.5*c + h"}, None),
+        (["h", "c"], {"h": "0.5*h + tanh(c)", "c": "0.5*c + h"}, None),
+        (["h", "c"], {"h": "0.5*h + x/c", "c": "0.5*c + h"}, None),
+        (["h", "c", "p"], {"u": "p", "p": "0.5*c + x", "c": "0.5*h", "h": "u"}, None),
+        (["h", "p"], {"h": "0.5*h + linear(x, p)", "p": "x"}, (("p",), ("h",))),
+        (["h"], {"h": "tanh(linear(x))"}, (("h",),)),
     ],
 )
 def test_which_programs_can_be_scanned(states, equations, order):

@@ -84,7 +84,7 @@ def test_weights_read_at_every_step_give_what_the_loop_gives(name):
     agrees(variant, 3, 5, 3, 19, 2, lengths, tuple(variant.equations))
 
 
-@pytest.mark.parametrize("name", ["min_gru", "min_lstm", "sru_v1"])
+@pytest.mark.parametrize("name", ["min_gru", "min_lstm", "sru_v1", "lru"])
 def test_a_scan_gives_what_the_loop_gives(name, monkeypatch):
     monkeypatch.setattr(tiling, "_MANY_STEPS", 1)
     monkeypatch.setattr(tiling, "_processors", lambda device: 1000)

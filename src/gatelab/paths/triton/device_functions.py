@@ -93,3 +93,59 @@ def scan(slopes, offsets, start, track, steps, columns, STEPS: tl.constexpr, COL
         value = slope * before + offset
         tl.store(track + (run * steps + t) * columns + column, value, mask=inside)
         before = tl.sum(tl.where(rows == STEPS - 1, value, 0.0), axis=0, keep_dims=True)
+
+
+@triton.jit
+def joined_pairs(a, b, c, d, offset, other, later_a, later_b, later_c, later_d, later_offset, later_other):
+    """Return the step of a pair of states that does what two steps do one after the other; (a, b; c, d) are slopes."""
+    return (
+        later_a * a + later_b * c,
+        later_a * b + later_b * d,
+        later_c * a + later_d * c,
+        later_c * b + later_d * d,
+        later_a * offset + later_b * other + later_offset,
+        later_c * offset + later_d * other + later_other,
+    )
+
+
+@triton.jit
+def scan_pairs(
+    slopes, offsets, start, track, steps, columns, apart, STEPS: tl.constexpr, COLUMNS: tl.constexpr, BACK: tl.constexpr
+):
+    """Do what :func:`scan` does for two states that read each other: `apart` numbers lie between two of four slopes.
+
+    The slopes are (4, runs, steps, columns), offsets and track have two in front, the start is (2, runs, columns).
+    """
+    run = tl.program_id(1).to(tl.int64)
+    column = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)[None, :]
+    here = column < columns
+    rows = tl.arange(0, STEPS)[:, None]
+    of_start = run * columns + column
+    before = tl.load(start + of_start, mask=here, other=0.0)
+    other_before = tl.load(start + apart // steps + of_start, mask=here, other=0.0)
+    for first in range(0, steps, STEPS):
+        step = first + rows
+        inside = here & (step < steps)
+        if BACK:
+            t = steps - 1 - step
+            has_slope = inside & (step > 0)
+            of_slope = (run * steps + t + 1) * columns + column
+        else:
+            t = step
+            has_slope = inside
+            of_slope = (run * steps + t) * columns + column
+        of_step = (run * steps + t) * columns + column
+        # a step beyond the last one changes nothing
+        a = tl.load(slopes + of_slope, mask=has_slope, other=1.0)
+        b = tl.load(slopes + apart + of_slope, mask=has_slope, other=0.0)
+        c = tl.load(slopes + 2 * apart + of_slope, mask=has_slope, other=0.0)
+        d = tl.load(slopes + 3 * apart + of_slope, mask=has_slope, other=1.0)
+        offset = tl.load(offsets + of_step, mask=inside, other=0.0)
+        other = tl.load(offsets + apart + of_step, mask=inside, other=0.0)
+        a, b, c, d, offset, other = tl.associative_scan((a, b, c, d, offset, other), 0, joined_pairs)
+        value = a * before + b * other_before + offset
+        other_value = c * before + d * other_before + other
+        tl.store(track + of_step, value, mask=inside)
+        tl.store(track + apart + of_step, other_value, mask=inside)
+        before = tl.sum(tl.where(rows == STEPS - 1, value, 0.0), axis=0, keep_dims=True)
+        other_before = tl.sum(tl.where(rows == STEPS - 1, other_value, 0.0), axis=0, keep_dims=True)
