@@ -134,9 +134,14 @@ def _sweep(loader: ConfigLoader, words: Sequence[str], arguments: Sequence[str])
             ended.append(end)
 
     context = HydraContext(config_loader=loader, callbacks=callbacks)
-    sweeper = Plugins.instance().instantiate_sweeper(hydra_context=context, task_function=job, config=config)
+    sweeper: Any = Plugins.instance().instantiate_sweeper(hydra_context=context, task_function=job, config=config)
+    # as they were written: ${draw:…} is resolved for each point, with its own seed
+    given: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+    if str(config.hydra.sweeper._target_).endswith("BasicSweeper"):
+        of_sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
+        sweeper.params = of_sweeper["params"] or {}
     with contextlib.suppress(RunError), _hydra_writing(config.hydra.sweep.dir):  # a RunError is among the outcomes
-        sweeper.sweep(arguments=list(config.hydra.overrides.task))
+        sweeper.sweep(arguments=given)
     if ended:
         raise ended[0]
     callbacks.on_multirun_end(config=config, config_name=CONFIG)

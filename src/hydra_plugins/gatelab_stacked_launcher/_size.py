@@ -33,6 +33,7 @@ def check_sweep(config: DictConfig, loader: ConfigLoader) -> int:
     if not str(sweeper._target_).endswith(_BASIC):
         return 0
     params: Any = OmegaConf.to_container(sweeper.params, resolve=True) if sweeper.params else {}
-    words = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
+    given: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
+    words = [*(f"{key}={value}" for key, value in params.items()), *given]
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(words)
     return check_size(overrides, most, "sweep fewer values, or raise hydra.launcher.most_points")
