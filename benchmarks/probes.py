@@ -13,10 +13,10 @@ import yaml
 
 from gatelab.configuration import RunConfiguration, run_configuration
 from gatelab.language import variant_files
-from gatelab.training.lightning_module import StackModule
 from gatelab.training.recording import Recording
 from gatelab.training.stack import initial_weights, network
 from gatelab.training.stack_batches import StackData
+from gatelab.training.stack_module import StackModule
 from gatelab.training.weighted import mean_losses
 
 RUNS, ROUNDS, STEPS = 8, 12, 4

@@ -17,9 +17,9 @@ from gatelab.configuration import composed
 from gatelab.store import Stop
 from gatelab.training import trainers
 from gatelab.training.direct_step import direct_step
-from gatelab.training.lightning_module import StackModule
 from gatelab.training.stack import initial_weights, network
 from gatelab.training.stack_batches import StackData
+from gatelab.training.stack_module import StackModule
 
 HELP = """\
 Measure whole training steps (batch, forward, loss, backward, clip, Adam) of a stack of lstm on the adding problem, in

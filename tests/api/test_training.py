@@ -197,7 +197,7 @@ def test_a_search_is_a_sweep():
 
 
 def test_ctrl_c_stops_at_a_checkpoint_and_the_same_call_goes_on(monkeypatch):
-    from gatelab.training.lightning_module import StackModule
+    from gatelab.training.stack_module import StackModule
 
     really = StackModule.taken_with
 
@@ -220,7 +220,7 @@ def test_ctrl_c_stops_at_a_checkpoint_and_the_same_call_goes_on(monkeypatch):
 
 
 def test_another_signal_is_handed_on(monkeypatch):
-    from gatelab.training.lightning_module import StackModule
+    from gatelab.training.stack_module import StackModule
 
     heard = []
     monkeypatch.setattr(StackModule, "taken_with", lambda module, *given: signal.raise_signal(signal.SIGTERM))

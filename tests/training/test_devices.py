@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from pytorch_lightning import Callback
 
 from gatelab.errors import LostProcessError, UserError
 from gatelab.store import Stopped, Store
 from gatelab.sweeps.executors.devices import together
 from gatelab.sweeps.plan import stacks
 from gatelab.training import train_stack
+from gatelab.training.watcher import Watcher
 from tests.faults.test_resume import After
 from tests.training.examples import checkpoint, configuration
 
@@ -70,11 +70,11 @@ def test_carried_states_and_a_run_that_is_stopped(tmp_path):
     check_equal(tmp_path / "1", tmp_path / "2", one.identity)
 
 
-class Kills(Callback):
+class Kills(Watcher):
     """Ends the other process of a run after its first step."""
 
-    def on_train_batch_end(self, trainer, pl_module, *rest):
-        if pl_module.taken == 1:
+    def on_train_batch_end(self, module):
+        if module.taken == 1:
             for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
                 os.kill(int(child), signal.SIGKILL)
 

@@ -4,16 +4,16 @@ import json
 from dataclasses import replace
 
 import pytest
-from pytorch_lightning import Callback
 
 from gatelab.errors import UserError
 from gatelab.paths.native.standing import standing_bytes
 from gatelab.training import direct_step as direct_step_module
 from gatelab.training import train_stack, trainers
 from gatelab.training.direct_step import direct_step
-from gatelab.training.lightning_module import StackModule
 from gatelab.training.stack import initial_weights, network
 from gatelab.training.stack_batches import StackData
+from gatelab.training.stack_module import StackModule
+from gatelab.training.watcher import Watcher
 from tests.training.examples import ADAM, COPYING, DIGITS, chorales, configuration, optimizer, outcome
 
 CASES = {
@@ -117,13 +117,13 @@ def test_where_steps_are_not_direct_the_reason_is_told(tmp_path, reason):
 def test_an_error_in_the_middle_leaves_the_loop_and_tells_the_display(tmp_path, monkeypatch):
     seen = []
 
-    class Display(Callback):
-        def on_train_batch_end(self, trainer, module, *rest):
+    class Display(Watcher):
+        def on_train_batch_end(self, module):
             seen.append(module.taken)
             raise UserError("stop here")
 
-        def on_exception(self, trainer, module, exception):
-            seen.append(str(exception))
+        def on_exception(self, module, error):
+            seen.append(str(error))
 
     with pytest.raises(UserError, match="stop here"):
         train_stack([configuration(tmp_path)], display=Display())

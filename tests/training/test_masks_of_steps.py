@@ -7,9 +7,9 @@ from gatelab.configuration import shape_key
 from gatelab.configuration.without_effect import idle
 from gatelab.store import Store
 from gatelab.training import train_stack
-from gatelab.training.lightning_module import StackModule
 from gatelab.training.stack import initial_weights, network
 from gatelab.training.stack_batches import StackData
+from gatelab.training.stack_module import StackModule
 from gatelab.training.stored import measure, stored_network
 from tests.training.examples import configuration
 

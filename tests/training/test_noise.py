@@ -6,9 +6,9 @@ import torch
 from torch.func import functional_call
 
 from gatelab.errors import UserError
-from gatelab.training.lightning_module import StackModule
 from gatelab.training.stack import initial_weights, network
 from gatelab.training.stack_batches import StackData
+from gatelab.training.stack_module import StackModule
 from tests.training.examples import chorales, configuration
 
 
@@ -51,9 +51,7 @@ def test_gradients_are_those_at_the_noisy_weights(tmp_path):
     assert float(noise.std()) == pytest.approx(0.1, rel=5 / (2 * len(noise)) ** 0.5)
     output = functional_call(module.template, noisy, (batch.inputs[0],))
     run.task.losses(output, batch.targets[0]).mean().backward()
-    module.optimizers = lambda: module.stack_optimizer
-    module.manual_backward = lambda loss: loss.backward()
-    module.training_step(batch, 0)
+    module.take_step(batch)
     for name, weight in module.weights().items():
         torch.testing.assert_close(before[name][0] - weight[0].detach(), noisy[name].grad, rtol=1e-4, atol=1e-6)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from gatelab.training.lightning_module import StackModule
 from gatelab.training.stack import initial_weights, network
 from gatelab.training.stack_batches import StackData
+from gatelab.training.stack_module import StackModule
 from tests.training.examples import bits, chorales, configuration
 
 NAN, INF = float("nan"), float("inf")
@@ -51,14 +51,12 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path, path: str, garbage: float
         template = network(runs[0])
         data = StackData(runs, template)
         module = StackModule(runs, template, initial_weights(runs, template))
-        patch.setattr(module, "optimizers", lambda: module.stack_optimizer)
-        patch.setattr(module, "manual_backward", lambda loss: loss.backward())
         for step in range(3):
-            module.training_step(data.batch(step), step)
-        module.on_validation_epoch_start()
+            module.take_step(data.batch(step))
+        module.begin_evaluation()
         with torch.no_grad():
-            for number, batch in enumerate(data.val_dataloader()):
-                module.validation_step(batch, number)
+            for batch in data.val_dataloader():
+                module.evaluate(batch)
     assert all(progress.active for progress in module.progress)
     weights = {name: weight.detach() for name, weight in module.weights().items()}
     return bits([weights, module.training_losses, module._sums])

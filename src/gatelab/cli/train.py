@@ -155,7 +155,7 @@ def _print_outcomes(trained: Trained) -> None:
     if trained.tables:
         print(f"runs: {Path(first.runs_dir).resolve()}")
     if sweep is not None and trained.new and tables:
-        # torch and Lightning take seconds to import, and a sweep that was already finished has logged its tables
+        # torch takes seconds to import, and a sweep that was already finished has logged its tables
         from gatelab.training.loggers.loggers import log_comparison
 
         log_comparison(first, sweep, {name: table.cells() for name, table in tables.items()})

@@ -1,24 +1,43 @@
 """The arguments that an optimiser's class takes, and those that a configuration gives. Imports torch when asked."""
 
+import inspect
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.keys import OptimizerSection
 
-__all__ = ["argument_defaults", "check_optimizer"]
+__all__ = ["argument_defaults", "check_optimizer", "optimizer_class", "without_compiler"]
 
 _NOT_OURS = ("params", "lr", "weight_decay", "maximize", "foreach", "capturable", "differentiable", "fused")
 
 
 def argument_defaults(optimizer: OptimizerSection) -> dict[str, Any]:
     """Return the arguments that the optimiser's class takes beside lr and weight_decay, with their defaults."""
-    import inspect
-
     import torch
 
     parameters = inspect.signature(getattr(torch.optim, optimizer.kind)).parameters
     return {name: parameter.default for name, parameter in parameters.items() if name not in _NOT_OURS}
+
+
+def without_compiler(method: Callable[..., Any]) -> Any:
+    """Return a method of torch's optimisers as it was written.
+
+    Around it torch puts one that tells its compiler to leave the method alone, and imports the compiler for that, which
+    takes two seconds. None of our optimisers is compiled.
+    """
+    return inspect.unwrap(method)
+
+
+@cache
+def optimizer_class(kind: str) -> Any:
+    """Return a class of torch.optim that can be made without importing torch's compiler."""
+    import torch
+
+    known = getattr(torch.optim, kind)
+    return type(known.__name__, (known,), {"add_param_group": without_compiler(known.add_param_group)})
 
 
 def check_optimizer(optimizer: OptimizerSection) -> None:
@@ -35,7 +54,7 @@ def check_optimizer(optimizer: OptimizerSection) -> None:
     import torch
 
     try:
-        getattr(torch.optim, optimizer.kind)([torch.zeros(1)], lr=1.0, **optimizer.arguments)
+        optimizer_class(optimizer.kind)([torch.zeros(1)], lr=1.0, **optimizer.arguments)
     except ValueError as error:
         given = ", ".join(f"{key}={one_line(value)}" for key, value in optimizer.arguments.items())
         raise UserError(f"optimizer: torch.optim.{optimizer.kind} refuses {given}: {error}") from None

@@ -2,18 +2,17 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
-from pytorch_lightning import Callback, Trainer
-
+from gatelab.training.stack_module import StackModule
 from gatelab.training.stack_progress import shown_loss
+from gatelab.training.watcher import Watcher
 
 __all__ = ["Steps"]
 
 _EVERY = 0.2  # seconds between two reports, each of which waits for the device
 
 
-class Steps(Callback):
+class Steps(Watcher):
     """Calls a function now and then.
 
     Args:
@@ -24,9 +23,9 @@ class Steps(Callback):
         self.watch = watch
         self._last = 0.0
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(self, module: StackModule) -> None:
         """Report a step."""
         now = time.monotonic()
         if now - self._last > _EVERY:
             self._last = now
-            self.watch(pl_module.taken, shown_loss(pl_module))
+            self.watch(module.taken, shown_loss(module))

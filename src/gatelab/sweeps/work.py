@@ -63,7 +63,7 @@ def train(
     Raises:
         OutOfMemory: memory ran out; in one line.
     """
-    # Lightning takes seconds to import
+    # torch takes seconds to import
     from gatelab.sweeps.step_reports import Steps
     from gatelab.training import train_stack
 

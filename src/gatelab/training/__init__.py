@@ -1,6 +1,6 @@
-"""Training of one stack: many runs of equal shapes at once, by one Lightning fit.
+"""Training of one stack: many runs of equal shapes at once.
 
-``train_stack`` is imported when it is first used: Lightning takes seconds, and stored networks are read without it.
+``train_stack`` is imported when it is first used: torch takes seconds, and stored networks are read without it.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -17,7 +17,7 @@ from gatelab.store import seal, unseal
 from gatelab.training.learning import Progress
 
 if TYPE_CHECKING:  # Lightning takes seconds to import, and reading a checkpoint needs none of it
-    from gatelab.training.lightning_module import StackModule
+    from gatelab.training.stack_module import StackModule
 
 __all__ = ["RunState", "best_bytes", "read_best", "read_state", "restore", "state_bytes"]
 

@@ -20,8 +20,8 @@ from gatelab.paths.native.threads import allowed_threads
 from gatelab.paths.products import product
 from gatelab.training.compiled_head import head_losses
 from gatelab.training.compiled_steps import LAYER, READOUT, CompiledSteps
-from gatelab.training.lightning_module import StackModule
 from gatelab.training.stack_batches import StackBatch, StackData
+from gatelab.training.stack_module import StackModule
 from gatelab.training.weighted import mean_losses
 
 __all__ = ["DirectStep", "direct_step"]

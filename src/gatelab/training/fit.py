@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from pytorch_lightning import Callback
 
 from gatelab.configuration import RunConfiguration
 from gatelab.configuration.logger_checks import check_loggers
@@ -16,6 +15,7 @@ from gatelab.training.stack import network
 from gatelab.training.stack_batches import StackData
 from gatelab.training.stack_fit import Member, StackFit
 from gatelab.training.stack_progress import TerminalProgress
+from gatelab.training.watcher import Watcher
 
 __all__ = ["train_stack"]
 
@@ -27,7 +27,7 @@ def train_stack(
     *,
     stop: Stop | None = None,
     lease: float = LEASE,
-    display: Callback | None = None,
+    display: Watcher | None = None,
 ) -> list[Result]:
     """Train runs of equal shapes together and write each into its own folder.
 
@@ -73,7 +73,7 @@ def _train_stack(
     title: str,
     stop: Stop,
     lease: float,
-    display: Callback | None,
+    display: Watcher | None,
 ) -> list[Result]:
     first = configurations[0]
     with _shared():
@@ -119,5 +119,5 @@ def _shared() -> Iterator[None]:
         raise SharedError(str(error)) from error
 
 
-def _terminal(configuration: RunConfiguration, title: str) -> Callback | None:
+def _terminal(configuration: RunConfiguration, title: str) -> Watcher | None:
     return TerminalProgress(title) if configuration.progress else None

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gatelab.configuration.optimizer_arguments import optimizer_class, without_compiler
 from gatelab.keys import OptimizerSection
 from gatelab.training.fused_adam import FusedAdam, fused_adam
 
@@ -40,6 +41,8 @@ class StackOptimizer(torch.optim.Optimizer):
         healthy: (runs,) whether gradient and update of the last step were finite; if not, it was not taken.
     """
 
+    add_param_group = without_compiler(torch.optim.Optimizer.add_param_group)
+
     def __init__(
         self,
         weights: Mapping[str, Tensor],
@@ -57,7 +60,7 @@ class StackOptimizer(torch.optim.Optimizer):
         self._ends = [sum(sizes[: position + 1]) for position in range(len(sizes))]
         self.gradients = torch.zeros(runs, -(-self.width // _ROW) * _ROW, device=device)
         self.steps = torch.zeros_like(self.gradients)
-        kind = getattr(torch.optim, section.kind)
+        kind = optimizer_class(section.kind)
         each = [dict(section.arguments)] * runs if arguments is None else [dict(one) for one in arguments]
         # one row for each run, or all rows at once if all runs have the same arguments
         self._rowwise = any(one != each[0] for one in each)

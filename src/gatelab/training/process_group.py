@@ -1,6 +1,7 @@
 """One of the processes that train a run together: what it takes of a batch, and what they add up."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,10 @@ import torch.distributed
 from torch import Tensor
 from torch._C._distributed_c10d import FileStore
 
-__all__ = ["Rank", "joined"]
+__all__ = ["HELD", "Rank", "joined"]
+
+HELD = (signal.SIGTERM,)
+"""Signals that the first process holds back while Lightning sets its handlers."""
 
 _PATIENCE = timedelta(minutes=30)  # for the slowest of them, which may have to validate or to write first
 

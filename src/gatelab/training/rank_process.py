@@ -26,10 +26,10 @@ def main() -> None:
     from gatelab.permission import allowing
     from gatelab.store import Stop
     from gatelab.training.checkpoint import read_state, restore
-    from gatelab.training.lightning_module import StackModule
     from gatelab.training.process_group import Rank, joined
     from gatelab.training.stack import initial_weights, network
     from gatelab.training.stack_batches import StackData
+    from gatelab.training.stack_module import StackModule
     from gatelab.training.trainers import fit, measure_test
 
     with allowing(task["allow_import"]):

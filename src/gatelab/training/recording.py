@@ -3,19 +3,18 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import torch
-from pytorch_lightning import Callback, Trainer
 from torch import Tensor
 
 from gatelab.probes.gates import GateHistogram, gate_histograms
 from gatelab.probes.in_training import effective_ranks, gradient_against_distance, name_what_lacks
 from gatelab.store import ClaimLost, Record, crash_point
 from gatelab.training.checkpoint import best_bytes, state_bytes
-from gatelab.training.lightning_module import StackModule
 from gatelab.training.loggers.loggers import RunLoggers
 from gatelab.training.stack_batches import StackBatch
+from gatelab.training.stack_module import StackModule
+from gatelab.training.watcher import Watcher
 from gatelab.training.weighted import last_loss
 
 __all__ = ["Recording"]
@@ -26,7 +25,7 @@ SHARE = 0.05
 """The share of the time that checkpoints may take: with frequent validations, some get no checkpoint."""
 
 
-class Recording(Callback):
+class Recording(Watcher):
     """Appends training and validation numbers to each run's history, saves its checkpoints, and logs the numbers.
 
     A run that another process has taken over is frozen, with one line on stderr.
@@ -58,14 +57,13 @@ class Recording(Callback):
         """Return the wall time of a run: its share of the time of this stack and of its earlier ones."""
         return self.earlier[run] + elapsed / len(self.records)
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, module: StackModule) -> None:
         """Pass a crash point."""
-        if pl_module.taken == 0:
+        if module.taken == 0:
             crash_point("before first step")
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(self, module: StackModule) -> None:
         """Record the steps of a run that has diverged at this step."""
-        module: StackModule = pl_module
         if module.taken == 1:
             crash_point("after first step")
         if module.taken == module.configurations[0].training.max_steps:
@@ -75,9 +73,8 @@ class Recording(Callback):
                 numbers = self._training(module, run)
                 self._written(module, run, partial(self._append, module, run, numbers))
 
-    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_validation_end(self, module: StackModule) -> None:
         """Record the steps since the last validation, and this validation, of the runs that were still learning."""
-        module: StackModule = pl_module
         histograms = self._gates(module) if module.judged else []
         further = self._further(module)
         for run in module.judged:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -78,7 +77,7 @@ class StackBatch(NamedTuple):
         return StackBatch(inputs, lengths, targets, loss_weights, score_weights, None)
 
 
-class StackData(LightningDataModule):
+class StackData:
     """The data of one stack.
 
     Args:
@@ -91,7 +90,6 @@ class StackData(LightningDataModule):
     """
 
     def __init__(self, configurations: Sequence[RunConfiguration], template: Network, rank: Rank | None = None) -> None:
-        super().__init__()
         self.rank = rank or Rank()
         self.configurations = list(configurations)
         self.template = template

@@ -4,20 +4,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from pytorch_lightning import Callback
-
 from gatelab.configuration import RunConfiguration
 from gatelab.paths.choice import Choice
 from gatelab.store import ClaimLost, Performance, Record, Result, Stop, Stopped, crash_point, provenance, settings
 from gatelab.training.checkpoint import RunState, read_state, restore, state_bytes
-from gatelab.training.lightning_module import StackModule
 from gatelab.training.loggers.loggers import TIMEOUT, RunLoggers, close_loggers, finish_loggers, open_loggers
 from gatelab.training.rank_processes import others_beside
 from gatelab.training.recording import Recording
 from gatelab.training.resuming import begin, replay
 from gatelab.training.stack import initial_weights, network
 from gatelab.training.stack_batches import StackBatch, StackData
+from gatelab.training.stack_module import StackModule
 from gatelab.training.trainers import fit, measure_test
+from gatelab.training.watcher import Watcher
 
 __all__ = ["Member", "StackFit"]
 
@@ -90,7 +89,7 @@ class StackFit:
         self.module = StackModule(self.configurations, template, weights).to(device)
         restore(self.module, [member.state for member in members])
 
-    def run(self, probe: StackBatch, sweep: str | None, display: Callback | None, stop: Stop) -> None:
+    def run(self, probe: StackBatch, sweep: str | None, display: Watcher | None, stop: Stop) -> None:
         """Train, measure and finish the runs."""
         for run, member in enumerate(self.members):
             with self._unless_lost(run):
@@ -114,7 +113,7 @@ class StackFit:
         """Of the runs, in order."""
         return [member.loggers for member in self.members if member.loggers is not None]
 
-    def _train_together(self, probe: StackBatch, display: Callback | None, stop: Stop) -> None:
+    def _train_together(self, probe: StackBatch, display: Watcher | None, stop: Stop) -> None:
         """Train the runs; one with ``training.devices`` together with the processes that it starts for them."""
         begun = self.members[0].state is not None and self.configurations[0].training.devices > 1
         state = state_bytes(self.module, 0, 0.0, self.records[0].mark()) if begun else b""
@@ -122,12 +121,12 @@ class StackFit:
             self.module.rank = self.data.rank = rank
             self._train(probe, display, stop)
 
-    def _train(self, probe: StackBatch, display: Callback | None, stop: Stop) -> None:
+    def _train(self, probe: StackBatch, display: Watcher | None, stop: Stop) -> None:
         earlier = [0.0 if member.state is None else member.state.seconds for member in self.members]
         recording = Recording(self.records, self.loggers, probe, earlier)
-        callbacks: list[Callback] = [recording, *([] if display is None else [display])]
+        watchers: list[Watcher] = [recording, *([] if display is None else [display])]
         try:
-            fit(self.module, self.data, callbacks, stop, self.device)
+            fit(self.module, self.data, watchers, stop, self.device)
         except Stopped as stopped:
             recording.checkpoint(self.module)
             raise Stopped(self._stopped(), stopped.signum) from None

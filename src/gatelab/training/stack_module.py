@@ -1,13 +1,13 @@
-"""The LightningModule that fits one stack of runs; a single run is a stack of one."""
+"""The runs of one stack while they are trained; a single run is a stack of one."""
 
 import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import isfinite
+from typing import Any
 
 import numpy as np
 import torch
-from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -28,12 +28,13 @@ from gatelab.training.weighted import mean_losses, totals
 __all__ = ["Progress", "StackModule"]
 
 
-class StackModule(LightningModule):
+class StackModule(nn.Module):
     """Many runs of one network, trained at once, each as if it were trained alone.
 
     The network's weights carry a leading run axis; computations of different runs never mix.
-    Optimisation is manual, so that each run keeps its own clip norm, learning rate and schedule. A run that diverges or
-    whose patience has run out is frozen, and the others continue.
+    Each run keeps its own clip norm, learning rate and schedule. A run that diverges or whose patience has run out is
+    frozen, and the others continue. Lightning is not needed: ``lightning_loop.py`` wraps a stack where Lightning takes
+    its steps.
 
     Args:
         configurations: the runs, which agree in everything but the stackable keys.
@@ -61,7 +62,6 @@ class StackModule(LightningModule):
         rank: Rank | None = None,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.configurations = list(configurations)
         self.task = configurations[0].task
         self.names = list(weights)
@@ -96,13 +96,14 @@ class StackModule(LightningModule):
         """Return a copy of one run's weights."""
         return {name: weight[run].detach().clone() for name, weight in self.weights().items()}
 
-    def configure_optimizers(self) -> StackOptimizer:
-        """Return the one optimiser of the stack; the same one in every fit, because it keeps its state between them."""
-        return self.stack_optimizer
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.stacked[0].device
 
     @cached_property
     def stack_optimizer(self) -> StackOptimizer:
-        """The one optimiser of the stack."""
+        """The one optimiser of the stack; the same one in every fit, because it keeps its state between them."""
         return StackOptimizer(
             self.weights(),
             self.configurations[0].optimizer,
@@ -170,17 +171,26 @@ class StackModule(LightningModule):
         output: Tensor = functional_call(self.template, weights, (inputs, lengths, batch.masks, batch.drawn))
         return output
 
-    def training_step(self, batch: StackBatch, batch_idx: int) -> None:
-        """Take one step in every active run."""
+    def take_step(
+        self,
+        batch: StackBatch,
+        backward: Callable[[Tensor], None] = Tensor.backward,
+        move: Callable[[], Any] | None = None,
+    ) -> None:
+        """Take one step in every active run.
+
+        Args:
+            batch: of the step.
+            backward: differentiates the sum of all losses.
+            move: lets the optimiser step; None for the optimiser's own step.
+        """
         self.set_factors()
         weights = self._noisy()
         means = self._losses(weights, batch) if self.pieces is None else self._of_piece(weights, batch)
         for weight in self.stacked:
             weight.grad = None
-        self.manual_backward(self.rank.loss(means, self.stacked))
-        wrapped = self.optimizers()
-        assert not isinstance(wrapped, list)
-        wrapped.step()
+        backward(self.rank.loss(means, self.stacked))
+        (move or self.stack_optimizer.step)()
         self.taken_with(self.rank.total(means.detach()))
 
     def _of_piece(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
@@ -260,8 +270,6 @@ class StackModule(LightningModule):
         self.progress[run].optimizer_state = self.stack_optimizer.run_state(run)
         self.progress[run].gradient_norm = float(self.stack_optimizer.gradient_norms[run])
         self.tell_active()
-        if not self.active and self._trainer is not None:
-            self._trainer.should_stop = True
 
     def tell_active(self) -> None:
         """Set which runs the optimiser updates."""
@@ -274,25 +282,21 @@ class StackModule(LightningModule):
         self.progress[run].lost = True
         self._freeze(run)
 
-    def on_validation_epoch_start(self) -> None:
-        """Reset the sums."""
+    def begin_evaluation(self) -> None:
+        """Reset the sums of validation or test."""
         self._sums = []
         self.drops = [progress.drops for progress in self.progress]
 
-    on_test_epoch_start = on_validation_epoch_start
-
-    def validation_step(self, batch: StackBatch, batch_idx: int) -> None:
+    def evaluate(self, batch: StackBatch) -> None:
         """Add up loss and score of every run over one shared batch."""
-        if self.rank.takes(batch_idx):
+        if self.rank.takes(len(self._sums)):
             sums = torch.stack([totals(self.task, predicted, batch) for predicted in self(batch)])
         else:
             # another process has them; where one of two addends is 0 the sum is exact
             sums = torch.zeros(len(self.configurations), 4, dtype=torch.float64, device=self.device)
         self._sums.append(sums)
 
-    test_step = validation_step
-
-    def on_validation_epoch_end(self) -> None:
+    def end_validation(self) -> None:
         """Compute each run's loss and score, and keep the best weights so far."""
         self.measured = self._measured()
         self.validated_at = self.taken
@@ -300,8 +304,6 @@ class StackModule(LightningModule):
         learnt = self._learnt()
         for run in self.judged:
             self._judge(run, *self.measured[run], learnt=learnt[run])
-        if self.divides and self._trainer is not None:
-            self._trainer.should_stop = True
 
     def _learnt(self) -> list[bool]:
         """Return of each run whether its training set allows it to stop: whether all of it is good enough, if asked."""
@@ -348,7 +350,7 @@ class StackModule(LightningModule):
         if not progress.active:
             self._freeze(run)
 
-    def on_test_epoch_end(self) -> None:
+    def end_test(self) -> None:
         """Compute each run's loss and score on test."""
         self.measured = self._measured()
 

@@ -3,21 +3,20 @@
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
-from pytorch_lightning import Callback, Trainer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from gatelab.progress import UNKNOWN, Minutes, bars, duration, shown_rate
-from gatelab.training.lightning_module import StackModule
+from gatelab.training.stack_module import StackModule
+from gatelab.training.watcher import Watcher
 
 __all__ = ["TerminalProgress", "shown_loss"]
 
 _EVERY = 0.2  # seconds between two reads of the losses, each of which waits for the device
 
 
-class TerminalProgress(Callback):
+class TerminalProgress(Watcher):
     """One line for a stack.
 
     Args:
@@ -35,38 +34,38 @@ class TerminalProgress(Callback):
         self._from = 0
         self._loss = UNKNOWN
 
-    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_train_start(self, module: StackModule) -> None:
         """Show the bar, if there is a terminal."""
-        self._begun, self._from = time.monotonic(), pl_module.taken
-        total = pl_module.configurations[0].training.max_steps
+        self._begun, self._from = time.monotonic(), module.taken
+        total = module.configurations[0].training.max_steps
         if not self.console.is_terminal:
-            self.minutes.tell(lambda: self._line(pl_module))
+            self.minutes.tell(lambda: self._line(module))
             return
         self.bar = bars(self.console)
         self.task = self.bar.add_task(self.title, total=total, completed=self._from, rate=UNKNOWN, loss=UNKNOWN)
         self.bar.start()
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(self, module: StackModule) -> None:
         """Move the bar."""
         if self.bar is None or self.task is None:
-            self.minutes.tell(lambda: self._line(pl_module))
+            self.minutes.tell(lambda: self._line(module))
             return
         now = time.monotonic()
         if now - self._looked > _EVERY:
             self._looked = now
-            self._loss = shown_loss(pl_module)
-            rate = shown_rate((batch_idx + 1) / max(1e-9, now - self._begun))
-            self.bar.update(self.task, completed=pl_module.taken, rate=rate, loss=self._loss)
+            self._loss = shown_loss(module)
+            rate = shown_rate((module.taken - self._from) / max(1e-9, now - self._begun))
+            self.bar.update(self.task, completed=module.taken, rate=rate, loss=self._loss)
 
-    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+    def on_train_end(self, module: StackModule) -> None:
         """Print one final line."""
         self.close()
         seconds = time.monotonic() - self._begun
-        steps = max((progress.steps for progress in pl_module.progress), default=0)
-        rate = (pl_module.taken - self._from) / max(1e-9, seconds)
+        steps = max((progress.steps for progress in module.progress), default=0)
+        rate = (module.taken - self._from) / max(1e-9, seconds)
         print(f"{self.title}: {steps} steps in {seconds:.1f} s ({shown_rate(rate)} steps/s)", file=sys.stderr)
 
-    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
+    def on_exception(self, module: StackModule, error: BaseException) -> None:
         """Release the terminal."""
         self.close()
 

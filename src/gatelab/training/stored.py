@@ -12,6 +12,7 @@ from gatelab.store import Performance
 from gatelab.tasks import Batch, Task
 from gatelab.training.checkpoint import read_best, read_state
 from gatelab.training.stack import initial_weights, network
+from gatelab.training.stack_batches import EvaluationBatches
 from gatelab.training.weighted import totals
 
 __all__ = ["measure", "stored_network", "untrained_network"]
@@ -67,8 +68,6 @@ def _weights(checkpoint: bytes, shapes: Mapping[str, tuple[int, ...]], *, best: 
 @torch.no_grad()
 def measure(network: Network, task: Task, batch: Batch) -> Performance:
     """Return mean loss and score of a network on all sequences of a split."""
-    from gatelab.training.stack_batches import EvaluationBatches  # Lightning takes seconds to import
-
     device = network.readout.weight.device
     sums = torch.zeros(4, dtype=torch.float64)
     for part in EvaluationBatches(batch):

@@ -12,8 +12,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.loggers import CSVLogger
-
 from gatelab.configuration import RunConfiguration
 from gatelab.errors import kind_and_words
 from gatelab.probes.gates import GateHistogram
@@ -201,6 +199,8 @@ def _opened(kind: str, configuration: RunConfiguration, folder: Path, sweep: str
 
 
 def _csv(folder: Path) -> Any:
+    from pytorch_lightning.loggers import CSVLogger
+
     return CSVLogger(_emptied(folder, "csv"), name="", version="csv")
 
 
