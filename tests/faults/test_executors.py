@@ -82,7 +82,7 @@ def test_each_worker_sees_one_gpu(tmp_path, monkeypatch):
     seen = []
 
     class Started:
-        def __init__(self, gpu, heard):
+        def __init__(self, gpu, heard, start):
             seen.append(gpu)
             self.gpu, self.handle = gpu, None
 

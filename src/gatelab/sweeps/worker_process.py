@@ -22,6 +22,7 @@ def main() -> None:
     # output of libraries goes to stderr: stdout is for reports
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    _write(channel, {"pid": os.getpid()})
     jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     # takes seconds, while the launcher plans

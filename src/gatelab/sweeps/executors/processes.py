@@ -2,35 +2,34 @@
 
 import contextlib
 import json
-import os
 import queue
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import IO
 
-from gatelab.store.provenance import COMMAND
 from gatelab.sweeps.executors.devices import VARIABLE
 from gatelab.sweeps.executors.executor import Executor, Handle
+from gatelab.sweeps.executors.worker_start import Forker, Started, can_fork, new_process
 from gatelab.sweeps.job import Job, JobReport
 
 __all__ = ["Processes"]
 
 _GRACE = 5.0  # seconds from asking a worker to end to ending it
 _LINES = 30  # last lines on stderr, quoted after a crash
-_SOURCE = Path(__file__).resolve().parents[3]  # the folder that holds gatelab
+_PID = '{"pid": '  # the first that a worker says
 
 
 class Processes(Executor):
     """Workers, each in its own session, so that Ctrl-C reaches only the launcher.
 
     A worker trains one stack after another and is replaced when it dies, or when a stack fails in it. It ends with
-    the launcher.
+    the launcher. Without GPUs workers are forked by a process that has imported everything, so that imports take their
+    time once for all of them.
 
     Args:
         slots: workers at once.
@@ -41,6 +40,7 @@ class Processes(Executor):
         super().__init__(slots)
         self._gpus = tuple(gpus)
         self._workers: list[_Worker] = []
+        self._forker: Forker | None = None
         self._heard: queue.SimpleQueue[tuple[_Worker, str | None]] = queue.SimpleQueue()
 
     def prepare(self, jobs: int) -> None:
@@ -88,15 +88,31 @@ class Processes(Executor):
         for worker in self._workers:
             worker.kill()
         for worker in self._workers:
-            worker.death()
+            if worker.began:
+                worker.death()
+        if self._forker is not None:
+            self._forker.close()
+            self._forker = None
+        for worker in self._workers:
+            if not worker.began:
+                worker.death()
         self._workers.clear()
 
     def _start(self) -> "_Worker":
         taken = [worker.gpu for worker in self._workers]
         gpu = min(self._gpus, key=taken.count) if self._gpus else None
-        worker = _Worker(gpu, self._heard)
+        worker = _Worker(gpu, self._heard, partial(self._started, gpu))
         self._workers.append(worker)
         return worker
+
+    def _started(self, gpu: str | None) -> Started:
+        if gpu is not None or not can_fork():  # CUDA does not survive a fork, should a library have begun it
+            return new_process({} if gpu is None else {VARIABLE: gpu})
+        if self._forker is not None and not self._forker.alive:
+            self._forker.close()
+            self._forker = None
+        self._forker = self._forker or Forker()
+        return self._forker.start()
 
     def _hear(self, worker: "_Worker", line: str | None) -> list[Handle]:
         handle = worker.handle
@@ -123,36 +139,28 @@ class Processes(Executor):
             # an exception may leave any state behind; a new process is safe
             self._workers = [other for other in self._workers if other is not worker]
             worker.kill()
+            worker.death()
         return [handle]
 
 
 class _Worker:
-    def __init__(self, gpu: str | None, heard: "queue.SimpleQueue[tuple[_Worker, str | None]]") -> None:
+    def __init__(
+        self, gpu: str | None, heard: "queue.SimpleQueue[tuple[_Worker, str | None]]", start: Callable[[], Started]
+    ) -> None:
         self.gpu = gpu
         self.handle: Handle | None = None
         self.kill_at: float | None = None
-        path = os.pathsep.join([str(_SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
-        environment = {COMMAND: json.dumps(sys.argv), **os.environ, "PYTHONPATH": path}
-        environment |= {} if gpu is None else {VARIABLE: gpu}
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "gatelab.sweeps.worker_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            env=environment,
-            start_new_session=True,
-        )
+        self.process = start()
         self._last_lines: deque[str] = deque(maxlen=_LINES)
-        assert self.process.stdout is not None and self.process.stderr is not None
         threading.Thread(target=self._listen, args=(self.process.stdout, heard), daemon=True).start()
         self._errors = threading.Thread(target=self._listen_to_errors, args=(self.process.stderr,), daemon=True)
         self._errors.start()
 
+    @property
+    def began(self) -> bool:
+        return self.process.began
+
     def give(self, handle: Handle) -> bool:
-        assert self.process.stdin is not None
         try:
             self.process.stdin.write(f"{handle.job.text()}\n")
             self.process.stdin.flush()
@@ -164,22 +172,19 @@ class _Worker:
 
     def end_softly(self) -> None:
         self.kill_at = time.monotonic() + _GRACE
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGTERM)
+        self.process.end_softly()
 
     def kill(self) -> None:
-        # the whole session: loggers start processes of their own
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
 
     def death(self) -> JobReport:
-        # waited for only after its group was killed: until then the system does not reuse its pid
         status = self.process.wait()
         with contextlib.suppress(OSError):
-            assert self.process.stdin is not None
             self.process.stdin.close()
         self._errors.join(timeout=1.0)  # a grandchild may hold stderr open
         lines = "\n".join(self._last_lines)
+        if status is None:
+            return JobReport("failed", reason="its process ended, and so did the one that starts workers", detail=lines)
         if status >= 0:
             return JobReport("failed", reason=f"its process ended with status {status}", detail=lines)
         try:
@@ -192,7 +197,10 @@ class _Worker:
     def _listen(self, stream: IO[str], heard: "queue.SimpleQueue[tuple[_Worker, str | None]]") -> None:
         with stream:
             for line in stream:
-                heard.put((self, line))
+                if line.startswith(_PID):
+                    self.process.announced(json.loads(line)["pid"])
+                else:
+                    heard.put((self, line))
         heard.put((self, None))
 
     def _listen_to_errors(self, stream: IO[str]) -> None:
