@@ -78,11 +78,11 @@ def test_a_disk_that_takes_no_configuration_of_the_sweep_is_one_line(sweep, tmp_
 def test_many_points_are_counted_before_any_is_composed(sweep, monkeypatch, capsys):
     composed = []
 
-    def point(self, words):
+    def append(self, points, words):
         composed.append(words)
         raise UserError("enough")
 
-    monkeypatch.setattr(QuickComposition, "point", point)
+    monkeypatch.setattr(QuickComposition, "append", append)
     monkeypatch.setattr(training_call, "_MANY", 5)
     with pytest.raises(UserError, match="enough"):
         sweep("seed=range(4)")

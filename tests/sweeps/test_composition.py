@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
-from gatelab.configuration import plain
+from gatelab.configuration import Points, plain
 from gatelab.keys import default_of, known_keys
 from gatelab.locations import conf_directory
 from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition, UncheckedPoints
@@ -61,6 +61,13 @@ GRIDS = [
     ["seed=1,2", "optimizer.lr=${draw:uniform,0,1}", "variant=lstm,gru", "task=adding,copying"],
     ["+optimizer.amsgrad=true,false", "opening=default,chrono,one", "++variant.mutate=1,2"],
     ["~opening", "schedule=cosine,linear", "seed=1,2"],
+    ["optimizer.lr=0.1,1e-3", "seed=3,007,-1,1_0,true,2.5,0,12345678901234567890"],
+    ["seed=1,2", "training.patience=${seed}"],
+    ["model.hidden_size=${by_variant:lstm,36,gru,46}", "seed=1,2", "variant=lstm,gru"],
+    ["++seed=4,5", "seed=1,2"],
+    ["seed=1,2", "++seed=4,5"],
+    ["seed=1,2", "variant.equations.i='1 - f','1'", "runs_dir='seed=3','seed=4'"],
+    ["++model={hidden_size: 3}", "seed=1,2", "model.num_layers=2,3"],
 ]
 
 
@@ -121,8 +128,45 @@ def test_every_point_of_a_grid_is_the_same(loader, words):
     master = master_of(loader)
     quick = QuickComposition(loader.config_loader, master)
     words = [*words, "~schedule.warmup_steps"] if words[0] == "~opening" else words
-    for point in grid(words):
-        assert same(quick.point(point), plain(loader.config_loader.load_sweep_config(master, point))), point
+    expected = [plain(loader.config_loader.load_sweep_config(master, point)) for point in grid(words)]
+    for point, one in zip(grid(words), expected, strict=True):
+        assert same(quick.point(point), one), point
+    assert same(list(appended(loader, master, grid(words))), expected)
+
+
+def appended(loader, master, words):
+    quick, points = QuickComposition(loader.config_loader, master), Points()
+    for point in words:
+        if not quick.append_again(points, point):
+            quick.append(points, point)
+    return points
+
+
+def test_points_of_another_launch_are_others(loader):
+    quick = QuickComposition(loader.config_loader, master_of(loader))
+    for seeds in ((1, 2), (2, 3)):
+        points = Points()
+        for seed in seeds:
+            words = [f"seed={seed}", "runs_dir=here"]
+            if not quick.append_again(points, words):
+                quick.append(points, words)
+        assert (points.seeds, len(points.kinds)) == (list(seeds), 1)
+    assert not quick.append_again(points, ["runs_dir=here"])
+
+
+@pytest.mark.parametrize(
+    ("words", "kinds"),
+    [
+        (["optimizer.lr=0.1,0.2", "seed=1,2,3"], 2),
+        (["seed=1,2,3", "optimizer.lr=${draw:uniform,0,1}"], 3),
+        (["seed=1,2,3", "training.patience=${seed}"], 3),
+        (["seed=1,2", "~schedule.warmup_steps"], 1),
+        (["++seed=4,5", "seed=1,2"], 4),
+    ],
+    ids=str,
+)
+def test_what_differs_in_the_seed_alone_is_composed_once(loader, words, kinds):
+    assert len(appended(loader, master_of(loader), grid(words)).kinds) == kinds
 
 
 def one_word(name, draw):

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from gatelab.configuration import arranged, composed
+from gatelab.configuration import arranged, composed, shape_key
 from gatelab.sweeps.listener import Listener, PlanOnly
 from gatelab.sweeps.training_call import carry_out
 
@@ -50,3 +50,15 @@ def test_so_it_does_in_the_sweep_of_an_experiment(points, tmp_path):
     found = points("--config-dir=.", "+experiment=mine", "task=adding")
     assert [(run.seed, run.model.hidden_size) for run in found] == [(0, 36), (1, 36), (0, 46), (1, 46)]
     assert found[0].optimizer.lr == found[2].optimizer.lr != found[1].optimizer.lr
+
+
+def test_runs_that_differ_in_their_seed_are_made_of_one_another(points):
+    found = points("task=adding", "optimizer=adam,sgd", "seed=range(3)")
+    alone = [
+        composed(["task=adding", f"optimizer={name}", f"seed={seed}", "logger=none"])
+        for name, seed in itertools.product(("adam", "sgd"), range(3))
+    ]
+    assert [run.mapping() for run in found] == [run.mapping() for run in alone]
+    assert [run.identity for run in found] == [run.identity for run in alone]
+    assert [shape_key(run) for run in found] == [shape_key(run) for run in alone]
+    assert found[1] is not found[0] and found[1].task is found[0].task

@@ -8,9 +8,11 @@ from gatelab.configuration.optimizer_arguments import check_optimizer
 from gatelab.configuration.overrides import quote_equations
 from gatelab.configuration.resolved import Reading, RunConfiguration, run_configuration, variant_label
 from gatelab.configuration.stacking import shape_key
+from gatelab.configuration.swept_points import Points
 
 __all__ = [
     "Folders",
+    "Points",
     "Reading",
     "RunConfiguration",
     "added_directories",

@@ -1,14 +1,19 @@
 """Hydra's loader of conf/, without an application around it: the caller's use of Hydra is not changed."""
 
+import copy
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import setup_globals
+from hydra.plugins.config_source import ConfigResult
 from hydra.version import VersionBase, setbase
 
 from gatelab.locations import conf_directory
@@ -48,11 +53,29 @@ hydra_rules = _Rules()
 _making = threading.Lock()
 
 
+class _Sources(CachingConfigRepository):
+    """The sources of one composition. Hydra copies all that its store holds, for each; sources are never changed."""
+
+    def __init__(self, delegate: IConfigRepository) -> None:
+        self.delegate = copy.copy(delegate)  # another search path replaces its list of sources
+        self.cache: dict[str, ConfigResult | None] = {}
+
+
+class _Loader(ConfigLoaderImpl):
+    def _parse_overrides_and_create_caching_repo(
+        self, config_name: str | None, overrides: list[str]
+    ) -> tuple[list[Override], CachingConfigRepository]:
+        parsed = OverridesParser.create().parse_overrides(overrides=overrides)
+        sources = _Sources(self.repository)
+        self._process_config_searchpath(config_name, parsed, sources)
+        return parsed, sources
+
+
 @contextmanager
 def hydra_loader() -> Iterator[ConfigLoader]:
     """Return the loader during a block. Neither GlobalHydra nor HydraConfig is used or changed."""
     with hydra_rules:
         with _making:  # plugins are found once; Hydra keeps their list
             setup_globals()
-            loader = ConfigLoaderImpl(create_config_search_path(str(conf_directory())))
+            loader = _Loader(create_config_search_path(str(conf_directory())))
         yield loader

@@ -1,7 +1,7 @@
 """A run's configuration: every key checked, every default filled in, and its identity."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -12,7 +12,8 @@ from gatelab.compiler import parameter_shapes
 from gatelab.configuration.conflicts import check_possible
 from gatelab.configuration.matched_width import embedding_size, matched
 from gatelab.configuration.optimizer_arguments import check_optimizer
-from gatelab.configuration.shared_values import Same
+from gatelab.configuration.shared_values import BesideSeed, Same
+from gatelab.configuration.top_values import choice, text, whole
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.keys import (
     KEYS,
@@ -34,16 +35,17 @@ from gatelab.keys import (
 from gatelab.language import Variant, edited_variant, variant_files, variant_from_file
 from gatelab.layers.openings import Opening, opening_from_mapping
 from gatelab.paths import names
-from gatelab.store import identity_of_text, science_text, scientific_section, text_around
+from gatelab.store import identity_of_bytes, science_text, scientific_section, text_around
 from gatelab.tasks import Task, task_from_mapping
 from gatelab.tasks.series.series_keys import SeriesKeys
 from gatelab.validation import check
 
-__all__ = ["Reading", "RunConfiguration", "run_configuration", "science_of", "variant_label"]
+__all__ = ["MOST_SEED", "Reading", "RunConfiguration", "run_configuration", "science_of", "variant_label"]
 
 Section = TypeVar("Section", bound=BaseModel)
 Made = TypeVar("Made")
 
+MOST_SEED = 2**63 - 1
 _SECTIONS = 4096  # whose texts are kept
 _SECTIONS_HASHED = tuple(name for name in SCIENCE if name != "seed")
 _DEVICES = get_args(get_type_hints(RunKeys)["device"])
@@ -73,8 +75,28 @@ class RunConfiguration(RunKeys):
     @cached_property
     def identity(self) -> str:
         """16 hex digits; runs of the same identity are the same run."""
+        beside = self.beside_seed or self._beside_seed()
+        return identity_of_bytes(b"%b%d%b" % (beside.before, self.seed, beside.after))
+
+    @property
+    def beside_seed(self) -> BesideSeed | None:
+        """What is kept for this run and those that differ in their seed alone; None before :meth:`with_seed`."""
+        kept: BesideSeed | None = self.__dict__.get("_kept")
+        return kept
+
+    def with_seed(self, seed: int) -> "RunConfiguration":
+        """Return the run that differs in its seed alone, much faster than ``dataclasses.replace``."""
+        if "_kept" not in self.__dict__:
+            self.__dict__["_kept"] = self._beside_seed()
+        other = object.__new__(RunConfiguration)
+        other.__dict__.update(self.__dict__)
+        other.__dict__["seed"] = seed
+        other.__dict__.pop("identity", None)
+        return other
+
+    def _beside_seed(self) -> BesideSeed:
         before, after = _text_around_seed(tuple(Same(getattr(self, name)) for name in _SECTIONS_HASHED))
-        return identity_of_text(f"{before}{self.seed}{after}")
+        return BesideSeed(before.encode("ascii"), after.encode("ascii"))
 
     @property
     def _hashed(self) -> Iterable[str]:
@@ -154,6 +176,7 @@ class Reading:
         self._frozen = frozen
         self._files: dict[str, Path] | None = {} if frozen else None
         self._made: dict[tuple[Any, ...], Any] = {}
+        self._seen: dict[tuple[str, Same], Any] = {}
         self._runs: dict[tuple[Any, ...], RunConfiguration] = {}
 
     def run(self, mapping: Mapping[str, Any], *, with_torch: bool = True) -> RunConfiguration:
@@ -165,7 +188,7 @@ class Reading:
         place = (with_torch, *((name, _object(value)) for name, value in mapping.items() if name != "seed"))
         known = self._runs.get(place)
         if known is not None and "seed" in mapping:
-            return replace(known, seed=_whole(mapping["seed"], "seed", 0, 2**63 - 1))
+            return known.with_seed(whole(mapping["seed"], "seed", 0, MOST_SEED))
         if len(self._runs) >= _SECTIONS:
             self._runs.clear()
         self._runs[place] = self._checked(mapping, with_torch=with_torch)
@@ -199,17 +222,17 @@ class Reading:
             optimizer=optimizer,
             schedule=self._section(ScheduleSection, mapping, "schedule"),
             training=self._section(TrainingSection, mapping, "training"),
-            seed=_whole(mapping["seed"], "seed", 0, 2**63 - 1),
-            path=_choice(mapping["path"], "path", names()),
-            device=_choice(mapping["device"], "device", _DEVICES),
-            threads=_whole(mapping["threads"], "threads", 1, 4096),
+            seed=whole(mapping["seed"], "seed", 0, MOST_SEED),
+            path=choice(mapping["path"], "path", names()),
+            device=choice(mapping["device"], "device", _DEVICES),
+            threads=whole(mapping["threads"], "threads", 1, 4096),
             stack=self._section(StackSection, mapping, "stack"),
             logger=self._once("logger", mapping["logger"], _loggers),
-            runs_dir=_text(mapping["runs_dir"], "runs_dir"),
-            progress=_choice(mapping["progress"], "progress", (True, False)),
+            runs_dir=text(mapping["runs_dir"], "runs_dir"),
+            progress=choice(mapping["progress"], "progress", (True, False)),
         )
         for key in ("plan_only", "describe"):
-            _choice(mapping[key], key, (True, False))
+            choice(mapping[key], key, (True, False))
         parts = (variant, configuration.opening, task, model, configuration.training)
         self._of(parts, _check_together, configuration)
         if not self._frozen:  # stored settings were valid
@@ -255,8 +278,14 @@ class Reading:
 
     def _once(self, name: str, content: Any, make: Callable[[Any], Made]) -> Made:
         """Make an object from plain values, or return the one made from equal values before."""
-        # repr tells 1 from 1.0 and from true
-        return self._remembered((name, repr(content)), lambda: make(content))
+        place = (name, Same(content))
+        if place not in self._seen:
+            if len(self._seen) >= _SECTIONS:
+                self._seen.clear()
+            # repr tells 1 from 1.0 and from true
+            self._seen[place] = self._remembered((name, repr(content)), lambda: make(content))
+        made: Made = self._seen[place]
+        return made
 
     def _of(self, parts: Sequence[Any], make: Callable[..., Made], *arguments: Any) -> Made:
         """Make an object from parts that are cached objects themselves."""
@@ -328,27 +357,6 @@ def variant_label(variant: Variant, files: Mapping[str, Path]) -> str:
     others |= {f"roles.{role}": (original.roles.get(role, ""), gate) for role, gate in variant.roles.items()}
     changed += [f"{key}={after}" for key, (before, after) in others.items() if before != after]
     return " ".join([variant.name, *changed])
-
-
-def _whole(value: Any, name: str, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UserError(f"{name}={one_line(value)}: must be an integer of at least {least}")
-    if value > most:
-        raise UserError(f"{name}={one_line(value)}: must be at most {most}")
-    return value
-
-
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise UserError(f"{name}={one_line(value)}: must be a path")
-    return value
-
-
-def _choice(value: Any, name: str, allowed: tuple[Any, ...]) -> Any:
-    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in allowed):
-        shown = ", ".join(str(choice).lower() if isinstance(choice, bool) else choice for choice in allowed)
-        raise UserError(f"{name}={one_line(value)}: must be one of {shown}")
-    return value
 
 
 def _loggers(value: Any) -> LoggerSection:

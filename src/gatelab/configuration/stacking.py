@@ -17,6 +17,15 @@ _COMPARED = tuple(name for name in (*SCIENCE, *SHARED) if name not in STACKABLE)
 
 def shape_key(configuration: RunConfiguration) -> str:
     """Return a text that is equal for runs that can share a stack."""
+    beside = configuration.beside_seed
+    if beside is None:
+        return _key_of(configuration)
+    if beside.shape is None:
+        beside.shape = _key_of(configuration)
+    return beside.shape
+
+
+def _key_of(configuration: RunConfiguration) -> str:
     key = _key(tuple(Same(getattr(configuration, name)) for name in _COMPARED))
     # not science, but such a run is a stack by itself
     devices = configuration.training.devices

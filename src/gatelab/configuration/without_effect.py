@@ -1,7 +1,8 @@
 """Settings that have no effect beside the others: allowed, but usually a mistake."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gatelab.configuration.resolved import RunConfiguration
@@ -61,7 +62,7 @@ def _of_model(run: RunConfiguration, given: Mapping[str, Any]) -> Iterator[Idle]
     model, asked = run.model, given["model"]
     if model.num_layers == 1:
         yield _idle("model.dropout", model.dropout, "model.num_layers=1 has no layer between")
-    drawing = drawn_words(run.variant, dict.fromkeys(DRAWN, 0.5))
+    drawing = _drawing(Same(run.variant))
     for word in DRAWN:
         if word not in drawing:
             yield _idle(f"model.{word}", getattr(model, word), f"variant '{run.variant.name}' {_LACKS[word]}")
@@ -72,6 +73,11 @@ def _of_model(run: RunConfiguration, given: Mapping[str, Any]) -> Iterator[Idle]
         width = asked.get("hidden_size", default_of("model.hidden_size"))
         because = f"model.match={model.match} finds the width, from model.match_size={model.match_size}"
         yield _idle("model.hidden_size", width, because)
+
+
+@lru_cache(maxsize=512)
+def _drawing(variant: Same) -> Collection[str]:
+    return drawn_words(variant.value, dict.fromkeys(DRAWN, 0.5))
 
 
 def _of_training(run: RunConfiguration) -> Iterator[Idle]:
@@ -187,46 +193,56 @@ def check_swept(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, A
         UserError: one line that names the setting, its values and why.
     """
     found = idle_of_all(runs, given)
-    shared = set.intersection(*({one.key for one in each} for each in {id(each): each for each in found}.values()))
+    distinct = {id(each): each for each in found}.values()
+    shared = set.intersection(*({one.key for one in each} for each in distinct))
     for key in sorted(shared):
         # a setting without effect in every point, with several values
-        settings = {_text(one): one for each in found for one in each if one.key == key}
+        settings = {_text(one): one for each in distinct for one in each if one.key == key}
         if len(settings) > 1:
             reasons = {one.because for one in settings.values()}
             because = next(iter(reasons)) if len(reasons) == 1 else f"for one, {sorted(reasons)[0]}"
             raise UserError(f"{key} is swept over {_listed(settings)} and has no effect in any point: {because}")
 
 
-def notes(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return one line for each setting without effect that was set, with the number of points that have it."""
-    counts: dict[tuple[str, str], dict[str, int]] = {}
-    for each in idle_of_all(runs, given):
+def notes(
+    runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]], points: Sequence[int] | None = None
+) -> list[str]:
+    """Return one line for each setting without effect that was set, with the number of points that have it.
+
+    Args:
+        runs: of the points.
+        given: the mappings from which they were read.
+        points: how many there are of each, which differ in nothing that is looked at; None for one.
+    """
+    counts = [1] * len(runs) if points is None else points
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for each, count in zip(idle_of_all(runs, given), counts, strict=True):
         for one in each:
             if one.value != one.usual and one.value is not None:
-                values = counts.setdefault((one.key, one.because), {})
-                values[_text(one)] = values.get(_text(one), 0) + 1
+                values = found.setdefault((one.key, one.because), {})
+                values[_text(one)] = values.get(_text(one), 0) + count
     lines = []
-    for (key, because), values in counts.items():
-        points = sum(values.values())
-        where = f" (in {points} of {len(runs)} points)" if len(runs) > 1 else ""
+    for (key, because), values in found.items():
+        where = f" (in {sum(values.values())} of {sum(counts)} points)" if sum(counts) > 1 else ""
         lines.append(f"{key}={_listed(values)} has no effect: {because}{where}")
     return lines
 
 
-def doubts(runs: Sequence[RunConfiguration]) -> list[str]:
-    """Return one line for each setting whose effect is probably not intended."""
+def doubts(runs: Sequence[RunConfiguration], points: Sequence[int] | None = None) -> list[str]:
+    """Return one line for each setting whose effect is probably not intended; arguments as for :func:`notes`."""
+    counts = [1] * len(runs) if points is None else points
     lines: dict[str, int] = {}
     seen: dict[tuple[Same, ...], list[str]] = {}
-    for run in runs:
+    for run, count in zip(runs, counts, strict=True):
         key = tuple(map(Same, (run.task, run.training, run.opening, run.model, run.optimizer)))
         if key not in seen:
             seen[key] = [*_too_easy(run), *_too_many_numbers(run), *_too_fast(run)]
         for line in seen[key]:
-            lines[line] = lines.get(line, 0) + 1
-    for run in runs:
+            lines[line] = lines.get(line, 0) + count
+    for run, count in zip(runs, counts, strict=True):
         for line in _all_ones(run):
-            lines[line] = lines.get(line, 0) + 1
-    where = [f" (in {count} of {len(runs)} points)" if len(runs) > 1 else "" for count in lines.values()]
+            lines[line] = lines.get(line, 0) + count
+    where = [f" (in {count} of {sum(counts)} points)" if sum(counts) > 1 else "" for count in lines.values()]
     return [f"{line}{place}" for line, place in zip(lines, where, strict=True)]
 
 

@@ -7,7 +7,7 @@ from gatelab.store.faults import CRASH_POINTS, crash_point
 from gatelab.store.finished_run import Damaged, DamagedRunError
 from gatelab.store.identity import (
     identity,
-    identity_of_text,
+    identity_of_bytes,
     identity_of_texts,
     schema_of,
     science_text,
@@ -51,7 +51,7 @@ __all__ = [
     "forget_failure",
     "hash_shown",
     "identity",
-    "identity_of_text",
+    "identity_of_bytes",
     "identity_of_texts",
     "inventory",
     "provenance",

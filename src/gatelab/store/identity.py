@@ -12,7 +12,7 @@ from gatelab.keys import NOT_SCIENCE, told_model
 __all__ = [
     "SCHEMA",
     "identity",
-    "identity_of_text",
+    "identity_of_bytes",
     "identity_of_texts",
     "is_configuration_of",
     "same_science",
@@ -52,7 +52,7 @@ def identity(science: Mapping[str, Any], schema: int = SCHEMA) -> str:
     Raises UserError, naming the key, for a value that is not finite or of another kind.
     """
     texts = {_key(key, ""): science_text(key, value) for key, value in science.items()}
-    return identity_of_text(_text(texts, schema))
+    return identity_of_bytes(_text(texts, schema).encode("ascii"))
 
 
 def science_text(name: str, section: Any) -> str:
@@ -65,22 +65,22 @@ def identity_of_texts(texts: Mapping[str, str]) -> str:
 
     The runs of a sweep share nearly all sections: their texts are made only once.
     """
-    return identity_of_text(_text(texts))
+    return identity_of_bytes(_text(texts).encode("ascii"))
 
 
 def text_around(texts: Mapping[str, str], name: str) -> tuple[str, str]:
     """Return what is hashed before and after the text of one section, which need not be among the texts.
 
-    The points of a sweep often differ in their seed alone; ``identity_of_text(before + text + after)`` is the identity.
+    The points of a sweep often differ in their seed alone. :func:`identity_of_bytes` takes it all, in ASCII.
     """
     # JSON in ASCII has no such character
     before, _, after = _text({**texts, name: "\0"}).partition("\0")
     return before, after
 
 
-def identity_of_text(text: str) -> str:
-    """Return the identity of a whole text; see :func:`text_around`."""
-    return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
+def identity_of_bytes(text: bytes) -> str:
+    """Return the identity of a whole text in ASCII; see :func:`text_around`."""
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def _text(texts: Mapping[str, str], schema: int = SCHEMA) -> str:

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from gatelab.store.run_index import IndexedRun, RunIndex
 __all__ = ["Store"]
 
 _Content = TypeVar("_Content")
+_FEW = 100  # runs, for which listing a large store takes longer than looking for each
 _IDENTITY = re.compile(r"[0-9a-f]{16}")
 
 
@@ -69,6 +70,15 @@ class Store:
         finally:
             self._index = None
             self._indexed = {}
+
+    def begun(self, identities: Sequence[str]) -> list[str]:
+        """Return those of some runs that have a folder, in order: the others need not be looked for one by one."""
+        if len(identities) < _FEW:
+            return list(identities)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            there = set(os.listdir(self.runs_dir))
+            return [identity for identity in identities if identity in there]
+        return []
 
     def finished(self, identity: str) -> Result | None:
         """Return the result of a run; None if there is no such run, if it has not ended, or if it is damaged."""

@@ -1,15 +1,15 @@
 """Carry out a sweep, from its checked points to the result of each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 from gatelab.configuration import RunConfiguration
 from gatelab.errors import UserError
-from gatelab.store import Failure, Result, Stop, Store
-from gatelab.store.run_index import FEWEST
+from gatelab.store import Failure, Result, Stop
 from gatelab.store.stopping import Interrupted
 from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.executors.inline import Inline
+from gatelab.sweeps.finished_runs import each_once, finished, missing, stores_of
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.plan import Plan, plan
 from gatelab.sweeps.scheduler import Scheduler
@@ -19,30 +19,6 @@ __all__ = ["execute", "finished", "missing"]
 
 _SHOWN = 5  # damaged runs that are named
 _DEFAULT = ExecutorOptions()
-
-
-def missing(configurations: Sequence[RunConfiguration]) -> list[RunConfiguration]:
-    """Return the points, each once, whose runs are not finished in the store."""
-    done = finished(configurations)
-    return [run for run in _each_once(configurations) if run.identity not in done]
-
-
-def finished(configurations: Sequence[RunConfiguration]) -> dict[str, Result]:
-    """Return identity -> result of the points whose runs are finished in the store."""
-    stores, runs = _stores(configurations), _each_once(configurations)
-    with ExitStack() as opened:
-        for store in stores.values() if len(runs) >= FEWEST else ():
-            opened.enter_context(store.indexed())
-        found = {run.identity: stores[run.runs_dir].finished(run.identity) for run in runs}
-    return {identity: result for identity, result in found.items() if result is not None}
-
-
-def _each_once(configurations: Sequence[RunConfiguration]) -> list[RunConfiguration]:
-    return list({run.identity: run for run in configurations}.values())
-
-
-def _stores(configurations: Sequence[RunConfiguration]) -> dict[str, Store]:
-    return {folder: Store(folder) for folder in dict.fromkeys(run.runs_dir for run in configurations)}
 
 
 def execute(
@@ -71,7 +47,7 @@ def execute(
     """
     failures: dict[str, Failure] = {}
     done = finished(configurations) if done is None else done
-    pending = [run for run in _each_once(configurations) if run.identity not in done]
+    pending = [run for run in each_once(configurations) if run.identity not in done]
     _clear_up(configurations, pending)
     if pending:
         executor = open_executor()
@@ -86,7 +62,7 @@ def execute(
 
 
 def _clear_up(configurations: Sequence[RunConfiguration], pending: Sequence[RunConfiguration]) -> None:
-    left, stores = {run.identity for run in pending}, _stores(configurations)
+    left, stores = {run.identity for run in pending}, stores_of(configurations)
     for run in configurations:
         if run.identity not in left:
             with suppress(OSError, UserError):  # a store that may only be read, a claim that is no file
@@ -95,12 +71,11 @@ def _clear_up(configurations: Sequence[RunConfiguration], pending: Sequence[RunC
 
 def _say_what_is_damaged(pending: Sequence[RunConfiguration], say: Callable[[str], None]) -> None:
     """Report finished runs that are trained again because one of their files is damaged."""
-    stores = _stores(pending)
-    damaged = [
-        stores[run.runs_dir].damaged[run.identity]
-        for run in pending
-        if stores[run.runs_dir].finished(run.identity) is None and run.identity in stores[run.runs_dir].damaged
-    ]
+    damaged = []
+    for folder, store in stores_of(pending).items():
+        for identity in store.begun([run.identity for run in pending if run.runs_dir == folder]):
+            if store.finished(identity) is None and identity in store.damaged:
+                damaged.append(store.damaged[identity])
     for one in damaged[:_SHOWN]:
         say(f"{one}; the run is trained again")
     if len(damaged) > _SHOWN:

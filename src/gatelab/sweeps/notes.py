@@ -1,11 +1,12 @@
 """Notes, before training, on settings that have no effect: one line each, once per sweep."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from gatelab.configuration import RunConfiguration
+from gatelab.configuration import Points, RunConfiguration
 from gatelab.configuration.shared_values import Same
 from gatelab.configuration.wandb_environment import told
 from gatelab.configuration.without_effect import doubts, notes
@@ -26,8 +27,11 @@ def of_runs(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]
         runs: the points.
         given: the mappings that they were read from.
     """
-    yield from notes(runs, given)
-    yield from doubts(runs)
+    points = Points.of(given)
+    firsts = [runs[first] for first in points.firsts()]
+    counts = [count for _, count in sorted(Counter(points.places).items())]
+    yield from notes(firsts, points.kinds, counts)
+    yield from doubts(firsts, counts)
     identities = len({run.identity for run in runs})
     runs_of_them = f"{identities} run{'s' if identities > 1 else ''}"
     if identities < len(runs):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from gatelab.compiler.costs import step_values
 from gatelab.configuration import RunConfiguration, shape_key
-from gatelab.store import Result, Store
+from gatelab.store import Result
+from gatelab.sweeps.finished_runs import finished
 
 __all__ = ["Plan", "automatic_size", "plan", "stacks"]
 
@@ -37,16 +38,9 @@ def plan(configurations: Sequence[RunConfiguration], slots: int = 1) -> Plan:
         UserError: data that cannot be read; before anything is trained.
     """
     runs = {configuration.identity: configuration for configuration in configurations}
-    stores = {folder: Store(folder) for folder in dict.fromkeys(one.runs_dir for one in configurations)}
-    finished: dict[str, Result] = {}
-    pending: list[RunConfiguration] = []
-    for identity, configuration in runs.items():
-        result = stores[configuration.runs_dir].finished(identity)
-        if result is not None:
-            finished[identity] = result
-        else:
-            pending.append(configuration)
-    return Plan(finished, stacks(pending, slots) if pending else [])
+    done = finished(configurations)
+    pending = [configuration for identity, configuration in runs.items() if identity not in done]
+    return Plan(done, stacks(pending, slots) if pending else [])
 
 
 def stacks(pending: Sequence[RunConfiguration], slots: int = 1) -> list[list[RunConfiguration]]:

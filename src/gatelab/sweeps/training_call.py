@@ -18,6 +18,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gatelab.configuration import (
+    Points,
     Reading,
     RunConfiguration,
     added_directories,
@@ -31,6 +32,7 @@ from gatelab.configuration import (
 )
 from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
 from gatelab.configuration.overrides import parsed_words
+from gatelab.configuration.resolved import MOST_SEED
 from gatelab.configuration.shared_values import Same
 from gatelab.configuration.sweep_size import check_size
 from gatelab.configuration.without_effect import check_swept
@@ -40,11 +42,12 @@ from gatelab.language import Variant
 from gatelab.store import Failure, Stopped
 from gatelab.store.stopping import Interrupted
 from gatelab.sweeps.changed_data import of_changed_data
-from gatelab.sweeps.execute import execute, finished
+from gatelab.sweeps.execute import execute
 from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.executors.inline import Inline
 from gatelab.sweeps.feasibility import check_feasible
 from gatelab.sweeps.finished_already import of_finished
+from gatelab.sweeps.finished_runs import finished
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.listener import Listener, PlannedWork, PlanOnly, RunError, Trained
 from gatelab.sweeps.notes import of_data, of_launcher, of_loggers, of_runs, of_single
@@ -213,13 +216,14 @@ def train_points(
         frozen: the points are configurations of stored runs.
     """
     session = current()
-    if any(point.get("describe") for point in points):
-        _describe(points)
+    points = Points.of(points)
+    if any(kind.get("describe") for kind in points.kinds):
+        _describe(points.kinds)
         raise PlanOnly("describe")
-    places = {} if names is None or len(points) == 1 else dict(enumerate(names))
+    places = () if names is None or len(points) == 1 else names
     checked = _checked(points, places, directories, frozen=frozen)
+    firsts = [checked[first] for first in points.firsts()]
     options = ExecutorOptions(executor="inline") if launcher is None else ExecutorOptions.read(launcher)
-    positions = {run.identity: position for position, run in reversed(list(enumerate(checked)))}
     folder = Path(checked[0].runs_dir) / "sweeps" / (sweep or "")
 
     def executor() -> Executor:
@@ -233,22 +237,26 @@ def train_points(
         return 1 if sweep is None else executor().parts
 
     def check(runs: Sequence[RunConfiguration]) -> None:
+        positions = {run.identity: position for position, run in reversed(list(enumerate(checked)))}
+        optimizers: dict[Same, RunConfiguration] = {}
         for run in runs:
+            optimizers.setdefault(Same(run.optimizer), run)
+        for run in optimizers.values():
             with named_point(positions[run.identity], places):
                 check_optimizer(run.optimizer)
         environ = dict(os.environ)  # the check removes variables that W&B must ignore
         check_feasible(runs, options, slots())
         session.say(of_runs(checked, points))
-        session.say(of_data(checked, points), session.listener.follows)
+        session.say(of_data(firsts, points.kinds), session.listener.follows)
         session.say(of_loggers(checked, environ, sweep=sweep is not None))
         session.say(of_single(session.words, checked[0]) if sweep is None else of_launcher(options, checked))
 
-    check_swept(checked, points)
+    check_swept(firsts, points.kinds)
     if sweep is not None and tables:
         session.listener.begins(checked)
     if not frozen and not session.outcomes:  # in a search only before its first batch
-        session.say(of_changed_data(checked[0].runs_dir, {Same(run.task): run.task for run in checked}.values()))
-    if any(point.get("plan_only") for point in points):
+        session.say(of_changed_data(checked[0].runs_dir, {Same(run.task): run.task for run in firsts}.values()))
+    if any(kind.get("plan_only") for kind in points.kinds):
         session.listener.plans(PlannedWork(checked, options, folder, parts, slots, check))
         raise PlanOnly("plan_only")
     done = finished(checked)
@@ -270,25 +278,32 @@ def _describe(points: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _checked(
-    points: Sequence[Mapping[str, Any]], names: Mapping[int, str], directories: Sequence[Path], *, frozen: bool
+    points: Points, names: Sequence[str], directories: Sequence[Path], *, frozen: bool
 ) -> list[RunConfiguration]:
     reading = Reading(directories, frozen=frozen)
-    checked = []
-    for position, point in prepared(points, "checked"):
+    checked: list[RunConfiguration] = []
+    kinds: dict[int, RunConfiguration] = {}
+    for position, kind in prepared(points.places, "checked"):
+        known, seed = kinds.get(kind), points.seeds[position]
+        if known is not None and type(seed) is int and 0 <= seed <= MOST_SEED:
+            checked.append(known.with_seed(seed))
+            continue
         with named_point(position, names):
+            point = points[position]
             if "label" in point and not frozen:
                 raise UserError("label: follows from the variant and its equations; must be left out")
-            checked.append(reading.run(point, with_torch=False))
+            kinds[kind] = reading.run(point, with_torch=False)
+            checked.append(kinds[kind])
     return checked
 
 
 @contextlib.contextmanager
-def named_point(position: int, names: Mapping[int, str]) -> Iterator[None]:
-    """Add to an error which point of the sweep it is about."""
+def named_point(position: int, names: Sequence[str]) -> Iterator[None]:
+    """Add to an error which point of the sweep it is about, if there are several."""
     try:
         yield
     except UserError as error:
-        if position not in names:
+        if len(names) < 2:
             raise
         # an equation's error has a caret below its first line
         sentence, *caret = str(error).split("\n")

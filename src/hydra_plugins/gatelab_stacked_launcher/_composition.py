@@ -5,7 +5,7 @@ point. The result here equals Hydra's, as plain values; sections shared by point
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
 from typing import Any
@@ -15,7 +15,17 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
-from gatelab.configuration import ours, plain
+from gatelab.configuration import Points, ours, plain
+from gatelab.configuration.resolvers import drawn, plain_number, read_draw
+from hydra_plugins.gatelab_stacked_launcher._values import (
+    LeaveItToHydraError,
+    below,
+    copied,
+    interpolated_places,
+    is_leaf,
+    is_open,
+    put,
+)
 
 __all__ = ["QuickComposition", "UncheckedPoints"]
 
@@ -25,8 +35,7 @@ Base = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
 _PUT_IN = (OverrideType.CHANGE, OverrideType.ADD, OverrideType.FORCE_ADD)
 _KEY = re.compile(r"\w+(\.\w+)*")
 _OF_ENVIRONMENT = re.compile(r"\$\{wandb:[\w.-]+(,[\w.-]*)?\}")
-_WHOLE = re.compile(r"-?(0|[1-9]\d{0,17})")
-_LEAVES = (str, int, float, bool, type(None))
+_SEED = "seed="
 _STANDING = 256  # bases whose configuration is kept for the interpolations in it
 
 _MOST_PUT = 4096  # sections with values that are kept
@@ -36,10 +45,6 @@ class _Kind(Enum):
     CHOICE = 1  # of an option of a group
     VALUE = 2  # put in here
     OTHER = 3  # put in by Hydra
-
-
-class _LeaveItToHydraError(Exception):
-    """A point that is left to Hydra."""
 
 
 class QuickComposition:
@@ -66,8 +71,49 @@ class QuickComposition:
         self._entangled: set[Base] = set()
         self._put: dict[tuple[int, tuple[str, ...]], tuple[dict[str, Any], dict[str, Any]]] = {}
         self._open: dict[tuple[Base, tuple[str, ...]], list[tuple[str, ...]]] = {}
-        self._standing: dict[tuple[Base, tuple[str, ...]], DictConfig] = {}
+        self._standing: dict[tuple[Base, tuple[str, ...]], tuple[DictConfig | None, dict[str, Override]]] = {}
         self._by_hydra: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._told: dict[str, str] = {}
+        self._seed_at = 0  # the place of the seed among the words of the last point
+        self._seeds: dict[str, int | None] = {}  # word -> seed
+        self._points = Points()
+        # of these points: words beside the seed -> the kind, if one has them all
+        self._kinds: dict[tuple[str, ...], int | None] = {}
+
+    def append_again(self, points: Points, words: Sequence[str]) -> bool:
+        """Append a point that differs from an earlier one in its seed alone, and return whether it does."""
+        at = self._seed_at
+        if points is not self._points or at >= len(words):
+            return False
+        kind = self._kinds.get((*words[:at], *words[at + 1 :]))
+        if kind is None or (seed := self._seed(words[at])) is None:
+            return False
+        points.again(kind, seed)
+        return True
+
+    def append(self, points: Points, words: Sequence[str]) -> None:
+        """Compose a point and append it.
+
+        Raises:
+            HydraException, OmegaConfBaseException: the point cannot be composed.
+        """
+        if points is not self._points:
+            self._points, self._kinds = points, {}
+        content, closed = self._composed(words)
+        kind = points.append(content)
+        at = next((place for place, word in enumerate(words) if self._seed(word) is not None), None)
+        if at is None:
+            return
+        others, self._seed_at = (*words[:at], *words[at + 1 :]), at
+        if others not in self._kinds:
+            self._kinds[others] = kind if closed else None
+
+    def _seed(self, word: str) -> int | None:
+        """Return the seed that a word sets to a whole number; None for any other word."""
+        if word not in self._seeds:
+            number = plain_number(word.removeprefix(_SEED)) if word.startswith(_SEED) else None
+            self._seeds[word] = number if isinstance(number, int) else None
+        return self._seeds[word]
 
     def point(self, words: Sequence[str]) -> dict[str, Any]:
         """Return the configuration of a point as nested plain values, interpolations resolved.
@@ -75,13 +121,18 @@ class QuickComposition:
         Raises:
             HydraException, OmegaConfBaseException: the point cannot be composed.
         """
+        return self._composed(words)[0]
+
+    def _composed(self, words: Sequence[str]) -> tuple[dict[str, Any], bool]:
+        """Compose a point, and return also whether with another whole number as its seed all else would be the same."""
         try:
             base, values = self._taken_apart(words)
             content = self._with_values(self._sections(base), values)
-            interpolated = self._places(base, values, content)
-            return self._resolved(base, values, content, interpolated) if interpolated else content
+            if places := self._places(base, values, content):
+                return self._resolved(base, values, content, places), False
+            return content, [one.key_or_group for one in values].count("seed") == 1
         except Exception:
-            return self._point_by_hydra(words)
+            return self._point_by_hydra(words), False
 
     def _point_by_hydra(self, words: Sequence[str]) -> dict[str, Any]:
         key = tuple(words)
@@ -96,11 +147,11 @@ class QuickComposition:
         values = [one for one, kind in parsed if kind is _Kind.VALUE]
         others = [one for one, kind in parsed if kind is _Kind.OTHER]
         if len(choices) + len(values) + len(others) < len(parsed):
-            raise _LeaveItToHydraError  # a group is chosen twice
+            raise LeaveItToHydraError  # a group is chosen twice
         for other in others:
             # what sets a key and what sets another below it, or the same, depend on their order; groups always go first
             if not self._is_group(other.key_or_group) and any(_meet(other, value) for value in values):
-                raise _LeaveItToHydraError
+                raise LeaveItToHydraError
         return (tuple(choices.items()), tuple(str(other.input_line) for other in others)), values
 
     def _sections(self, base: Base) -> dict[str, Any]:
@@ -155,57 +206,79 @@ class QuickComposition:
         for name, overrides in by_section.items():
             section = point.get(name)
             if not isinstance(section, dict):
-                _put(point, overrides)
+                put(point, overrides)
                 continue
             key = (id(section), tuple(str(override.input_line) for override in overrides))
             if key not in self._put:
                 if len(self._put) >= _MOST_PUT:
                     self._put.clear()
                 # the section is kept, so that no other gets its place in memory
-                self._put[key] = section, _put({name: section}, overrides)[name]
+                self._put[key] = section, put({name: section}, overrides)[name]
             point[name] = self._put[key][1]
         return point
 
     def _places(self, base: Base, values: Sequence[Override], content: dict[str, Any]) -> list[tuple[str, ...]]:
         """Return the places of a point that have to be resolved: the same for every point that gives these keys values.
 
-        A value that has to be resolved itself is looked for each time.
+        Values that have to be resolved themselves must be the same as well.
         """
-        if any(_is_open(override.value()) for override in values):
-            return list(_interpolated(content))
-        key = (base, tuple(override.key_or_group for override in values))
+        key = (base, tuple(self._as_told(override) for override in values))
         if key not in self._open:
             if len(self._open) >= _STANDING:
                 self._open.clear()
-            self._open[key] = list(_interpolated(content))
+            self._open[key] = list(interpolated_places(content))
         return self._open[key]
+
+    def _as_told(self, override: Override) -> str:
+        """Return the key of an override, with its value if that has to be resolved."""
+        word = str(override.input_line)
+        if word not in self._told:
+            self._told[word] = word if is_open(override.value()) else override.key_or_group
+        return self._told[word]
 
     def _resolved(
         self, base: Base, values: Sequence[Override], content: dict[str, Any], interpolated: Sequence[tuple[str, ...]]
     ) -> dict[str, Any]:
         """Return a point whose interpolations are resolved, seen from its whole configuration."""
-        keys = tuple(override.key_or_group for override in values)
-        standing = self._standing.get((base, keys))
-        if standing is None:
-            if len(self._standing) >= _STANDING:
-                self._standing.clear()
-            standing = self._standing[base, keys] = OmegaConf.create(content)
-        else:
-            # it stands from another point, which has given values to the same keys
-            for override in values:
-                OmegaConf.update(standing, override.key_or_group, override.value(), merge=True)
-        point = dict(content)
+        point, left = dict(content), []
+        for path in interpolated:
+            *above, leaf = path
+            written = below(content, above)[leaf]
+            draw = read_draw(written) if isinstance(written, str) and isinstance(content.get("seed"), int) else None
+            if draw is None:
+                left.append(path)
+            else:
+                copied(point, above)[leaf] = drawn(*draw, content["seed"], f"draw {'.'.join(path)}", written)
+        return self._seen_from_the_whole(base, values, content, point, left) if left else point
+
+    def _seen_from_the_whole(
+        self,
+        base: Base,
+        values: Sequence[Override],
+        content: dict[str, Any],
+        point: dict[str, Any],
+        interpolated: Sequence[tuple[str, ...]],
+    ) -> dict[str, Any]:
+        given = {override.key_or_group: override for override in values}
+        place = (base, tuple(given))
+        # it may stand from another point, which has given values to the same keys; after an error it is made anew
+        standing, earlier = self._standing.pop(place, (None, given))
+        standing = OmegaConf.create(content) if standing is None else standing
+        for key, override in given.items():
+            if earlier[key] is not override:
+                OmegaConf.update(standing, key, override.value(), merge=True)
+        if len(self._standing) >= _STANDING:
+            self._standing.clear()
+        self._standing[place] = standing, given
         for path in interpolated:
             if not all(_KEY.fullmatch(name) and "." not in name for name in path):
-                raise _LeaveItToHydraError
+                raise LeaveItToHydraError
             *above, leaf = path
-            place = point
-            for name in above:
-                place[name] = dict(place[name])
-                place = place[name]
             value = OmegaConf.select(standing, ".".join(path), throw_on_missing=True)
             is_config = OmegaConf.is_config(value)
-            place[leaf] = OmegaConf.to_container(value, resolve=True, throw_on_missing=True) if is_config else value
+            copied(point, above)[leaf] = (
+                OmegaConf.to_container(value, resolve=True, throw_on_missing=True) if is_config else value
+            )
         return point
 
     def _parsed(self, word: str) -> tuple[Override, "_Kind"]:
@@ -217,11 +290,11 @@ class QuickComposition:
 
     def _override(self, word: str) -> Override:
         key, _, text = word.partition("=")
-        if not _WHOLE.fullmatch(text) or text == "0":
+        if text == "0" or (number := plain_number(text)) is None:
             return self._parser.parse_override(word)
-        # thousands of seeds: Hydra's parser takes 0.1 ms for each
+        # thousands of seeds or rates: Hydra's parser takes 0.5 ms for each
         like, _ = self._parsed(f"{key}=0")
-        return replace(like, _value=int(text), input_line=word)
+        return replace(like, _value=number, input_line=word)
 
     def _is_choice(self, override: Override) -> bool:
         return (
@@ -239,7 +312,7 @@ class QuickComposition:
             and override.package is None
             and not override.is_hydra_override()
             and not override.is_sweep_override()
-            and _is_leaf(override.value())
+            and is_leaf(override.value())
             and _KEY.fullmatch(override.key_or_group) is not None
             and not self._is_group(override.key_or_group)
         )
@@ -272,43 +345,9 @@ class UncheckedPoints:
         return self._nothing
 
 
-def _put(content: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:
-    """Put values into a configuration, whose sections are copied first."""
-    for override in overrides:
-        *above, leaf = override.key_or_group.split(".")
-        place = content
-        for name in above:
-            inner = place.get(name) if override.type == OverrideType.CHANGE else place.setdefault(name, {})
-            if not isinstance(inner, dict):
-                raise _LeaveItToHydraError
-            place[name] = dict(inner)
-            place = place[name]
-        if override.type == OverrideType.CHANGE and leaf not in place:
-            raise _LeaveItToHydraError
-        if override.type == OverrideType.ADD and place.get(leaf) is not None:
-            raise _LeaveItToHydraError
-        if not _is_leaf(place.get(leaf)):
-            raise _LeaveItToHydraError
-        place[leaf] = override.value()
-    return content
-
-
-def _is_leaf(value: Any) -> bool:
-    return isinstance(value, _LEAVES) or (isinstance(value, list) and all(isinstance(one, _LEAVES) for one in value))
-
-
 def _meet(one: Override, other: Override) -> bool:
     first, second = sorted((f"{one.key_or_group}.", f"{other.key_or_group}."), key=len)
     return second.startswith(first)
-
-
-def _interpolated(content: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield the places of the values that have to be resolved, or given."""
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _interpolated(value, (*above, key))
-        elif isinstance(value, str | list) and _is_open(value):
-            yield (*above, key)
 
 
 def _with_environment(content: Any) -> Any:
@@ -318,10 +357,3 @@ def _with_environment(content: Any) -> Any:
     if isinstance(content, str) and _OF_ENVIRONMENT.fullmatch(content):
         return OmegaConf.create({"value": content}).value
     return content
-
-
-def _is_open(value: Any) -> bool:
-    if isinstance(value, str):
-        return "${" in value or value == "???"
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(map(_is_open, inner))

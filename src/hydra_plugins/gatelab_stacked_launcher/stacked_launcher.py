@@ -1,8 +1,9 @@
 """Hydra's launcher ``stacked``. Hydra loads this file at every start, so it imports nothing heavy."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
@@ -62,26 +63,50 @@ class StackedLauncher(Launcher):
         Returns:
             for each point its validation score, for sweepers that search; a run that has failed is a failed job.
         """
-        from gatelab.configuration import added_folders, translated
+        from gatelab.configuration import Points, added_folders, translated
         from gatelab.configuration.sweep_size import check_count
         from gatelab.sweeps.training_call import named_point, prepared, train_points
 
         assert self.config is not None and self.composition is not None
         advice = "raise hydra.launcher.most_points for a sweeper that asks for more"
         check_count(initial_job_idx + len(job_overrides), self.most, advice)
-        shared = set.intersection(*(set(overrides) for overrides in job_overrides))
-        names = [
-            " ".join(word for word in overrides if word not in shared) or "the same" for overrides in job_overrides
-        ]
+        names = _Names(job_overrides)
         sweep = Path(self.config.hydra.sweep.dir).name
-        places = dict(enumerate(names)) if len(names) > 1 else {}
-        points = []
+        points = Points()
         for position, overrides in prepared(job_overrides, "composed"):
-            with named_point(position, places), translated(overrides):
-                points.append(self.composition.point(overrides))
+            if not self.composition.append_again(points, overrides):
+                with named_point(position, names), translated(overrides):
+                    self.composition.append(points, overrides)
         directories = added_folders().directories
         outcomes = train_points(points, sweep, directories, names, plain_options(self.options), tables=self.tables)
         return [_ended(overrides, outcome) for overrides, outcome in zip(job_overrides, outcomes, strict=True)]
+
+
+class _Names(Sequence[str]):
+    """What tells each point of a sweep from the others, in errors: written out when one is named.
+
+    Args:
+        points: the overrides of each.
+    """
+
+    def __init__(self, points: Sequence[Sequence[str]]) -> None:
+        self._points = points
+
+    @cached_property
+    def _shared(self) -> set[str]:
+        return set.intersection(*map(set, self._points))
+
+    def __len__(self) -> int:
+        return len(self._points)
+
+    @overload
+    def __getitem__(self, position: int) -> str: ...
+    @overload
+    def __getitem__(self, position: slice) -> list[str]: ...
+    def __getitem__(self, position: int | slice) -> str | list[str]:
+        if isinstance(position, slice):
+            return [self[one] for one in range(*position.indices(len(self)))]
+        return " ".join(word for word in self._points[position] if word not in self._shared) or "the same"
 
 
 def plain_options(options: dict[str, Any]) -> dict[str, Any]:
