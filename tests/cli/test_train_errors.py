@@ -186,7 +186,7 @@ TOGETHER = {
     "-m optimizer.lr=${draw:loguniform,1,2}": "optimizer.lr=${draw:loguniform,1,2}: unknown distribution 'loguniform' "
     f"(did you mean 'log_uniform'?); allowed: {', '.join(DRAWS)}",
     "-m opening=chrono,one opening.max_time=${by_opening:chrno,4}": "opening.max_time=${by_opening:chrno,4}: "
-    "unknown opening 'chrno' (did you mean 'chrono'?)",
+    "unknown opening 'chrno' (did you mean 'chrono'?) (point 1 of 2: opening=chrono)",
     "-m seed=range(a)": "seed=range(a): range(a) must be of numbers",
     "-m seed=range(3": "seed=range(3: cannot be read: '(' is never closed",
     "-m seed=rnge(3)": "seed=rnge(3): unknown function 'rnge' (did you mean 'range'?); "

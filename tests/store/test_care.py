@@ -9,8 +9,8 @@ import pytest
 from gatelab.errors import UserError
 from gatelab.store import Owner, Store, inventory, remove_leftovers_of
 from gatelab.store.care import archive, merge, prune
-from gatelab.store.care.incoming import INCOMING
 from gatelab.store.faults import CARE_POINTS, VARIABLE
+from gatelab.store.inventory import INCOMING
 from gatelab.store.lease.lease import take_claim
 from tests.store.examples import diverged, stored
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from gatelab.cli import entry
 from gatelab.errors import UserError, suggest
+from gatelab.quick_imports import quick_imports
 
 __all__ = ["COMMANDS", "command", "main"]
 
@@ -29,7 +30,8 @@ def command(name: str) -> Callable[[list[str]], int]:
     function = name.replace("-", "_")
 
     def call(arguments: list[str]) -> int:
-        module = importlib.import_module(f"gatelab.cli.{function}")
+        with quick_imports():
+            module = importlib.import_module(f"gatelab.cli.{function}")
         status: int = getattr(module, function)(arguments)
         return status
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gatelab.disk import writing
-from gatelab.store.care.incoming import INCOMING
 from gatelab.store.finished_run import Damaged
 from gatelab.store.lease.lease import standing_owner
 from gatelab.store.lease.owner import Owner
 from gatelab.store.store import Store
 
-__all__ = ["Inventory", "inventory", "remove_leftovers_of"]
+__all__ = ["INCOMING", "Inventory", "inventory", "remove_leftovers_of"]
+
+INCOMING = ".incoming"
+"""The folder of runs that are being put in from outside (:mod:`gatelab.store.care.incoming`)."""
 
 
 @dataclass

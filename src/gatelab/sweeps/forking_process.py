@@ -5,7 +5,6 @@ is computed here, so no library has begun threads, but for OpenBLAS, which ends 
 another thread all the same, workers are started as new processes.
 """
 
-import gc
 import json
 import os
 import random
@@ -16,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from gatelab.quick_imports import quick_imports
 from gatelab.sweeps import worker_process
 
 __all__ = ["HEADER", "STATUS", "main"]
@@ -28,11 +28,10 @@ _STREAMS = 3
 def main() -> None:
     """Answer requests from the socket that is stdin, until it is closed; in a fork, be a worker."""
     requests = socket.socket(fileno=os.dup(0))
-    import gatelab.training.fit  # noqa: F401
-
-    may_fork = _has_one_thread()
     # what exists now is not looked at again: the pages would be copied by every worker
-    gc.freeze()
+    with quick_imports(keep=True):
+        import gatelab.training.fit  # noqa: F401
+    may_fork = _has_one_thread()
     while (received := _received(requests)) is not None:
         request, streams = received
         if "wait" in request:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gatelab.errors import LostProcessError, SharedError, UserError, kind_and_words
+from gatelab.quick_imports import quick_imports
 from gatelab.store import Stop, Stopped, forget_failure
 from gatelab.store.faults import seed_fault
 from gatelab.sweeps.job import Job, JobReport
@@ -64,8 +65,9 @@ def train(
         OutOfMemory: memory ran out; in one line.
     """
     # torch takes seconds to import
-    from gatelab.sweeps.step_reports import Steps
-    from gatelab.training import train_stack
+    with quick_imports():
+        from gatelab.sweeps.step_reports import Steps
+        from gatelab.training import train_stack
 
     runs = job.runs()
     display = None if watch is None else Steps(watch)

@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TextIO
 
+from gatelab.quick_imports import quick_imports
 from gatelab.sweeps.job import Job
 from gatelab.sweeps.work import failed, perform
 
@@ -26,7 +27,8 @@ def main() -> None:
     jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     # takes seconds, while the launcher plans
-    import gatelab.training.fit  # noqa: F401
+    with quick_imports():
+        import gatelab.training.fit  # noqa: F401
 
     while (job := jobs.get()) is not None:
         _write(channel, {"begun": True})

@@ -23,13 +23,13 @@ from gatelab.store.faults import crash_point
 from gatelab.store.finished_run import Damaged, DamagedRunError, Finished, read_finished
 from gatelab.store.format_number import write_format
 from gatelab.store.identity import is_configuration_of
+from gatelab.store.inventory import INCOMING
 from gatelab.store.lease.lease import Claim, standing_owner, take_claim
 from gatelab.store.result import Result
 from gatelab.store.store import Store
 
-__all__ = ["INCOMING", "Incoming", "Outcome", "Readable", "same_scores"]
+__all__ = ["Incoming", "Outcome", "Readable", "same_scores"]
 
-INCOMING = ".incoming"
 _CHUNK = 2**22  # bytes
 _RENEWED = 10.0  # seconds, a part of a lease
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from gatelab.tasks.sources.fetch import Sha256
+from gatelab.tasks.sources.checksum import Sha256
 from gatelab.tasks.task import FiniteTask
 
 __all__ = ["Encoding", "Fitted", "SeriesKeys"]

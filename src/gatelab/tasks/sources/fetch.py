@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gatelab.disk import make_folder, write_atomically, writing
 from gatelab.errors import UserError
 from gatelab.reading import open_regular
+from gatelab.tasks.sources.checksum import Sha256
 from gatelab.tasks.sources.usual_names import nearest_files
 
 # datasets takes seconds to import; tasks must be listed without it.
@@ -42,9 +41,6 @@ SILENT_SECONDS = 4.0
 """Timeout of a silent connection."""
 FETCH_SECONDS = 120.0
 """Longest time to fetch one file."""
-
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-"""The hash of a file, as a field of a task."""
 
 _AT_ONCE = 1 << 16  # bytes
 _OFFLINE = "offline mode is on (HF_HUB_OFFLINE)"
