@@ -29,6 +29,7 @@ NOT_RUN = {
     "hydra.launcher.executor=submitit": "needs a SLURM cluster",
     "hydra.launcher.executor=ray": "needs a Ray cluster",
     "training.devices=2": "starts a second process; tests/training/test_devices.py has it",
+    "hydra.sweeper.storage=postgresql": "needs a PostgreSQL; tests/engines/postgres has one",
     "logger.wandb.mode=online": "needs an account of W&B",
     "wandb=gates": "needs an account of W&B",
     "wandb sync": "needs an account of W&B",

@@ -20,6 +20,23 @@ def test_a_value_is_spelled_as_in_yaml(text):
     assert one_line(SPELLED[text]) == text
 
 
+HIDDEN = {
+    "postgresql://me:secret@host:5432/studies": "postgresql://me:***@host:5432/studies",
+    "storage=mysql://:se/c@ret@host/x, and more": "storage=mysql://:***@host/x, and more",
+    "postgresql://host/studies?user=me&password=secret&x=1": "postgresql://host/studies?user=me&password=***&x=1",
+    "http://host:80/a": "http://host:80/a",
+    "postgresql://me@host/studies": "postgresql://me@host/studies",
+    "a: b@c // d": "a: b@c // d",
+}
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+def test_passwords_of_urls_are_shown_nowhere(text):
+    assert one_line(text) == HIDDEN[text] == str(UserError(text))
+    long = f"{text} {'x' * 400}"
+    assert "secret" not in one_line(long, 30)
+
+
 def test_an_error_of_other_code():
     assert kind_and_words(ValueError("two\nlines")) == "ValueError: two lines"
     assert kind_and_words(MemoryError()) == "MemoryError"

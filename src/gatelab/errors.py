@@ -1,11 +1,14 @@
 """The error class for users, suggestions of the nearest known name, and text shortened to one line."""
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-__all__ = ["LostProcessError", "SharedError", "UserError", "kind_and_words", "one_line", "suggest"]
+__all__ = ["LostProcessError", "SharedError", "UserError", "hidden", "kind_and_words", "one_line", "suggest"]
 
 _LONGEST = 600
+_PASSWORD = re.compile(r"//([^\s/:@]*):\S*@")
+_IN_QUERY = re.compile(r"([?&]password=)[^\s&]*")
 _LONGEST_NAME = 200  # that is compared with others, which takes time
 _COMPARED = 5  # names that share many letters with one
 
@@ -23,11 +26,11 @@ class UserError(Exception):
     the equation and a caret below that line.) Commands print it on stderr and exit with status 2.
 
     Messages quote files and names: control characters are escaped, and lines longer than 600 characters are cut in
-    the middle.
+    the middle, and passwords of URLs are hidden.
     """
 
     def __init__(self, message: object) -> None:
-        lines = str(message).split("\n")
+        lines = hidden(str(message)).split("\n")
         equation = len(lines) == 3 and set(lines[2].strip()) == {"^"}
         super().__init__("\n".join(map(_shown, lines)) if equation else one_line(message, _LONGEST))
 
@@ -40,6 +43,13 @@ class LostProcessError(UserError):
     """A process that takes part in training a run has ended; another try may come to its end."""
 
 
+def hidden(text: str) -> str:
+    """Return a text in which ``***`` stands for the passwords of URLs: ``postgresql://user:***@host/name``."""
+    if "//" not in text and "password" not in text:
+        return text
+    return _IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"//\1:***@", text))
+
+
 def one_line(text: object, longest: int = 80) -> str:
     """Return a text on one line: line breaks as spaces, control characters as escapes, the middle left out if long.
 
@@ -48,6 +58,7 @@ def one_line(text: object, longest: int = 80) -> str:
     line = _spelled(text)
     if len(line) > 8 * longest:  # before anything is done with megabytes
         line = line[: 4 * longest] + line[-4 * longest :]
+    line = hidden(line)
     line = " ".join(part for part in line.splitlines() if part) if not line.isprintable() else line
     return _cut(_visible(line.strip()), longest)
 

@@ -15,7 +15,7 @@ from tests.packaging.ranges import PROJECT, ROOT, lowest, requirements
 OURS = {"gatelab", "hydra_plugins"}
 
 # Imported by Lightning, Optuna, datasets and the Python API, at our request.
-ON_BEHALF = {"pandas", "pillow", "scikit-learn", "tensorboard", "mlflow", "cmaes"}
+ON_BEHALF = {"pandas", "pillow", "scikit-learn", "tensorboard", "mlflow", "cmaes", "psycopg"}
 
 # Commands, stubs that mypy reads, and what makes the documentation.
 TOOLS = {

@@ -62,3 +62,13 @@ def test_a_worker_tells_the_command_that_it_works_for(monkeypatch):
     words = ["scripts/train.py", "-m", "seed=range(3)"]
     monkeypatch.setenv(COMMAND, json.dumps(words))
     assert provenance()["command"] == words
+
+
+def test_a_command_is_kept_without_its_passwords(monkeypatch):
+    words = ["train.py", "hydra.sweeper.storage=postgresql://me:secret@host/studies?password=secret"]
+    monkeypatch.setattr("sys.argv", words)
+    monkeypatch.delenv(COMMAND, raising=False)
+    expected = ["train.py", "hydra.sweeper.storage=postgresql://me:***@host/studies?password=***"]
+    assert provenance()["command"] == expected
+    monkeypatch.setenv(COMMAND, json.dumps(words))
+    assert provenance()["command"] == expected

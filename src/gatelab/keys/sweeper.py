@@ -58,7 +58,11 @@ class SweeperKeys(BaseModel):
         Literal["minimize", "maximize"] | None, Key("minimize or maximize; null for the direction of the task's score")
     ] = None
     storage: Annotated[
-        str | None, Key("FILE.journal or sqlite:///FILE; null for studies/<study_name>.journal in runs_dir")
+        str | None,
+        Key(
+            "FILE.journal, sqlite:///FILE, or the URL of a database server for several searches of one study at once: "
+            "postgresql://USER@HOST/NAME; null for studies/<study_name>.journal in runs_dir"
+        ),
     ] = None
     study_name: Annotated[str | None, Key("the name of a study resumes it; null for the current time")] = None
 
@@ -74,6 +78,10 @@ class SweeperKeys(BaseModel):
     @field_validator("storage")
     @classmethod
     def _known_kind(cls, storage: str | None) -> str | None:
-        if storage is not None and not re.fullmatch(r"sqlite:///.+|(?!.*://).+\.journal", storage):
-            raise ValueError("must be a file that ends in .journal, or sqlite:///FILE")
+        served = r"(?!sqlite|redis)[A-Za-z][\w+]*://.+"
+        if storage is not None and not re.fullmatch(rf"sqlite:///.+|(?!.*://).+\.journal|{served}", storage):
+            raise ValueError(
+                "must be a file that ends in .journal, sqlite:///FILE, or the URL of a database, such as "
+                "postgresql://USER@HOST/NAME"
+            )
         return storage

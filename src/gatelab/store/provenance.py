@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from gatelab.errors import hidden
+
 __all__ = ["git_state", "provenance"]
 
 COMMAND = "GATELAB_COMMAND"
@@ -37,7 +39,7 @@ def provenance() -> dict[str, Any]:
 def _command() -> list[str]:
     """Return the command that trains: a worker's is that of the process that sent it."""
     words = os.environ.get(COMMAND)
-    return list(sys.argv) if words is None else list(json.loads(words))
+    return [hidden(word) for word in (sys.argv if words is None else json.loads(words))]
 
 
 def git_state(checkout: Path) -> dict[str, Any]:

@@ -95,4 +95,4 @@ def test_a_disk_that_refuses_a_journal_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"^\S+study\.journal: cannot be written: the disk quota is used up [^\n]*$"):
         searched(MadeUpRuns(tmp_path), LR)
     monkeypatch.setattr(JournalFileBackend, "append_logs", written)
-    assert len(counted(searched(MadeUpRuns(tmp_path), LR, n_trials=9))) == 9
+    assert len(counted(searched(MadeUpRuns(tmp_path), LR, n_trials=9).trials)) == 9

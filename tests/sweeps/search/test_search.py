@@ -176,7 +176,10 @@ def test_what_the_launcher_refuses_at_once_leaves_no_study(tmp_path):
 def test_a_study_is_searched_by_one_process(tmp_path):
     with claimed(tmp_path / "studies", "study"), pytest.raises(UserError) as refused:
         searched(MadeUpRuns(tmp_path), LR)
-    assert str(refused.value) == "hydra.sweeper.study_name=study: another process is searching this study"
+    assert str(refused.value) == (
+        "hydra.sweeper.study_name=study: another process is searching this study; several can search one that is kept "
+        "by a database server (hydra.sweeper.storage=postgresql://…)"
+    )
 
 
 def test_optuna_can_read_the_journal(tmp_path):

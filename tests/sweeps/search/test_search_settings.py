@@ -25,9 +25,13 @@ REFUSED = [
     ({"direction": "up"}, "hydra.sweeper.direction=up: must be 'minimize' or 'maximize'"),
     (
         {"storage": "redis://host"},
-        "hydra.sweeper.storage=redis://host: must be a file that ends in .journal, or sqlite",
+        "hydra.sweeper.storage=redis://host: must be a file that ends in .journal, sqlite:///FILE, or the",
     ),
-    ({"storage": "x.txt"}, "hydra.sweeper.storage=x.txt: must be a file that ends in .journal, or sqlite:///FILE"),
+    (
+        {"storage": "postgres//me:secret@host/studies"},
+        "hydra.sweeper.storage=postgres//me:***@host/studies: must be a file that ends in .journal, sqlite:///FILE, or",
+    ),
+    ({"storage": "x.txt"}, "hydra.sweeper.storage=x.txt: must be a file that ends in .journal, sqlite:///FILE, or the"),
     (
         {"study_name": "a/b"},
         "hydra.sweeper.study_name=a/b: must be letters, digits, '-', '_' and '.', because it names a",

@@ -1,20 +1,28 @@
 """The loop of a search: ask for a batch of trials, train their runs together, tell the study their values."""
 
 import math
+import sys
+import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import optuna
 from hydra.core.override_parser.types import Override
-from optuna.trial import Trial, TrialState
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from gatelab.configuration.sweep_size import MOST_POINTS
 from gatelab.errors import UserError
+from gatelab.progress import Minutes
 from gatelab.sweeps.search.samplers import sampler
 from gatelab.sweeps.search.search_settings import SearchSettings
 from gatelab.sweeps.search.search_summary import summary
+from gatelab.sweeps.search.searchers import Searchers, Several, owner_of
+from gatelab.sweeps.search.served import is_served
 from gatelab.sweeps.search.space import Space, read_space
 from gatelab.sweeps.search.study import (
     claimed,
@@ -23,11 +31,14 @@ from gatelab.sweeps.search.study import (
     opened,
     question,
     remaining_waiting,
-    requeue_killed,
+    requeue,
     study_of,
 )
 
 __all__ = ["Outcome", "Point", "TrialRuns", "search"]
+
+_LOOK = 1.0  # seconds between two looks at what other processes train
+_PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
@@ -98,22 +109,74 @@ def search(
     asked = question(space, direction, settings.seeds, first.identity)
     name, folder = settings.study_name or name, Path(first.runs_dir) / "studies"
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with claimed(folder, name), opened(settings.storage, folder, name) as (storage, where):
-        study = study_of(storage, name, asked)
-        killed = requeue_killed(study)
+    claim = nullcontext() if is_served(settings.storage) else claimed(folder, name)
+    with claim, opened(settings.storage, folder, name) as (storage, where):
+        searchers = Several(storage) if isinstance(storage, RDBStorage) and is_served(settings.storage) else Searchers()
+        study = study_of(storage, name, asked, patience=0.0 if searchers.alone else _PATIENCE)
         wanted = settings.trials(None if grid is None else len(grid))
-        there = len(counted(study))
-        if there or killed:
-            again = f"; {killed} were killed and are asked for again" if killed else ""
-            print(f"study {name}: {there} of {wanted} trials are there{again}")
-        while there < wanted:
-            trials = _ask(study, space, settings, grid, there, min(settings.batch_size, wanted - there))
-            kept(where)
-            _train_and_tell(study, trials, space, settings, runs, first.seed)
-            kept(where)
-            there = len(counted(study))
-        print(summary(study, counted(study), space, settings.seeds, first, where, flags))
+        asks = _Asks(study, space, settings, grid, wanted)
+        news = Minutes()
+        while True:
+            with searchers.turn(study):
+                trials = asks.next(searchers)
+            if trials:
+                with searchers.own(study, trials):
+                    kept(where)
+                    _train_and_tell(study, trials, space, settings, runs, first.seed)
+                    kept(where)
+            elif asks.there >= wanted:
+                break
+            else:
+                news.tell(asks.standing)
+                time.sleep(_LOOK)
+        print(summary(study, counted(study.get_trials(deepcopy=False)), space, settings.seeds, first, where, flags))
     return study
+
+
+class _Asks:
+    """Asks for the batches of a search.
+
+    Attributes:
+        there: trials that have ended.
+        elsewhere: trials that other processes train.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        space: Space,
+        settings: SearchSettings,
+        grid: Sequence[dict[str, object]] | None,
+        wanted: int,
+    ) -> None:
+        self.study, self.space, self.settings, self.grid, self.wanted = study, space, settings, grid, wanted
+        self.there = 0
+        self.elsewhere: list[FrozenTrial] = []
+        self._begun = False
+
+    def next(self, searchers: Searchers) -> list[Trial]:
+        """Return the next batch, in a turn of this process; none while the others train what is left."""
+        killed = requeue(self.study, searchers.left_behind(self.study))
+        # read once: others may tell of theirs at any moment
+        trials = self.study.get_trials(deepcopy=False)
+        self.there = len(counted(trials))
+        self.elsewhere = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        if killed or (self.there and not self._begun):
+            again = f"; {killed} were killed and are asked for again" if killed else ""
+            print(f"study {self.study.study_name}: {self.there} of {self.wanted} trials are there{again}")
+        self._begun = True
+        asked = self.there + len(self.elsewhere)
+        batch = _ask(
+            self.study, self.space, self.settings, self.grid, asked, min(self.settings.batch_size, self.wanted - asked)
+        )
+        searchers.mark(batch)
+        return batch
+
+    def standing(self) -> str:
+        """Say what this process waits for."""
+        owners = " and ".join(dict.fromkeys(map(owner_of, self.elsewhere)))
+        of_study = f"study {self.study.study_name}: {self.there} of {self.wanted} trials are there"
+        return f"{of_study}, waiting for {len(self.elsewhere)} of {owners}"
 
 
 def _check_axes(space: Space) -> None:
@@ -179,7 +242,14 @@ def _train_and_tell(
     outcomes = runs.train(batch) if batch else []
     for trial, share in zip(trials, shares, strict=True):
         of_trial = [Outcome("failed", reason=share)] if isinstance(share, str) else outcomes[share]
-        _tell(study, trial, of_trial)
+        try:
+            _tell(study, trial, of_trial)
+        except UpdateFinishedTrialError:
+            print(
+                f"warning: trial {trial.number} was asked for again by another process, which has not heard of this "
+                "one for a while",
+                file=sys.stderr,
+            )
 
 
 def _tell(study: optuna.Study, trial: Trial, outcomes: Sequence[Outcome]) -> None:
@@ -198,6 +268,7 @@ def _tell(study: optuna.Study, trial: Trial, outcomes: Sequence[Outcome]) -> Non
     if reason := next((outcome.reason for outcome in outcomes if outcome.reason), ""):
         trial.set_user_attr("reason", reason)
     if status == "finished":
-        study.tell(trial, math.fsum(outcome.score for outcome in outcomes) / len(outcomes))
+        value = math.fsum(outcome.score for outcome in outcomes) / len(outcomes)
+        study.tell(trial, value, skip_if_finished=True)
     else:
-        study.tell(trial, state=TrialState.PRUNED if status == "diverged" else TrialState.FAIL)
+        study.tell(trial, state=TrialState.PRUNED if status == "diverged" else TrialState.FAIL, skip_if_finished=True)

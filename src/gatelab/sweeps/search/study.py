@@ -1,25 +1,27 @@
-"""A study on disk: claimed by one process, resumed by name, repaired after a kill."""
+"""A study on disk or in a database: opened, resumed by name, repaired after a kill."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json
-from optuna.exceptions import OptunaError
+from optuna.exceptions import DuplicatedStudyError, OptunaError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from gatelab.disk import because, make_folder, writing
-from gatelab.errors import UserError
+from gatelab.errors import UserError, hidden
 from gatelab.locks import take_lock
 from gatelab.reading import check_regular
 from gatelab.sweeps.search.journal import check_journal, forget_mark, mark_journal, mend_journal
+from gatelab.sweeps.search.served import is_served, served
 from gatelab.sweeps.search.space import Space
 
-__all__ = ["claimed", "counted", "kept", "opened", "question", "remaining_waiting", "requeue_killed", "study_of"]
+__all__ = ["claimed", "counted", "kept", "opened", "question", "remaining_waiting", "requeue", "study_of"]
 
 # what Optuna raises for a file that is no journal
 _MET = (ValueError, LookupError, TypeError, AttributeError, AssertionError, OptunaError)
@@ -44,7 +46,10 @@ def claimed(folder: Path, name: str) -> Iterator[None]:
         with writing(path):
             locked = take_lock(file)
         if not locked:
-            raise UserError(f"hydra.sweeper.study_name={name}: another process is searching this study")
+            raise UserError(
+                f"hydra.sweeper.study_name={name}: another process is searching this study; several can search one "
+                "that is kept by a database server (hydra.sweeper.storage=postgresql://…)"
+            )
         try:
             yield
         except UserError:
@@ -58,11 +63,17 @@ def claimed(folder: Path, name: str) -> Iterator[None]:
 
 @contextmanager
 def opened(place: str | None, folder: Path, name: str) -> Iterator[tuple[BaseStorage, str]]:
-    """Open the storage of a claimed study; yield it and its place.
+    """Open the storage of a study; yield it and its place.
+
+    One in a file must be claimed before.
 
     Raises:
-        UserError: a folder that cannot be made, a file that cannot be read.
+        UserError: a folder that cannot be made, a file that cannot be read, a database that does not answer.
     """
+    if is_served(place):
+        with served(str(place), name) as database:
+            yield database, hidden(str(place))
+        return
     sqlite = place is not None and place.startswith("sqlite:///")
     path = Path(place.removeprefix("sqlite:///")) if place is not None else folder / f"{name}.journal"
     new = not path.exists()
@@ -84,7 +95,7 @@ def opened(place: str | None, folder: Path, name: str) -> Iterator[tuple[BaseSto
 
 def kept(where: str) -> None:
     """Mark the current state of a study, so that damage is detected; a database has its own checks."""
-    if not where.startswith("sqlite:///"):
+    if "://" not in where:
         mark_journal(Path(where))
 
 
@@ -104,13 +115,25 @@ def question(space: Space, direction: str, seeds: int, first_point: str) -> dict
     }
 
 
-def study_of(storage: BaseStorage, name: str, asked: Mapping[str, Any]) -> optuna.Study:
+def study_of(storage: BaseStorage, name: str, asked: Mapping[str, Any], patience: float = 0.0) -> optuna.Study:
     """Create the study of a name, or resume it.
+
+    Args:
+        storage: that holds it.
+        name: of the study.
+        asked: its question.
+        patience: seconds for another process, which has just made the study, to write its question.
 
     Raises:
         UserError: the study of this name has another question.
     """
-    study = optuna.create_study(storage=storage, study_name=name, direction=asked["direction"], load_if_exists=True)
+    try:
+        study = optuna.create_study(storage=storage, study_name=name, direction=asked["direction"])
+    except DuplicatedStudyError:
+        study = optuna.load_study(storage=storage, study_name=name)
+        until = time.monotonic() + patience
+        while "question" not in study.user_attrs and time.monotonic() < until:
+            time.sleep(0.1)
     before = study.user_attrs.get("question")
     if before is None and not study.get_trials(deepcopy=False):
         study.set_user_attr("question", dict(asked))
@@ -119,14 +142,13 @@ def study_of(storage: BaseStorage, name: str, asked: Mapping[str, Any]) -> optun
     return study
 
 
-def requeue_killed(study: optuna.Study) -> int:
-    """Mark the trials that a killed process left running as failed, and enqueue their parameters again.
+def requeue(study: optuna.Study, left: Sequence[FrozenTrial]) -> int:
+    """Mark the trials that a process left running as failed, and enqueue their parameters again.
 
     Returns:
         how many there were.
     """
-    left = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    replaced = _replaced(study)
+    replaced = _replaced(study.get_trials(deepcopy=False))
     for trial in left:
         # in this order: a kill in between leaves a running trial that already has a successor
         if trial.number not in replaced:
@@ -136,10 +158,9 @@ def requeue_killed(study: optuna.Study) -> int:
     return len(left)
 
 
-def counted(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that ended normally; killed ones have a successor that counts."""
-    replaced = _replaced(study)
-    trials = study.get_trials(deepcopy=False)
+def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Return, of the trials of a study, those that ended normally; killed ones have a successor that counts."""
+    replaced = _replaced(trials)
     return [trial for trial in trials if trial.state.is_finished() and trial.number not in replaced]
 
 
@@ -148,8 +169,8 @@ def remaining_waiting(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
 
-def _replaced(study: optuna.Study) -> set[int]:
-    return {trial.user_attrs.get(_INSTEAD_OF, -1) for trial in study.get_trials(deepcopy=False)}
+def _replaced(trials: Sequence[FrozenTrial]) -> set[int]:
+    return {trial.user_attrs.get(_INSTEAD_OF, -1) for trial in trials}
 
 
 def _difference(before: Mapping[str, Any] | None, asked: Mapping[str, Any]) -> str:
