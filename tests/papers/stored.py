@@ -18,11 +18,13 @@ def stored_trials(folder: Path, solved: float) -> Trials:
 
 def _trial(row: dict[str, str], solved: float) -> Trial:
     higher = row["score"].endswith("↑")
-    test = float(row["test_score"])
+    test, ended = float(row["test_score"]), row["status"] == "finished"
     task, _, told = row["task"].partition(" ")  # settings of the task are part of its name
     result = Result(
         identity=row["identity"], label=row["variant"], variant=row["variant"].split(" ")[0], task=task,
-        seed=int(row["seed"]), status="finished", diverged_at=None, best_step=int(row["best_step"]),
+        seed=int(row["seed"]), status="finished" if ended else "diverged",
+        diverged_at=int(row["diverged_at"]) if row["diverged_at"] else None,
+        best_step=int(row["best_step"]) if row["best_step"] else None,
         validation=Performance(float(row["validation_loss"]), float(row["validation_score"])),
         test=Performance(float(row["test_loss"]), test), score_name=row["score"], higher_is_better=higher,
         chance=math.nan, perfect=math.nan, parameters=int(row["parameters"]), steps=int(row["steps"]),
@@ -31,8 +33,8 @@ def _trial(row: dict[str, str], solved: float) -> Trial:
         | {"task.name": task}
         | {f"task.{key}": value for key, value in _settings(told).items()},
     )  # fmt: skip
-    assert row["status"] == "finished"
-    return Trial(result, test >= solved if higher else test <= solved, math.inf)
+    assert row["status"] in ("finished", "diverged")
+    return Trial(result, ended and (test >= solved if higher else test <= solved), math.inf)
 
 
 def _settings(text: str) -> dict[str, object]:

@@ -18,7 +18,7 @@ from gatelab.papers import CHECKS, experiment_names, grid, load_experiment, over
 from gatelab.papers.comparison import compare_with_paper
 from gatelab.report.tables import from_csv
 from gatelab.store import Store, identity, scientific
-from gatelab.store.identity import SCHEMA
+from gatelab.store.identity import SCHEMA, schema_of
 from gatelab.sweeps import missing, plan
 from tests.papers.stored import stored_trials
 from tests.tasks.local_data import music
@@ -182,13 +182,15 @@ def named(run, schema):
     """Return the identity of a run in a version of the numbers."""
     science = scientific(run.mapping())
     variant = science["variant"]
-    ordered = {**variant, "order": list(variant["equations"])} if "equations" in variant else variant
+    ordered = {**variant, "order": list(variant.get("equations", ()))}
     return identity({**science, "variant": ordered}, schema)
 
 
 def test_a_run_is_named_in_the_newest_version():
-    run = points(load_experiment("tallec_2018/adding").option("quick"), FIRST)[0]
-    assert named(run, SCHEMA) == run.identity
+    for name in ("tallec_2018/adding", "arora_2023/mqar"):  # the second has a foreign variant
+        for run in points(load_experiment(name).option("quick"), FIRST):
+            assert named(run, SCHEMA) == run.identity
+            assert schema_of(run.identity, run.mapping()) == SCHEMA
 
 
 @pytest.mark.parametrize("folder", sorted((ROOT / "experiments").glob("*/*/results/*")), ids=str)

@@ -109,9 +109,11 @@ def schema_of(identity_of_run: str, configuration: Mapping[str, Any]) -> int | N
     science = scientific(configuration)
     forms = [science]
     variant = science.get("variant")
-    # in a file the equations have the order of the lines
-    if isinstance(variant, Mapping) and isinstance(variant.get("equations"), Mapping):
-        forms.insert(0, {**science, "variant": {**variant, "order": list(variant["equations"])}})
+    # in a file the equations have the order of the lines; a foreign variant has none
+    if isinstance(variant, Mapping):
+        equations = variant.get("equations")
+        order = list(equations) if isinstance(equations, Mapping) else []
+        forms.insert(0, {**science, "variant": {**variant, "order": order}})
     for schema in range(SCHEMA, 0, -1):
         if any(identity(form, schema) == identity_of_run for form in forms):
             return schema
