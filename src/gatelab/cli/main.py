@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gatelab.cli import entry
 from gatelab.errors import UserError, suggest
-from gatelab.quick_imports import quick_imports
+from gatelab.uncollected import uncollected
 
 __all__ = ["COMMANDS", "command", "main"]
 
@@ -30,7 +30,7 @@ def command(name: str) -> Callable[[list[str]], int]:
     function = name.replace("-", "_")
 
     def call(arguments: list[str]) -> int:
-        with quick_imports():
+        with uncollected():
             module = importlib.import_module(f"gatelab.cli.{function}")
         status: int = getattr(module, function)(arguments)
         return status

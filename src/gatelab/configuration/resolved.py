@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -101,6 +101,11 @@ class RunConfiguration(RunKeys):
     @property
     def _hashed(self) -> Iterable[str]:
         return _hashed({name: getattr(self, name) for name in SCIENCE})
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return {key: _plain(default_of(key)) for key in KEYS if key not in REQUIRED}
 
 
 def science_of(name: str, section: Any) -> Any:
@@ -202,7 +207,7 @@ class Reading:
         for key in REQUIRED:
             if key not in mapping:
                 raise UserError(f"key '{key}' is missing")
-        mapping = {**{key: _plain(default_of(key)) for key in KEYS if key not in REQUIRED}, **mapping}
+        mapping = {**_defaults(), **mapping}
         if not isinstance(mapping["variant"], Mapping):
             raise UserError(
                 f"variant={one_line(mapping['variant'])}: must be a mapping with the keys of a variant file"
@@ -300,7 +305,8 @@ class Reading:
 
 def _object(value: Any) -> Any:
     """Return what tells a section of a mapping from another: its place in memory; for a single value its text."""
-    return Same(value) if isinstance(value, Mapping) else repr(value)
+    # the question whether something is a Mapping takes longer than all else, and a composed section is a dict
+    return Same(value) if type(value) is dict or isinstance(value, Mapping) else repr(value)
 
 
 def _check_together(configuration: RunConfiguration) -> None:

@@ -34,7 +34,8 @@ def _key_of(configuration: RunConfiguration) -> str:
 
 @lru_cache(maxsize=4096)
 def _key(sections: tuple[Same, ...]) -> str:
-    return json.dumps([_shared(name, section) for name, section in zip(_COMPARED, sections, strict=True)])
+    # none of the texts has a line break
+    return "\n".join(_shared(name, section) for name, section in zip(_COMPARED, sections, strict=True))
 
 
 @lru_cache(maxsize=4096)

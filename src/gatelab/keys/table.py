@@ -107,6 +107,7 @@ def kind_of(dotted: str) -> str | None:
     return None if key is None else key.kind
 
 
+@cache
 def default_of(dotted: str) -> Any:
     """Return the default of a key of the sections, at the top or below; None if it has none."""
     section, _, name = dotted.partition(".")

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from gatelab.quick_imports import quick_imports
 from gatelab.sweeps import worker_process
+from gatelab.uncollected import uncollected
 
 __all__ = ["HEADER", "STATUS", "main"]
 
@@ -29,7 +29,7 @@ def main() -> None:
     """Answer requests from the socket that is stdin, until it is closed; in a fork, be a worker."""
     requests = socket.socket(fileno=os.dup(0))
     # what exists now is not looked at again: the pages would be copied by every worker
-    with quick_imports(keep=True):
+    with uncollected(keep=True):
         import gatelab.training.fit  # noqa: F401
     may_fork = _has_one_thread()
     while (received := _received(requests)) is not None:

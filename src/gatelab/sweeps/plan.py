@@ -7,6 +7,7 @@ from gatelab.compiler.costs import step_values
 from gatelab.configuration import RunConfiguration, shape_key
 from gatelab.store import Result
 from gatelab.sweeps.finished_runs import finished
+from gatelab.uncollected import uncollected
 
 __all__ = ["Plan", "automatic_size", "plan", "stacks"]
 
@@ -27,6 +28,7 @@ class Plan:
     stacks: list[list[RunConfiguration]]
 
 
+@uncollected()
 def plan(configurations: Sequence[RunConfiguration], slots: int = 1) -> Plan:
     """Sort the points of a sweep; a point that comes twice is one run.
 

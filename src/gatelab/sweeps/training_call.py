@@ -53,6 +53,7 @@ from gatelab.sweeps.listener import Listener, PlannedWork, PlanOnly, RunError, T
 from gatelab.sweeps.notes import of_data, of_launcher, of_loggers, of_runs, of_single
 from gatelab.sweeps.session import Session, begun, current
 from gatelab.tasks import task_from_mapping
+from gatelab.uncollected import uncollected
 
 __all__ = ["begin_sweep", "carry_out", "named_point", "prepared", "train_points", "train_resolved"]
 
@@ -277,6 +278,7 @@ def _describe(points: Sequence[Mapping[str, Any]]) -> None:
         current().say(of_changed_data(str(points[0].get("runs_dir", "runs/")), [described]))
 
 
+@uncollected()
 def _checked(
     points: Points, names: Sequence[str], directories: Sequence[Path], *, frozen: bool
 ) -> list[RunConfiguration]:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gatelab.errors import LostProcessError, SharedError, UserError, kind_and_words
-from gatelab.quick_imports import quick_imports
 from gatelab.store import Stop, Stopped, forget_failure
 from gatelab.store.faults import seed_fault
 from gatelab.sweeps.job import Job, JobReport
 from gatelab.sweeps.memory_estimate import is_out_of_memory, out_of_memory
 from gatelab.sweeps.trial import measure
+from gatelab.uncollected import uncollected
 
 __all__ = ["OutOfMemory", "failed", "perform", "train"]
 
@@ -65,7 +65,7 @@ def train(
         OutOfMemory: memory ran out; in one line.
     """
     # torch takes seconds to import
-    with quick_imports():
+    with uncollected():
         from gatelab.sweeps.step_reports import Steps
         from gatelab.training import train_stack
 

@@ -9,9 +9,9 @@ import threading
 import time
 from typing import TextIO
 
-from gatelab.quick_imports import quick_imports
 from gatelab.sweeps.job import Job
 from gatelab.sweeps.work import failed, perform
+from gatelab.uncollected import uncollected
 
 __all__ = ["main"]
 
@@ -27,7 +27,7 @@ def main() -> None:
     jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     # takes seconds, while the launcher plans
-    with quick_imports():
+    with uncollected():
         import gatelab.training.fit  # noqa: F401
 
     while (job := jobs.get()) is not None:

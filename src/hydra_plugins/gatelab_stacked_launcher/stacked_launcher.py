@@ -66,6 +66,7 @@ class StackedLauncher(Launcher):
         from gatelab.configuration import Points, added_folders, translated
         from gatelab.configuration.sweep_size import check_count
         from gatelab.sweeps.training_call import named_point, prepared, train_points
+        from gatelab.uncollected import uncollected
 
         assert self.config is not None and self.composition is not None
         advice = "raise hydra.launcher.most_points for a sweeper that asks for more"
@@ -73,10 +74,11 @@ class StackedLauncher(Launcher):
         names = _Names(job_overrides)
         sweep = Path(self.config.hydra.sweep.dir).name
         points = Points()
-        for position, overrides in prepared(job_overrides, "composed"):
-            if not self.composition.append_again(points, overrides):
-                with named_point(position, names), translated(overrides):
-                    self.composition.append(points, overrides)
+        with uncollected():
+            for position, overrides in prepared(job_overrides, "composed"):
+                if not self.composition.append_again(points, overrides):
+                    with named_point(position, names), translated(overrides):
+                        self.composition.append(points, overrides)
         directories = added_folders().directories
         outcomes = train_points(points, sweep, directories, names, plain_options(self.options), tables=self.tables)
         return [_ended(overrides, outcome) for overrides, outcome in zip(job_overrides, outcomes, strict=True)]

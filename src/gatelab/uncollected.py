@@ -1,15 +1,15 @@
-"""Imports without a look for garbage: what a module makes becomes none, and the looks take an eighth of the time."""
+"""Blocks that make much and drop little, such as imports and plans: looks for garbage find none, and take time."""
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["quick_imports"]
+__all__ = ["uncollected"]
 
 
 @contextmanager
-def quick_imports(*, keep: bool = False) -> Iterator[None]:
-    """Collect no garbage during a block that imports.
+def uncollected(*, keep: bool = False) -> Iterator[None]:
+    """Collect no garbage during a block. As a decorator, during a call.
 
     Args:
         keep: never look again at what is there at the end; for the start of a process.
