@@ -1,6 +1,6 @@
 """Settings that have no effect beside the others: allowed, but usually a mistake."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -51,7 +51,26 @@ def idle(run: RunConfiguration, given: Mapping[str, Any]) -> list[Idle]:
         run: checked.
         given: the mapping from which it was read, with the width that ``model.match`` replaces.
     """
-    return [*_of_model(run, given), *_of_training(run), *_of_optimizer(run), *_of_opening(run), *_of_task(run)]
+    return _parts(run, given, {})
+
+
+def _parts(run: RunConfiguration, given: Mapping[str, Any], known: dict[tuple[object, ...], list[Idle]]) -> list[Idle]:
+    """Return :func:`idle`, whose parts are kept by the sections that they look at."""
+    asked = given["model"].get("hidden_size"), given["model"].get("match_size")
+    variant, task, training = Same(run.variant), Same(run.task), Same(run.training)
+    parts: list[tuple[tuple[object, ...], Callable[[], Iterator[Idle]]]] = [
+        (("model", *asked, variant, Same(run.model)), lambda: _of_model(run, given)),
+        (("training", task, training, Same(run.schedule)), lambda: _of_training(run)),
+        (("optimizer", Same(run.optimizer)), lambda: _of_optimizer(run)),
+        (("opening", variant, Same(run.opening)), lambda: _of_opening(run)),
+        (("task", task), lambda: _of_task(run)),
+    ]
+    found: list[Idle] = []
+    for place, make in parts:
+        if place not in known:
+            known[place] = list(make())
+        found += known[place]
+    return found
 
 
 def _idle(key: str, value: Any, because: str) -> Idle:
@@ -176,14 +195,7 @@ def _plain(value: Any) -> Any:
 def idle_of_all(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> list[list[Idle]]:
     """Return :func:`idle` of each run; shared sections are checked once."""
     known: dict[tuple[object, ...], list[Idle]] = {}
-    found = []
-    for run, mapping in zip(runs, given, strict=True):
-        shared = (run.variant, run.opening, run.task, run.model, run.optimizer, run.schedule, run.training)
-        key = (mapping["model"].get("hidden_size"), mapping["model"].get("match_size"), *map(Same, shared))
-        if key not in known:
-            known[key] = idle(run, mapping)
-        found.append(known[key])
-    return found
+    return [_parts(run, mapping, known) for run, mapping in zip(runs, given, strict=True)]
 
 
 def check_swept(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, Any]]) -> None:
@@ -192,12 +204,15 @@ def check_swept(runs: Sequence[RunConfiguration], given: Sequence[Mapping[str, A
     Raises:
         UserError: one line that names the setting, its values and why.
     """
-    found = idle_of_all(runs, given)
-    distinct = {id(each): each for each in found}.values()
+    distinct = {id(each): each for each in idle_of_all(runs, given)}.values()
     shared = set.intersection(*({one.key for one in each} for each in distinct))
-    for key in sorted(shared):
+    found: dict[str, dict[str, Idle]] = {key: {} for key in sorted(shared)}
+    for each in distinct:
+        for one in each:
+            if one.key in found:
+                found[one.key][_text(one)] = one
+    for key, settings in found.items():
         # a setting without effect in every point, with several values
-        settings = {_text(one): one for each in distinct for one in each if one.key == key}
         if len(settings) > 1:
             reasons = {one.because for one in settings.values()}
             because = next(iter(reasons)) if len(reasons) == 1 else f"for one, {sorted(reasons)[0]}"

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from gatelab.errors import UserError, one_line
@@ -84,8 +85,13 @@ def identity_of_bytes(text: bytes) -> str:
 
 
 def _text(texts: Mapping[str, str], schema: int = SCHEMA) -> str:
-    configuration = ",".join(f"{_json(name)}:{texts[name]}" for name in sorted(texts))
+    configuration = ",".join(f"{_quoted(name)}:{texts[name]}" for name in sorted(texts))
     return f'{{"configuration":{{{configuration}}},"schema":{schema}}}'
+
+
+@lru_cache(maxsize=512)
+def _quoted(name: str) -> str:
+    return _json(name)
 
 
 def same_science(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
