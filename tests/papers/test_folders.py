@@ -35,6 +35,12 @@ FIRST_OF_PAPERS = [
     pytest.param(name, profile, marks=[] if profile == "quick" and name in BEGINNINGS else pytest.mark.slow)
     for name, profile in PROFILES
 ]
+RESULTS = sorted((ROOT / "experiments").glob("*/*/results/*"))
+# each run of many variants on several tasks has its own configuration
+COMPOSED = [
+    pytest.param(folder, id=str(folder), marks=[pytest.mark.slow] if "which_gate" in str(folder) else [])
+    for folder in RESULTS
+]
 READMES = sorted((ROOT / "experiments").rglob("README.md"))
 PAGES = [*READMES, ROOT / "docs" / "papers.md"]
 # one batch of the smallest data; the shapes of the question stay
@@ -193,7 +199,7 @@ def test_a_run_is_named_in_the_newest_version():
             assert schema_of(run.identity, run.mapping()) == SCHEMA
 
 
-@pytest.mark.parametrize("folder", sorted((ROOT / "experiments").glob("*/*/results/*")), ids=str)
+@pytest.mark.parametrize("folder", COMPOSED)
 def test_results_say_where_they_come_from(folder):
     about = yaml.safe_load((folder / "about.yaml").read_text())
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", about["date"])
@@ -208,7 +214,7 @@ def test_results_say_where_they_come_from(folder):
     assert {row.split(",")[0] for row in rows} in of_versions, "the profile has changed since: measure it again"
 
 
-@pytest.mark.parametrize("folder", sorted((ROOT / "experiments").glob("*/*/results/*")), ids=str)
+@pytest.mark.parametrize("folder", RESULTS, ids=str)
 def test_stored_verdicts_are_those_of_the_stored_runs(folder):
     """All but those that need the steps at which tasks were solved, which are in the histories alone."""
     experiment = load_experiment(folder.parents[1].relative_to(ROOT / "experiments").as_posix())
@@ -226,7 +232,7 @@ class _Training(TrainingSection):
     made_up: Annotated[float, Key("a key of the next version", neutral=0.0)] = 0.0
 
 
-@pytest.mark.parametrize("folder", sorted((ROOT / "experiments").glob("*/*/results/*")), ids=str)
+@pytest.mark.parametrize("folder", COMPOSED)
 def test_a_new_key_moves_no_stored_run(folder):
     name = folder.parents[1].relative_to(ROOT / "experiments").as_posix()
     for run in points(load_experiment(name).option(folder.name)):
