@@ -47,6 +47,19 @@ def test_an_engine_that_is_not_installed_is_named_with_how_to_install_it(monkeyp
     check_engine(ExecutorOptions())
 
 
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({}, "hydra.launcher.executor=processes end"),
+        ({"executor": "ray"}, "hydra.launcher.executor=ray end"),
+        ({"executor": "submitit", "submitit": {"cluster": "local"}}, "hydra.launcher.submitit.cluster=local end"),
+    ],
+)
+def test_stacks_are_left_to_a_cluster_alone(given, line):
+    with pytest.raises(UserError, match=line):
+        check_engine(ExecutorOptions(detach=True, **given))
+
+
 def test_one_stack_at_once_on_each_gpu_or_on_as_many_cores_as_it_has_threads(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(8)), raising=False)
     assert ExecutorOptions().slots(threads=3, gpus=0) == 2

@@ -4,7 +4,7 @@ import pytest
 
 from gatelab.errors import UserError
 from gatelab.sweeps.executors import slurm
-from gatelab.sweeps.executors.slurm import Partition, Queue, minutes, partition
+from gatelab.sweeps.executors.slurm import Partition, Queue, minutes, most_in_array, partition
 
 PARTITIONS = """\
 PartitionName=main AllowGroups=ALL Default=YES MaxNodes=UNLIMITED MaxTime=1-12:30:00 State=UP
@@ -70,10 +70,12 @@ def test_a_command_that_is_not_there(monkeypatch, tmp_path):
 
 def test_a_job_has_ended_when_it_was_listed_as_ended_for_a_while(says, now):
     queue = Queue()
-    says("squeue", "7|PENDING|Resources\n8|RUNNING|None\n9|FAILED|NonZeroExitCode\n")
+    says("squeue", "7|PENDING|Resources||\n8|RUNNING|None|n1|\n9|FAILED|NonZeroExitCode|n2|\n")
     queue.look(["7", "8", "9"])
     assert [queue.waits(job) for job in ("7", "8", "9")] == [True, False, False]
     assert queue.standing(["7", "8"]) == "SLURM: 1 of 2 jobs run, 1 wait (Resources)"
+    assert queue.standing(["8"], 3) == "SLURM: 1 of 1 jobs run, 3 ended"
+    assert [queue.node(job) for job in ("7", "8")] == ["a node", "n1"]
     assert not queue.has_ended("9")
     now.time += 25
     queue.look(["7", "8", "9"])
@@ -83,10 +85,10 @@ def test_a_job_has_ended_when_it_was_listed_as_ended_for_a_while(says, now):
 
 def test_a_job_that_is_put_back_has_not_ended(says, now):
     queue = Queue()
-    says("squeue", "9|NODE_FAIL|None\n")
+    says("squeue", "9|NODE_FAIL|None|n1|\n")
     queue.look(["9"])
     now.time += 5
-    says("squeue", "9|PENDING|BeginTime\n")
+    says("squeue", "9|PENDING|BeginTime||\n")
     queue.look(["9"])
     assert queue.is_back("9")
     now.time += 25
@@ -110,12 +112,39 @@ def test_a_job_that_slurm_has_forgotten_has_ended_but_not_while_slurm_is_away(sa
 
 def test_slurm_is_not_asked_more_often_than_every_other_second(says, now):
     queue = Queue()
-    says("squeue", "9|PENDING|None\n")
+    says("squeue", "9|PENDING|None||\n")
     queue.look(["9"])
-    says("squeue", "9|RUNNING|None\n")
+    says("squeue", "9|RUNNING|None|n1|\n")
     now.time += 1
     queue.look(["9"])
     assert queue.waits("9")
     now.time += 1.5
     queue.look(["9"])
     assert not queue.waits("9")
+
+
+def test_jobs_are_found_by_the_mark_in_their_comments(says, now):
+    queue = Queue()
+    lines = (
+        "12_0|RUNNING|None|n1|mine gatelab-a",
+        "12_1|CANCELLED|None||gatelab-a | more",
+        "13|PENDING|None||gatelab-b",
+    )
+    says("squeue", "\n".join(lines) + "\n")
+    queue.ask()
+    places = [queue.marked("gatelab-a", place) for place in range(3)]
+    assert (places, queue.marked("gatelab-b", 0), queue.marked("mine", 0)) == (["12_0", "12_1", None], "13", "12_0")
+    assert queue.marked("gatelab-c", 0) is None
+    assert [queue.goes_on(job) for job in ("12_0", "12_1", "13", "14")] == [True, False, True, False]
+
+
+@pytest.mark.parametrize("text, most", [("MaxArraySize            = 101\n", 100), ("MaxArraySize = 100001\n", 500)])
+def test_the_size_of_an_array(says, text, most):
+    says("scontrol", f"MaxJobCount = 10000\n{text}")
+    assert most_in_array() == most
+
+
+@pytest.mark.parametrize("text", ["MaxArraySize = 0\n", "MaxArraySize = 1\n", ""])
+def test_a_cluster_that_takes_no_arrays(says, text):
+    says("scontrol", text)
+    assert most_in_array() == 1

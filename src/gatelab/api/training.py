@@ -120,6 +120,8 @@ def _session(
         told.add(word)
     if flag := next((word for word in told.overrides if word.startswith("-")), None):
         raise UserError(f"{flag}: a flag of the command; from Python there are config_dir= and progress=")
+    if any(word.replace(" ", "").lower() == "hydra.launcher.detach=true" for word in told.overrides):
+        raise UserError("hydra.launcher.detach=true: is for the command `gatelab train`; a call returns the runs")
     if not any(word.startswith("progress=") for word in told.overrides):
         told.overrides.append(f"progress={str(progress).lower()}")
     flags = [*(["-m"] if sweep else []), *(f"--config-dir={folder}" for folder in folders(config_dir))]

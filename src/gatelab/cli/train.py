@@ -92,6 +92,9 @@ class _Terminal(Listener):
     def plans(self, plan: PlannedWork) -> None:
         _print_plan(plan)
 
+    def left(self, line: str) -> None:
+        print(line)
+
     def ended(self, trained: Trained) -> None:
         _print_outcomes(trained)
 

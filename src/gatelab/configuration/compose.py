@@ -14,6 +14,7 @@ from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel
 
 from gatelab.configuration.command_line import added_directories
 from gatelab.configuration.folders import Folders, added_folders, using
@@ -33,7 +34,7 @@ from gatelab.reading import parse_yaml
 __all__ = ["check_single", "composed", "launcher_words", "ours", "plain", "translated"]
 
 _SHOWN = 20  # options that an error lists
-_OF_HYDRA = {"launcher": LauncherKeys, "sweeper": SweeperKeys}  # whose keys a user may set
+_OF_HYDRA: dict[str, type[BaseModel]] = {"launcher": LauncherKeys, "sweeper": SweeperKeys}  # whose keys a user may set
 
 register()
 

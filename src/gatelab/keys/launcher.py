@@ -49,6 +49,11 @@ class LauncherKeys(_Options):
     executor: Annotated[
         Literal["inline", "processes", "submitit", "ray"], Key("inline, processes, submitit or ray")
     ] = "processes"
+    detach: Annotated[
+        bool,
+        Key("hand the stacks to a cluster and return; without it the same command waits for them and collects",
+            in_files=False),
+    ] = False  # fmt: skip
     workers: Annotated[
         int | None,
         Key("stacks trained at once; null for one per GPU, or per as many cores as threads"),

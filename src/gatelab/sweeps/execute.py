@@ -11,6 +11,7 @@ from gatelab.sweeps.executors import Executor
 from gatelab.sweeps.executors.inline import Inline
 from gatelab.sweeps.finished_runs import each_once, finished, missing, stores_of
 from gatelab.sweeps.launcher_options import ExecutorOptions
+from gatelab.sweeps.listener import Detached
 from gatelab.sweeps.plan import Plan, plan
 from gatelab.sweeps.scheduler import Scheduler
 from gatelab.sweeps.sweep_progress import View, print_line
@@ -44,6 +45,7 @@ def execute(
     Raises:
         UserError: data that cannot be read; before anything is trained.
         Interrupted: a signal has stopped the sweep; the trained runs are in the store.
+        Detached: the stacks are in the queue of a cluster, as ``options.detach`` asks.
     """
     failures: dict[str, Failure] = {}
     done = finished(configurations) if done is None else done
@@ -88,6 +90,8 @@ def _carry_out(
     stop = Stop(sweep=True)
     with stop.on_signals(), view:
         scheduler = Scheduler(work.stacks, executor, options, sweep, view, stop, len(work.finished))
+        if options.detach:
+            raise Detached(scheduler.hand_in())
         scheduler.run()
     if stop.signum is not None:
         runs = [run for stack in work.stacks for run in stack]

@@ -8,7 +8,7 @@ from gatelab.configuration import RunConfiguration
 from gatelab.store import Failure, Result
 from gatelab.sweeps.launcher_options import ExecutorOptions
 
-__all__ = ["Listener", "PlanOnly", "PlannedWork", "RunError", "Trained"]
+__all__ = ["Detached", "Listener", "PlanOnly", "PlannedWork", "RunError", "Trained"]
 
 
 class RunError(Exception):
@@ -17,6 +17,10 @@ class RunError(Exception):
 
 class PlanOnly(BaseException):
     """The plan, or a description of the data, was reported, and nothing else was requested; says by which key."""
+
+
+class Detached(PlanOnly):
+    """The stacks were left to a cluster, which trains them; says where they stand."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,9 @@ class Listener:
 
     def plans(self, plan: PlannedWork) -> None:
         """Receive the plan, if only the plan was requested."""
+
+    def left(self, line: str) -> None:
+        """Hear where the stacks stand that were left to a cluster."""
 
     def ended(self, trained: Trained) -> None:
         """Receive the outcomes of some points."""

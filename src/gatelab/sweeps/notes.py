@@ -98,6 +98,9 @@ def of_launcher(options: ExecutorOptions, runs: Sequence[RunConfiguration]) -> I
     elif executor != "processes":
         because = f"{named} does not see the steps of a stack"
         yield from _changed(options, usual, "hydra.launcher.", because, {"silent_minutes"})
+    if options.detach:
+        because = "hydra.launcher.detach=true waits for no stack"
+        yield from _changed(options, usual, "hydra.launcher.", because, {"limit_minutes", "retries"})
     identities = len({run.identity for run in runs})
     if executor == "processes" and options.workers is not None and options.workers > identities:
         yield f"hydra.launcher.workers={options.workers} are more than the {identities} runs there are"

@@ -81,12 +81,13 @@ class Scheduler:
 
     def run(self) -> None:
         """Return when every run has a result or a failure, or when a signal has stopped the sweep."""
+        self._find()
         while self._waiting or self._running or self._elsewhere:
             if self._asked_to_stop.signum is not None:
                 self._stop()
                 return
-            while self._waiting and len(self._running) < self._executor.slots:
-                self._submit(self._waiting.popleft())
+            if room := min(len(self._waiting), max(0, self._executor.slots - len(self._running))):
+                self._submit([self._waiting.popleft() for _ in range(room)])
             self._show()
             for handle in self._executor.wait(_LOOK):
                 self._settle(handle, self._running.pop(handle))
@@ -97,6 +98,34 @@ class Scheduler:
                 self._look_elsewhere()
             self._show()
         self._show(last=True)
+
+    def hand_in(self) -> str:
+        """Hand every stack to the cluster and leave it there; return what was done, in a line."""
+        self._find()
+        found = len(self._running)
+        new = list(self._waiting)
+        self._waiting.clear()
+        if new:
+            self._submit(new)
+        standing = self._executor.detach()
+        stacks = f"{len(new)} stack{'s' if len(new) != 1 else ''} handed in"
+        there = f", {found} were there" if found else ""
+        return f"{stacks}{there}. {standing}. The same command without hydra.launcher.detach=true waits for them"
+
+    def _find(self) -> None:
+        """Go on with the jobs that an earlier launcher has handed in for these runs."""
+        waiting = {run.identity: run for piece in self._waiting for run in piece.runs}
+        several = len(waiting)
+        for handle in self._executor.find(waiting):
+            runs = [waiting.pop(identity) for identity in handle.job.identities if identity in waiting]
+            self._running[handle] = _Piece(runs, len(self._running) + 1)
+            self._view.begin(handle, runs[0].training.max_steps)
+        if not self._running:
+            return
+        left = [_Piece([run for run in piece.runs if run.identity in waiting], piece.number) for piece in self._waiting]
+        self._waiting = deque(piece for piece in left if piece.runs)
+        jobs = f"{len(self._running)} job{'s' if len(self._running) > 1 else ''}"
+        self._view.say(f"{several - len(waiting)} of {several} runs are in {jobs} that were handed in before")
 
     def _show(self, *, last: bool = False) -> None:
         self._view.show(self._running)
@@ -111,10 +140,11 @@ class Scheduler:
             self._runs, self._before + ended, len(self.failures), len(self._running), steps, self._all_steps
         )
 
-    def _submit(self, piece: _Piece) -> None:
-        handle = self._executor.submit(Job.of(piece.runs, self._title(piece), self._sweep))
-        self._running[handle] = piece
-        self._view.begin(handle, piece.runs[0].training.max_steps)
+    def _submit(self, pieces: Sequence[_Piece]) -> None:
+        jobs = [Job.of(piece.runs, self._title(piece), self._sweep) for piece in pieces]
+        for handle, piece in zip(self._executor.submit_all(jobs), pieces, strict=True):
+            self._running[handle] = piece
+            self._view.begin(handle, piece.runs[0].training.max_steps)
 
     def _title(self, piece: _Piece) -> str:
         first, several = piece.runs[0], len(piece.runs)

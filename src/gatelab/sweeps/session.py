@@ -11,7 +11,7 @@ from gatelab.errors import UserError
 from gatelab.store import Failure, Result
 from gatelab.sweeps.executors import Executor, open_executor
 from gatelab.sweeps.launcher_options import ExecutorOptions
-from gatelab.sweeps.listener import Listener, PlanOnly
+from gatelab.sweeps.listener import Detached, Listener, PlanOnly
 
 __all__ = ["Session", "begun", "current"]
 
@@ -82,6 +82,8 @@ def begun(session: Session) -> Iterator[Session]:
     token = _SESSION.set(session)
     try:
         yield session
+    except Detached:
+        raise
     except (UserError, KeyboardInterrupt, PlanOnly):
         session.remove_what_was_begun()
         raise

@@ -49,7 +49,7 @@ from gatelab.sweeps.feasibility import check_feasible
 from gatelab.sweeps.finished_already import of_finished
 from gatelab.sweeps.finished_runs import finished
 from gatelab.sweeps.launcher_options import ExecutorOptions
-from gatelab.sweeps.listener import Listener, PlannedWork, PlanOnly, RunError, Trained
+from gatelab.sweeps.listener import Detached, Listener, PlannedWork, PlanOnly, RunError, Trained
 from gatelab.sweeps.notes import of_data, of_launcher, of_loggers, of_runs, of_single
 from gatelab.sweeps.session import Session, begun, current
 from gatelab.tasks import task_from_mapping
@@ -264,7 +264,11 @@ def train_points(
     pending = {run.identity for run in checked if run.identity not in done}
     if tables:
         session.say(of_finished(checked, pending), session.listener.finished_already)
-    outcomes = execute(checked, sweep, options, executor, check, session.listener.problem, done)
+    try:
+        outcomes = execute(checked, sweep, options, executor, check, session.listener.problem, done)
+    except Detached as detached:
+        session.listener.left(str(detached))
+        raise
     session.outcomes |= {run.identity: (run, outcome) for run, outcome in zip(checked, outcomes, strict=True)}
     session.listener.ended(Trained(outcomes, checked[0], sweep, bool(pending), tables))
     return [outcome if isinstance(outcome, Failure) else outcome.validation.score for outcome in outcomes]

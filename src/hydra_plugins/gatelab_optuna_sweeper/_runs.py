@@ -66,7 +66,10 @@ class LaunchedRuns:
         check_swept(runs, points)
         options = getattr(self.launcher, "options", None)
         if options is not None:
-            check_feasible(runs, ExecutorOptions.read(plain_options(options)))
+            read = ExecutorOptions.read(plain_options(options))
+            if read.detach:
+                raise UserError("hydra.launcher.detach=true: a search needs the results of each batch; must be false")
+            check_feasible(runs, read)
 
     def train(self, batch: Sequence[Sequence[str]]) -> list[Outcome]:
         """Pass runs to the launcher and return their outcomes."""

@@ -4,6 +4,8 @@
 #     cluster.sh install           with apt
 #     cluster.sh start FOLDER      all its files and sockets lie in FOLDER; prints the path of its slurm.conf
 #     cluster.sh stop FOLDER
+#     cluster.sh blind FOLDER OTHER   its node no longer sees the folder OTHER
+#     cluster.sh sighted FOLDER       it does again
 #
 # Without accounting, as on many clusters. Its cores are made up: jobs wait for those, and share the real ones.
 set -euo pipefail
@@ -65,6 +67,19 @@ start() {
     done
     sinfo --noheader --format=%t | grep -q idle || { tail "$1"/log/*.log >&2; exit 1; }
     echo "$1/slurm.conf"
+}
+
+# under the same name: the controller only sees that the node has been started anew
+blind() {
+    kill "$(cat "$1/slurmd.pid")"
+    sleep 1
+    SLURM_CONF="$1/slurm.conf" unshare --mount sh -c 'mount -t tmpfs none "$0" && slurmd' "$2"
+}
+
+sighted() {
+    kill "$(cat "$1/slurmd.pid")"
+    sleep 1
+    SLURM_CONF="$1/slurm.conf" slurmd
 }
 
 stop() {

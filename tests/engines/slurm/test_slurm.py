@@ -1,23 +1,19 @@
 """Sweeps on a real SLURM: ``make test-slurm`` installs and starts it."""
 
-import json
 import os
+import re
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.engines.commands import TINY, Started, ended, here, started, trained, until
+
 pytestmark = pytest.mark.engine
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
-BASE = (
-    "task=adding", "task.length=10", "task.validation_size=20", "task.test_size=20", "training.batch_size=4",
-    "training.validate_every=50", "model.hidden_size=4",
-)  # fmt: skip
+BASE = (*TINY, "training.validate_every=50")
 SHORT = (*BASE, "variant=lstm", "seed=0,1,2", "training.max_steps=50")
 LONG = (*BASE, "variant=lstm", "seed=0,1", "training.max_steps=6000")
 
@@ -46,78 +42,13 @@ def asked(cluster):
 @pytest.fixture
 def launched(cluster, tmp_path):
     """Start a sweep on the cluster; return its process."""
-    processes = []
-
-    def launch(*words, runs=tmp_path / "runs", **environment):
-        command = [
-            sys.executable,
-            "scripts/train.py",
-            "-m",
-            *words,
-            f"runs_dir={runs}",
-            "hydra.launcher.executor=submitit",
-        ]
-        process = subprocess.Popen(
-            command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=os.environ | cluster | {"WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"} | environment,
-        )  # fmt: skip
-        processes.append(process)
-        return process
-
-    yield launch
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def command(*words):
-    return [sys.executable, "scripts/train.py", "-m", *words]
-
-
-def ended(process, seconds=300):
-    _, stderr = process.communicate(timeout=seconds)
-    return process.returncode, stderr.strip().splitlines()
-
-
-def until(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.5)
-    return found
-
-
-def trained(folder):
-    """What training left of each run: its history and its result, without times."""
-    found = {}
-    for path in sorted(folder.glob("*/result.json")):
-        result = json.loads(path.read_text())
-        found[path.parent.name] = (
-            path.with_name("metrics.jsonl").read_text().count("\n"),
-            result["test"],
-            result["validation"],
-        )
-    return found
-
-
-def here(tmp_path, *words):
-    """Train the same sweep in this process; return what it left."""
-    command = [
-        sys.executable,
-        "scripts/train.py",
-        "-m",
-        *words,
-        f"runs_dir={tmp_path / 'here'}",
-        "hydra.launcher.executor=inline",
-    ]
-    environment = os.environ | {"WANDB_MODE": "disabled", "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=environment, timeout=300)
-    return trained(tmp_path / "here")
+    with Started(f"runs_dir={tmp_path / 'runs'}", "hydra.launcher.executor=submitit", **cluster) as start:
+        yield start
 
 
 def jobs(asked):
-    """All jobs that SLURM still lists, with the ended ones: number -> state."""
-    lines = asked("squeue", "--noheader", "--states=all", "--format=%A %T").splitlines()
+    """All jobs that SLURM still lists, with the ended ones: number, such as 12 or, of an array, 12_0 -> state."""
+    lines = asked("squeue", "--noheader", "--array", "--states=all", "--format=%i %T").splitlines()
     return dict(line.split() for line in lines)
 
 
@@ -125,15 +56,16 @@ def running(asked):
     return next((job for job, state in jobs(asked).items() if state == "RUNNING"), None)
 
 
-def started(folder):
-    """Whether a run has written a checkpoint."""
-    return any(folder.glob("*/checkpoint/last.pt"))
+def hurry(asked, job):
+    """Let a job that was put back into the queue begin now; SLURM would wait for two minutes."""
+    until(lambda: jobs(asked)[job] == "PENDING")
+    asked("scontrol", "update", f"jobid={job}", "starttime=now")
 
 
 def test_runs_of_one_shape_are_one_job_and_have_the_bits_of_runs_trained_here(launched, asked, tmp_path):
     words = (*BASE, "variant=lstm,gru", "model.hidden_size=4,6", "seed=range(6)", "training.max_steps=50")
     before = len(jobs(asked))
-    status, stderr = ended(launched(*words))
+    status, _, stderr = ended(launched(*words))
     assert status == 0
     # nothing but its own lines of progress: neither sacct's nor Lightning's complaints
     assert all("of 24 runs finished" in line for line in stderr)
@@ -148,7 +80,8 @@ def test_a_job_that_is_put_back_into_the_queue_goes_on_as_the_same_job(launched,
     job = until(lambda: running(asked))
     until(lambda: started(tmp_path / "runs"))
     asked("scontrol", "requeue", job)
-    status, _ = ended(process)
+    hurry(asked, job)
+    status, _, _ = ended(process)
     assert status == 0
     assert set(jobs(asked)) - before == {job}
     assert trained(tmp_path / "runs") == here(tmp_path, *LONG)
@@ -159,34 +92,80 @@ def test_a_job_that_is_cancelled_is_handed_in_again(launched, asked, tmp_path):
     job = until(lambda: running(asked))
     until(lambda: started(tmp_path / "runs"))
     asked("scancel", job)
-    status, _ = ended(process)
+    status, _, _ = ended(process)
     assert status == 0
     assert trained(tmp_path / "runs") == here(tmp_path, *LONG)
 
 
 def test_a_node_that_goes_down_and_comes_back(launched, asked, tmp_path):
     process = launched(*LONG)
-    until(lambda: running(asked))
+    job = until(lambda: running(asked))
     until(lambda: started(tmp_path / "runs"))
     node = asked("sinfo", "--noheader", "--format=%n").split()[0]
     asked("scontrol", "update", f"nodename={node}", "state=down", "reason=tried")
-    until(lambda: running(asked) is None)
-    asked("scontrol", "update", f"nodename={node}", "state=resume")
-    status, _ = ended(process)
+    # it comes back by itself, because it answers; the job begins again after two minutes, when the node has tidied up
+    until(lambda: jobs(asked)[job] == "PENDING")
+    status, _, _ = ended(process)
     assert status == 0
     assert trained(tmp_path / "runs") == here(tmp_path, *LONG)
 
 
-def test_a_launcher_that_is_killed_leaves_its_jobs_and_the_next_one_waits_for_them(launched, asked, tmp_path):
+def test_a_job_that_comes_to_its_time_limit_goes_on_as_the_same_job(launched, asked, tmp_path):
+    before = set(jobs(asked))
     process = launched(*LONG)
-    until(lambda: running(asked))
+    job = until(lambda: running(asked))
+    until(lambda: started(tmp_path / "runs"))
+    # what SLURM sends a while before the limit, as submitit asks it to
+    asked("scancel", "--signal=USR2", job)
+    hurry(asked, job)
+    status, _, _ = ended(process)
+    assert status == 0
+    assert set(jobs(asked)) - before == {job}
+    assert trained(tmp_path / "runs") == here(tmp_path, *LONG)
+
+
+def test_a_launcher_that_is_killed_leaves_its_jobs_and_the_next_one_finds_them(launched, asked, tmp_path):
+    words = (*LONG, "variant=lstm,gru", "training.max_steps=40000")
+    before = set(jobs(asked))
+    process = launched(*words)
+    until(lambda: len(set(jobs(asked)) - before) == 2)
     until(lambda: started(tmp_path / "runs"))
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    status, _ = ended(launched(*LONG))
+    status, _, stderr = ended(launched(*words))
     assert status == 0
-    assert trained(tmp_path / "runs") == here(tmp_path, *LONG)
+    assert "4 of 4 runs are in 2 jobs that were handed in before" in stderr
+    assert len(set(jobs(asked)) - before) == 2
+    assert trained(tmp_path / "runs") == here(tmp_path, *words)
+    assert not list((tmp_path / "runs" / "sweeps" / "handed-in").iterdir())
+
+
+def test_stacks_are_left_to_the_cluster_and_collected_later(launched, asked, tmp_path):
+    words = (*LONG, "variant=lstm,gru", "training.max_steps=40000")
+    before = set(jobs(asked))
+    for said in ("2 stacks handed in. SLURM: ", "0 stacks handed in, 2 were there. SLURM: "):
+        process = launched(*words, "hydra.launcher.detach=true")
+        status, stdout, _ = ended(process, 60)
+        assert status == 0
+        assert stdout.startswith(said)
+        assert len(set(jobs(asked)) - before) == 2
+    # both are one array
+    assert len({job.split("_")[0] for job in set(jobs(asked)) - before}) == 1
+    status, stdout, _ = ended(launched(*words))
+    assert status == 0
+    assert "variant" in stdout
+    assert len(set(jobs(asked)) - before) == 2
+    assert trained(tmp_path / "runs") == here(tmp_path, *words)
+
+
+def test_a_run_that_failed_while_nobody_waited_is_told_by_who_collects(launched, asked, tmp_path):
+    words = (*BASE, "variant=lstm", "seed=0", "training.max_steps=50", "hydra.launcher.executor=submitit")
+    fault = {"GATELAB_FAULT": "raise:0"}
+    launched(*words, "hydra.launcher.detach=true", **fault).communicate(timeout=60)
     until(lambda: not asked("squeue", "--noheader"))
+    status, _, stderr = ended(launched(*words))
+    assert status == 1
+    assert any("failed: " in line for line in stderr)
 
 
 def test_ctrl_c_takes_the_jobs_out_of_the_queue(launched, asked, tmp_path):
@@ -194,7 +173,7 @@ def test_ctrl_c_takes_the_jobs_out_of_the_queue(launched, asked, tmp_path):
     until(lambda: running(asked))
     until(lambda: started(tmp_path / "runs"))
     process.send_signal(signal.SIGINT)
-    status, stderr = ended(process)
+    status, _, stderr = ended(process)
     assert status == 130
     assert "the same command goes on" in stderr[-1]
     until(lambda: not asked("squeue", "--noheader"))
@@ -206,20 +185,27 @@ def test_ctrl_c_takes_the_jobs_out_of_the_queue(launched, asked, tmp_path):
     "words, line",
     [
         (
-            ("slurm_partition=short", "timeout_min=5"),
+            ("hydra.launcher.submitit.slurm_partition=short", "hydra.launcher.submitit.timeout_min=5"),
             "hydra.launcher.submitit.timeout_min=5: partition short of SLURM gives a job at most 2 minutes, and one "
             "that asks for more would wait for ever",
         ),
         (
-            ("slurm_partition=shor",),
+            ("hydra.launcher.submitit.slurm_partition=shor",),
             "hydra.launcher.submitit.slurm_partition=shor: SLURM has no such partition (did you mean 'short'?); must "
             "be one of main, short",
         ),
-        (("mem_gb=900",), "hydra.launcher.executor=submitit: sbatch: error: Memory specification can not be satisfied"),
+        (
+            ("+hydra.launcher.submitit.parameters.slurm_gres=gpu:9",),
+            "hydra.launcher.executor=submitit: sbatch: error: Invalid generic resource (gres) specification",
+        ),
+        (
+            ("hydra.launcher.submitit.mem_gb=900",),
+            "hydra.launcher.executor=submitit: sbatch: error: Memory specification can not be satisfied",
+        ),
     ],
 )
 def test_what_the_cluster_does_not_take_is_one_line_and_leaves_nothing(launched, asked, tmp_path, words, line):
-    status, stderr = ended(launched(*SHORT, *(f"hydra.launcher.submitit.{word}" for word in words)))
+    status, _, stderr = ended(launched(*SHORT, *words))
     assert (status, stderr[-1]) == (2, line)
     assert trained(tmp_path / "runs") == {}
 
@@ -228,3 +214,25 @@ def test_a_job_gets_the_limit_of_its_partition(launched, asked):
     process = launched(*SHORT, "hydra.launcher.submitit.slurm_partition=short")
     assert until(lambda: asked("squeue", "--noheader", "--format=%l").split())[0] == "2:00"
     assert ended(process)[0] == 0
+
+
+def test_a_node_that_does_not_see_the_store_is_told_and_nothing_is_left(cluster, launched, asked, tmp_path):
+    folder = Path(cluster["SLURM_CONF"]).parent
+    (tmp_path / "runs").mkdir()
+    subprocess.run([HERE / "cluster.sh", "blind", folder, tmp_path / "runs"], check=True)
+    try:
+        status, _, stderr = ended(launched(*SHORT, "variant=lstm,gru"))
+    finally:
+        subprocess.run([HERE / "cluster.sh", "sighted", folder], check=True)
+    assert status == 2
+    assert "without a word in " in stderr[-1]
+    assert stderr[-1].endswith("does this node see the folder? runs_dir must lie where all nodes do")
+
+
+def test_a_cluster_that_is_not_there_is_one_line(cluster, launched, asked, tmp_path):
+    nowhere = tmp_path / "slurm.conf"
+    text = Path(cluster["SLURM_CONF"]).read_text()
+    nowhere.write_text(re.sub("SlurmctldPort=.*", "SlurmctldPort=1", text))
+    status, _, stderr = ended(launched(*SHORT, SLURM_CONF=str(nowhere)))
+    assert status == 2
+    assert stderr[-1].startswith("hydra.launcher.executor=submitit: ")

@@ -11,8 +11,15 @@ __all__ = ["Executor", "Handle", "check_engine", "open_executor"]
 
 
 def check_engine(options: ExecutorOptions) -> None:
-    """Raise a UserError if the engine is not installed."""
+    """Raise a UserError if the engine is not installed, or cannot be left alone where that is asked for."""
     name = options.executor
+    if options.detach and (name != "submitit" or options.submitit.cluster in ("local", "debug")):
+        cluster = f"hydra.launcher.submitit.cluster={options.submitit.cluster}"
+        kind = cluster if name == "submitit" else f"hydra.launcher.executor={name}"
+        raise UserError(
+            f"hydra.launcher.detach=true: the stacks of {kind} end with this command; must be false, or "
+            "hydra.launcher.executor=submitit with a SLURM cluster"
+        )
     if name in ("submitit", "ray") and importlib.util.find_spec(name) is None:
         raise UserError(
             f"hydra.launcher.executor={name}: needs `pip install {name}`; allowed without: processes, inline"

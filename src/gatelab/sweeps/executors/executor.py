@@ -2,10 +2,11 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from gatelab.errors import UserError
 from gatelab.progress import UNKNOWN
 from gatelab.sweeps.job import Job, JobReport
 
@@ -80,6 +81,22 @@ class Executor(ABC):
     @abstractmethod
     def submit(self, job: Job) -> Handle:
         """Take a job; at most ``slots`` at a time."""
+
+    def submit_all(self, jobs: Sequence[Job]) -> list[Handle]:
+        """Take several jobs, in order."""
+        return [self.submit(job) for job in jobs]
+
+    def find(self, identities: Collection[str]) -> list[Handle]:
+        """Return the jobs that an earlier launcher has handed in for some runs and that have not come to their end."""
+        return []
+
+    def detach(self) -> str:
+        """Leave the jobs to the cluster, and return where they stand, in a line.
+
+        Raises:
+            UserError: its jobs end with this process.
+        """
+        raise UserError("hydra.launcher.detach=true: is for hydra.launcher.executor=submitit on a SLURM cluster")
 
     @abstractmethod
     def wait(self, seconds: float) -> list[Handle]:

@@ -10,14 +10,16 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gatelab.errors import UserError, one_line, suggest
 
-__all__ = ["Partition", "Queue", "partition"]
+__all__ = ["Partition", "Queue", "most_in_array", "partition"]
 
 _PATIENCE = 60.0  # seconds for an answer of SLURM
 _BETWEEN = 2.0  # seconds between two questions about jobs
+_LARGEST_ARRAY = 500
 _GONE = 20.0  # seconds after which a job that SLURM no longer lists, or lists as ended, has ended
 # what a job does not come back from by itself; until it has stood for a while, a requeue may still follow
 _ENDED = {
@@ -55,6 +57,13 @@ def partition(name: str | None) -> Partition:
     return Partition(chosen, minutes(found[chosen].get("MaxTime", "UNLIMITED")))
 
 
+def most_in_array() -> int:
+    """Return how many jobs SLURM takes at most as one array; 1 where it takes none."""
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _asked("scontrol", "show", "config"), re.MULTILINE)
+    # the largest index is below that number
+    return max(1, min(_LARGEST_ARRAY, int(found[1]) - 1)) if found else 1
+
+
 def _fields(line: str) -> tuple[str, dict[str, str]]:
     fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
     return fields.get("PartitionName", ""), fields
@@ -82,6 +91,8 @@ class Queue:
 
     def __init__(self) -> None:
         self._states: dict[str, tuple[str, str]] = {}
+        self._nodes: dict[str, str] = {}
+        self._marked: dict[str, list[str]] = {}
         self._asked_at = -_BETWEEN
         self._since: dict[str, float] = {}
 
@@ -91,11 +102,27 @@ class Queue:
         if not jobs or now - self._asked_at < _BETWEEN:
             return
         self._asked_at = now
-        try:
-            text = _asked("squeue", "--noheader", "--states=all", f"--user={os.geteuid()}", "--format=%A|%T|%r")
-        except UserError:  # the controller may be away for a while
-            return
-        self._states = {job: (state, why) for job, state, why in (line.split("|", 2) for line in text.splitlines())}
+        with suppress(UserError):  # the controller may be away for a while
+            self.ask()
+            self._note(jobs, now)
+
+    def ask(self) -> None:
+        """Ask for the states of all jobs of this user, those of an array one by one.
+
+        Raises:
+            UserError: SLURM does not answer.
+        """
+        # the comment, which may hold anything, is last
+        form = "--format=%i|%T|%r|%N|%k"
+        text = _asked("squeue", "--noheader", "--array", "--states=all", f"--user={os.geteuid()}", form)
+        self._states, self._nodes, self._marked = {}, {}, {}
+        for line in text.splitlines():
+            job, state, why, nodes, comment = line.split("|", 4)
+            self._states[job], self._nodes[job] = (state, why), nodes
+            for word in comment.split():
+                self._marked.setdefault(word, []).append(job)
+
+    def _note(self, jobs: Collection[str], now: float) -> None:
         for job in jobs:
             if self._may_have_ended(job):
                 self._since.setdefault(job, now)
@@ -118,12 +145,26 @@ class Queue:
         """Return the state of a job as SLURM calls it."""
         return self._states.get(job, ("not in the queue", ""))[0]
 
-    def standing(self, jobs: Collection[str]) -> str:
-        """Return a line on jobs: how many run, how many wait, and for what."""
+    def marked(self, mark: str, place: int) -> str | None:
+        """Return the number of the job with a mark in its comment, at a place of its array; None if none is listed."""
+        found = self._marked.get(mark, [])
+        return next((job for job in found if job.endswith(f"_{place}") or (not place and "_" not in job)), None)
+
+    def goes_on(self, job: str) -> bool:
+        """Say whether a job is listed, and not as ended."""
+        return not self._may_have_ended(job)
+
+    def node(self, job: str) -> str:
+        """Return the nodes that a job was given."""
+        return self._nodes.get(job) or "a node"
+
+    def standing(self, jobs: Collection[str], ended: int = 0) -> str:
+        """Return a line on jobs: how many run, how many wait, and for what; and how many others have ended."""
         runs = sum(not self.waits(job) for job in jobs)
         reasons = Counter(self._states.get(job, ("", "None"))[1] for job in jobs if self.waits(job))
         waiting = [f"{count} wait ({one_line(why, 80)})" for why, count in sorted(reasons.items())]
-        return "SLURM: " + ", ".join([f"{runs} of {len(jobs)} jobs run", *waiting])
+        done = [f"{ended} ended"] if ended else []
+        return "SLURM: " + ", ".join([f"{runs} of {len(jobs)} jobs run", *waiting, *done])
 
     def _may_have_ended(self, job: str) -> bool:
         return job not in self._states or self._states[job][0] in _ENDED

@@ -1,7 +1,8 @@
 """A SLURM cluster, through submitit; with ``cluster=local`` processes that submitit starts on this machine."""
 
-import subprocess
 import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from gatelab.errors import UserError, one_line
 from gatelab.keys import SubmititKeys
 from gatelab.sweeps.executors.executor import Executor, Handle
-from gatelab.sweeps.executors.slurm import Queue, partition
-from gatelab.sweeps.job import Job, JobReport
+from gatelab.sweeps.executors.handed_in import HandedIn, Page
+from gatelab.sweeps.executors.slurm import Queue, most_in_array, partition
+from gatelab.sweeps.executors.submitit_jobs import StackJob, ask_to_end, left_behind, reap, report, without_a_word
+from gatelab.sweeps.job import Job
 from gatelab.sweeps.launcher_options import ExecutorOptions
-from gatelab.sweeps.work import perform
 
 __all__ = ["Submitit"]
 
@@ -20,13 +22,15 @@ _MINUTE = 60.0
 _DAY = 24 * 60.0  # minutes of a job where neither the key nor the partition says
 _GRACE = 5.0  # seconds from asking a process to end to ending it
 _MANY = 1000  # stacks handed to the queue of a cluster at once, which has its own limits
+_TIME_LIMITS = 10_000  # how often a job may come to its time limit, and go on
 
 
 class Submitit(Executor):
-    """Submits each stack as a job of submitit.
+    """Submits each stack as a job of submitit; several at once are an array.
 
     Only the name of a function and a JSON text are pickled. A job that the cluster preempts or ends at its time
-    limit is requeued by submitit, and continues from its checkpoints.
+    limit is requeued by submitit, and continues from its checkpoints. What is handed in is written down beside the
+    runs, so that the next launcher goes on with it.
 
     Args:
         options: below hydra.launcher.
@@ -37,8 +41,11 @@ class Submitit(Executor):
         import submitit
 
         asked = options.submitit
+        self._folder = folder / "submitit"
         try:
-            self._executor = submitit.AutoExecutor(folder=folder / "submitit", cluster=asked.cluster)
+            self._executor = submitit.AutoExecutor(
+                folder=self._folder, cluster=asked.cluster, slurm_max_num_timeout=_TIME_LIMITS
+            )
         except RuntimeError as error:
             raise UserError(f"hydra.launcher.submitit.cluster={asked.cluster}: {one_line(error, 200)}") from error
         self._queue = Queue() if self._executor.cluster == "slurm" else None
@@ -48,32 +55,125 @@ class Submitit(Executor):
         named: dict[str, Any] = {"timeout_min": _minutes(asked, on_cluster=self._queue is not None)}
         if self._queue:
             named |= asked.model_dump(exclude={"cluster", "timeout_min", "parameters"}, exclude_none=True)
+            named["slurm_array_parallelism"] = options.workers or _MANY
         elif asked.gpus_per_node:
             named["gpus_per_node"] = asked.gpus_per_node
-        self._executor.update_parameters(**named, **asked.parameters)
+        self._executor.update_parameters(**{**named, **asked.parameters})
+        self._comment = str(asked.parameters.get("slurm_comment", ""))
         self._jobs: dict[Handle, Any] = {}
         self._end_at: dict[Handle, float] = {}
+        self._pages = HandedIn(folder.parent / "handed-in")
+        self._page_of: dict[Handle, Page] = {}
+        self._open: dict[str, int] = {}  # by the mark of a page: its jobs that have not ended
+        self._theirs: set[Handle] = set()  # for which another launcher waits too
         self._asked = False  # whether every job was asked to stop
         self._told_at = time.monotonic()
+        self._ended = 0
 
     def submit(self, job: Job) -> Handle:
-        """Put a stack into the queue.
+        """Put a stack into the queue; see :meth:`submit_all`."""
+        return self.submit_all([job])[0]
+
+    def submit_all(self, jobs: Sequence[Job]) -> list[Handle]:
+        """Put stacks into the queue, as arrays.
 
         Raises:
             UserError: the cluster does not take it, with what it says.
         """
+        if self._queue is None:
+            return [self._handed_in(Handle(job), self._executor.submit(StackJob(), job.text())) for job in jobs]
+        size = most_in_array() if len(jobs) > 1 else 1
+        parts = [jobs[start : start + size] for start in range(0, len(jobs), size)]
+        return [handle for part in parts for handle in self._submit_page(part)]
+
+    def _submit_page(self, jobs: Sequence[Job]) -> list[Handle]:
         from submitit.core.utils import FailedJobError
 
-        handle = Handle(job)
+        page = self._pages.begin(jobs, self._folder)
+        self._executor.update_parameters(slurm_comment=f"{self._comment} {page.mark}".strip())
+        texts = [job.text() for job in jobs]
         try:
-            self._jobs[handle] = self._executor.submit(StackJob(), job.text())
+            if len(texts) == 1:
+                given = [self._executor.submit(StackJob(), texts[0])]
+            else:
+                given = self._executor.map_array(StackJob(), texts)
         except FailedJobError as error:
+            self._pages.forget(page.mark)
             said = next((line for line in str(error).splitlines() if "error:" in line), str(error))
             raise UserError(f"hydra.launcher.executor=submitit: {one_line(said.strip(), 200)}") from error
+        page = replace(page, numbers=tuple(job.job_id for job in given))
+        self._pages.write(page)
+        self._open[page.mark] = len(given)
+        handles = [self._handed_in(Handle(job), one) for job, one in zip(jobs, given, strict=True)]
+        self._page_of |= dict.fromkeys(handles, page)
+        return handles
+
+    def _handed_in(self, handle: Handle, job: Any) -> Handle:
+        self._jobs[handle] = job
         return handle
 
+    def find(self, identities: Collection[str]) -> list[Handle]:
+        """Return the jobs of earlier launchers for some runs that wait, run, or have failed; forget all that is past.
+
+        Raises:
+            UserError: the cluster does not answer.
+        """
+        if self._queue is None or not (pages := self._pages.pages()):
+            return []
+        self._queue.ask()
+        wanted, handles = set(identities), []
+        for page in pages:
+            there = self._still_there(page)
+            if not there and not page.waited_for:
+                self._pages.forget(page.mark)
+            mine = [(place, job) for place, job in there if wanted & set(page.stacks[place][1])]
+            if not mine:
+                continue
+            theirs = page.waited_for
+            page = page if theirs else self._pages.take(page)
+            self._open[page.mark] = len(there)
+            for place, job in mine:
+                title, own = page.stacks[place]
+                wanted -= set(own)
+                handle = self._handed_in(Handle(Job(title, (), own)), job)
+                self._page_of[handle] = page
+                handles.append(handle)
+                if theirs:
+                    self._theirs.add(handle)
+        return handles
+
+    def _still_there(self, page: Page) -> list[tuple[int, Any]]:
+        """Return the jobs of a page that go on, or have failed: their places, and submitit's objects."""
+        import submitit
+
+        assert self._queue is not None
+        found = []
+        for place in range(len(page.stacks)):
+            number = self._queue.marked(page.mark, place) or next(iter(page.numbers[place : place + 1]), None)
+            if number is None:
+                continue
+            job = submitit.SlurmJob(folder=page.folder, job_id=number)
+            if self._queue.goes_on(number) or left_behind(job) == "failed":
+                found.append((place, job))
+        return found
+
+    def detach(self) -> str:
+        """Leave the jobs to the cluster, and return where they stand."""
+        if self._queue is None:
+            return super().detach()
+        for page in {page.mark: page for handle, page in self._page_of.items() if handle not in self._theirs}.values():
+            self._pages.take(page, left=True)
+        jobs = [job.job_id for job in self._jobs.values()]
+        self._queue.ask()
+        self._jobs.clear()
+        return self._queue.standing(jobs)
+
     def wait(self, seconds: float) -> list[Handle]:
-        """Ask for the state of the jobs until one has ended."""
+        """Ask for the state of the jobs until one has ended.
+
+        Raises:
+            UserError: a node cannot have seen the folder.
+        """
         until = time.monotonic() + seconds
         while True:
             self._end_what_hangs()
@@ -88,21 +188,38 @@ class Submitit(Executor):
                 handle.begun = handle.begun or time.monotonic()
         for handle in ended:
             job = self._jobs.pop(handle)
-            handle.end(_report(job, self._queue.state(job.job_id) if self._queue else job.state))
+            state = self._queue.state(job.job_id) if self._queue else job.state
+            if self._queue and without_a_word(job, state):
+                node = self._queue.node(job.job_id)
+                raise UserError(
+                    f"hydra.launcher.executor=submitit: job {job.job_id} failed on {node} without a word in "
+                    f"{job.paths.folder}: does this node see the folder? runs_dir must lie where all nodes do"
+                )
+            handle.end(report(job, state))
+            self._close_page(handle)
+        self._ended += len(ended)
         return ended
+
+    def _close_page(self, handle: Handle) -> None:
+        page = self._page_of.pop(handle, None)
+        if page is None or handle in self._theirs:
+            return
+        self._open[page.mark] -= 1
+        if not self._open[page.mark]:
+            self._pages.forget(page.mark)
 
     def news(self) -> str:
         """Return where the jobs on the cluster stand, once a minute."""
         if self._queue is None or not self._jobs or time.monotonic() - self._told_at < _MINUTE:
             return ""
         self._told_at = time.monotonic()
-        return self._queue.standing([job.job_id for job in self._jobs.values()])
+        return self._queue.standing([job.job_id for job in self._jobs.values()], self._ended)
 
     def _has_ended(self, handle: Handle, job: Any) -> bool:
         if self._queue is None:
             return bool(job.done())
         left = job.paths.result_pickle
-        if not left.exists() or self._asked or handle.given_up is not None or _left(job).kind != "stopped":
+        if not left.exists() or self._asked or handle.given_up is not None or left_behind(job) != "stopped":
             return left.exists() or self._queue.has_ended(job.job_id)
         # the cluster has stopped it, and may put it back into its queue: then it goes on under the same number
         if self._queue.is_back(job.job_id):
@@ -113,22 +230,24 @@ class Submitit(Executor):
         return self._queue.waits(job.job_id) if self._queue else job.state in ("PENDING", "UNKNOWN", "REQUEUED")
 
     def cancel(self, handle: Handle, reason: str) -> None:
-        """Cancel a job on the cluster."""
-        handle.given_up = reason
-        self._end_at[handle] = time.monotonic() + _GRACE
-        _ask(self._jobs[handle])
+        """Cancel a job on the cluster, unless another launcher waits for it."""
+        if handle not in self._theirs:
+            handle.given_up = reason
+            self._end_at[handle] = time.monotonic() + _GRACE
+            ask_to_end(self._jobs[handle])
 
     def stop(self) -> None:
         """Cancel every job on the cluster; each gets SIGTERM first and has time for its checkpoint."""
         self._asked = True
-        for job in self._jobs.values():
-            _ask(job)
+        for handle, job in self._jobs.items():
+            if handle not in self._theirs:
+                ask_to_end(job)
 
     def close(self) -> None:
         """Remove all jobs from the queue and end their processes on this machine."""
         self.stop()
         for job in self._jobs.values():
-            _reap(job)
+            reap(job)
         self._jobs.clear()
 
     def _end_what_hangs(self) -> None:
@@ -138,21 +257,6 @@ class Submitit(Executor):
                 del self._end_at[handle]
                 if handle in self._jobs:
                     self._jobs[handle].cancel(check=False)
-
-
-class StackJob:
-    """The function of a job, with the method that submitit calls to requeue it."""
-
-    def __call__(self, text: str) -> str:
-        """Train the stack in the text."""
-        # submitit ends a requeued job by SystemExit
-        return perform(Job.from_text(text), watch=lambda step, loss: None, through=SystemExit).text()
-
-    def checkpoint(self, text: str) -> Any:
-        """Return the requeued job: the same one, because its runs resume from their checkpoints."""
-        import submitit
-
-        return submitit.helpers.DelayedSubmission(self, text)
 
 
 def _minutes(asked: SubmititKeys, *, on_cluster: bool) -> int:
@@ -173,48 +277,3 @@ def _minutes(asked: SubmititKeys, *, on_cluster: bool) -> int:
             f"most {of.most_minutes:g} minutes, and one that asks for more would wait for ever"
         )
     return ceil(asked.timeout_min)
-
-
-def _report(job: Any, state: str) -> JobReport:
-    from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
-
-    _reap(job)
-    try:
-        if not job.paths.result_pickle.exists():
-            # submitit would ask sacct, or wait 15 seconds for a slow file system
-            raise UncompletedJobError(job.stderr() or job.stdout() or "")
-        return _left(job)
-    except (UncompletedJobError, FailedJobError, FailedSubmissionError, OSError) as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        reason = f"job {job.job_id} came to no end ({state})"
-        return JobReport("failed", reason=reason, detail="\n".join(lines[-40:]))
-
-
-def _left(job: Any) -> JobReport:
-    """Return what a job has left behind."""
-    return JobReport.from_text(job.result())
-
-
-def _ask(job: Any) -> None:
-    # after submitit's cancel() a local job has no time for a checkpoint
-    process = _process(job)
-    if process is None:
-        job.cancel(check=False)
-    elif process.poll() is None:
-        process.terminate()
-
-
-def _reap(job: Any) -> None:
-    """Wait for the process of a local job that has ended or is ending."""
-    process = _process(job)
-    if process is not None:
-        try:
-            process.wait(timeout=_GRACE)
-        except subprocess.TimeoutExpired:
-            job.cancel(check=False)
-            process.wait()
-
-
-def _process(job: Any) -> "subprocess.Popen[bytes] | None":
-    """Return the process that submitit has started for a job; None for one on a cluster."""
-    return getattr(job, "_process", None)

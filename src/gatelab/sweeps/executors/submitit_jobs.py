@@ -1,0 +1,92 @@
+"""One job of submitit: what it does, what it leaves behind, and how it is ended."""
+
+import subprocess
+from typing import Any
+
+from gatelab.sweeps.job import Job, JobReport
+from gatelab.sweeps.work import perform
+
+__all__ = ["StackJob", "ask_to_end", "left_behind", "reap", "report", "without_a_word"]
+
+_GRACE = 5.0  # seconds for a process that has ended, or is ending
+
+
+class StackJob:
+    """The function of a job, with the method that submitit calls to requeue it."""
+
+    def __call__(self, text: str) -> str:
+        """Train the stack in the text."""
+        # submitit ends a requeued job by SystemExit
+        return perform(Job.from_text(text), watch=lambda step, loss: None, through=SystemExit).text()
+
+    def checkpoint(self, text: str) -> Any:
+        """Return the requeued job: the same one, because its runs resume from their checkpoints."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self, text)
+
+
+def left_behind(job: Any) -> str | None:
+    """Return the kind of the report that a job has left; None without one."""
+    from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
+
+    if not job.paths.result_pickle.exists():
+        return None
+    try:
+        return JobReport.from_text(job.result()).kind
+    except (UncompletedJobError, FailedJobError, FailedSubmissionError, OSError):
+        return "failed"
+
+
+def report(job: Any, state: str) -> JobReport:
+    """Return the report of a job that has ended.
+
+    Args:
+        job: submitit's.
+        state: in which it ended, for one that has left no report.
+    """
+    from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
+
+    reap(job)
+    try:
+        if not job.paths.result_pickle.exists():
+            # submitit would ask sacct, or wait 15 seconds for a slow file system
+            raise UncompletedJobError(job.stderr() or job.stdout() or "")
+        return JobReport.from_text(job.result())
+    except (UncompletedJobError, FailedJobError, FailedSubmissionError, OSError) as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        reason = f"job {job.job_id} came to no end ({state})"
+        return JobReport("failed", reason=reason, detail="\n".join(lines[-40:]))
+
+
+def without_a_word(job: Any, state: str) -> bool:
+    """Say whether a job has failed and has not even begun its output: its node does not see the folder."""
+    return state == "FAILED" and not any(
+        path.exists() for path in (job.paths.result_pickle, job.paths.stdout, job.paths.stderr)
+    )
+
+
+def ask_to_end(job: Any) -> None:
+    """Ask a job to write its checkpoints and end."""
+    # after submitit's cancel() a local job has no time for a checkpoint
+    process = _process(job)
+    if process is None:
+        job.cancel(check=False)
+    elif process.poll() is None:
+        process.terminate()
+
+
+def reap(job: Any) -> None:
+    """Wait for the process of a local job that has ended or is ending."""
+    process = _process(job)
+    if process is not None:
+        try:
+            process.wait(timeout=_GRACE)
+        except subprocess.TimeoutExpired:
+            job.cancel(check=False)
+            process.wait()
+
+
+def _process(job: Any) -> "subprocess.Popen[bytes] | None":
+    """Return the process that submitit has started for a job; None for one on a cluster."""
+    return getattr(job, "_process", None)
