@@ -106,7 +106,7 @@ tutorial: setup  ## train the runs of docs/tutorial and write its numbers, figur
 	@PYTHONPATH=. WANDB_MODE=disabled OMP_NUM_THREADS=1 $(PYTHON) -m docs.tutorial.tutorial
 
 # A verdict that differs from the one in results/quick is told, and is an error.
-reproduce-quick: setup  ## run the quick profile of every paper and check its claims (about eight minutes)
+reproduce-quick: setup  ## run the quick profile of every paper and check its claims (about twenty minutes)
 	@$(TEST_ENVIRONMENT) $(PYTHON) scripts/reproduce.py experiment=all profile=quick runs=runs/reproduce check=true
 
 catalogue: setup  ## write the pages of docs/ that are derived, and the keys of conf/train.yaml, anew
