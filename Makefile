@@ -9,7 +9,7 @@ TEST_ENVIRONMENT := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 WANDB_MODE=offline
 PYTEST := $(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-slurm test-postgres test-triton test-newest test-oldest test-ends trust lint format catalogue docs docs-serve tutorial reproduce-quick check clean
+.PHONY: help setup demo test test-slow test-slurm test-postgres test-hosts test-triton test-newest test-oldest test-ends trust lint format catalogue docs docs-serve tutorial reproduce-quick check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do \
@@ -80,6 +80,9 @@ test-postgres: setup  ## install PostgreSQL as root, start a server and search s
 	@tests/engines/postgres/server.sh install
 	@$(PYTHON) -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[postgres]'
 	@$(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -m engine tests/engines/postgres
+
+test-hosts: setup  ## as root: machines with names and clocks of their own, made up on this one, over one store
+	@$(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -m engine tests/engines/hosts
 
 # Beside .venv, not in it: it takes 1 GB, and torch would look at it in every other test. KIND=slow runs every variant.
 TRITON := .venv-triton

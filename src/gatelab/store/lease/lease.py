@@ -4,14 +4,15 @@ A claim is a file ``claim-<token>.json`` in the run's folder. It is created with
 fails if the file exists, so only one of many processes succeeds. If its owner is a process of this machine, the claim
 is valid while that process is alive, whatever the clocks show. The state of an owner on another machine, or of a
 stopped one, is unknown: an owner renews its claim (the modification time) while it trains, and a claim that was not
-renewed for the length of its lease is invalid. An invalid claim is replaced by the next one, with a higher token. The
+renewed for the length of its lease is invalid. Clocks of two machines are not compared for that: whoever wants the run
+watches the claim for as long, by its own clock. Only a claim from hours ago is believed to be one. An invalid claim is
+replaced by the next one, with a higher token. The
 highest token is the owner's: a process that was paused for longer finds a higher one when it continues, and stops
 writing (fencing). Tokens only grow until the run is finished.
 
     claim-000003.json   {"nonce": "…", "lease": 60.0, "released": false, "host": "…", "pid": 4711, …}
 
-If processes on several machines share a store, their clocks should agree to within the lease. A claim whose time is
-further ahead than its lease (the clock was wrong) is observed: it is valid for a lease from when it was first seen.
+So clocks of machines that share a store may differ by an hour, and one that is ahead does no harm at all.
 """
 
 import errno
@@ -36,6 +37,8 @@ __all__ = ["LEASE", "Claim", "ClaimLost", "remove_claims", "standing_owner", "ta
 LEASE = 60.0
 """Seconds for which a claim is valid without renewal."""
 
+_APART = 3600.0
+"""Seconds by which the clocks of two machines may differ."""
 _LARGEST = 65536  # bytes of a claim
 _LONGEST_LEASE = 86400.0  # seconds; a claim with more is damaged
 _NO_LINKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EINVAL)
@@ -174,8 +177,10 @@ def _free(folder: Path, token: int, clock: Clock) -> bool:
     except OSError:  # removed since our check, by an owner with a higher token or at the end of the run
         return False
     age = clock() - renewed
-    if age >= -lease:
+    if owner is not None and owner.here() and age >= -lease:
         return age > lease
+    if age > lease + _APART:
+        return True
     if _unchanged(path, renewed) <= lease:
         return False
     with suppress(OSError):

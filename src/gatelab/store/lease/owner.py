@@ -27,6 +27,8 @@ class Owner:
     """Start time of the process in clock ticks since boot; distinguishes processes when the system reuses a pid."""
     since: str
     """When it took the run: UTC, ISO 8601."""
+    job: str = ""
+    """Of a cluster, within which it is the only process that trains; a job that is put back into its queue keeps it."""
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host} since {self.since}"
@@ -48,20 +50,28 @@ class Owner:
         # not a pid: 0 and below mean groups of processes in a call to kill
         if type(pid) is not int or not 0 < pid <= _MOST_PROCESSES:
             raise ValueError(f"not the number of a process: {pid!r}")
-        return cls(pid=pid, **texts)
+        job = mapping.get("job", "")
+        if not isinstance(job, str) or len(job) > _LONGEST:
+            raise ValueError(f"'job' of an owner is {job!r}")
+        return cls(pid=pid, job=job, **texts)
 
     def this(self) -> bool:
         """Return whether it is this process."""
         mine = this_process()
         return (self.host, self.place, self.pid, self.started) == (mine.host, mine.place, mine.pid, mine.started)
 
+    def here(self) -> bool:
+        """Return whether it is a process of this machine, whose clock is this one's."""
+        return bool(self.place) and (self.host, self.place) == (socket.gethostname(), _place())
+
     def alive(self) -> bool | None:
         """Return whether the process is alive and not stopped (by Ctrl-Z).
 
         None if unknown: it is on another machine, or stopped, and may continue or not.
         """
-        if not (self.place and self.started) or (self.host, self.place) != (socket.gethostname(), _place()):
-            return None
+        if not (self.started and self.here()):
+            # put back into the queue, a job has left one machine before it begins on another
+            return False if self.job and self.job == _job() else None
         started = _started(self.pid)
         if started:
             return None if started == self.started and _stopped(self.pid) else started == self.started
@@ -79,7 +89,15 @@ def this_process() -> Owner:
     """Return this process as an owner."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     pid = os.getpid()
-    return Owner(socket.gethostname(), _place(), pid, _started(pid), now)
+    return Owner(socket.gethostname(), _place(), pid, _started(pid), now, _job())
+
+
+def _job() -> str:
+    """Return the task of a job of SLURM that submitit has begun for this process alone; nothing in others."""
+    if os.environ.get("SUBMITIT_EXECUTOR") != "slurm" or not os.environ.get("SLURM_JOB_ID"):
+        return ""
+    names = ("SLURM_CLUSTER_NAME", "SLURM_JOB_ID", "SLURM_PROCID")
+    return " ".join(os.environ.get(name, "") for name in names)
 
 
 @lru_cache
