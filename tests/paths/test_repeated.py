@@ -1,4 +1,4 @@
-"""Calls without gradients that find weights where they lay: the numbers of the ordinary call, or the ordinary call."""
+"""Calls that find weights where they lay: the numbers of the ordinary call, or the ordinary call."""
 
 import copy
 import io
@@ -157,8 +157,6 @@ def test_other_circumstances(repeats: list[Any]) -> None:
     rnn = RNN("lstm", 5, 7)
     x = torch.randn(4, 3, 5)
     rnn(x)
-    with torch.enable_grad():
-        assert rnn(x)[0].requires_grad
     assert set(rnn.gates(x)) == {"i", "f", "o"}
     torch.func.vmap(rnn)(torch.randn(2, 4, 3, 5))
     rnn.layers[0].path = "loop"
@@ -212,3 +210,75 @@ def test_nothing_to_run() -> None:
     output, (h, _) = rnn(torch.zeros(0, 3, 5))
     assert output.shape == (0, 3, 7)
     assert torch.equal(h, torch.zeros(1, 3, 7))
+
+
+def gradients_of(rnn: RNN, x: Tensor, *arguments: Any, **options: Any) -> list[Tensor]:
+    """Return what a call gives, and the gradients of inputs and weights."""
+    x = x.clone().requires_grad_()
+    found = values(rnn(x, *arguments, **options))
+    total = torch.stack([(one * torch.linspace(-1, 1, one.numel()).view(one.shape)).sum() for one in found]).sum()
+    return [*found, *torch.autograd.grad(total, [x, *rnn.parameters()])]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_gradients_have_the_bits_of_those_of_the_ordinary_call(variant: str, repeats: list[Any]) -> None:
+    rnn = RNN(variant, 5, 7)
+    with torch.enable_grad():
+        gradients_of(rnn, torch.randn(2, 2, 5))
+        for steps, batch in ((4, 3), (1, 1), (40, 2)):
+            x = torch.randn(steps, batch, 5)
+            with torch.no_grad():
+                _, state = rnn(x)
+            for arguments, options in (((), {}), ((state,), {}), ((), {"lengths": [steps] + [0] * (batch - 1)})):
+                expected = gradients_of(copy.deepcopy(rnn), x, *arguments, **options)
+                assert_same(gradients_of(rnn, x, *arguments, **options), expected)
+    assert len(repeats) == 12
+    assert None not in repeats
+
+
+@torch.enable_grad()
+def test_steps_of_an_optimiser_are_those_of_ordinary_calls(repeats: list[Any]) -> None:
+    rnn = RNN("gru", 5, 7)
+    own = {name: weight.detach().clone() for name, weight in rnn.named_parameters()}
+    x = torch.randn(4, 3, 5)
+    optimizer = torch.optim.SGD(rnn.parameters(), 0.1)
+    for _ in range(3):
+        fresh = RNN("gru", 5, 7)
+        fresh.load_state_dict(own)
+        fresh(x)[0].square().sum().backward()
+        optimizer.zero_grad()
+        rnn(x)[0].square().sum().backward()
+        optimizer.step()
+        for name, weight in fresh.named_parameters():
+            own[name].add_(weight.grad, alpha=-0.1)
+    assert_same([*rnn.parameters()], [*own.values()])
+    assert len(repeats) == 2
+
+
+@torch.enable_grad()
+def test_a_weight_that_was_changed_before_its_gradient_is_noticed() -> None:
+    rnn = RNN("lstm", 5, 7)
+    x = torch.randn(4, 3, 5)
+    rnn(x)
+    output, _ = rnn(x)
+    with torch.no_grad():
+        next(rnn.parameters()).add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.sum().backward()
+
+
+@torch.enable_grad()
+def test_what_trains_in_part_or_recomputes(repeats: list[Any]) -> None:
+    rnn = RNN("lstm", 5, 7).requires_grad_(False)
+    x = torch.randn(4, 3, 5)
+    rnn(x)
+    assert not rnn(x)[0].requires_grad
+    first = next(rnn.parameters()).requires_grad_()
+    (found,) = torch.autograd.grad(rnn(x)[0].sum(), [first])
+    expected = copy.deepcopy(rnn)
+    assert_same([found], [*torch.autograd.grad(expected(x)[0].sum(), [next(expected.parameters())])])
+    assert len(repeats) == 2
+    again = RNN("lstm", 5, 7, recompute=2)
+    assert again(x)[0].requires_grad
+    again(x)[0].sum().backward()
+    assert len(repeats) == 2

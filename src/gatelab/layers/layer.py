@@ -257,8 +257,8 @@ class Layer(RecurrentLayer):
             call = Call(schedule, weights, inputs, states, self.hidden_size, lengths, tuple(record), keep)
             if traced_call.recorded(self.path):
                 return traced_call.recurrence(self.path, self._written, call)
-            outputs = choice.run(self.path, call)
-            repeating.remember(self, call)
+            path, outputs = choice.carried_out(self.path, call)
+            repeating.remember(self, path, call)
             return outputs
 
         return run

@@ -1,4 +1,4 @@
-"""Calls of a layer without gradients: from the second on, what is the same in all of them is not looked up again."""
+"""Calls of a layer: from the second on, what is the same in all of them is not looked up again."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from gatelab.paths import choice
 from gatelab.paths.call import Call, Outputs
-from gatelab.paths.path import Repeat
+from gatelab.paths.path import Path, Repeat
 
 if TYPE_CHECKING:
     from gatelab.layers.layer import Layer
@@ -32,25 +31,26 @@ def again(
     """
     if _disturbed() or (found := _known.get(layer)) is None:
         return None
+    if layer.recompute is not None and torch.is_grad_enabled():
+        return None
     path, repeat = found
     return repeat.run(inputs, states, lengths) if path == layer.path and repeat.stands(layer._parameters) else None
 
 
-def remember(layer: "Layer", call: Call) -> None:
-    """Find what calls like one that has run need not look up, where its path has something of the kind."""
+def remember(layer: "Layer", path: Path, call: Call) -> None:
+    """Find what calls like one that a path has run need not look up, where it has something of the kind."""
     if _disturbed() or call.record or not call.plain:
         return
-    repeat = choice.repeated(layer.path, call)
+    repeat = path.repeated(call)
     # a stack, a parametrised or a structured weight: the call had other tensors than the layer
     if repeat is not None and repeat.stands(layer._parameters):
         _known[layer] = (layer.path, repeat)
 
 
 def _disturbed() -> bool:
-    """Return whether gradients are wanted, or something looks at what is computed or changes how."""
+    """Return whether something looks at what is computed or changes how."""
     return bool(
         torch.compiler.is_compiling()
-        or torch.is_grad_enabled()
         or torch._C._len_torch_dispatch_stack()
         or torch._C._len_torch_function_stack()
         or torch._C._get_tracing_state() is not None

@@ -7,10 +7,10 @@ from gatelab import paths
 from gatelab.compiler import Program
 from gatelab.errors import UserError
 from gatelab.paths.call import Call, Outputs
-from gatelab.paths.path import Path, Repeat, UnableError
+from gatelab.paths.path import Path, UnableError
 from gatelab.paths.tensors import check_kinds
 
-__all__ = ["Choice", "choose", "repeated", "run", "say_once"]
+__all__ = ["Choice", "carried_out", "choose", "run", "say_once"]
 
 _FASTEST = "the fastest that can run"
 _log = logging.getLogger(__name__)
@@ -40,6 +40,15 @@ def choose(name: str, call: Call) -> Choice:
 def run(name: str, call: Call) -> Outputs:
     """Run a call on the path asked for, or, for ``auto``, on the first of :data:`gatelab.paths.PATHS` that can.
 
+    Raises:
+        UserError: as :func:`carried_out`.
+    """
+    return carried_out(name, call)[1]
+
+
+def carried_out(name: str, call: Call) -> tuple[Path, Outputs]:
+    """Run a call as :func:`run` does, and return the path that ran it too.
+
     If that is not the most preferred one, the log says so, once for each reason.
 
     Raises:
@@ -53,17 +62,11 @@ def run(name: str, call: Call) -> Outputs:
         if name == "auto" and reason != _FASTEST:
             say_once(Choice(path.name, reason))
         try:
-            return path.run(call)
+            return path, path.run(call)
         except UnableError as error:
             if name != "auto":
                 raise
             _unable[path.name, call.program] = str(error)
-
-
-def repeated(name: str, call: Call) -> Repeat | None:
-    """Return what makes calls like one that has run again, at less cost; None if its path has nothing of the kind."""
-    path, _ = _chosen(name, call)
-    return path.repeated(call)
 
 
 def say_once(choice: Choice) -> None:

@@ -23,7 +23,7 @@ class UnableError(UserError):
 
 
 class Repeat(Protocol):
-    """Calls of one layer without gradients, with the same weights in memory: what they share is found once."""
+    """Calls of one layer with the same weights in memory: what they share is found once."""
 
     def stands(self, weights: "Mapping[str, Tensor | None]") -> bool:
         """Return whether the layer still has these weights, and they still lie where they lay."""

@@ -29,9 +29,10 @@ class NativeRun(torch.autograd.Function):
         plans: Layout | None,
         lengths: Tensor | None,
         keep: Literal["tape", "nothing"],
+        padded: Sequence[Tensor],
         *tensors: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Run forwards; keep the tape, or nothing but what went in."""
+        """Run forwards; keep the tape, or nothing but what went in. ``padded``: the states as C reads them, or none."""
         taped = keep == "tape"
         memory: Tensor | None = None
         ctx.frame = None
@@ -41,7 +42,7 @@ class NativeRun(torch.autograd.Function):
             if taped:
                 memory = results.pop()
         else:
-            results, of_way, frame = forwards(plans, tensors, lengths, keep=taped)
+            results, of_way, frame = forwards(plans, tensors, lengths, keep=taped, padded=padded)
             aliased = plans.aliased is not None
             # who packs saved tensors may return others: these go through the torch_operator, which checks them
             if taped:
@@ -62,7 +63,7 @@ class NativeRun(torch.autograd.Function):
         saved = ctx.saved_tensors
         tensors = saved[: ctx.count]
         output, lengths, memory = saved[ctx.count :]
-        needed = ctx.needs_input_grad[4:]
+        needed = ctx.needs_input_grad[5:]
         gradients: Sequence[Tensor | None]
         arguments = (tensors, lengths, output, memory, adjoints, needed)
         frame: Frame | None = ctx.frame
@@ -73,7 +74,7 @@ class NativeRun(torch.autograd.Function):
             gradients = torch_operator.run_back(*arguments, ctx.form)
         else:
             gradients = backwards(ctx.plans, *arguments, frame)
-        return (None, None, None, None, *gradients)
+        return (None, None, None, None, None, *gradients)
 
 
 def _batched() -> bool:
@@ -116,7 +117,7 @@ def _run(tensors: list[Tensor], lengths: Tensor | None, text: str, taped: bool) 
     """Run the operator where autograd looks on."""
     form = form_of(text)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        return list(NativeRun.apply(form, None, lengths, "tape" if taped else "nothing", *tensors))
+        return list(NativeRun.apply(form, None, lengths, "tape" if taped else "nothing", (), *tensors))
     with torch._C._AutoDispatchBelowAutograd():
         return torch_operator.run(tensors, lengths, form, taped=taped)
 

@@ -39,14 +39,22 @@ class Frame:
     __slots__ = ("kept", "own", "pointers")
 
     def __init__(
-        self, plans: Layout, tensors: Sequence[Tensor], lengths: Tensor | None, memory: Tensor, output: Tensor | None
+        self,
+        plans: Layout,
+        tensors: Sequence[Tensor],
+        lengths: Tensor | None,
+        memory: Tensor,
+        output: Tensor | None,
+        padded: Sequence[Tensor] = (),
     ) -> None:
         states = len(plans.states)
         self.kept: list[Any] = []
         self.own: dict[int, int] = {}
         self.pointers = pointers = [0] * len(plans.buffers)
         for position, (at, tensor) in enumerate(zip(plans.of_tensors, tensors, strict=True)):
-            if position <= states:
+            if 0 < position <= len(padded):
+                dense = padded[position - 1]
+            elif position <= states:
                 dense = in_one_piece(tensor, plans.states[position - 1][1] if position else plans.x_width)
             else:
                 dense = tensor if tensor.is_contiguous() else tensor.contiguous()
@@ -79,7 +87,12 @@ class Frame:
 
 
 def forwards(
-    plans: Layout, tensors: Sequence[Tensor], lengths: Tensor | None, *, keep: bool = False
+    plans: Layout,
+    tensors: Sequence[Tensor],
+    lengths: Tensor | None,
+    *,
+    keep: bool = False,
+    padded: Sequence[Tensor] = (),
 ) -> tuple[list[Tensor], Tensor, Frame]:
     """Run forwards.
 
@@ -88,6 +101,7 @@ def forwards(
         tensors: ordinary ones, of the shapes and the dtype that the layout is for.
         lengths: ordinary, int64, dense, one for each sequence.
         keep: whether the memory goes to :func:`backwards` later.
+        padded: the initial states as compiled code reads them, if they are at hand; nothing changes them.
 
     Returns:
         Outputs and final states; the memory that the backward pass needs beside these and the tensors; their frame.
@@ -95,7 +109,7 @@ def forwards(
     dtype = plans.call.dtype
     memory = pool.tensor((plans.forward_size,), dtype)
     outputs = [pool.tensor(plans.output_shape(number), dtype) for number in range(len(plans.outputs))]
-    frame = Frame(plans, tensors, lengths, memory, outputs[0])
+    frame = Frame(plans, tensors, lengths, memory, outputs[0], padded)
     pointers = frame.pointers.copy()
     # with their final shape: PyTorch forbids to change views that a function returns
     for at, output in zip(plans.of_outputs, outputs, strict=True):

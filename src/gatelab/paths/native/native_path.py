@@ -55,7 +55,9 @@ def _run(call: Call) -> Outputs:
         shapes = tuple([tensor.shape for tensor in tensors])
         plans = layout(form, inputs.dtype, shapes, lengths is not None, training, allowed_threads())
         results = (
-            NativeRun.apply(form, plans, valid, call.keep, *tensors) if training else forwards(plans, tensors, valid)[0]
+            NativeRun.apply(form, plans, valid, call.keep, (), *tensors)
+            if training
+            else forwards(plans, tensors, valid)[0]
         )
     outputs, finals = results[: len(recorded) + 1], results[len(recorded) + 1 :]
     return outputs[0], dict(zip(names, finals, strict=True)), dict(zip(recorded, outputs[1:], strict=True))

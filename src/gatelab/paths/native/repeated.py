@@ -1,4 +1,4 @@
-"""Forward passes of a layer whose weights stay where they lie: without gradients, what is the same is found once.
+"""Calls of a layer whose weights stay where they lie: what is the same in all of them is found once.
 
 At one sequence and few steps, checking weights and taking their addresses costs more than the network. What is computed
 is what :mod:`native_path` computes, bit for bit.
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gatelab.errors import UserError
 from gatelab.paths.call import Call, Outputs
+from gatelab.paths.native.autograd import NativeRun
 from gatelab.paths.native.calling import finals, in_one_piece
 from gatelab.paths.native.layout import Layout, layout
 from gatelab.paths.native.memory_pool import pool
@@ -48,7 +49,7 @@ class RepeatedCall(Repeat):
         self._weights = [weights[name] for name in order]
         self._ids = [*map(id, self._weights)]
         self._known = self._seen()
-        self._kind: _Kind | None = None
+        self._kinds: dict[bool, _Kind] = {}
 
     def stands(self, weights: Mapping[str, Tensor | None]) -> bool:
         found = [weights.get(name) for name in self._names]
@@ -75,21 +76,23 @@ class RepeatedCall(Repeat):
             if lengths.shape != shape[1:2] or not all_ordinary((lengths,), torch.int64):
                 return None
             lengths = lengths.contiguous()
-        kind, sought = self._kind, (shape, lengths is not None, allowed_threads())
+        of_inputs = (inputs, *given)
+        trains = torch.is_grad_enabled() and any(one.requires_grad for one in (*of_inputs, *self._weights))
+        kind, sought = self._kinds.get(trains), (shape, lengths is not None, allowed_threads())
         if kind is None or kind.sought != sought:
             try:
-                kind = self._kind = self._of_kind(*sought)
+                kind = self._kinds[trains] = self._of_kind(*sought, trains)
             except UserError:
                 return None  # the ordinary way says what is wrong
         if given and any(state.shape != zeros.shape for state, zeros in zip(given, kind.zeros, strict=True)):
             return None
-        return kind.called(inputs, given, lengths)
+        return kind.trained(inputs, given, lengths) if trains else kind.called(inputs, given, lengths)
 
-    def _of_kind(self, shape: torch.Size, lengths: bool, threads: int) -> "_Kind":  # noqa: FBT001
+    def _of_kind(self, shape: torch.Size, lengths: bool, threads: int, trains: bool) -> "_Kind":  # noqa: FBT001
         zeros = [torch.zeros(shape[1], size, dtype=self._dtype) for size in self._sizes]
         shapes = (shape, *[state.shape for state in zeros], *[weight.shape for weight in self._weights])
-        plans = layout(self._form, self._dtype, shapes, lengths, False, threads)
-        return _Kind((shape, lengths, threads), plans, zeros, self._known[: len(self._weights)])
+        plans = layout(self._form, self._dtype, shapes, lengths, trains, threads)
+        return _Kind((shape, lengths, threads), plans, zeros, self._weights)
 
 
 class _Kind:
@@ -99,19 +102,20 @@ class _Kind:
         sought: shape of the inputs, whether there are lengths, threads.
         plans: their layout.
         zeros: the initial states where none are given.
-        addresses: of the weights.
+        weights: in the order of the plans.
     """
 
     def __init__(
-        self, sought: tuple[torch.Size, bool, int], plans: Layout, zeros: Sequence[Tensor], addresses: Sequence[int]
+        self, sought: tuple[torch.Size, bool, int], plans: Layout, zeros: Sequence[Tensor], weights: Sequence[Tensor]
     ) -> None:
         self.sought = sought
         self.zeros = zeros
         self._plans = plans
+        self._weights = weights
         self._spare: list[Tensor] = []
         self._states = [in_one_piece(state, wide) for state, (_, wide, _) in zip(zeros, plans.states, strict=True)]
         fixed = [0] * len(plans.buffers)
-        ready = [0, *[state.data_ptr() for state in self._states], *addresses]
+        ready = [0, *[state.data_ptr() for state in (*self._states, *weights)]]
         for at, address in zip(plans.of_tensors, ready, strict=True):
             fixed[at] = address
         self._table = plans.table(fixed)
@@ -140,6 +144,14 @@ class _Kind:
         if plans.forward_size <= _KEPT:
             self._spare.append(memory)
         return found
+
+    def trained(self, inputs: Tensor, states: Sequence[Tensor], lengths: Tensor | None) -> Outputs:
+        """Return the same as :meth:`called`, for a backward pass to follow."""
+        plans = self._plans
+        tensors = (inputs, *(states or self.zeros), *self._weights)
+        padded = () if states else self._states
+        output, *last = NativeRun.apply(plans.call.form, plans, lengths, "tape", padded, *tensors)
+        return output, dict(zip(plans.call.form.states, last, strict=True)), {}
 
     def _memory(self, dtype: torch.dtype) -> Tensor:
         """Return memory that no other thread has: what the last call left, or more."""
