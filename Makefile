@@ -9,7 +9,7 @@ TEST_ENVIRONMENT := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 WANDB_MODE=offline
 PYTEST := $(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-slurm test-postgres test-hosts test-triton test-newest test-oldest test-ends trust lint format catalogue docs docs-serve tutorial reproduce-quick check clean
+.PHONY: help setup demo test test-slow test-slurm test-postgres test-hosts test-ray test-triton test-newest test-oldest test-ends trust lint format catalogue docs docs-serve tutorial reproduce-quick check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do \
@@ -80,6 +80,10 @@ test-postgres: setup  ## install PostgreSQL as root, start a server and search s
 	@tests/engines/postgres/server.sh install
 	@$(PYTHON) -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[postgres]'
 	@$(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -m engine tests/engines/postgres
+
+test-ray: setup  ## install Ray and run sweeps on a cluster of three nodes on this machine
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[ray]'
+	@$(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -m engine tests/engines/ray
 
 test-hosts: setup  ## as root: machines with names and clocks of their own, made up on this one, over one store
 	@$(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -m engine tests/engines/hosts

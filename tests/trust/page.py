@@ -26,7 +26,8 @@ _TAIL = """\
 
 - A power cut. What is on the disk after a kill is what the kernel has; that files are on the disk before they have
   their names is tested by the order of the calls alone.
-- A real SLURM and a real Ray cluster; submitit and Ray are tested on one machine.
+- SLURM and Ray on several machines: `make test-slurm` has a real cluster of one node, `make test-ray` three nodes on
+  one machine.
 - Network file systems (NFS, Lustre), other file systems than that of the machine above, several machines on one store.
 - A folder of another user: calls were refused as they are there (EACCES, EROFS), but by a library.
 - GPUs: all trials ran on a CPU. Bits are promised there alone.
