@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -68,7 +69,7 @@ class Submitit(Executor):
         self._theirs: set[Handle] = set()  # for which another launcher waits too
         self._asked = False  # whether every job was asked to stop
         self._told_at = time.monotonic()
-        self._ended = 0
+        self._ended: list[Any] = []  # jobs that this process has waited for, and that have come to their end
 
     def submit(self, job: Job) -> Handle:
         """Put a stack into the queue; see :meth:`submit_all`."""
@@ -197,7 +198,8 @@ class Submitit(Executor):
                 )
             handle.end(report(job, state))
             self._close_page(handle)
-        self._ended += len(ended)
+            if handle not in self._theirs:
+                self._ended.append(job)
         return ended
 
     def _close_page(self, handle: Handle) -> None:
@@ -213,7 +215,7 @@ class Submitit(Executor):
         if self._queue is None or not self._jobs or time.monotonic() - self._told_at < _MINUTE:
             return ""
         self._told_at = time.monotonic()
-        return self._queue.standing([job.job_id for job in self._jobs.values()], self._ended)
+        return self._queue.standing([job.job_id for job in self._jobs.values()], len(self._ended))
 
     def _has_ended(self, handle: Handle, job: Any) -> bool:
         if self._queue is None:
@@ -249,6 +251,18 @@ class Submitit(Executor):
         for job in self._jobs.values():
             reap(job)
         self._jobs.clear()
+        self._remove_what_came_back()
+
+    def _remove_what_came_back(self) -> None:
+        """Cancel jobs that were put back into the queue when they had done their work."""
+        if self._queue is None or not self._ended:
+            return
+        with suppress(UserError):  # then they begin, find nothing to do, and end
+            self._queue.ask()
+        for job in self._ended:
+            if self._queue.is_back(job.job_id):
+                job.cancel(check=False)
+        self._ended.clear()
 
     def _end_what_hangs(self) -> None:
         """Kill a hanging local job: submitit ignores SIGTERM. A cluster sends SIGKILL itself."""
