@@ -75,8 +75,10 @@ class Kills(Watcher):
 
     def on_train_batch_end(self, module):
         if module.taken == 1:
+            # this process has other children: what W&B and multiprocessing have started
             for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-                os.kill(int(child), signal.SIGKILL)
+                if b"gatelab.training.rank_process" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    os.kill(int(child), signal.SIGKILL)
 
 
 def test_a_process_that_is_killed_ends_the_run_in_one_line(tmp_path):
