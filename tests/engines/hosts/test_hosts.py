@@ -13,7 +13,7 @@ from tests.engines.commands import TINY, Started, ended, here, started, trained,
 
 pytestmark = pytest.mark.engine
 
-SWEEP = (*TINY, "variant=lstm,gru", "seed=0,1", "training.max_steps=20000", "training.validate_every=500")
+SWEEP = (*TINY, "variant=lstm,gru", "seed=0,1", "training.max_steps=400000", "training.validate_every=2000")
 CLOCK = """
 import time
 _time = time.time

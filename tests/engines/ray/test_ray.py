@@ -11,7 +11,8 @@ from tests.engines.commands import TINY, Started, ended, here, trained, until
 pytestmark = pytest.mark.engine
 
 BASE = (*TINY, "training.validate_every=50")
-LONG = (*BASE, "variant=lstm", "seed=0,1", "training.max_steps=6000")
+# ten seconds and more on a machine with nothing else to do
+LONG = (*TINY, "training.validate_every=2000", "variant=lstm", "seed=0,1", "training.max_steps=400000")
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.engine
 HERE = Path(__file__).parent
 BASE = (*TINY, "training.validate_every=50")
 SHORT = (*BASE, "variant=lstm", "seed=0,1,2", "training.max_steps=50")
-LONG = (*BASE, "variant=lstm", "seed=0,1", "training.max_steps=6000")
+# ten seconds and more on a machine with nothing else to do
+LONG = (*TINY, "training.validate_every=2000", "variant=lstm", "seed=0,1", "training.max_steps=400000")
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def test_a_job_that_comes_to_its_time_limit_goes_on_as_the_same_job(launched, as
 
 
 def test_a_launcher_that_is_killed_leaves_its_jobs_and_the_next_one_finds_them(launched, asked, tmp_path):
-    words = (*LONG, "variant=lstm,gru", "training.max_steps=40000")
+    words = (*LONG, "variant=lstm,gru")
     before = set(jobs(asked))
     process = launched(*words)
     until(lambda: len(set(jobs(asked)) - before) == 2)
@@ -141,7 +142,7 @@ def test_a_launcher_that_is_killed_leaves_its_jobs_and_the_next_one_finds_them(l
 
 
 def test_stacks_are_left_to_the_cluster_and_collected_later(launched, asked, tmp_path):
-    words = (*LONG, "variant=lstm,gru", "training.max_steps=40000")
+    words = (*LONG, "variant=lstm,gru")
     before = set(jobs(asked))
     for said in ("2 stacks handed in. SLURM: ", "0 stacks handed in, 2 were there. SLURM: "):
         process = launched(*words, "hydra.launcher.detach=true")
