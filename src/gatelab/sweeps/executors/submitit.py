@@ -153,7 +153,7 @@ class Submitit(Executor):
             number = self._queue.marked(page.mark, place) or next(iter(page.numbers[place : place + 1]), None)
             if number is None:
                 continue
-            job = submitit.SlurmJob(folder=page.folder, job_id=number)
+            job: Any = submitit.SlurmJob(folder=page.folder, job_id=number)
             if self._queue.goes_on(number) or left_behind(job) == "failed":
                 found.append((place, job))
         return found
