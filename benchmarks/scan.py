@@ -32,7 +32,7 @@ def measured(name: str, steps: int, batch: int, threads: int, rounds: int) -> di
             seconds = _seconds(layer, x)
             if turn or rounds == 0:
                 least[path] = min(least[path], seconds * 1e3)
-    return {"variant": name, "steps": steps, "batch": batch, "threads": threads, **least}
+    return {"variant": name, "steps": steps, "batch": batch, "threads": threads, **dict.fromkeys(_PATHS), **least}
 
 
 def _seconds(layer: nn.Module, x: Tensor) -> float:
