@@ -1,8 +1,16 @@
-"""One job of submitit: what it does, what it leaves behind, and how it is ended."""
+"""One job of submitit: what it does, what it leaves behind, and how it is ended.
+
+A job leaves its report as text, beside submitit's own result. That one is a pickle, and is never loaded: a page of jobs
+that were handed in is a file, and may name any folder.
+"""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
+from gatelab.disk import write_atomically, writing
+from gatelab.errors import UserError
+from gatelab.reading import read_text
 from gatelab.sweeps.job import Job, JobReport
 from gatelab.sweeps.work import perform
 
@@ -16,8 +24,15 @@ class StackJob:
 
     def __call__(self, text: str) -> str:
         """Train the stack in the text."""
+        import submitit
+
         # submitit ends a requeued job by SystemExit
-        return perform(Job.from_text(text), watch=lambda step, loss: None, through=SystemExit).text()
+        found = perform(Job.from_text(text), watch=lambda step, loss: None, through=SystemExit).text()
+        own = submitit.JobEnvironment()
+        path = _report_path(own.paths.folder, own.job_id)
+        with writing(path):
+            write_atomically(path, found.encode())
+        return found
 
     def checkpoint(self, text: str) -> Any:
         """Return the requeued job: the same one, because its runs resume from their checkpoints."""
@@ -27,15 +42,11 @@ class StackJob:
 
 
 def left_behind(job: Any) -> str | None:
-    """Return the kind of the report that a job has left; None without one."""
-    from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
-
+    """Return the kind of the report that a job has left, "failed" where it ended without one; None before its end."""
     if not job.paths.result_pickle.exists():
         return None
-    try:
-        return JobReport.from_text(job.result()).kind
-    except (UncompletedJobError, FailedJobError, FailedSubmissionError, OSError):
-        return "failed"
+    found = _read(job)
+    return "failed" if found is None else found.kind
 
 
 def report(job: Any, state: str) -> JobReport:
@@ -45,18 +56,26 @@ def report(job: Any, state: str) -> JobReport:
         job: submitit's.
         state: in which it ended, for one that has left no report.
     """
-    from submitit.core.utils import FailedJobError, FailedSubmissionError, UncompletedJobError
-
     reap(job)
+    # submitit's own result says only whether there is one; without it submitit would ask sacct, or wait 15 seconds
+    found = _read(job) if job.paths.result_pickle.exists() else None
+    if found is not None:
+        return found
+    lines = [line for line in (job.stderr() or job.stdout() or "").splitlines() if line.strip()]
+    reason = f"job {job.job_id} came to no end ({state})"
+    return JobReport("failed", reason=reason, detail="\n".join(lines[-40:]))
+
+
+def _read(job: Any) -> JobReport | None:
+    """Return the report that a job has left; None if there is none, or none that can be read."""
     try:
-        if not job.paths.result_pickle.exists():
-            # submitit would ask sacct, or wait 15 seconds for a slow file system
-            raise UncompletedJobError(job.stderr() or job.stdout() or "")
-        return JobReport.from_text(job.result())
-    except (UncompletedJobError, FailedJobError, FailedSubmissionError, OSError) as error:
-        lines = [line for line in str(error).splitlines() if line.strip()]
-        reason = f"job {job.job_id} came to no end ({state})"
-        return JobReport("failed", reason=reason, detail="\n".join(lines[-40:]))
+        return JobReport.from_text(read_text(_report_path(job.paths.folder, job.job_id)))
+    except (UserError, KeyError, TypeError, ValueError, RecursionError):
+        return None
+
+
+def _report_path(folder: Path, number: str) -> Path:
+    return Path(folder) / f"{number}_report.json"
 
 
 def without_a_word(job: Any, state: str) -> bool:
