@@ -7,6 +7,8 @@ import pytest
 
 from gatelab.store import Stop, Store
 from gatelab.store.failure import read_failure
+from gatelab.store.lease.lease import take_claim
+from gatelab.store.lease.owner import Owner
 from gatelab.sweeps.executors import Executor, Handle
 from gatelab.sweeps.job import Job, JobReport
 from gatelab.sweeps.launcher_options import ExecutorOptions
@@ -200,6 +202,28 @@ def test_runs_of_another_process_are_waited_for_and_what_it_leaves_is_trained(sc
     assert scheduled(executor) == {}
     assert executor.trained == [[0, 1, 2, 3], [2], [1]]
     assert finished(tmp_path) == [0, 1, 2, 3]
+
+
+def test_who_waits_for_another_machine_is_told_for_how_long(tmp_path, capsys):
+    run = configuration(tmp_path, seed=0)
+    Store(tmp_path).record(run.identity, run.mapping())
+    away = Owner("alpha", "another place", 4711, "2", "2026-11-30T08:00:00+00:00")
+    claim = take_claim(tmp_path / run.identity, owner=away)
+
+    class Waits(Pretending):
+        def wait(self, seconds):
+            if self.trained and not self.running:
+                claim.release()
+            return super().wait(seconds)
+
+    reports = [JobReport("done", taken=(run.identity,))]
+    executor = Waits(lambda seeds: reports.pop() if reports else None)
+    Scheduler([[run]], executor, ExecutorOptions(), None, View(quiet=True), Stop(sweep=True)).run()
+    lines = capsys.readouterr().err.splitlines()
+    told = "1 run being trained by process 4711 on alpha since 2026-11-30T08:00:00+00:00 ("
+    assert [line for line in lines if told in line and line.endswith(
+        "frees a run that is not); waiting, taken over if alpha gives no sign of life for a minute"
+    )]  # fmt: skip
 
 
 def test_the_second_signal_is_not_waited_for():

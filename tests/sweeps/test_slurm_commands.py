@@ -83,6 +83,34 @@ def test_a_job_has_ended_when_it_was_listed_as_ended_for_a_while(says, now):
     assert queue.state("9") == "FAILED"
 
 
+def test_of_a_job_that_is_held_the_line_says_how_it_goes_on(says, now):
+    queue = Queue()
+    says("squeue", "7|PENDING|Resources||\n8|PENDING|launch failed requeued held||\n9|PENDING|JobHeldUser||\n")
+    queue.look(["7", "8", "9"])
+    assert queue.standing(["7", "8", "9"]) == (
+        "SLURM: 0 of 3 jobs run, 1 wait (JobHeldUser; `scontrol release 9` lets it go on), 1 wait (Resources), "
+        "1 wait (launch failed requeued held; `scontrol release 8` lets it go on)"
+    )
+
+
+@pytest.mark.parametrize(
+    "line, never",
+    [
+        ("7|PENDING|PartitionTimeLimit||", True),
+        ("7|PENDING|Job's account not permitted to use this partition (paid allows lab not labb)||", True),
+        ("7|PENDING|InvalidAccount||", True),
+        ("7|PENDING|Resources||", False),
+        ("7|PENDING|PartitionNodeLimit||", False),  # also while nodes are down
+        ("7|RUNNING|InvalidAccount|n1|", False),
+    ],
+)
+def test_what_a_job_waits_for_and_will_not_come(says, now, line, never):
+    queue = Queue()
+    says("squeue", f"{line}\n")
+    queue.look(["6", "7"])
+    assert queue.waits_for_ever(["6", "7"]) == (("7", line.split("|")[2]) if never else None)
+
+
 def test_a_job_that_is_put_back_has_not_ended(says, now):
     queue = Queue()
     says("squeue", "9|NODE_FAIL|None|n1|\n")

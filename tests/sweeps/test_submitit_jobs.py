@@ -28,11 +28,24 @@ def test_a_report_is_read_once_the_job_has_ended(job, tmp_path):
     assert report(job, "COMPLETED").text() == left.text()
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"kind": "done"}', '{"taken": [], "more": 1}', "[" * 100_000])
+def test_what_a_report_says_is_shown_on_one_line(job, tmp_path):
+    job.paths.result_pickle.write_bytes(b"not to be read")
+    (tmp_path / "12_0_report.json").write_text(JobReport("failed", reason="no \x1b[2Jdisk\nat all").text())
+    assert report(job, "COMPLETED").reason == r"no \x1b[2Jdisk at all"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None, "", "{", "[]", '{"kind": "done"}', '{"taken": [], "more": 1}', "[" * 100_000,
+        '{"kind": "more", "taken": []}', '{"kind": "done", "taken": [], "detail": 1}',
+    ],
+)  # fmt: skip
 def test_without_a_report_that_can_be_read_the_job_has_failed(job, tmp_path, text):
     job.paths.result_pickle.write_bytes(b"not to be read")
     if text is not None:
         (tmp_path / "12_0_report.json").write_text(text)
     assert left_behind(job) == "failed"
     found = report(job, "COMPLETED")
-    assert (found.kind, found.reason, found.detail) == ("failed", "job 12_0 came to no end (COMPLETED)", "last words")
+    assert (found.kind, found.detail) == ("failed", "last words")
+    assert found.reason == "job 12_0 came to no end (COMPLETED): last words"

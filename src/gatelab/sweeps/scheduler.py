@@ -120,6 +120,8 @@ class Scheduler:
             runs = [waiting.pop(identity) for identity in handle.job.identities if identity in waiting]
             self._running[handle] = _Piece(runs, len(self._running) + 1)
             self._view.begin(handle, runs[0].training.max_steps)
+        if line := self._executor.news():
+            self._view.say(line, important=True)
         if not self._running:
             return
         left = [_Piece([run for run in piece.runs if run.identity in waiting], piece.number) for piece in self._waiting]
@@ -160,7 +162,7 @@ class Scheduler:
         if report.kind == "done":
             self._have_ended(run for run in piece.runs if run.identity not in self._elsewhere)
         if elsewhere:
-            self._view.say(f"{handle.job.title}: {_held(elsewhere)}; waiting", important=True)
+            self._view.say(f"{handle.job.title}: {_held(elsewhere)}", important=True)
         if report.kind == "stopped" and self._executor.within:
             if self._asked_to_stop.signum is None:
                 self._asked_to_stop.request(report.signum)
@@ -263,10 +265,13 @@ def _is_missing(run: RunConfiguration) -> bool:
 
 
 def _held(runs: Sequence[RunConfiguration]) -> str:
-    """Report the owners of some runs, and the command that frees the first."""
-    owners = dict.fromkeys(str(Store(run.runs_dir).owner(run.identity) or "another process") for run in runs)
+    """Report the owners of some runs, the command that frees the first, and when those elsewhere are replaced."""
+    owners = [owner for owner in (Store(run.runs_dir).owner(run.identity) for run in runs) if owner is not None]
+    named = " and ".join(dict.fromkeys(map(str, owners))) or "another process"
     freeing = command_line("store", f"runs={runs[0].runs_dir}", f"free={runs[0].identity}")
-    return f"{_count(runs)} being trained by {' and '.join(owners)} (`{freeing}` frees a run that is not)"
+    away = " or ".join(dict.fromkeys(owner.host for owner in owners if not owner.here()))
+    watched = f", taken over if {away} gives no sign of life for a minute" if away else ""
+    return f"{_count(runs)} being trained by {named} (`{freeing}` frees a run that is not); waiting{watched}"
 
 
 def _count(runs: Sequence[RunConfiguration]) -> str:

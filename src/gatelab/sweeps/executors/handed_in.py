@@ -3,24 +3,34 @@
 A page is written before its jobs are handed in, and bears the mark that they carry in the queue: a launcher that dies
 in between leaves no job without a page.
 
-    runs/sweeps/handed-in/gatelab-1f….json   {"folder": "…", "owner": {…}, "numbers": ["12_0", …],
+    runs/sweeps/handed-in/gatelab-1f….json   {"folder": "2026-…/submitit", "owner": {…}, "numbers": ["12_0", …],
                                               "stacks": [{"title": "…", "identities": ["…", …]}, …]}
+
+A page is a file, and a store may come from anybody. So a job is taken for ours only where the queue shows the mark, and
+a mark counts only for the folder and the runs that it was made for: a hash of both is part of it. The numbers of jobs
+in a page serve to find what jobs have left, in a folder beside the page, that the queue has forgotten, and to tell the
+user; nothing is ever cancelled or waited for because of them.
 """
 
+import hashlib
 import json
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gatelab.disk import make_folder, write_atomically, writing
-from gatelab.errors import UserError
+from gatelab.errors import UserError, one_line
 from gatelab.reading import read_json
 from gatelab.store.lease.owner import Owner, this_process
 from gatelab.sweeps.job import Job
 
 __all__ = ["HandedIn", "Page"]
+
+_NUMBER = re.compile(r"[0-9]{1,20}(_[0-9]{1,20})?")
+_DIGITS = 16  # of either half of a mark, hexadecimal
 
 
 @dataclass(frozen=True)
@@ -29,10 +39,10 @@ class Page:
 
     Attributes:
         mark: in the comments of the jobs.
-        folder: of submitit's files.
+        folder: of submitit's files, below that of all sweeps.
         owner: the launcher that waits for them; None if it has gone and left them.
         stacks: title and identities of each, in the order of the array.
-        numbers: of the jobs, once they are known.
+        numbers: of the jobs, once they are known; not to be trusted.
     """
 
     mark: str
@@ -58,9 +68,15 @@ class HandedIn:
         self.folder = folder
 
     def begin(self, jobs: Sequence[Job], folder: Path) -> Page:
-        """Write the page of jobs that are about to be handed in. Raises UserError if it cannot be written."""
+        """Write the page of jobs that are about to be handed in. Raises UserError if it cannot be written.
+
+        Args:
+            jobs: in the order of the array.
+            folder: of submitit's files, below that of all sweeps.
+        """
         stacks = tuple((job.title, job.identities) for job in jobs)
-        page = Page(f"gatelab-{uuid.uuid4().hex[:16]}", str(folder.absolute()), this_process(), stacks)
+        below = folder.relative_to(self.folder.parent).as_posix()
+        page = Page(self._mark(uuid.uuid4().hex[:_DIGITS], stacks), below, this_process(), stacks)
         make_folder(self.folder)
         self.write(page)
         return page
@@ -88,8 +104,16 @@ class HandedIn:
         with writing(self._path(mark)):
             self._path(mark).unlink(missing_ok=True)
 
+    def folder_of(self, page: Page) -> Path:
+        """Return the folder of submitit's files for the jobs of a page."""
+        return self.folder.parent / page.folder
+
+    def made_here(self, page: Page) -> bool:
+        """Say whether the mark of a page was made for this folder and for these runs."""
+        return page.mark == self._mark(page.mark.removeprefix("gatelab-")[:_DIGITS], page.stacks)
+
     def pages(self) -> list[Page]:
-        """Return every page that can be read."""
+        """Return every page that can be read, whether it was made here or not."""
         found = []
         for path in sorted(self.folder.glob("gatelab-*.json")):
             try:
@@ -98,17 +122,21 @@ class HandedIn:
                 continue  # removed just now by its launcher, or damaged: then its runs are handed in again
         return found
 
+    def _mark(self, first: str, stacks: Sequence[tuple[str, tuple[str, ...]]]) -> str:
+        of = json.dumps([first, str(self.folder.resolve()), [identities for _, identities in stacks]])
+        return f"gatelab-{first}{hashlib.sha256(of.encode()).hexdigest()[:_DIGITS]}"
+
     def _path(self, mark: str) -> Path:
         return self.folder / f"{mark}.json"
 
 
 def _page(mark: str, content: Any) -> Page:
     owner = content["owner"]
-    stacks = tuple((str(one["title"]), tuple(map(str, one["identities"]))) for one in content["stacks"])
-    return Page(
-        mark,
-        str(content["folder"]),
-        None if owner is None else Owner.from_mapping(owner),
-        stacks,
-        tuple(map(str, content["numbers"])),
-    )
+    stacks = tuple((one_line(one["title"]), tuple(map(str, one["identities"]))) for one in content["stacks"])
+    numbers = tuple(map(str, content["numbers"]))
+    if not all(map(_NUMBER.fullmatch, numbers)):
+        raise ValueError("not the numbers of jobs")
+    folder = PurePosixPath(str(content["folder"]))
+    if folder.is_absolute() or ".." in folder.parts:
+        raise ValueError("not a folder of this store")
+    return Page(mark, str(folder), None if owner is None else Owner.from_mapping(owner), stacks, numbers)

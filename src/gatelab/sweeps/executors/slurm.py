@@ -8,8 +8,7 @@ import os
 import re
 import subprocess
 import time
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -26,6 +25,8 @@ _ENDED = {
     "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED",
     "REVOKED",
 }  # fmt: skip
+# of a partition that takes jobs of some accounts, and another is asked for: "Job's account not permitted to use …"
+_NEVER, _REFUSED = {"InvalidAccount", "InvalidQOS", "PartitionTimeLimit"}, ("Job's account", "Job's QOS")
 _WAITING = {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 
 
@@ -150,6 +151,14 @@ class Queue:
         found = self._marked.get(mark, [])
         return next((job for job in found if job.endswith(f"_{place}") or (not place and "_" not in job)), None)
 
+    def waits_for_ever(self, jobs: Collection[str]) -> tuple[str, str] | None:
+        """Return the first job that waits for what will not come, and why, as SLURM says it."""
+        for job in jobs:
+            state, why = self._states.get(job, ("", ""))
+            if state == "PENDING" and (why in _NEVER or why.startswith(_REFUSED)):
+                return job, one_line(why, 200)
+        return None
+
     def goes_on(self, job: str) -> bool:
         """Say whether a job is listed, and not as ended."""
         return not self._may_have_ended(job)
@@ -161,13 +170,24 @@ class Queue:
     def standing(self, jobs: Collection[str], ended: int = 0) -> str:
         """Return a line on jobs: how many run, how many wait, and for what; and how many others have ended."""
         runs = sum(not self.waits(job) for job in jobs)
-        reasons = Counter(self._states.get(job, ("", "None"))[1] for job in jobs if self.waits(job))
-        waiting = [f"{count} wait ({one_line(why, 80)})" for why, count in sorted(reasons.items())]
+        waiting: dict[str, list[str]] = {}
+        for job in jobs:
+            if self.waits(job):
+                waiting.setdefault(one_line(self._states.get(job, ("", "None"))[1], 80), []).append(job)
         done = [f"{ended} ended"] if ended else []
-        return "SLURM: " + ", ".join([f"{runs} of {len(jobs)} jobs run", *waiting, *done])
+        return "SLURM: " + ", ".join(
+            [f"{runs} of {len(jobs)} jobs run", *(_told(why, waiting[why]) for why in sorted(waiting)), *done]
+        )
 
     def _may_have_ended(self, job: str) -> bool:
         return job not in self._states or self._states[job][0] in _ENDED
+
+
+def _told(why: str, jobs: Sequence[str]) -> str:
+    # a job whose launch has failed is put back and held: it waits until somebody says otherwise
+    one = "it" if len(jobs) == 1 else "one"
+    release = f"; `scontrol release {jobs[0]}` lets {one} go on" if "held" in why.lower() else ""
+    return f"{len(jobs)} wait ({why}{release})"
 
 
 def _asked(*command: str) -> str:

@@ -1,5 +1,6 @@
 """A SLURM cluster, through submitit; with ``cluster=local`` processes that submitit starts on this machine."""
 
+import shutil
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ _MINUTE = 60.0
 _DAY = 24 * 60.0  # minutes of a job where neither the key nor the partition says
 _GRACE = 5.0  # seconds from asking a process to end to ending it
 _MANY = 1000  # stacks handed to the queue of a cluster at once, which has its own limits
+_WARNED = 90  # seconds before its time limit at which a job is told, so that it writes its checkpoints
 _TIME_LIMITS = 10_000  # how often a job may come to its time limit, and go on
 
 
@@ -42,6 +44,11 @@ class Submitit(Executor):
         import submitit
 
         asked = options.submitit
+        if asked.cluster is None and shutil.which("sbatch") and not shutil.which("srun"):
+            raise UserError(
+                "hydra.launcher.submitit.cluster=null: there is sbatch here, but no srun, by which submitit knows "
+                "SLURM; allowed without it: local"
+            )
         self._folder = folder / "submitit"
         try:
             self._executor = submitit.AutoExecutor(
@@ -57,6 +64,8 @@ class Submitit(Executor):
         if self._queue:
             named |= asked.model_dump(exclude={"cluster", "timeout_min", "parameters"}, exclude_none=True)
             named["slurm_array_parallelism"] = options.workers or _MANY
+            # submitit's would be 90, and a job that may take no longer would be told to end when it begins
+            named["slurm_signal_delay_s"] = min(_WARNED, ceil(_MINUTE * named["timeout_min"] / 4))
         elif asked.gpus_per_node:
             named["gpus_per_node"] = asked.gpus_per_node
         self._executor.update_parameters(**{**named, **asked.parameters})
@@ -68,6 +77,8 @@ class Submitit(Executor):
         self._open: dict[str, int] = {}  # by the mark of a page: its jobs that have not ended
         self._theirs: set[Handle] = set()  # for which another launcher waits too
         self._asked = False  # whether every job was asked to stop
+        self._past: list[Handle] = []  # found with their reports, and not in the queue any more
+        self._notes: list[str] = []
         self._told_at = time.monotonic()
         self._ended: list[Any] = []  # jobs that this process has waited for, and that have come to their end
 
@@ -122,41 +133,62 @@ class Submitit(Executor):
         if self._queue is None or not (pages := self._pages.pages()):
             return []
         self._queue.ask()
-        wanted, handles = set(identities), []
-        for page in pages:
-            there = self._still_there(page)
-            if not there and not page.waited_for:
-                self._pages.forget(page.mark)
-            mine = [(place, job) for place, job in there if wanted & set(page.stacks[place][1])]
-            if not mine:
+        wanted = set(identities)
+        return [handle for page in pages for handle in self._taken_up(page, wanted)]
+
+    def _taken_up(self, page: Page, wanted: set[str]) -> list[Handle]:
+        """Return the jobs of a page for wanted runs, which are wanted no longer then."""
+        if not self._pages.made_here(page):
+            self._note(f"{page.mark}.json in {self._pages.folder} was not made there: its jobs are let be")
+            return []
+        there = self._still_there(page)
+        if not there and not page.waited_for:
+            self._pages.forget(page.mark)
+        handles = []
+        for place, job, shown in there:
+            title, own = page.stacks[place]
+            if not wanted & set(own):
                 continue
-            theirs = page.waited_for
-            page = page if theirs else self._pages.take(page)
-            self._open[page.mark] = len(there)
-            for place, job in mine:
-                title, own = page.stacks[place]
-                wanted -= set(own)
-                handle = self._handed_in(Handle(Job(title, (), own)), job)
-                self._page_of[handle] = page
-                handles.append(handle)
-                if theirs:
-                    self._theirs.add(handle)
+            wanted -= set(own)
+            handle = Handle(Job(title, (), own))
+            if shown:
+                self._handed_in(handle, job)
+            else:
+                handle.end(report(job, "not in the queue"))
+                self._past.append(handle)
+            handles.append(handle)
+        if page.waited_for:
+            self._theirs |= set(handles)
+        elif handles:
+            page = self._pages.take(page)
+        self._page_of |= dict.fromkeys(handles, page)
+        self._open[page.mark] = len(there)
         return handles
 
-    def _still_there(self, page: Page) -> list[tuple[int, Any]]:
-        """Return the jobs of a page that go on, or have failed: their places, and submitit's objects."""
+    def _still_there(self, page: Page) -> list[tuple[int, Any, bool]]:
+        """Return the jobs of a page that go on, or have failed: place, submitit's object, whether the queue shows it.
+
+        Only a job that bears the mark of the page in the queue is one of ours. The number that a page gives may be that
+        of anything: it leads to what a job has left in this store, and to nothing else.
+        """
         import submitit
 
         assert self._queue is not None
         found = []
         for place in range(len(page.stacks)):
-            number = self._queue.marked(page.mark, place) or next(iter(page.numbers[place : place + 1]), None)
+            marked = self._queue.marked(page.mark, place)
+            number = marked or next(iter(page.numbers[place : place + 1]), None)
             if number is None:
                 continue
-            job: Any = submitit.SlurmJob(folder=page.folder, job_id=number)
-            if self._queue.goes_on(number) or left_behind(job) == "failed":
-                found.append((place, job))
+            job: Any = submitit.SlurmJob(folder=self._pages.folder_of(page), job_id=number)
+            if marked is None and self._queue.goes_on(number):
+                self._note(f"job {number} of {page.mark}.json does not bear its mark in SLURM's queue: let be")
+            elif (marked and self._queue.goes_on(number)) or left_behind(job) == "failed":
+                found.append((place, job, marked is not None))
         return found
+
+    def _note(self, line: str) -> None:
+        self._notes.append(one_line(line, 300))
 
     def detach(self) -> str:
         """Leave the jobs to the cluster, and return where they stand."""
@@ -173,13 +205,18 @@ class Submitit(Executor):
         """Ask for the state of the jobs until one has ended.
 
         Raises:
-            UserError: a node cannot have seen the folder.
+            UserError: a node cannot have seen the folder, or a job would wait for ever.
         """
+        if past := self._past:
+            self._past = []
+            for handle in past:
+                self._close_page(handle)
+            return past
         until = time.monotonic() + seconds
         while True:
             self._end_what_hangs()
             if self._queue:
-                self._queue.look([job.job_id for job in self._jobs.values()])
+                self._look(self._queue)
             ended = [handle for handle, job in self._jobs.items() if self._has_ended(handle, job)]
             if ended or time.monotonic() > until:
                 break
@@ -202,6 +239,12 @@ class Submitit(Executor):
                 self._ended.append(job)
         return ended
 
+    def _look(self, queue: Queue) -> None:
+        queue.look([job.job_id for job in self._jobs.values()])
+        if found := queue.waits_for_ever([job.job_id for job in self._jobs.values()]):
+            job, why = found
+            raise UserError(f"hydra.launcher.executor=submitit: SLURM will never begin job {job}: {why}")
+
     def _close_page(self, handle: Handle) -> None:
         page = self._page_of.pop(handle, None)
         if page is None or handle in self._theirs:
@@ -211,7 +254,10 @@ class Submitit(Executor):
             self._pages.forget(page.mark)
 
     def news(self) -> str:
-        """Return where the jobs on the cluster stand, once a minute."""
+        """Return what was found of jobs that are not ours, and where the jobs on the cluster stand, once a minute."""
+        if self._notes:
+            notes, self._notes = self._notes, []
+            return "\n".join(notes)
         if self._queue is None or not self._jobs or time.monotonic() - self._told_at < _MINUTE:
             return ""
         self._told_at = time.monotonic()
@@ -233,7 +279,7 @@ class Submitit(Executor):
 
     def cancel(self, handle: Handle, reason: str) -> None:
         """Cancel a job on the cluster, unless another launcher waits for it."""
-        if handle not in self._theirs:
+        if handle in self._jobs and handle not in self._theirs:
             handle.given_up = reason
             self._end_at[handle] = time.monotonic() + _GRACE
             ask_to_end(self._jobs[handle])

@@ -1,15 +1,16 @@
 """One job of submitit: what it does, what it leaves behind, and how it is ended.
 
 A job leaves its report as text, beside submitit's own result. That one is a pickle, and is never loaded: a page of jobs
-that were handed in is a file, and may name any folder.
+that were handed in is a file, and so is a result: a store may come from anybody.
 """
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gatelab.disk import write_atomically, writing
-from gatelab.errors import UserError
+from gatelab.errors import UserError, one_line
 from gatelab.reading import read_text
 from gatelab.sweeps.job import Job, JobReport
 from gatelab.sweeps.work import perform
@@ -17,6 +18,7 @@ from gatelab.sweeps.work import perform
 __all__ = ["StackJob", "ask_to_end", "left_behind", "reap", "report", "without_a_word"]
 
 _GRACE = 5.0  # seconds for a process that has ended, or is ending
+_LONGEST_REASON, _LONGEST_SAID = 600, 200  # characters
 
 
 class StackJob:
@@ -62,14 +64,19 @@ def report(job: Any, state: str) -> JobReport:
     if found is not None:
         return found
     lines = [line for line in (job.stderr() or job.stdout() or "").splitlines() if line.strip()]
-    reason = f"job {job.job_id} came to no end ({state})"
+    # such as that its node has no srun, or that memory was out
+    said = f": {one_line(lines[-1], _LONGEST_SAID)}" if lines else ""
+    reason = f"job {job.job_id} came to no end ({state}){said}"
     return JobReport("failed", reason=reason, detail="\n".join(lines[-40:]))
 
 
 def _read(job: Any) -> JobReport | None:
     """Return the report that a job has left; None if there is none, or none that can be read."""
     try:
-        return JobReport.from_text(read_text(_report_path(job.paths.folder, job.job_id)))
+        found = JobReport.from_text(read_text(_report_path(job.paths.folder, job.job_id)))
+        if found.kind not in ("done", "stopped", "failed") or not isinstance(found.detail, str):
+            return None
+        return replace(found, reason=one_line(found.reason, _LONGEST_REASON))
     except (UserError, KeyError, TypeError, ValueError, RecursionError):
         return None
 
