@@ -4,7 +4,7 @@
 
 writes a row for each kernel into docs/speed/gpu_kernels.csv: registers of a thread, shared memory, bytes that are
 spilled, and instructions of the loop over time. It needs Triton (make test-triton puts it into .venv-triton), and no
-GPU. ``all`` stands for every variant of equations.
+GPU. ``all`` stands for every variant that has kernels.
 """
 
 import csv
@@ -26,6 +26,7 @@ from triton.compiler import ASTSource
 
 from benchmarks.gpu.variant_calls import call_of
 from gatelab.language import load_variant, variant_files
+from gatelab.paths import limits, path_named
 from gatelab.paths.native.gathering import gathered
 from gatelab.paths.triton.device_run import DeviceRun, device_run
 from gatelab.paths.triton.kernel_places import CONSTANTS
@@ -134,7 +135,8 @@ def key_of(row: Mapping[str, object]) -> tuple[str, ...]:
 def main(words: list[str]) -> None:
     """Compile what the words name, and write the table after each variant."""
     options = dict(word.split("=", 1) for word in words[1:])
-    names = [n for n in variant_files() if load_variant(n).trees] if words[0] == "all" else words[0].split(",")
+    every = [name for name in variant_files() if limits(path_named("triton"), load_variant(name), "cuda") is None]
+    names = every if words[0] == "all" else words[0].split(",")
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[options.get("dtype", "fp32")]
     if options.get("products") == "tf32x3":
         torch.set_float32_matmul_precision("high")

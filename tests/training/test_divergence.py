@@ -10,7 +10,7 @@ import torch
 
 from gatelab.store import Store
 from gatelab.tasks.memory.adding import Adding
-from gatelab.training import train_stack
+from gatelab.training import train_stack, unread_health
 from tests.training.examples import ADDING, checkpoint, configuration, outcome, rows
 
 POISONED, STEP = 13, 4
@@ -31,6 +31,13 @@ def poisoned(runs_dir, seed, **sections):
     run = configuration(runs_dir, seed=seed, **sections)
     task = {name: value for name, value in ADDING.items() if name != "name"}
     return dataclasses.replace(run, task=PoisonedAdding(**task))
+
+
+@pytest.fixture(autouse=True, params=["every step", "now and then"])
+def looked_at(request, monkeypatch):
+    """When the health of steps is read: after each, or as late as on a device, where reading waits."""
+    if request.param == "now and then":
+        monkeypatch.setattr(unread_health, "reads_at_once", lambda tensor: False)
 
 
 @pytest.fixture

@@ -7,11 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.masked import MaskedTensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from gatelab.errors import UserError
 from gatelab.paths.tensors import check_dense, ordinary
 
 __all__ = ["as_lengths", "unless_full"]
+
+_CHECKED = WeakTensorKeyDictionary()
+"""Lengths on a device that were checked, with the steps and their version: to look again would wait for the device."""
 
 
 def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.device) -> Tensor:
@@ -37,6 +41,8 @@ def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.dev
     seen_by_jit = torch._C._get_tracing_state() is not None  # for which a size is a tensor
     if not seen_by_jit and lengths.shape not in (batch, batch[-1:]):
         raise UserError(f"lengths of shape {tuple(lengths.shape)}: must be {tuple(batch)}, one for each sequence")
+    if not (seen_by_jit or lengths.is_cpu or torch.compiler.is_compiling()) and _was_checked(lengths, steps):
+        return lengths
     if not torch.compiler.is_compiling() and not ordinary(lengths):
         if lengths.is_meta and device.type != "meta":
             raise UserError(f"lengths are on meta, the input is on {device}: must have values")
@@ -49,7 +55,18 @@ def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.dev
         shortest, longest = int(values.min()), int(values.max())
         if shortest < 0 or longest > steps:
             raise UserError(f"lengths from {shortest} to {longest}: must be from 0 to {steps} steps")
-    return lengths.to(device, torch.int64)
+    if device.type == "cpu" or torch.compiler.is_compiling() or seen_by_jit:
+        return lengths.to(device, torch.int64)
+    # from pinned memory they arrive while the device works; back from a device a copy has to wait
+    there = lengths.to(device, torch.int64, non_blocking=lengths.is_cpu)
+    if not there.is_inference():  # which has no version
+        _CHECKED[there] = steps, there._version
+    return there
+
+
+def _was_checked(lengths: Tensor, steps: int) -> bool:
+    known = _CHECKED.get(lengths)
+    return known is not None and known == (steps, lengths._version)
 
 
 def unless_full(lengths: Tensor | None, steps: int) -> Tensor | None:

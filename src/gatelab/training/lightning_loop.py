@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.strategies import DDPStrategy
@@ -56,7 +57,7 @@ def fit_with_lightning(
                 check_val_every_n_epoch=None,
             )
             with _held_back(module.rank):
-                trainer.fit(wrapped, data.train_dataloader(), data.val_dataloader())
+                trainer.fit(wrapped, data.train_dataloader(pinned=device == "cuda"), data.val_dataloader())
 
 
 def test_with_lightning(
@@ -83,6 +84,10 @@ class _Wrapped(LightningModule):
     def configure_optimizers(self) -> StackOptimizer:
         """Return the one optimiser of the stack; the same one in every fit, because it keeps its state between them."""
         return self.stack.stack_optimizer
+
+    def transfer_batch_to_device(self, batch: StackBatch, device: torch.device, dataloader_idx: int) -> StackBatch:
+        """Return a batch on a device, as a stack takes it."""
+        return batch.moved(device)
 
     def training_step(self, batch: StackBatch, batch_idx: int) -> None:
         """Take one step in every active run."""

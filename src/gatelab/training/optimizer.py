@@ -147,7 +147,8 @@ class StackOptimizer(torch.optim.Optimizer):
         total = self.steps[:, : self.width].sum(dim=1)
         self.healthy = torch.isfinite(self.gradient_norms) & torch.isfinite(total)
         moving = self.active & self.healthy
-        if not bool(moving.all()):
+        # asking a device would wait for it
+        if not moving.is_cpu or not bool(moving.all()):
             self.steps.masked_fill_(~moving[:, None], 0.0)
         torch._foreach_add_(self.weights, self._step_parts)
 

@@ -63,15 +63,18 @@ class Recording(Watcher):
             crash_point("before first step")
 
     def on_train_batch_end(self, module: StackModule) -> None:
-        """Record the steps of a run that has diverged at this step."""
+        """Record the steps of the runs that were found to have diverged."""
         if module.taken == 1:
             crash_point("after first step")
         if module.taken == module.configurations[0].training.max_steps:
             crash_point("after last step")
-        for run, progress in enumerate(module.progress):
-            if progress.diverged_at == module.taken:
-                numbers = self._training(module, run)
-                self._written(module, run, partial(self._append, module, run, numbers))
+        self._record_fallen(module)
+
+    def _record_fallen(self, module: StackModule) -> None:
+        while module.fallen:
+            run = module.fallen.pop()
+            numbers = self._training(module, run)
+            self._written(module, run, partial(self._append, module, run, numbers))
 
     def on_validation_end(self, module: StackModule) -> None:
         """Record the steps since the last validation, and this validation, of the runs that were still learning."""
@@ -88,6 +91,8 @@ class Recording(Watcher):
 
     def checkpoint(self, module: StackModule) -> None:
         """Write a checkpoint of each run, between two steps; runs that no longer learn need only one."""
+        module.look()
+        self._record_fallen(module)
         for run, progress in enumerate(module.progress):
             if not progress.lost and self._kept.get(run) != _position(module, run):
                 self._written(module, run, partial(self._last, module, run))
@@ -118,8 +123,9 @@ class Recording(Watcher):
         self.loggers[run].log(step, numbers, histograms)
 
     def _append(self, module: StackModule, run: int, training: Mapping[str, float]) -> None:
-        self.records[run].append(module.taken, "train", training)
-        self.loggers[run].log(module.taken, _named(training))
+        step = module.progress[run].steps
+        self.records[run].append(step, "train", training)
+        self.loggers[run].log(step, _named(training))
 
     def _best(self, module: StackModule, run: int, *, durable: bool) -> None:
         self.records[run].write_checkpoint("best.pt", best_bytes(module.progress[run]), durable=durable)
@@ -135,12 +141,15 @@ class Recording(Watcher):
 
     def _training(self, module: StackModule, run: int) -> dict[str, float]:
         """Return the numbers of one run's training since the last validation."""
-        configuration = module.configurations[run]
-        factor = configuration.schedule.factor(module.taken - 1, configuration.training.max_steps, module.drops[run])
+        configuration, progress = module.configurations[run], module.progress[run]
+        factor = configuration.schedule.factor(progress.steps - 1, configuration.training.max_steps, module.drops[run])
+        # the others go on after a run has diverged, and a device is asked later
+        own = len(module.training_losses) - (module.taken - progress.steps)
+        norm = progress.gradient_norm
         return {
-            "loss": float(torch.stack([losses[run] for losses in module.training_losses]).mean()),
+            "loss": float(torch.stack([losses[run] for losses in module.training_losses[:own]]).mean()),
             "learning_rate": configuration.optimizer.rate * factor,
-            "gradient_norm": float(module.stack_optimizer.gradient_norms[run]),
+            "gradient_norm": float(module.stack_optimizer.gradient_norms[run]) if norm is None else norm,
         }
 
     def _gates(self, module: StackModule) -> list[list[GateHistogram]]:

@@ -65,8 +65,15 @@ class StackBatch(NamedTuple):
         return StackBatch(inputs, lengths, targets, loss_weights, score_weights, masks, divisors, drawn)
 
     def moved(self, device: torch.device) -> "StackBatch":
-        """Return a batch of validation or test on a device."""
-        return self._replace(**{name: part.to(device) for name, part in self._asdict().items() if part is not None})
+        """Return the batch on a device, all but its lengths: layers check these, and would wait for the device."""
+
+        def there(part: Any) -> Any:
+            # from pinned memory it arrives while the device works
+            if isinstance(part, Tensor):
+                return part.to(device, non_blocking=True)
+            return None if part is None else [there(one) for one in part]
+
+        return StackBatch(**{name: there(part) for name, part in self._asdict().items()})._replace(lengths=self.lengths)
 
     def first(self, sequences: int, device: torch.device) -> "StackBatch":
         """Return the first sequences of a batch without run axis, on a device."""
@@ -102,9 +109,9 @@ class StackData:
         self._room = 1  # steps that fit into _AHEAD, once the size of a batch is known
         self.pieces = pieces_of(configurations[0])
 
-    def train_dataloader(self) -> DataLoader[StackBatch]:
-        """Return the endless training batches."""
-        return DataLoader(_Training(self), batch_size=None)
+    def train_dataloader(self, *, pinned: bool = False) -> DataLoader[StackBatch]:
+        """Return the endless training batches, in memory from which a GPU fetches by itself if asked."""
+        return DataLoader(_Training(self), batch_size=None, pin_memory=pinned)
 
     def val_dataloader(self) -> DataLoader[StackBatch]:
         """Return the validation batches."""

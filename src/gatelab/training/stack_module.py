@@ -16,6 +16,7 @@ from gatelab.layers.network import Network
 from gatelab.randomness import generator
 from gatelab.store import ClaimLost
 from gatelab.training.carrying import ReadPiece, States, advanced, carried_on, zero_states
+from gatelab.training.coming_factors import ComingFactors
 from gatelab.training.compiled_head import ReadRows, compiled_loss, head_losses
 from gatelab.training.learning import Progress
 from gatelab.training.optimizer import StackOptimizer
@@ -23,7 +24,8 @@ from gatelab.training.pieces import pieces_of
 from gatelab.training.process_group import Rank
 from gatelab.training.stack import expectations
 from gatelab.training.stack_batches import EvaluationBatches, StackBatch
-from gatelab.training.weighted import mean_losses, totals
+from gatelab.training.unread_health import UnreadHealth
+from gatelab.training.weighted import averages, mean_losses, totals
 
 __all__ = ["Progress", "StackModule"]
 
@@ -45,6 +47,7 @@ class StackModule(nn.Module):
     Attributes:
         progress: of each run.
         taken: steps that the stack has taken.
+        fallen: runs found to have diverged in a step and not yet recorded.
         training_losses: (runs,) for each step since the last validation.
         measured: (loss, score) of each run in the last validation, or on test.
         validated_at: the steps taken before the last validation; None before the first.
@@ -71,6 +74,7 @@ class StackModule(nn.Module):
         template.rnn.expected = expectations(self.configurations, template)
         self.progress = [Progress() for _ in configurations]
         self.taken = 0
+        self.fallen: list[int] = []
         self.training_losses: list[Tensor] = []
         self.measured: list[tuple[float, float]] = []
         self.validated_at: int | None = None
@@ -82,6 +86,8 @@ class StackModule(nn.Module):
         self.rank = rank or Rank()
         self.carried: States = []  # with which the next piece begins; empty for zeros
         self._sums: list[Tensor] = []
+        self._unread = UnreadHealth()
+        self._factors = ComingFactors(self.configurations)
 
     @property
     def template(self) -> Network:
@@ -132,9 +138,12 @@ class StackModule(nn.Module):
     @property
     def due(self) -> bool:
         """Whether a validation is due after the steps taken."""
+        return self.active and self.taken > 0 and self._falls and self.validated_at != self.taken
+
+    @property
+    def _falls(self) -> bool:
         training = self.configurations[0].training
-        falls = self.taken % training.validate_every == 0 or self.taken == training.max_steps
-        return self.active and self.taken > 0 and falls and self.validated_at != self.taken
+        return self.taken % training.validate_every == 0 or self.taken == training.max_steps
 
     def forward(self, batch: StackBatch) -> Tensor:
         """Predict: (runs, batch, output) or (runs, time, batch, output).
@@ -212,22 +221,14 @@ class StackModule(nn.Module):
 
     def set_factors(self) -> None:
         """Give the optimiser the schedule's factors of the next step."""
-        optimizer = self.stack_optimizer
-        optimizer.factors = self.coming_factors(1)[0].to(optimizer.factors.device)
+        self.drops = [progress.drops for progress in self.progress]
+        # not of the index of a batch, which starts at 0 also in a resumed run
+        self.stack_optimizer.factors = self._factors.at(self.taken, self.drops, self.device)
 
     def coming_factors(self, count: int) -> Tensor:
         """Return the schedule's factors of the next steps, (steps, runs)."""
         self.drops = [progress.drops for progress in self.progress]
-        max_steps = self.configurations[0].training.max_steps
-        schedules = [configuration.schedule for configuration in self.configurations]
-        # not of the index of a batch, which starts at 0 also in a resumed run; once for those that are the same
-        asked = {(id(one), drops): one for one, drops in zip(schedules, self.drops, strict=True)}
-        steps, places = range(self.taken, self.taken + count), {key: place for place, key in enumerate(asked)}
-        found = torch.tensor(
-            [[one.factor(step, max_steps, drops) for step in steps] for (_, drops), one in asked.items()]
-        )
-        rows = [places[id(one), drops] for one, drops in zip(schedules, self.drops, strict=True)]
-        return found[rows].T
+        return self._factors.of(range(self.taken, self.taken + count), self.drops)
 
     def taken_with(self, means: Tensor) -> None:
         """Count steps whose mean losses were these, (runs,) or (steps, runs), and freeze the runs that have diverged.
@@ -237,7 +238,22 @@ class StackModule(nn.Module):
         each = means.unbind() if means.dim() > 1 else [means]
         self.training_losses += each
         self.taken += len(each)
-        self._freeze_diverged(each[-1])
+        # the update is checked too: one that is not finite would spoil the weights before the next loss shows it
+        healthy = torch.isfinite(each[-1]) & self.stack_optimizer.healthy
+        if self._unread.note(self.taken, healthy, self.stack_optimizer) or self._falls:
+            self.look()
+
+    def look(self) -> None:
+        """Read the health of the steps since the last look, and freeze the runs that have diverged."""
+        steps, healthy, norms = self._unread.read()
+        for run, progress in enumerate(self.progress):
+            if progress.active and steps:
+                ill = next((place for place, step in enumerate(healthy) if not step[run]), None)
+                progress.steps = steps[-1 if ill is None else ill]
+                if ill is not None:
+                    progress.diverged_at = progress.steps
+                    self.fallen.append(run)
+                    self._freeze(run, norms[ill])
 
     def _noisy(self) -> dict[str, Tensor]:
         """Return the weights at which this step's gradients are computed: parameter name -> (runs, …)."""
@@ -251,24 +267,15 @@ class StackModule(nn.Module):
             if deviation:
                 generator(configuration.seed, "weight noise", self.taken).standard_normal(out=row, dtype=np.float32)
                 row *= np.float32(deviation)
-        noise = torch.from_numpy(rows).to(self.device).split(sizes, 1)
+        noise = torch.from_numpy(rows).to(self.device, non_blocking=True).split(sizes, 1)
         return {
             name: weight + part.view_as(weight) for (name, weight), part in zip(weights.items(), noise, strict=True)
         }
 
-    def _freeze_diverged(self, losses: Tensor) -> None:
-        # the update is checked too: one that is not finite would spoil the weights before the next loss shows it
-        healthy = (torch.isfinite(losses) & self.stack_optimizer.healthy).tolist()
-        for run, progress in enumerate(self.progress):
-            if progress.active:
-                progress.steps = self.taken
-                if not healthy[run]:
-                    progress.diverged_at = self.taken
-                    self._freeze(run)
-
-    def _freeze(self, run: int) -> None:
+    def _freeze(self, run: int, norms: Tensor | None = None) -> None:
         self.progress[run].optimizer_state = self.stack_optimizer.run_state(run)
-        self.progress[run].gradient_norm = float(self.stack_optimizer.gradient_norms[run])
+        norms = self.stack_optimizer.gradient_norms if norms is None else norms
+        self.progress[run].gradient_norm = float(norms[run])
         self.tell_active()
 
     def tell_active(self) -> None:
@@ -320,7 +327,7 @@ class StackModule(nn.Module):
             torch.stack([totals(self.task, predicted, batch) for predicted in self(batch)])
             for batch in (part.moved(self.device) for part in EvaluationBatches(training))
         ]
-        scores = [score for _, score in _averages(sums)]
+        scores = [score for _, score in averages(sums)]
         return [learnt[run] or (run in asked and self._reached(run, score)) for run, score in enumerate(scores)]
 
     def _reached(self, run: int, score: float) -> bool:
@@ -355,7 +362,7 @@ class StackModule(nn.Module):
         self.measured = self._measured()
 
     def _measured(self) -> list[tuple[float, float]]:
-        return _averages(self.rank.total(torch.stack(self._sums)).unbind())
+        return averages(self.rank.total(torch.stack(self._sums)).unbind())
 
     @torch.no_grad()
     def load_best(self) -> None:
@@ -363,10 +370,3 @@ class StackModule(nn.Module):
         for run, progress in enumerate(self.progress):
             for name, best in progress.best_weights.items():
                 self.weights()[name][run] = best
-
-
-def _averages(sums: Sequence[Tensor]) -> list[tuple[float, float]]:
-    """Return mean loss and mean score of each run from the sums over the batches of a part."""
-    losses, loss_weights, scores, score_weights = torch.stack(list(sums)).sum(0).unbind(-1)
-    pairs = torch.stack([losses / loss_weights, scores / score_weights], -1).tolist()
-    return [(loss, score) for loss, score in pairs]

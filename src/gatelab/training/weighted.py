@@ -1,6 +1,6 @@
 """Weighted losses and scores of one run's batch; steps without weight are selected away, not multiplied with 0."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +13,7 @@ from gatelab.tasks.losses import STACKED
 if TYPE_CHECKING:
     from gatelab.training.stack_batches import StackBatch
 
-__all__ = ["last_loss", "mean_losses", "totals", "weighed_losses", "weighed_scores"]
+__all__ = ["averages", "last_loss", "mean_losses", "totals", "weighed_losses", "weighed_scores"]
 
 
 def totals(task: Task, outputs: Tensor, batch: "StackBatch") -> Tensor:
@@ -26,6 +26,17 @@ def totals(task: Task, outputs: Tensor, batch: "StackBatch") -> Tensor:
     scores = weighed_scores(task, outputs, batch.targets, batch.score_weights, batch.lengths)
     parts = (losses, batch.loss_weights, scores, batch.score_weights)
     return torch.stack([part.sum(dtype=torch.float64) for part in parts])
+
+
+def averages(sums: Sequence[Tensor]) -> list[tuple[float, float]]:
+    """Return mean loss and mean score of each run.
+
+    Args:
+        sums: of each batch of a part, (runs, 4), as :func:`totals` returns them of a run.
+    """
+    losses, loss_weights, scores, score_weights = torch.stack(list(sums)).sum(0).unbind(-1)
+    pairs = torch.stack([losses / loss_weights, scores / score_weights], -1).tolist()
+    return [(loss, score) for loss, score in pairs]
 
 
 def mean_losses(
@@ -43,8 +54,8 @@ def mean_losses(
     default = type(task).losses is Task.losses and task.measured_loss in STACKED
     if default and _in_order(outputs):
         outputs = outputs.contiguous()
-        # where every prediction has a weight, nothing is to be selected
-        every = bool((weights != 0).all())
+        # where every prediction has a weight, nothing is to be selected; asking a device would wait for it
+        every = weights.is_cpu and bool((weights != 0).all())
         losses = task.losses(outputs, targets) * weights if every else weighed_losses(task, outputs, targets, weights)
         sums, totals_of_weights = losses.flatten(1).sum(1), weights.flatten(1).sum(1)
     else:
@@ -102,7 +113,7 @@ def weighed_scores(task: Task, outputs: Tensor, targets: Tensor, weights: Tensor
         lengths: (batch,) steps of each sequence; None if all fill the time axis.
     """
     if task.readout == "every" and lengths is not None:
-        valid = is_valid(lengths, len(outputs)).squeeze(-1)
+        valid = is_valid(lengths.to(outputs.device), len(outputs)).squeeze(-1)
         outputs, targets = _selected(valid, outputs), _selected(valid, targets)
     return _selected(weights != 0, task.scores(outputs, targets) * weights)
 
