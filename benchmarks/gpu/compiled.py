@@ -135,7 +135,9 @@ def key_of(row: Mapping[str, object]) -> tuple[str, ...]:
 def main(words: list[str]) -> None:
     """Compile what the words name, and write the table after each variant."""
     options = dict(word.split("=", 1) for word in words[1:])
-    every = [name for name in variant_files() if limits(path_named("triton"), load_variant(name), "cuda") is None]
+    path = path_named("triton")
+    assert path is not None
+    every = [name for name in variant_files() if limits(path, load_variant(name), "cuda") is None]
     names = every if words[0] == "all" else words[0].split(",")
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[options.get("dtype", "fp32")]
     if options.get("products") == "tf32x3":

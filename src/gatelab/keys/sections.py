@@ -167,6 +167,11 @@ class TrainingSection(_Section):
         float, Key("standard deviation of normal noise on every weight, drawn anew at every step", stack=True)
     ] = Field(default=0.0, ge=0)
     """Gradients are those at the noisy weights; the step is taken from the clean ones."""
+    precision: Annotated[
+        Literal["32", "bf16-mixed", "16-mixed"],
+        Key("what the network is computed in: 32, bf16-mixed or 16-mixed, from weights in 32", neutral="32"),
+    ] = "32"
+    """As Lightning calls them; weights, optimiser and losses stay in single precision (docs/training.md)."""
     devices: Annotated[
         int,
         Key("processes that train one run together, each with its share of every batch and, with CUDA, its own GPU",
@@ -179,6 +184,12 @@ class TrainingSection(_Section):
             neutral=False),
     ] = False  # fmt: skip
     """They read the weights and change nothing: a run is the same with and without."""
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _named(cls, precision: Any) -> Any:
+        # a file and a command line say 32 without quotes
+        return "32" if precision == 32 and not isinstance(precision, bool) else precision
 
 
 class ScheduleSection(_Section):

@@ -37,6 +37,7 @@ class RunState:
         validated: whether the validation due at this step, if any, has been done.
         seconds: training time so far.
         history: the mark of the history (``Record.mark``).
+        loss_scale: the factor on its loss, and the steps taken with it; None without one.
         carried: the states with which the next piece of its sequences begins, for each layer; empty for zeros.
         file: the name of its file.
     """
@@ -49,6 +50,7 @@ class RunState:
     seconds: float
     history: dict[str, Any]
     carried: list[dict[str, Tensor]] = field(default_factory=list)
+    loss_scale: tuple[float, int] | None = None
     file: str = "last.pt"
 
     @property
@@ -73,6 +75,7 @@ def state_bytes(module: "StackModule", run: int, seconds: float, history: Mappin
         "gradient_norm": norm,
         # of a schedule that knows drops alone: other checkpoints stay as they were before it
         **({"drops": progress.drops} if progress.drops else {}),
+        **({"loss_scale": list(optimizer.scale.of_run(run))} if optimizer.scale else {}),
         # of a run that takes sequences piece by piece alone
         **({"carried": _of_run(module.carried, run)} if module.carried else {}),
         "best": list(progress.best),
@@ -148,6 +151,7 @@ def _state(content: dict[str, Any], step: int, shapes: Mapping[str, tuple[int, .
         validated=content["validated"],
         seconds=float(content["seconds"]),
         carried=[dict(layer) for layer in content.get("carried", [])],
+        loss_scale=None if (scale := content.get("loss_scale")) is None else (float(scale[0]), int(scale[1])),
         history={"bytes": int(content["history"]["bytes"]), "sha256": str(content["history"]["sha256"])},
     )
 
@@ -186,6 +190,8 @@ def restore(module: "StackModule", states: Sequence[RunState | None]) -> None:
     norms = [state.progress.gradient_norm or 0.0 for state in known]
     optimizer.gradient_norms = torch.tensor(norms, dtype=torch.float32, device=module.device)
     optimizer.load_run_states([state.optimizer for state in known], leader)
+    if optimizer.scale:
+        optimizer.scale.load([state.loss_scale or optimizer.scale.of_run(run) for run, state in enumerate(known)])
     for state in known:
         if state.progress.active:
             state.progress.gradient_norm = None

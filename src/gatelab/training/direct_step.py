@@ -181,6 +181,8 @@ def _refusal(module: StackModule) -> str | None:
     network, variant = module.template, module.template.rnn.variant
     if module.rank.of > 1:
         return f"training.devices={module.rank.of}"
+    if module.configurations[0].training.precision != "32":
+        return f"training.precision={module.configurations[0].training.precision}"
     if module.device.type != "cpu":
         return f"it is on {module.device.type}"
     if len(network.rnn.layers) > 1:

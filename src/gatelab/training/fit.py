@@ -10,6 +10,7 @@ from gatelab.configuration.logger_checks import check_loggers
 from gatelab.errors import SharedError, UserError
 from gatelab.store import LEASE, HeldClaims, Result, Stop, Store
 from gatelab.training.accelerators import check_devices, device_used
+from gatelab.training.mixed_precision import half_of
 from gatelab.training.resuming import groups, states
 from gatelab.training.stack import network
 from gatelab.training.stack_batches import StackData
@@ -81,8 +82,7 @@ def _train_stack(
         check_devices(first.training.devices, device, len(configurations))
         check_loggers(first.logger)
         template = network(first)
-        choice = template.to(device).rnn.choice()
-        template.to("cpu")
+        choice = network(first).to(device, half_of(first.training.precision)).rnn.choice()
         data = StackData(configurations, template)
         # remaining errors of the user (files, batch size) are raised here, before anything is written
         data.batch(0)

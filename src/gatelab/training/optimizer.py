@@ -9,6 +9,7 @@ from torch import Tensor
 from gatelab.configuration.optimizer_arguments import optimizer_class, without_compiler
 from gatelab.keys import OptimizerSection
 from gatelab.training.fused_adam import FusedAdam, fused_adam
+from gatelab.training.loss_scale import LossScale
 
 __all__ = ["StackOptimizer"]
 
@@ -33,6 +34,7 @@ class StackOptimizer(torch.optim.Optimizer):
         arguments: its own arguments, one mapping for each run; None for those of the section, for all runs.
         learning_rates, weight_decays: one for each run.
         clip_norms: the longest gradient of each run, over all its weights; None for no clipping.
+        scale: factors on the losses, which their gradients have too; None without.
 
     Attributes:
         active: (runs,) which runs learn; the others keep their weights.
@@ -51,6 +53,7 @@ class StackOptimizer(torch.optim.Optimizer):
         weight_decays: Sequence[float],
         clip_norms: Sequence[float | None],
         arguments: Sequence[Mapping[str, Any]] | None = None,
+        scale: LossScale | None = None,
     ) -> None:
         self.names, self.weights = list(weights), list(weights.values())
         super().__init__(self.weights, {})
@@ -81,7 +84,9 @@ class StackOptimizer(torch.optim.Optimizer):
         self.gradient_norms = torch.zeros_like(self.learning_rates)
         self._gradient_parts, self._step_parts = self._parts(self.gradients), self._parts(self.steps)
         self._fused = None
-        if known := fused_adam(section.kind, each, self.weights):
+        self.scale = scale
+        known = [] if scale else fused_adam(section.kind, each, self.weights)
+        if known:
             decays = self.weight_decays if self.decays else None
             self._fused = FusedAdam(
                 self.weights, self.gradients, known, self.clip_norms, decays, decoupled=self.decoupled
@@ -99,8 +104,39 @@ class StackOptimizer(torch.optim.Optimizer):
             return loss
         gradients = [weight.grad if weight.grad is not None else torch.zeros_like(weight) for weight in self.weights]
         torch._foreach_copy_(self._gradient_parts, gradients)
+        if self.scale:
+            self.gradients /= self.scale.factors[:, None]
         self.gradient_norms = torch.linalg.vector_norm(self.gradients, dim=1)
         self.gradients *= (self.clip_norms / (self.gradient_norms + 1e-6)).clamp(max=1.0)[:, None]
+        if self.scale:
+            self._step_scaled(self.scale.left_out(self.gradient_norms))
+            return loss
+        self._step()
+        self._move()
+        return loss
+
+    def scaled(self, losses: Tensor) -> Tensor:
+        """Return the losses whose gradients a step takes: (runs,)."""
+        return losses if self.scale is None else losses * self.scale.factors
+
+    def _step_scaled(self, left_out: Tensor) -> None:
+        """Step, but in the runs that leave the step out, whose moments stay too."""
+        self.gradients.masked_fill_(left_out[:, None], 0.0)
+        before = [
+            {name: value.clone() for name, value in self.inner.state[moved].items() if isinstance(value, Tensor)}
+            for moved in self._moved
+        ]
+        self._step()
+        for kept, moved, out in zip(before, self._moved, left_out.split(len(self._moved[0])), strict=True):
+            for name, value in self.inner.state[moved].items():
+                if isinstance(value, Tensor) and value.shape == moved.shape:
+                    value.copy_(torch.where(out[:, None], kept.get(name, torch.zeros_like(value)), value))
+        self.steps.masked_fill_(left_out[:, None], 0.0)
+        self._move()
+        self.healthy |= left_out
+
+    def _step(self) -> None:
+        """Make the update of every row of the gradients that are there."""
         # a separate product with its own rounding: in some places of a row torch would fuse it with the addition
         shrunken = self._rows(self.weights) * self.weight_decays[:, None] if self.decays else None
         if shrunken is not None and not self.decoupled:
@@ -110,8 +146,6 @@ class StackOptimizer(torch.optim.Optimizer):
         if shrunken is not None and self.decoupled:
             self.steps -= shrunken
         self.steps *= (self.learning_rates * self.factors)[:, None]
-        self._move()
-        return loss
 
     def begin(self, gradients: Sequence[Tensor | None]) -> FusedAdam:
         """Return the compiled steps, for gradients that are contiguous and shaped like the weights."""

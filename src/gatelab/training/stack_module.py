@@ -6,25 +6,26 @@ from functools import cached_property
 from math import isfinite
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from gatelab.configuration import RunConfiguration
 from gatelab.layers.network import Network
-from gatelab.randomness import generator
 from gatelab.store import ClaimLost
 from gatelab.training.carrying import ReadPiece, States, advanced, carried_on, zero_states
 from gatelab.training.coming_factors import ComingFactors
 from gatelab.training.compiled_head import ReadRows, compiled_loss, head_losses
 from gatelab.training.learning import Progress
+from gatelab.training.loss_scale import LossScale
+from gatelab.training.mixed_precision import half_of, halved, halved_batch
 from gatelab.training.optimizer import StackOptimizer
 from gatelab.training.pieces import pieces_of
 from gatelab.training.process_group import Rank
 from gatelab.training.stack import expectations
 from gatelab.training.stack_batches import EvaluationBatches, StackBatch
 from gatelab.training.unread_health import UnreadHealth
+from gatelab.training.weight_noise import with_noise
 from gatelab.training.weighted import averages, mean_losses, totals
 
 __all__ = ["Progress", "StackModule"]
@@ -85,6 +86,7 @@ class StackModule(nn.Module):
         self.pieces = pieces_of(configurations[0])
         self.rank = rank or Rank()
         self.carried: States = []  # with which the next piece begins; empty for zeros
+        self._half = half_of(configurations[0].training.precision)
         self._sums: list[Tensor] = []
         self._unread = UnreadHealth()
         self._factors = ComingFactors(self.configurations)
@@ -117,6 +119,7 @@ class StackModule(nn.Module):
             [configuration.optimizer.weight_decay for configuration in self.configurations],
             [configuration.training.clip_norm for configuration in self.configurations],
             [configuration.optimizer.arguments for configuration in self.configurations],
+            scale=LossScale(len(self.configurations), self.device) if self._half == torch.float16 else None,
         )
 
     @property
@@ -160,7 +163,7 @@ class StackModule(nn.Module):
     @cached_property
     def compiled_loss(self) -> int | None:
         """Which compiled readout and loss training uses; None where torch computes them."""
-        return compiled_loss(self.task, self.template, self.device)
+        return None if self._half else compiled_loss(self.task, self.template, self.device)
 
     def _losses(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
         """Return the mean loss of each run, (runs,), at some weights."""
@@ -172,13 +175,14 @@ class StackModule(nn.Module):
         return head_losses(self.compiled_loss, rows, weights, *about)
 
     def _predicted(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
+        weights, batch = halved(weights, self._half), halved_batch(batch, self._half)
         inputs, lengths = batch.inputs, batch.lengths
         if inputs.dim() == (2 if self.template.tokens else 3):
             runs = len(weights[self.names[0]])
             inputs = inputs.expand(runs, *inputs.shape)
             lengths = None if lengths is None else lengths.expand(runs, *lengths.shape)
         output: Tensor = functional_call(self.template, weights, (inputs, lengths, batch.masks, batch.drawn))
-        return output
+        return output.float()
 
     def take_step(
         self,
@@ -194,17 +198,18 @@ class StackModule(nn.Module):
             move: lets the optimiser step; None for the optimiser's own step.
         """
         self.set_factors()
-        weights = self._noisy()
+        weights = with_noise(self.weights(), self.configurations, self.taken)
         means = self._losses(weights, batch) if self.pieces is None else self._of_piece(weights, batch)
         for weight in self.stacked:
             weight.grad = None
-        backward(self.rank.loss(means, self.stacked))
+        backward(self.rank.loss(self.stack_optimizer.scaled(means), self.stacked))
         (move or self.stack_optimizer.step)()
         self.taken_with(self.rank.total(means.detach()))
 
     def _of_piece(self, weights: dict[str, Tensor], batch: StackBatch) -> Tensor:
         """Return the mean losses of a piece that goes on from the one before; keep the states for the next one."""
         assert self.pieces is not None
+        weights, batch = halved(weights, self._half), halved_batch(batch, self._half)
         piece, given = self.pieces.of(self.taken), ReadPiece(batch.inputs, batch.lengths, batch.masks, batch.drawn)
         runs, sequences = batch.lengths.shape
         fresh = piece.fresh or not self.carried
@@ -212,12 +217,15 @@ class StackModule(nn.Module):
             states = zero_states(self.template, runs, sequences, self.stacked[0].detach())
         else:
             states = [{name: self.rank.part(one, 1) for name, one in layer.items()} for layer in self.carried]
+        states = halved(states, self._half)
         outputs, finals = carried_on(self.template, weights, given, states)
         if piece.kept < piece.stop - piece.start:
             finals = advanced(self.template, weights, given, states, piece.kept)
         # of the whole batch, as a checkpoint needs them
-        self.carried = [{name: self.rank.together(one.detach(), 1) for name, one in layer.items()} for layer in finals]
-        return mean_losses(self.task, outputs, batch.targets, batch.loss_weights, batch.divisors)
+        self.carried = [
+            {name: self.rank.together(one.detach().float(), 1) for name, one in layer.items()} for layer in finals
+        ]
+        return mean_losses(self.task, outputs.float(), batch.targets, batch.loss_weights, batch.divisors)
 
     def set_factors(self) -> None:
         """Give the optimiser the schedule's factors of the next step."""
@@ -254,23 +262,6 @@ class StackModule(nn.Module):
                     progress.diverged_at = progress.steps
                     self.fallen.append(run)
                     self._freeze(run, norms[ill])
-
-    def _noisy(self) -> dict[str, Tensor]:
-        """Return the weights at which this step's gradients are computed: parameter name -> (runs, …)."""
-        deviations = [configuration.training.weight_noise for configuration in self.configurations]
-        weights = self.weights()
-        if not any(deviations):
-            return weights
-        sizes = [weight[0].numel() for weight in self.stacked]
-        rows = np.zeros((len(deviations), sum(sizes)), np.float32)
-        for row, configuration, deviation in zip(rows, self.configurations, deviations, strict=True):
-            if deviation:
-                generator(configuration.seed, "weight noise", self.taken).standard_normal(out=row, dtype=np.float32)
-                row *= np.float32(deviation)
-        noise = torch.from_numpy(rows).to(self.device, non_blocking=True).split(sizes, 1)
-        return {
-            name: weight + part.view_as(weight) for (name, weight), part in zip(weights.items(), noise, strict=True)
-        }
 
     def _freeze(self, run: int, norms: Tensor | None = None) -> None:
         self.progress[run].optimizer_state = self.stack_optimizer.run_state(run)
