@@ -88,7 +88,8 @@ test-ray: setup  ## install Ray and run sweeps on a cluster of three nodes on th
 test-hosts: setup  ## as root: machines with names and clocks of their own, made up on this one, over one store
 	@$(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -m engine tests/engines/hosts
 
-# Beside .venv, not in it: it takes 1 GB, and torch would look at it in every other test. KIND=slow runs every variant.
+# Beside .venv, not in it: it takes 1 GB, and torch would look at it in every other test. KIND=slow runs every variant with
+# weights read at every step, and random programs.
 TRITON := .venv-triton
 KIND ?= not slow
 

@@ -10,7 +10,7 @@ from gatelab.configuration.without_effect import check_swept, notes
 from gatelab.errors import UserError
 from gatelab.sweeps import ExecutorOptions
 from gatelab.sweeps.launcher_options import cores
-from gatelab.sweeps.notes import idle_words, of_launcher, of_runs
+from gatelab.sweeps.notes import idle_words, of_kernels, of_launcher, of_runs
 from tests.faults.sweeping import SMALL
 
 REFUSED = {
@@ -269,6 +269,15 @@ def test_threads_beyond_the_cores(monkeypatch):
         "hydra.launcher.workers=3: this process has 2 cores; 3 workers of 2 threads make each other slower"
     ]
     assert cores() >= 1
+
+
+def test_kernels_of_a_gpu_are_compiled_before_the_first_step():
+    runs = sweep("path=triton", "path=triton seed=1", "path=triton model.hidden_size=7", "seed=3")[0]
+    line = "path=triton: kernels of {} are compiled and measured before their first step, which may take half "
+    line += "a minute a shape, unless this machine did so before"
+    assert list(of_kernels(runs)) == [line.format("2 shapes")]
+    assert list(of_kernels(runs[:2])) == [line.format("one shape")]
+    assert list(of_kernels(runs[3:])) == []
 
 
 def test_options_of_sweeps_in_a_single_run():

@@ -119,7 +119,6 @@ def test_variants_with_gradients_of_their_own_agree_with_the_loop(name):
     agrees(load_variant(name), 3, 3, 3, 5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_EQUATIONS)
 def test_the_whole_catalogue_agrees_with_the_loop(name):
     variant = load_variant(name)

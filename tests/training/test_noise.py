@@ -9,6 +9,7 @@ from gatelab.errors import UserError
 from gatelab.training.stack import initial_weights, network
 from gatelab.training.stack_batches import StackData
 from gatelab.training.stack_module import StackModule
+from gatelab.training.weight_noise import with_noise
 from tests.training.examples import chorales, configuration
 
 
@@ -46,7 +47,7 @@ def test_gradients_are_those_at_the_noisy_weights(tmp_path):
                         optimizer={"_target_": "torch.optim.SGD", "lr": 1.0})  # fmt: skip
     data, module = modules(run)
     batch, before = data.batch(0), {name: weight.detach().clone() for name, weight in module.weights().items()}
-    noisy = {name: weight[0].detach().requires_grad_() for name, weight in module._noisy().items()}
+    noisy = {name: weight[0].detach().requires_grad_() for name, weight in with_noise(before, [run], 0).items()}
     noise = torch.cat([(noisy[name] - before[name][0]).detach().flatten() for name in before])
     assert float(noise.std()) == pytest.approx(0.1, rel=5 / (2 * len(noise)) ** 0.5)
     output = functional_call(module.template, noisy, (batch.inputs[0],))

@@ -15,7 +15,7 @@ from gatelab.keys import WandbSection
 from gatelab.sweeps.launcher_options import ExecutorOptions, cores
 from gatelab.tasks import Task
 
-__all__ = ["idle_words", "of_data", "of_launcher", "of_loggers", "of_runs", "of_single"]
+__all__ = ["idle_words", "of_data", "of_kernels", "of_launcher", "of_loggers", "of_runs", "of_single"]
 
 _OF_SWEEPS = ("hydra.launcher.", "hydra/launcher=", "hydra.sweep.", "hydra.sweeper.", "hydra/sweeper=")
 
@@ -67,6 +67,21 @@ def _follows(key: str, value: Any, task: Task) -> Iterator[str]:
         yield f"{key}={value}, the steps of a training sequence of task '{task.name}'"
     elif key.endswith("sha256"):
         yield f"{key}={value}, computed of the local data; config.yaml of each run keeps it"
+
+
+def of_kernels(runs: Sequence[RunConfiguration]) -> Iterator[str]:
+    """Yield what kernels of GPUs cost before the first step."""
+    asked = [run for run in runs if run.path == "triton" and run.device != "cpu"]
+    shapes = {
+        (run.variant.name, run.task.input_size, run.model.hidden_size, run.training.batch_size, run.training.precision)
+        for run in asked
+    }
+    if shapes:
+        of_them = "one shape" if len(shapes) == 1 else f"{len(shapes)} shapes"
+        yield (
+            f"path=triton: kernels of {of_them} are compiled and measured before their first step, which may take half "
+            "a minute a shape, unless this machine did so before"
+        )
 
 
 def of_loggers(runs: Sequence[RunConfiguration], environ: Mapping[str, str], *, sweep: bool) -> Iterator[str]:

@@ -50,7 +50,7 @@ from gatelab.sweeps.finished_already import of_finished
 from gatelab.sweeps.finished_runs import finished
 from gatelab.sweeps.launcher_options import ExecutorOptions
 from gatelab.sweeps.listener import Detached, Listener, PlannedWork, PlanOnly, RunError, Trained
-from gatelab.sweeps.notes import of_data, of_launcher, of_loggers, of_runs, of_single
+from gatelab.sweeps.notes import of_data, of_kernels, of_launcher, of_loggers, of_runs, of_single
 from gatelab.sweeps.session import Session, begun, current
 from gatelab.tasks import task_from_mapping
 from gatelab.uncollected import uncollected
@@ -249,6 +249,7 @@ def train_points(
         check_feasible(runs, options, slots())
         session.say(of_runs(checked, points))
         session.say(of_data(firsts, points.kinds), session.listener.follows)
+        session.say(of_kernels(checked))
         session.say(of_loggers(checked, environ, sweep=sweep is not None))
         session.say(of_single(session.words, checked[0]) if sweep is None else of_launcher(options, checked))
 

@@ -9,6 +9,7 @@ from gatelab.paths.triton.device_autograd import DeviceCall, TritonRun
 from gatelab.paths.triton.device_run import device_run
 from gatelab.paths.triton.device_scan import scanned_on_device
 from gatelab.paths.triton.tiling import scans, tiling_of
+from gatelab.paths.triton.tuned import tuned
 
 __all__ = ["run_triton"]
 
@@ -29,6 +30,7 @@ def run_triton(call: Call) -> Outputs:
     run = device_run(form, inputs.shape[-1], sizes, streamed=tiling.chunk > 0)
     runs = inputs.shape[0] if stacked else 1
     valid = None if lengths is None else lengths.to(torch.int64).expand(runs, inputs.shape[-2]).contiguous()
+    tiling = tuned(run, tiling, tensors if stacked else [tensor.unsqueeze(0) for tensor in tensors])
     training = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     prepared = DeviceCall(run, tiling, stacked=stacked, kept=call.keep == "tape")
     if training:
