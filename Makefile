@@ -9,7 +9,7 @@ TEST_ENVIRONMENT := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 WANDB_MODE=offline
 PYTEST := $(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-slurm test-postgres test-hosts test-ray test-triton test-newest test-oldest test-ends trust lint format catalogue docs docs-serve tutorial reproduce-quick check clean
+.PHONY: help setup demo test test-slow test-slurm test-postgres test-hosts test-ray test-triton test-gpu test-newest test-oldest test-ends trust lint format catalogue docs docs-serve tutorial reproduce-quick check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do \
@@ -42,7 +42,7 @@ demo: setup  ## compare the four core variants on a real task, in about two minu
 	@$(PYTHON) scripts/compare.py runs=runs/demo baseline=lstm out=report/demo
 
 test: setup  ## run the tests, without the slow ones
-	@$(PYTEST) -m 'not slow and not engine and not triton'
+	@$(PYTEST) -m 'not slow and not engine and not triton and not gpu'
 
 trust: setup  ## kills, full disks, damaged files: a night of it, and docs/reliability.md; PART=kills for a part
 	@$(TEST_ENVIRONMENT) $(PYTHON) -m tests.trust.run '$(or $(PART),all)' '$(TRIALS)'
@@ -66,10 +66,10 @@ test-ends:
 		$(CONSTRAINTS) --editable '.[dev]'
 	@.venv-$(END)/bin/python -m pip list --disable-pip-version-check > .venv-$(END)/installed.txt
 	@grep -iE '^(torch|numpy|pytorch-lightning) ' .venv-$(END)/installed.txt
-	@$(TEST_ENVIRONMENT) .venv-$(END)/bin/python -m pytest -q -n 2 -m 'not slow and not engine and not triton' $(ROOMS)
+	@$(TEST_ENVIRONMENT) .venv-$(END)/bin/python -m pytest -q -n 2 -m 'not slow and not engine and not triton and not gpu' $(ROOMS)
 
 test-slow: setup  ## run the slow tests
-	@$(PYTEST) -m 'slow and not engine and not triton'
+	@$(PYTEST) -m 'slow and not engine and not triton and not gpu'
 
 test-slurm: setup  ## install SLURM as root, start a cluster of one node and run sweeps on it
 	@tests/engines/slurm/cluster.sh install
@@ -99,6 +99,9 @@ $(TRITON)/triton/__init__.py:
 
 test-triton: setup $(TRITON)/triton/__init__.py  ## run the kernels for GPUs by Triton's interpreter, against the loop
 	@PYTHONPATH=$(TRITON) TRITON_INTERPRET=1 $(PYTEST) -m 'triton and ($(KIND))' tests/paths
+
+test-gpu: setup  ## run what needs a CUDA device, on one
+	@$(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -m gpu tests/paths/test_on_a_gpu.py tests/training/test_on_a_gpu.py
 
 lint: setup  ## ruff, mypy, import-linter
 	@$(PYTHON) -m ruff check --quiet .

@@ -40,6 +40,7 @@ def results(
     lengths: Tensor | None = None,
     record: tuple[str, ...] = (),
     only_run: int | None = None,
+    device: str = "cpu",
 ) -> dict[str, Tensor]:
     """Return everything a run gives. ``only_run`` takes one run of a stack and runs it alone, without the run axis."""
     generator = torch.Generator().manual_seed(5)
@@ -48,7 +49,7 @@ def results(
     def leaf(*shape: int, scale: float = 1.0) -> Tensor:
         # drawn in double precision, so that both dtypes see the same numbers
         drawn = torch.randn((*lead, *shape), generator=generator, dtype=torch.float64).mul(scale).to(torch.float32)
-        return (drawn if only_run is None else drawn[only_run]).to(dtype).requires_grad_()
+        return (drawn if only_run is None else drawn[only_run]).to(device, dtype).requires_grad_()
 
     weights = {
         name: leaf(*shape, scale=hidden**-0.5) for name, shape in parameter_shapes(variant, inputs, hidden).items()
@@ -64,7 +65,8 @@ def results(
     )
     loss = 0 * x.sum()
     for value in (output, *finals.values(), *recorded.values()):
-        wave = torch.arange(value[0].numel() if lead and only_run is None else value.numel(), dtype=dtype).cos()
+        count = value[0].numel() if lead and only_run is None else value.numel()
+        wave = torch.arange(count, dtype=dtype, device=device).cos()
         loss = loss + (value * wave.view(value.shape[1:] if lead and only_run is None else value.shape)).sum()
     leaves = {"x": x, **states, **weights}
     gradients = torch.autograd.grad(loss, list(leaves.values()), materialize_grads=True)
