@@ -13,11 +13,12 @@ A file cannot give it.
 import hashlib
 import importlib
 import inspect
+import os
 import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any
 
 from pydantic import (
@@ -120,13 +121,27 @@ def entry_point_names(noun: str) -> tuple[str, ...]:
 def _entry_points(group: str, key: str) -> dict[str, str]:
     """Return name -> ``module:Class`` of the entry points of a group."""
     found: dict[str, str] = {}
-    for point in entry_points(group=group):
+    for point in _installed(group, tuple((folder, _changed(folder)) for folder in sys.path)):
         if found.setdefault(point.name, point.value) != point.value:
             raise UserError(
                 f"{key}={one_line(point.name)}: two installed distributions have it in {group}: "
                 f"{one_line(found[point.name])} and {one_line(point.value)}; one of them must go"
             )
     return found
+
+
+@lru_cache(maxsize=8)
+def _installed(group: str, _folders: tuple[tuple[str, int], ...]) -> EntryPoints:
+    """Return the entry points of a group; all distributions are read for them, again where a folder has changed."""
+    return entry_points(group=group)
+
+
+def _changed(folder: str) -> int:
+    """Return when a distribution was last installed into a folder, or removed from it; 0 for none."""
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _imported(module: str, name: str, where: str) -> object:

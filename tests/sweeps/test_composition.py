@@ -11,10 +11,11 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
-from gatelab.configuration import Points, plain
+from gatelab.configuration import Points, plain, using
 from gatelab.keys import default_of, known_keys
 from gatelab.locations import conf_directory
-from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition, UncheckedPoints
+from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
+from hydra_plugins.gatelab_stacked_launcher._unchecked import UncheckedPoints
 
 POINTS = [
     ["seed=1", "optimizer.lr=0.1"],
@@ -234,16 +235,64 @@ def test_errors_are_those_of_hydra(loader, words):
     assert str(quick.value) == str(reference.value)
 
 
-def test_hydra_composes_once_for_each_option_and_not_for_each_point(loader):
+WIDE = ["seed=1,2,3,4,5,6,7,8", "variant=lstm,gru,cifg,peephole", "task=adding,copying,digits",
+        "optimizer.lr=0.1,0.2,0.3", "+optimizer.amsgrad=true"]  # fmt: skip
+
+
+def test_hydra_composes_nothing_where_files_of_options_are_all_there_is(loader):
     master, counting = master_of(loader), Counting(loader.config_loader)
     quick = QuickComposition(counting, master)
-    words = ["seed=1,2,3,4,5,6,7,8", "variant=lstm,gru,cifg,peephole", "task=adding,copying,digits",
-             "optimizer.lr=0.1,0.2,0.3", "+optimizer.amsgrad=true"]  # fmt: skip
-    points = [quick.point(point) for point in grid(words)]
+    points = [quick.point(point) for point in grid(WIDE)]
+    assert len(points) == 288
+    assert counting.asked == []
+    assert len({id(point["variant"]) for point in points}) == 4
+    assert len({id(point["training"]) for point in points}) == 1
+
+
+def test_hydra_composes_once_for_each_option_and_not_for_each_point(loader):
+    # what conf/train.yaml and the files of options say is not all of the sweep's own configuration
+    master, counting = master_of(loader, ["~schedule.warmup_steps"]), Counting(loader.config_loader)
+    quick = QuickComposition(counting, master)
+    points = [quick.point(point) for point in grid(WIDE)]
     assert len(points) == 288
     assert len(counting.asked) == 1 + 3 + 2
     assert len({id(point["variant"]) for point in points}) == 4
     assert len({id(point["training"]) for point in points}) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["task=copying", "seed=4", "optimizer.lr=3"],
+        ["logger=csv", "variant=gru"],
+        ["+optimizer.amsgrad=true", "optimizer=sgd,adamw", "++variant.x=3"],
+        ["hydra.launcher.workers=2", "hydra.sweep.dir=elsewhere"],
+    ],
+    ids=str,
+)
+def test_files_make_the_configuration_of_a_sweep(loader, words):
+    master, counting = master_of(loader, words), Counting(loader.config_loader)
+    fixed = [word for word in words if not word.startswith("hydra.") and "," not in word]
+    point = [*(word for word in fixed if not word.startswith("variant=")), "optimizer=sgd", "variant=cifg"]
+    found = QuickComposition(counting, master).point(point)
+    assert counting.asked == []
+    assert same(found, plain(loader.config_loader.load_sweep_config(master, point)))
+
+
+@pytest.mark.parametrize("words", [["variant=cifg"], ["task=mine"], ["schedule=mine"], ["optimizer=mine"]], ids=str)
+def test_files_of_a_user_are_read_as_hydra_reads_them(loader, tmp_path, words):
+    files = {
+        "task/mine.yaml": "name: adding\nlength: ${training.max_steps}\n",
+        "schedule/mine.yaml": "# @package schedule\nname: linear\n",
+        "optimizer/mine.yaml": "_target_: torch.optim.SGD\nlr: 0.5\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with using([tmp_path]):
+        master = master_of(loader)
+        expected = plain(loader.config_loader.load_sweep_config(master, words))
+        assert same(QuickComposition(loader.config_loader, master).point(words), expected)
 
 
 def test_what_is_put_in_before_an_experiment_is_composed_once(loader):
@@ -265,7 +314,7 @@ def test_groups_that_change_more_than_their_section_are_composed_together(loader
             return composed
 
     entangled = Entangled(loader.config_loader)
-    quick = QuickComposition(entangled, master_of(loader))
+    quick = QuickComposition(entangled, master_of(loader, ["~schedule.warmup_steps"]))
     points = [quick.point(point) for point in grid(["variant=lstm,gru", "task=adding,copying"])]
     assert [point["training"]["max_steps"] for point in points] == [1000, 8, 1000, 7]
 

@@ -52,6 +52,16 @@ def test_so_it_does_in_the_sweep_of_an_experiment(points, tmp_path):
     assert found[0].optimizer.lr == found[2].optimizer.lr != found[1].optimizer.lr
 
 
+def test_a_table_in_the_sweep_of_an_experiment_needs_no_value_for_what_is_not_swept(points, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\nhydra:\n  sweeper:\n    params:\n      variant: cifg,gru\n"
+        "      model.hidden_size: ${by_variant:cifg,36,gru,46}\n"
+    )
+    found = points("--config-dir=.", "+experiment=mine", "task=adding")
+    assert [run.model.hidden_size for run in found] == [36, 46]
+
+
 def test_runs_that_differ_in_their_seed_are_made_of_one_another(points):
     found = points("task=adding", "optimizer=adam,sgd", "seed=range(3)")
     alone = [

@@ -1,5 +1,8 @@
 """The optimiser of a stack, compared with torch's own on one run at a time."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -48,6 +51,18 @@ def test_each_run_goes_where_torch_takes_it(name):
     for run in RUNS:
         for key, parameter in alone[run].items():
             torch.testing.assert_close(weights[key][run], parameter.data, rtol=RELATIVE, atol=ABSOLUTE)
+
+
+def test_no_optimiser_imports_the_compiler_of_torch():
+    program = (
+        "import sys\n"
+        "from tests.training.test_optimizer import OPTIMIZERS, drawn, stack_optimizer, stepped\n"
+        "for name in OPTIMIZERS:\n"
+        "    weights = drawn(3)\n"
+        "    stepped(weights, stack_optimizer(weights, name), drawn(3))\n"
+        "sys.exit('torch._dynamo' in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_the_norm_is_that_of_all_gradients_of_a_run_before_clipping():

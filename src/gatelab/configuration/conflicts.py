@@ -1,31 +1,73 @@
 """Settings that are allowed one by one but cannot work together: refused before a run has an identity."""
 
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
+from gatelab.compiler import parameter_shapes
+from gatelab.configuration.matched_width import embedding_size
 from gatelab.errors import UserError
-from gatelab.keys import ARGUMENTS, OptimizerSection, ScheduleSection, TrainingSection
+from gatelab.keys import ARGUMENTS
+from gatelab.language import Variant
 from gatelab.paths import able, limits, path_named, reference
 from gatelab.tasks import GeneratedTask
+from gatelab.tasks.series.series_keys import SeriesKeys
 
 if TYPE_CHECKING:
     from gatelab.configuration.resolved import RunConfiguration
 
-__all__ = ["check_possible"]
+__all__ = ["check_possible", "check_together"]
 
 
-def check_possible(run: "RunConfiguration") -> None:
+def check_together(configuration: "RunConfiguration") -> None:
+    """Refuse combinations of sections that are impossible."""
+    variant, model, task = configuration.variant, configuration.model, configuration.task
+    embedding = embedding_size(model, task)
+    if variant.needs_equal_sizes and (embedding or task.input_size) != model.hidden_size:
+        raise UserError(
+            f"model.hidden_size={model.hidden_size}: variant '{variant.name}' mixes x with hidden vectors element by "
+            f"element, so it must equal the task's input size {task.input_size}; model.embedding=hidden makes it so"
+        )
+    if variant.needs_equal_sizes and model.bidirectional and model.num_layers > 1:
+        raise UserError(
+            f"model.bidirectional=true: variant '{variant.name}' mixes x with hidden vectors element by element, and a "
+            "second layer would read twice as many; must be false, or model.num_layers=1"
+        )
+    if model.bidirectional and isinstance(task, SeriesKeys) and task.horizon is not None:
+        raise UserError(
+            "model.bidirectional=true: reads the values that a forecast is to predict; must be false with task.horizon"
+        )
+    if configuration.training.input_noise and task.reads_tokens:
+        raise UserError(
+            f"training.input_noise={configuration.training.input_noise:g}: task '{task.name}' reads tokens, to which "
+            "nothing can be added; must be 0"
+        )
+    _check_forms(variant, embedding or task.input_size, model.hidden_size)
+    if model.num_layers > 1:
+        _check_forms(variant, model.hidden_size * (2 if model.bidirectional else 1), model.hidden_size)
+    configuration.opening.check(variant)
+
+
+def _check_forms(variant: Variant, input_size: int, hidden_size: int) -> None:
+    """Refuse sizes that a structured weight cannot have."""
+    try:
+        parameter_shapes(variant, input_size, hidden_size)
+    except UserError as error:
+        raise UserError(f"model.hidden_size={hidden_size}: variant '{variant.name}', {error}") from None
+
+
+def check_possible(run: "RunConfiguration", changed: Collection[str] | None = None) -> None:
     """Refuse settings that cannot work on any machine and with any data.
+
+    Args:
+        run: with a value for every key.
+        changed: the sections in which it differs from a run that was found possible; None for all.
 
     Raises:
         UserError: one line that names the setting, its value and what is allowed.
     """
-    _check_path(run)
-    _check_optimizer(run.optimizer)
-    _check_schedule(run.schedule, run.training)
-    _check_stop(run)
-    _check_pieces(run)
-    _check_beside(run)
-    _check_devices(run)
+    for look, sections in _CHECKS:
+        if changed is None or not sections.isdisjoint(changed):
+            look(run)
 
 
 def _check_devices(run: "RunConfiguration") -> None:
@@ -96,7 +138,8 @@ def _check_path(run: "RunConfiguration") -> None:
 _LARGEST = 3.4e38  # of the numbers of training, which are float32
 
 
-def _check_optimizer(optimizer: OptimizerSection) -> None:
+def _check_optimizer(run: "RunConfiguration") -> None:
+    optimizer = run.optimizer
     for name, value in optimizer.arguments.items():
         if not isinstance(value, int | float) or isinstance(value, bool):
             continue  # the check with torch reports the kind it must have
@@ -118,7 +161,8 @@ def _check_optimizer(optimizer: OptimizerSection) -> None:
         )
 
 
-def _check_schedule(schedule: ScheduleSection, training: TrainingSection) -> None:
+def _check_schedule(run: "RunConfiguration") -> None:
+    schedule, training = run.schedule, run.training
     if schedule.warmup_steps > training.max_steps:
         raise UserError(
             f"schedule.warmup_steps={schedule.warmup_steps}: must be at most training.max_steps={training.max_steps}; "
@@ -141,3 +185,15 @@ def _check_stop(run: "RunConfiguration") -> None:
             f"training.stop_at={stop:g}: must be {most} {task.perfect:g}, the best {task.score_name} that task "
             f"'{task.name}' has; none is {better} it"
         )
+
+
+_CHECKS: tuple[tuple[Callable[["RunConfiguration"], None], frozenset[str]], ...] = (
+    (_check_path, frozenset({"path", "device", "variant"})),
+    (_check_optimizer, frozenset({"optimizer"})),
+    (_check_schedule, frozenset({"schedule", "training"})),
+    (_check_stop, frozenset({"training", "task"})),
+    (_check_pieces, frozenset({"training", "task", "model"})),
+    (_check_beside, frozenset({"task", "variant", "model"})),
+    (_check_devices, frozenset({"training", "stack", "device"})),
+)
+"""Each check, and the sections that it looks at."""

@@ -2,11 +2,14 @@
 
 import importlib.util
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from gatelab.errors import UserError
+from gatelab.errors import UserError, one_line
 from gatelab.keys import LoggerSection
+from gatelab.validation import check
 
-__all__ = ["check_loggers"]
+__all__ = ["check_loggers", "logger_section"]
 
 # a server, a database of SQLAlchemy's, or a folder: what mlflow.tracking knows by itself
 _ADDRESS = re.compile(r"(https?://[^/\s]+.*|file:.+|sqlite:///.+|(postgresql|mysql|mssql)(\+\w+)?://.+|databricks.*)")
@@ -29,3 +32,10 @@ def check_loggers(section: LoggerSection) -> None:
             f"logger.mlflow.tracking_uri={address}: must be http://HOST, https://HOST, sqlite:///FILE, file:FOLDER, "
             "a database such as postgresql://…, or a folder"
         )
+
+
+def logger_section(value: Any) -> LoggerSection:
+    """Read ``{wandb: {...}, csv: {}}``; without loggers there is only the history in runs_dir."""
+    if not isinstance(value, Mapping | None):
+        raise UserError(f"logger={one_line(value)}: must be of {', '.join(LoggerSection.model_fields)}")
+    return check(LoggerSection, value or {}, "logger")

@@ -33,11 +33,15 @@ def without_compiler(method: Callable[..., Any]) -> Any:
 
 @cache
 def optimizer_class(kind: str) -> Any:
-    """Return a class of torch.optim that can be made without importing torch's compiler."""
+    """Return a class of torch.optim that is made, and takes steps, without importing torch's compiler.
+
+    The wrapper around its ``step`` also turns gradients off: whoever calls it has done so.
+    """
     import torch
 
     known = getattr(torch.optim, kind)
-    return type(known.__name__, (known,), {"add_param_group": without_compiler(known.add_param_group)})
+    plain = {name: without_compiler(getattr(known, name)) for name in ("add_param_group", "step")}
+    return type(known.__name__, (known,), plain)
 
 
 def check_optimizer(optimizer: OptimizerSection) -> None:

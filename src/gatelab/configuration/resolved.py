@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Self, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel
 
-from gatelab.compiler import parameter_shapes
-from gatelab.configuration.conflicts import check_possible
+from gatelab.configuration.conflicts import check_possible, check_together
+from gatelab.configuration.logger_checks import logger_section
 from gatelab.configuration.matched_width import embedding_size, matched
 from gatelab.configuration.optimizer_arguments import check_optimizer
-from gatelab.configuration.shared_values import BesideSeed, Same
+from gatelab.configuration.science_texts import BesideSeed, beside_seed, plain_section, science_of
+from gatelab.configuration.shared_values import Same
 from gatelab.configuration.top_values import choice, text, whole
 from gatelab.errors import UserError, one_line, suggest
 from gatelab.keys import (
@@ -20,14 +21,12 @@ from gatelab.keys import (
     REQUIRED,
     SCIENCE,
     TOP,
-    LoggerSection,
     ModelSection,
     OptimizerSection,
     RunKeys,
     ScheduleSection,
     StackSection,
     TrainingSection,
-    check_remarks,
     default_of,
     keys_of,
     without_neutral,
@@ -35,19 +34,21 @@ from gatelab.keys import (
 from gatelab.language import Variant, edited_variant, variant_files, variant_from_file
 from gatelab.layers.openings import Opening, opening_from_mapping
 from gatelab.paths import names
-from gatelab.store import identity_of_bytes, science_text, scientific_section, text_around
 from gatelab.tasks import Task, task_from_mapping
-from gatelab.tasks.series.series_keys import SeriesKeys
 from gatelab.validation import check
 
-__all__ = ["MOST_SEED", "Reading", "RunConfiguration", "run_configuration", "science_of", "variant_label"]
+__all__ = ["MOST_SEED", "Reading", "RunConfiguration", "run_configuration", "variant_label"]
 
 Section = TypeVar("Section", bound=BaseModel)
 Made = TypeVar("Made")
 
 MOST_SEED = 2**63 - 1
-_SECTIONS = 4096  # whose texts are kept
-_SECTIONS_HASHED = tuple(name for name in SCIENCE if name != "seed")
+_SECTIONS = 4096  # that are kept
+_VARIED: dict[str, type[BaseModel]] = {
+    "optimizer": OptimizerSection, "schedule": ScheduleSection, "training": TrainingSection,
+}  # fmt: skip
+"""Sections in which many runs differ, in the order in which they are checked."""
+_NUMERIC = (int, float)
 _DEVICES = get_args(get_type_hints(RunKeys)["device"])
 
 
@@ -65,18 +66,18 @@ class RunConfiguration(RunKeys):
 
     def mapping(self) -> dict[str, Any]:
         """Return the resolved configuration as nested plain values, without keys that have their neutral value."""
-        return without_neutral(RunKeys, {name: _plain(getattr(self, name)) for name in keys_of(RunKeys)})
+        return without_neutral(RunKeys, {name: plain_section(getattr(self, name)) for name in keys_of(RunKeys)})
 
     @property
     def science(self) -> dict[str, Any]:
         """The part of :meth:`mapping` that determines the numbers."""
-        return {name: science_of(name, getattr(self, name)) for name in self._hashed}
+        hashed = without_neutral(RunKeys, {name: getattr(self, name) for name in SCIENCE})
+        return {name: science_of(name, section) for name, section in hashed.items()}
 
     @cached_property
     def identity(self) -> str:
         """16 hex digits; runs of the same identity are the same run."""
-        beside = self.beside_seed or self._beside_seed()
-        return identity_of_bytes(b"%b%d%b" % (beside.before, self.seed, beside.after))
+        return (self.beside_seed or beside_seed(self.__dict__)).identity(self.seed)
 
     @property
     def beside_seed(self) -> BesideSeed | None:
@@ -84,65 +85,36 @@ class RunConfiguration(RunKeys):
         kept: BesideSeed | None = self.__dict__.get("_kept")
         return kept
 
-    def with_seed(self, seed: int) -> "RunConfiguration":
+    def with_seed(self, seed: int) -> Self:
         """Return the run that differs in its seed alone, much faster than ``dataclasses.replace``."""
-        if "_kept" not in self.__dict__:
-            self.__dict__["_kept"] = self._beside_seed()
-        other = object.__new__(RunConfiguration)
-        other.__dict__.update(self.__dict__)
-        other.__dict__["seed"] = seed
-        other.__dict__.pop("identity", None)
+        kept = self._keeping()
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, seed=seed, identity=kept.identity(seed))
         return other
 
-    def _beside_seed(self) -> BesideSeed:
-        before, after = _text_around_seed(tuple(Same(getattr(self, name)) for name in _SECTIONS_HASHED))
-        return BesideSeed(before.encode("ascii"), after.encode("ascii"))
+    def varied(self, sections: Mapping[str, Any], seed: int, numbers: Mapping[tuple[str, str], int | float]) -> Self:
+        """Return the run that differs in some sections, and in these in some numbers alone.
 
-    @property
-    def _hashed(self) -> Iterable[str]:
-        return _hashed({name: getattr(self, name) for name in SCIENCE})
+        Args:
+            sections: checked.
+            numbers: section and key -> number, all that is different in them.
+        """
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, **sections, seed=seed)
+        kept = self._keeping().varied(self.__dict__, numbers) or beside_seed(other.__dict__)
+        other.__dict__.update(_kept=kept, identity=kept.identity(seed))
+        return other
+
+    def _keeping(self) -> BesideSeed:
+        if "_kept" not in self.__dict__:
+            self.__dict__["_kept"] = beside_seed(self.__dict__)
+        kept: BesideSeed = self.__dict__["_kept"]
+        return kept
 
 
 @cache
 def _defaults() -> dict[str, Any]:
-    return {key: _plain(default_of(key)) for key in KEYS if key not in REQUIRED}
-
-
-def science_of(name: str, section: Any) -> Any:
-    """Return the part of one section that determines the numbers, as plain values."""
-    if isinstance(section, Variant):
-        # the order of a mapping has no meaning, except for equations: it determines the meaning of a state's name and
-        # the order in which weights are drawn
-        return {**scientific_section(name, section.mapping()), "order": list(section.equations)}
-    if isinstance(section, Opening | Task):
-        check_remarks(type(section))
-    return scientific_section(name, _plain(section))
-
-
-def _plain(section: Any) -> Any:
-    """Return a section as plain values. A key with its neutral value is left out, as if it did not exist."""
-    if isinstance(section, Variant):
-        return section.mapping()
-    if isinstance(section, BaseModel):
-        return without_neutral(type(section), section.model_dump(mode="json", by_alias=True))
-    return section
-
-
-def _hashed(content: dict[str, Any]) -> Iterable[str]:
-    return without_neutral(RunKeys, content)
-
-
-@lru_cache(maxsize=_SECTIONS)
-def _text_around_seed(sections: tuple[Same, ...]) -> tuple[str, str]:
-    """Return the text before and after the seed in what is hashed: most points of a sweep differ in it alone."""
-    values = dict(zip(_SECTIONS_HASHED, sections, strict=True))
-    hashed = _hashed({name: same.value for name, same in values.items()})
-    return text_around({name: _science_text(name, values[name]) for name in hashed}, "seed")
-
-
-@lru_cache(maxsize=_SECTIONS)
-def _science_text(name: str, section: Same) -> str:
-    return science_text(name, science_of(name, section.value))
+    return {key: plain_section(default_of(key)) for key in KEYS if key not in REQUIRED}
 
 
 def run_configuration(
@@ -199,6 +171,46 @@ class Reading:
         self._runs[place] = self._checked(mapping, with_torch=with_torch)
         return self._runs[place]
 
+    def varied(
+        self, known: RunConfiguration, mapping: Mapping[str, Any], keys: Sequence[tuple[str, str]]
+    ) -> RunConfiguration | None:
+        """Return the run of a configuration that differs from that of a known one in some numbers alone, and the seed.
+
+        Only what can depend on these is checked.
+
+        Args:
+            known: as :meth:`run` returns it, without torch.
+            mapping: of the other run.
+            keys: section and key of each number.
+
+        Returns:
+            None where :meth:`run` has to look: the keys are of other sections, or something is wrong.
+        """
+        changed = {section for section, _ in keys}
+        try:
+            sections = {name: self._varied_section(name, mapping[name]) for name in _VARIED if name in changed}
+            seed = whole(mapping["seed"], "seed", 0, MOST_SEED)
+            numbers = _numbers(known, sections, keys)
+            if numbers is None or len(sections) < len(changed):
+                return None
+            run = known.varied(sections, seed, numbers)
+            if "training" in changed:
+                check_together(run)
+            check_possible(run, changed)
+        except UserError:
+            return None
+        return run
+
+    def _varied_section(self, name: str, content: Mapping[str, Any]) -> BaseModel:
+        """Return a section; points that share the content of a section share it."""
+        place = (name, Same(content))
+        if place not in self._seen:
+            if len(self._seen) >= _SECTIONS:
+                self._seen.clear()
+            self._seen[place] = check(_VARIED[name], content, name)
+        section: BaseModel = self._seen[place]
+        return section
+
     def _checked(self, mapping: Mapping[str, Any], *, with_torch: bool) -> RunConfiguration:
         for key in mapping:
             if key not in KEYS:
@@ -232,14 +244,14 @@ class Reading:
             device=choice(mapping["device"], "device", _DEVICES),
             threads=whole(mapping["threads"], "threads", 1, 4096),
             stack=self._section(StackSection, mapping, "stack"),
-            logger=self._once("logger", mapping["logger"], _loggers),
+            logger=self._once("logger", mapping["logger"], logger_section),
             runs_dir=text(mapping["runs_dir"], "runs_dir"),
             progress=choice(mapping["progress"], "progress", (True, False)),
         )
         for key in ("plan_only", "describe"):
             choice(mapping[key], key, (True, False))
         parts = (variant, configuration.opening, task, model, configuration.training)
-        self._of(parts, _check_together, configuration)
+        self._of(parts, check_together, configuration)
         if not self._frozen:  # stored settings were valid
             shared = (variant, task, model, optimizer, configuration.schedule, configuration.training)
             place = ("possible", configuration.path, configuration.device, *map(Same, shared))
@@ -303,47 +315,34 @@ class Reading:
         return made
 
 
+def _numbers(
+    known: RunConfiguration, sections: Mapping[str, BaseModel], keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], int | float] | None:
+    """Return the numbers in which sections differ from those of a known run; None if they differ in anything else."""
+    numbers = {}
+    for name, section in sections.items():
+        before = getattr(known, name)
+        allowed = [key for of, key in keys if of == name]
+        for one, other in ((before.__dict__, section.__dict__), (before.model_extra or {}, section.model_extra or {})):
+            if one.keys() != other.keys():
+                return None
+            for key, value in other.items():
+                if key in allowed and type(value) in _NUMERIC and type(one[key]) in _NUMERIC:
+                    numbers[name, key] = value
+                elif value is not one[key] and not _same(value, one[key]):
+                    return None
+    return {place: numbers[place] for place in keys} if len(numbers) == len(keys) else None
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two values are written alike: 1 and true are equal, but are not."""
+    return type(one) is type(other) and not isinstance(one, list | dict) and bool(one == other)
+
+
 def _object(value: Any) -> Any:
     """Return what tells a section of a mapping from another: its place in memory; for a single value its text."""
     # the question whether something is a Mapping takes longer than all else, and a composed section is a dict
     return Same(value) if type(value) is dict or isinstance(value, Mapping) else repr(value)
-
-
-def _check_together(configuration: RunConfiguration) -> None:
-    """Refuse combinations of sections that are impossible."""
-    variant, model, task = configuration.variant, configuration.model, configuration.task
-    embedding = embedding_size(model, task)
-    if variant.needs_equal_sizes and (embedding or task.input_size) != model.hidden_size:
-        raise UserError(
-            f"model.hidden_size={model.hidden_size}: variant '{variant.name}' mixes x with hidden vectors element by "
-            f"element, so it must equal the task's input size {task.input_size}; model.embedding=hidden makes it so"
-        )
-    if variant.needs_equal_sizes and model.bidirectional and model.num_layers > 1:
-        raise UserError(
-            f"model.bidirectional=true: variant '{variant.name}' mixes x with hidden vectors element by element, and a "
-            "second layer would read twice as many; must be false, or model.num_layers=1"
-        )
-    if model.bidirectional and isinstance(task, SeriesKeys) and task.horizon is not None:
-        raise UserError(
-            "model.bidirectional=true: reads the values that a forecast is to predict; must be false with task.horizon"
-        )
-    if configuration.training.input_noise and task.reads_tokens:
-        raise UserError(
-            f"training.input_noise={configuration.training.input_noise:g}: task '{task.name}' reads tokens, to which "
-            "nothing can be added; must be 0"
-        )
-    _check_forms(variant, embedding or task.input_size, model.hidden_size)
-    if model.num_layers > 1:
-        _check_forms(variant, model.hidden_size * (2 if model.bidirectional else 1), model.hidden_size)
-    configuration.opening.check(variant)
-
-
-def _check_forms(variant: Variant, input_size: int, hidden_size: int) -> None:
-    """Refuse sizes that a structured weight cannot have."""
-    try:
-        parameter_shapes(variant, input_size, hidden_size)
-    except UserError as error:
-        raise UserError(f"model.hidden_size={hidden_size}: variant '{variant.name}', {error}") from None
 
 
 def _steps(task: Task) -> int:
@@ -363,10 +362,3 @@ def variant_label(variant: Variant, files: Mapping[str, Path]) -> str:
     others |= {f"roles.{role}": (original.roles.get(role, ""), gate) for role, gate in variant.roles.items()}
     changed += [f"{key}={after}" for key, (before, after) in others.items() if before != after]
     return " ".join([variant.name, *changed])
-
-
-def _loggers(value: Any) -> LoggerSection:
-    """Read ``{wandb: {...}, csv: {}}``; without loggers there is only the history in runs_dir."""
-    if not isinstance(value, Mapping | None):
-        raise UserError(f"logger={one_line(value)}: must be of {', '.join(LoggerSection.model_fields)}")
-    return check(LoggerSection, value or {}, "logger")

@@ -27,11 +27,12 @@ from gatelab.outside import entry_point_names
 from gatelab.randomness import generator
 from gatelab.tasks import TASKS
 
-__all__ = ["DRAWS", "drawn", "plain_number", "read_draw", "register"]
+__all__ = ["DRAWS", "check_draw", "drawn", "drawn_by", "plain_number", "read_draw", "register"]
 
 
 _INTEGER = r"-?(?:0|[1-9]\d{0,17})"
 _NUMBER = rf"{_INTEGER}(?:\.\d+)?(?:e-?\d+)?"
+_PLAIN = re.compile(rf"({_INTEGER})|{_NUMBER}").fullmatch
 
 
 def _uniform(random: np.random.Generator, low: float, high: float) -> float:
@@ -39,7 +40,12 @@ def _uniform(random: np.random.Generator, low: float, high: float) -> float:
 
 
 def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
-    return float(f"{np.exp(random.uniform(np.log(low), np.log(high))):.6g}")
+    return float(f"{np.exp(random.uniform(*_logarithms(low, high))):.6g}")
+
+
+@lru_cache(maxsize=64)
+def _logarithms(low: float, high: float) -> tuple[float, float]:
+    return float(np.log(low)), float(np.log(high))
 
 
 def _integer(random: np.random.Generator, low: int, high: int) -> int:
@@ -93,6 +99,12 @@ def drawn(kind: str, arguments: tuple[Any, ...], seed: Any, purpose: str, where:
     Raises:
         UserError: no such distribution, or other arguments than it has; no such seed.
     """
+    check_draw(kind, arguments, where)
+    return drawn_by(kind, arguments, seed, purpose)
+
+
+def check_draw(kind: str, arguments: tuple[Any, ...], where: str) -> None:
+    """Raise a UserError for a distribution that there is not, or that has other arguments; see :func:`drawn`."""
     if kind not in DRAWS:
         raise UserError(
             f"{where}: unknown distribution '{kind}'{suggest(str(kind), DRAWS)}; allowed: {', '.join(DRAWS)}"
@@ -102,6 +114,10 @@ def drawn(kind: str, arguments: tuple[Any, ...], seed: Any, purpose: str, where:
             raise UserError(f"{where}: needs at least one value")
     else:
         _check_interval(kind, arguments, where)
+
+
+def drawn_by(kind: str, arguments: tuple[Any, ...], seed: Any, purpose: str) -> Any:
+    """Return what :func:`drawn` does, of a distribution that was checked."""
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise UserError(f"seed={one_line(seed)}: must be an integer of at least 0")
     return DRAWS[kind](generator(seed, purpose), *arguments)
@@ -121,9 +137,10 @@ def read_draw(written: str) -> tuple[str, tuple[Any, ...]] | None:
 
 def plain_number(written: str) -> int | float | None:
     """Return a number that is written in digits, as OmegaConf and Hydra read it; None for all else."""
-    if re.fullmatch(_INTEGER, written):
-        return int(written)
-    return float(written) if re.fullmatch(_NUMBER, written) else None
+    found = _PLAIN(written)
+    if found is None:
+        return None
+    return float(written) if found[1] is None else int(written)
 
 
 def _check_interval(kind: str, arguments: tuple[Any, ...], where: str) -> None:

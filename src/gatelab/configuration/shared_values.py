@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["BesideSeed", "Same"]
+__all__ = ["Same"]
 
 
 class Same:
@@ -22,18 +22,3 @@ class Same:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Same) and other.value is self.value
-
-
-class BesideSeed:
-    """What runs have in common that differ in their seed alone, as most points of a sweep do: computed once for all.
-
-    Attributes:
-        before, after: the text of what is hashed, around the seed.
-        shape: what :func:`gatelab.configuration.shape_key` returns; None until it is asked for.
-    """
-
-    __slots__ = ("after", "before", "shape")
-
-    def __init__(self, before: bytes, after: bytes) -> None:
-        self.before, self.after = before, after
-        self.shape: str | None = None

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 
-from gatelab.configuration.resolved import RunConfiguration, science_of
+from gatelab.configuration.resolved import RunConfiguration
+from gatelab.configuration.science_texts import science_of
 from gatelab.configuration.shared_values import Same
 from gatelab.keys import SCIENCE, SHARED, STACKABLE
 from gatelab.language.sizes import DRAWN
@@ -20,8 +21,12 @@ def shape_key(configuration: RunConfiguration) -> str:
     beside = configuration.beside_seed
     if beside is None:
         return _key_of(configuration)
+    if beside.shape is None and beside.like is not None:
+        beside.shape = beside.like.shape
     if beside.shape is None:
         beside.shape = _key_of(configuration)
+        if beside.like is not None:
+            beside.like.shape = beside.shape
     return beside.shape
 
 

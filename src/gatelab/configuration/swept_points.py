@@ -5,6 +5,9 @@ from typing import Any, overload
 
 __all__ = ["Points"]
 
+Like = tuple[int, tuple[tuple[str, str], ...]]
+"""The number of a kind, and section and key of each value."""
+
 
 class Points(Sequence[Mapping[str, Any]]):
     """The configurations of some points, as nested plain values.
@@ -19,12 +22,15 @@ class Points(Sequence[Mapping[str, Any]]):
         kinds: a configuration of each kind, that of its first point.
         places: the kind of each point, counted from 0.
         seeds: of each point; None where it has none.
+        likes: of each kind an earlier one from which it differs only in the seed and in the values of some keys, given
+            as section and key; None where it is not known of any.
     """
 
     def __init__(self, points: Iterable[Mapping[str, Any]] = ()) -> None:
         self.kinds: list[Mapping[str, Any]] = []
         self.places: list[int] = []
         self.seeds: list[Any] = []
+        self.likes: list[Like | None] = []
         for point in points:
             self.append(point)
 
@@ -33,9 +39,10 @@ class Points(Sequence[Mapping[str, Any]]):
         """Return some points as such, each a kind of its own if it is not known which are alike."""
         return points if isinstance(points, cls) else cls(points)
 
-    def append(self, point: Mapping[str, Any]) -> int:
-        """Append a point of a new kind, and return the number of the kind."""
+    def append(self, point: Mapping[str, Any], like: Like | None = None) -> int:
+        """Append a point of a new kind, and return the number of the kind; ``like`` as in ``likes``."""
         self.kinds.append(point)
+        self.likes.append(like)
         return self.again(len(self.kinds) - 1, point.get("seed"))
 
     def again(self, kind: int, seed: Any) -> int:

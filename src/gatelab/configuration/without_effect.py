@@ -55,22 +55,27 @@ def idle(run: RunConfiguration, given: Mapping[str, Any]) -> list[Idle]:
 
 
 def _parts(run: RunConfiguration, given: Mapping[str, Any], known: dict[tuple[object, ...], list[Idle]]) -> list[Idle]:
-    """Return :func:`idle`, whose parts are kept by the sections that they look at."""
-    asked = given["model"].get("hidden_size"), given["model"].get("match_size")
-    variant, task, training = Same(run.variant), Same(run.task), Same(run.training)
-    parts: list[tuple[tuple[object, ...], Callable[[], Iterator[Idle]]]] = [
-        (("model", *asked, variant, Same(run.model)), lambda: _of_model(run, given)),
-        (("training", task, training, Same(run.schedule)), lambda: _of_training(run)),
-        (("optimizer", Same(run.optimizer)), lambda: _of_optimizer(run)),
-        (("opening", variant, Same(run.opening)), lambda: _of_opening(run)),
-        (("task", task), lambda: _of_task(run)),
-    ]
-    found: list[Idle] = []
-    for place, make in parts:
-        if place not in known:
-            known[place] = list(make())
-        found += known[place]
-    return found
+    """Return :func:`idle`, one list for all runs that have the same; parts are kept by what they look at."""
+    asked, optimizer, own = given["model"], run.optimizer, run.optimizer.model_extra or {}
+    variant, task = id(run.variant), id(run.task)
+    of_optimizer = (optimizer.target, not optimizer.lr, optimizer.weight_decay, optimizer.normalize_momentum)
+    own_of_it = (not own.get("momentum"), str(own.get("dampening", 0)), str(own.get("decoupled_weight_decay", False)))
+    keys: tuple[tuple[object, ...], ...] = (
+        ("model", asked.get("hidden_size"), asked.get("match_size"), variant, id(run.model)),
+        ("training", task, id(run.training), id(run.schedule)),
+        ("optimizer", *of_optimizer, *own_of_it),
+        ("opening", variant, id(run.opening)),
+        ("task", task),
+    )
+    if keys[0] not in known:
+        known[keys[0]] = list(_of_model(run, given))
+    for key, make in zip(keys[1:], _PARTS, strict=True):
+        if key not in known:
+            known[key] = list(make(run))
+    whole = ("whole", *[id(known[key]) for key in keys])
+    if whole not in known:
+        known[whole] = [one for key in keys for one in known[key]]
+    return known[whole]
 
 
 def _idle(key: str, value: Any, because: str) -> Idle:
@@ -186,6 +191,9 @@ def _of_task(run: RunConfiguration) -> Iterator[Idle]:
     if isinstance(task, PermutedMnist) and task.permutation != "seeded":
         because = f"task.permutation={task.permutation}"
         yield Idle("task.permutation_seed", task.permutation_seed, 0, because)
+
+
+_PARTS: tuple[Callable[[RunConfiguration], Iterator[Idle]], ...] = (_of_training, _of_optimizer, _of_opening, _of_task)
 
 
 def _plain(value: Any) -> Any:

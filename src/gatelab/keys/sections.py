@@ -232,6 +232,9 @@ _OPTIMIZERS = (
 )  # fmt: skip
 
 
+_TARGETS = frozenset(f"torch.optim.{name}" for name in _OPTIMIZERS)
+
+
 @dataclass(frozen=True)
 class Argument:
     """The properties of an argument of an optimiser's class, which is a key of its section.
@@ -274,7 +277,7 @@ class OptimizerSection(_Section):
     @field_validator("target")
     @classmethod
     def _allowed(cls, target: str) -> str:
-        if target not in {f"torch.optim.{name}" for name in _OPTIMIZERS}:
+        if target not in _TARGETS:
             raise ValueError(f"must be torch.optim. and one of {', '.join(_OPTIMIZERS)}")
         return target
 

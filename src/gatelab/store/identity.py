@@ -16,6 +16,7 @@ __all__ = [
     "identity_of_bytes",
     "identity_of_texts",
     "is_configuration_of",
+    "number_text",
     "same_science",
     "schema_of",
     "science_text",
@@ -82,6 +83,11 @@ def text_around(texts: Mapping[str, str], name: str) -> tuple[str, str]:
 def identity_of_bytes(text: bytes) -> str:
     """Return the identity of a whole text in ASCII; see :func:`text_around`."""
     return hashlib.sha256(text).hexdigest()[:16]
+
+
+def number_text(number: int | float) -> bytes:
+    """Return the text of a finite number, which is no truth value, within what is hashed."""
+    return repr(int(number) if isinstance(number, float) and number.is_integer() else number).encode("ascii")
 
 
 def _text(texts: Mapping[str, str], schema: int = SCHEMA) -> str:

@@ -48,8 +48,14 @@ def plan(configurations: Sequence[RunConfiguration], slots: int = 1) -> Plan:
 def stacks(pending: Sequence[RunConfiguration], slots: int = 1) -> list[list[RunConfiguration]]:
     """Group runs that have no result into stacks; see :func:`plan`."""
     groups: dict[str, list[RunConfiguration]] = {}
+    last: object = None
+    group: list[RunConfiguration] = []
     for configuration in pending:
-        groups.setdefault(shape_key(configuration), []).append(configuration)
+        beside = configuration.beside_seed
+        if beside is None or beside is not last:
+            group = groups.setdefault(shape_key(configuration), [])
+            last = beside
+        group.append(configuration)
     # read every task's data now, so that a missing file stops the sweep before its first step
     lengths = {
         (group[0].task, group[0].training.batch_size): group[0].task.training_batch(0, 0, group[0].training.batch_size)

@@ -35,6 +35,7 @@ from gatelab.configuration.overrides import parsed_words
 from gatelab.configuration.resolved import MOST_SEED
 from gatelab.configuration.shared_values import Same
 from gatelab.configuration.sweep_size import check_size
+from gatelab.configuration.swept_params import waiting_params
 from gatelab.configuration.without_effect import check_swept
 from gatelab.disk import because, check_place
 from gatelab.errors import UserError
@@ -59,6 +60,7 @@ __all__ = ["begin_sweep", "carry_out", "named_point", "prepared", "train_points"
 
 _MANY = 10_000  # points, whose composition takes seconds
 _STEP = 1000  # of them are prepared between two looks at the clock
+_OUR_SWEEPERS = ("BasicSweeper", "OptunaSearchSweeper")  # Hydra's own, and that of searches
 
 Made = TypeVar("Made")
 
@@ -138,12 +140,14 @@ def _sweep(loader: ConfigLoader, words: Sequence[str], arguments: Sequence[str])
             ended.append(end)
 
     context = HydraContext(config_loader=loader, callbacks=callbacks)
-    sweeper: Any = Plugins.instance().instantiate_sweeper(hydra_context=context, task_function=job, config=config)
+    ours = str(config.hydra.sweeper._target_).endswith(_OUR_SWEEPERS)
+    with contextlib.ExitStack() as waiting:
+        params = waiting.enter_context(waiting_params(config)) if ours else None
+        sweeper: Any = Plugins.instance().instantiate_sweeper(hydra_context=context, task_function=job, config=config)
     # as they were written: ${draw:…} is resolved for each point, with its own seed
     given: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
-    if str(config.hydra.sweeper._target_).endswith("BasicSweeper"):
-        of_sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
-        sweeper.params = of_sweeper["params"] or {}
+    if params is not None:
+        sweeper.params = params
     with contextlib.suppress(RunError), _hydra_writing(config.hydra.sweep.dir):  # a RunError is among the outcomes
         sweeper.sweep(arguments=given)
     if ended:
@@ -295,12 +299,17 @@ def _checked(
         if known is not None and type(seed) is int and 0 <= seed <= MOST_SEED:
             checked.append(known.with_seed(seed))
             continue
-        with named_point(position, names):
-            point = points[position]
-            if "label" in point and not frozen:
-                raise UserError("label: follows from the variant and its equations; must be left out")
-            kinds[kind] = reading.run(point, with_torch=False)
-            checked.append(kinds[kind])
+        run, like = None, points.likes[kind]
+        if like is not None and known is None:
+            run = reading.varied(kinds[like[0]], points.kinds[kind], like[1])
+        if run is None:
+            with named_point(position, names):
+                point = points[position]
+                if "label" in point and not frozen:
+                    raise UserError("label: follows from the variant and its equations; must be left out")
+                run = reading.run(point, with_torch=False)
+        kinds[kind] = run
+        checked.append(run)
     return checked
 
 

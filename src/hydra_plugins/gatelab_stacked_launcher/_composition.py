@@ -6,45 +6,52 @@ point. The result here equals Hydra's, as plain values; sections shared by point
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
-from enum import Enum
-from typing import Any
+from contextlib import suppress
+from typing import Any, Literal, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
 from gatelab.configuration import Points, ours, plain
-from gatelab.configuration.resolvers import drawn, plain_number, read_draw
+from gatelab.configuration.resolvers import read_draw
+from gatelab.errors import UserError
+from hydra_plugins.gatelab_stacked_launcher._files import OptionFiles
+from hydra_plugins.gatelab_stacked_launcher._sweep_words import Kind, SweepWords
 from hydra_plugins.gatelab_stacked_launcher._values import (
     LeaveItToHydraError,
     below,
     copied,
     interpolated_places,
-    is_leaf,
     is_open,
     put,
+    with_environment,
 )
+from hydra_plugins.gatelab_stacked_launcher._varied import Draw, Varied
 
-__all__ = ["QuickComposition", "UncheckedPoints"]
+__all__ = ["QuickComposition"]
 
 Base = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
 """The overrides that choose options, each beside its group, and those that Hydra itself puts in."""
 
 _PUT_IN = (OverrideType.CHANGE, OverrideType.ADD, OverrideType.FORCE_ADD)
 _KEY = re.compile(r"\w+(\.\w+)*")
-_OF_ENVIRONMENT = re.compile(r"\$\{wandb:[\w.-]+(,[\w.-]*)?\}")
 _SEED = "seed="
 _STANDING = 256  # bases whose configuration is kept for the interpolations in it
 
 _MOST_PUT = 4096  # sections with values that are kept
 
 
-class _Kind(Enum):
-    CHOICE = 1  # of an option of a group
-    VALUE = 2  # put in here
-    OTHER = 3  # put in by Hydra
+class _Made(NamedTuple):
+    """A composed point; draws are None where it has other interpolations, or Hydra has made it.
+
+    It is closed if with another whole number as its seed all else would be the same.
+    """
+
+    content: dict[str, Any]
+    written: dict[str, Any]
+    draws: list[Draw] | None
+    closed: bool
 
 
 class QuickComposition:
@@ -62,9 +69,9 @@ class QuickComposition:
     def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
         self._loader = loader
         self._master = master
-        self._parser = OverridesParser.create()
-        self._words: dict[str, tuple[Override, _Kind]] = {}
-        self._groups: dict[str, bool] = {}
+        self._words = SweepWords(loader.get_sources())
+        self._of_options: OptionFiles | Literal[False] | None = None  # False: Hydra has to compose all of them
+        self._fixed: set[str] = set()  # keys that are set for the whole sweep
         self._loaded: dict[Base, dict[str, Any]] = {}
         self._combined: dict[Base, dict[str, Any]] = {}
         self._first: dict[tuple[tuple[str, ...], tuple[str, ...]], Base] = {}
@@ -75,21 +82,31 @@ class QuickComposition:
         self._by_hydra: dict[tuple[str, ...], dict[str, Any]] = {}
         self._told: dict[str, str] = {}
         self._seed_at = 0  # the place of the seed among the words of the last point
-        self._seeds: dict[str, int | None] = {}  # word -> seed
         self._points = Points()
         # of these points: words beside the seed -> the kind, if one has them all
         self._kinds: dict[tuple[str, ...], int | None] = {}
+        # words without numbers -> what makes the points that have them
+        self._varied: dict[tuple[str, ...], Varied] = {}
 
     def append_again(self, points: Points, words: Sequence[str]) -> bool:
-        """Append a point that differs from an earlier one in its seed alone, and return whether it does."""
+        """Append a point that differs from an earlier one in numbers alone, and return whether it does."""
+        if points is not self._points:
+            return False
         at = self._seed_at
-        if points is not self._points or at >= len(words):
-            return False
-        kind = self._kinds.get((*words[:at], *words[at + 1 :]))
-        if kind is None or (seed := self._seed(words[at])) is None:
-            return False
-        points.again(kind, seed)
-        return True
+        if at < len(words):
+            kind = self._kinds.get((*words[:at], *words[at + 1 :]))
+            if kind is not None and (seed := self._words.seed(words[at])) is not None:
+                points.again(kind, seed)
+                return True
+        key, texts, numbers = self._words.numbered(words)
+        varied = self._varied.get(key)
+        with suppress(UserError):  # it is told of the point as a whole
+            if varied is not None and (content := varied.point(texts, numbers)) is not None:
+                kind = points.append(content, (varied.kind, varied.keys))
+                if varied.closed and at < len(words) and self._words.seed(words[at]) is not None:
+                    self._kinds[(*words[:at], *words[at + 1 :])] = kind
+                return True
+        return False
 
     def append(self, points: Points, words: Sequence[str]) -> None:
         """Compose a point and append it.
@@ -98,22 +115,27 @@ class QuickComposition:
             HydraException, OmegaConfBaseException: the point cannot be composed.
         """
         if points is not self._points:
-            self._points, self._kinds = points, {}
-        content, closed = self._composed(words)
-        kind = points.append(content)
-        at = next((place for place, word in enumerate(words) if self._seed(word) is not None), None)
-        if at is None:
-            return
-        others, self._seed_at = (*words[:at], *words[at + 1 :]), at
-        if others not in self._kinds:
-            self._kinds[others] = kind if closed else None
+            self._points, self._kinds, self._varied = points, {}, {}
+        made = self._composed(words)
+        kind = points.append(made.content)
+        at = next((place for place, word in enumerate(words) if self._words.seed(word) is not None), None)
+        if at is not None:
+            others, self._seed_at = (*words[:at], *words[at + 1 :]), at
+            self._kinds.setdefault(others, kind if made.closed else None)
+        if made.draws is not None:
+            self._vary(kind, made, words)
 
-    def _seed(self, word: str) -> int | None:
-        """Return the seed that a word sets to a whole number; None for any other word."""
-        if word not in self._seeds:
-            number = plain_number(word.removeprefix(_SEED)) if word.startswith(_SEED) else None
-            self._seeds[word] = number if isinstance(number, int) else None
-        return self._seeds[word]
+    def _vary(self, kind: int, made: "_Made", words: Sequence[str]) -> None:
+        """Note that a point can be made into others, with other numbers."""
+        key, _, _ = self._words.numbered(words)
+        paths = [tuple(word[:-1].split(".")) for word, whole in zip(key, words, strict=True) if word != whole]
+        keys = [word.lstrip("+").partition("=")[0] for word in words]
+        draws = made.draws or []
+        if len(set(keys)) < len(keys) or not all(len(draw.path) == 2 for draw in draws):
+            return
+        if len(self._varied) >= _STANDING:
+            self._varied.clear()
+        self._varied[key] = Varied(kind, made.written, paths, draws)
 
     def point(self, words: Sequence[str]) -> dict[str, Any]:
         """Return the configuration of a point as nested plain values, interpolations resolved.
@@ -121,18 +143,19 @@ class QuickComposition:
         Raises:
             HydraException, OmegaConfBaseException: the point cannot be composed.
         """
-        return self._composed(words)[0]
+        return self._composed(words).content
 
-    def _composed(self, words: Sequence[str]) -> tuple[dict[str, Any], bool]:
-        """Compose a point, and return also whether with another whole number as its seed all else would be the same."""
+    def _composed(self, words: Sequence[str]) -> "_Made":
         try:
             base, values = self._taken_apart(words)
-            content = self._with_values(self._sections(base), values)
-            if places := self._places(base, values, content):
-                return self._resolved(base, values, content, places), False
-            return content, [one.key_or_group for one in values].count("seed") == 1
+            written = self._with_values(self._of_files(base, values) or self._sections(base), values)
+            if places := self._places(base, values, written):
+                content, draws = self._resolved(base, values, written, places)
+                return _Made(content, written, draws, closed=False)
+            closed = [one.key_or_group for one in values].count("seed") == 1
+            return _Made(written, written, [], closed=closed)
         except Exception:
-            return self._point_by_hydra(words), False
+            return _Made(self._point_by_hydra(words), {}, None, closed=False)
 
     def _point_by_hydra(self, words: Sequence[str]) -> dict[str, Any]:
         key = tuple(words)
@@ -142,15 +165,15 @@ class QuickComposition:
 
     def _taken_apart(self, words: Sequence[str]) -> tuple[Base, list[Override]]:
         """Return the base of a point, and the values to set, in order."""
-        parsed = [self._parsed(word) for word in words]
-        choices = {one.key_or_group: str(one.input_line) for one, kind in parsed if kind is _Kind.CHOICE}
-        values = [one for one, kind in parsed if kind is _Kind.VALUE]
-        others = [one for one, kind in parsed if kind is _Kind.OTHER]
+        parsed = [self._words.parsed(word) for word in words]
+        choices = {one.key_or_group: str(one.input_line) for one, kind in parsed if kind is Kind.CHOICE}
+        values = [one for one, kind in parsed if kind is Kind.VALUE]
+        others = [one for one, kind in parsed if kind is Kind.OTHER]
         if len(choices) + len(values) + len(others) < len(parsed):
             raise LeaveItToHydraError  # a group is chosen twice
         for other in others:
             # what sets a key and what sets another below it, or the same, depend on their order; groups always go first
-            if not self._is_group(other.key_or_group) and any(_meet(other, value) for value in values):
+            if not self._words.is_group(other.key_or_group) and any(_meet(other, value) for value in values):
                 raise LeaveItToHydraError
         return (tuple(choices.items()), tuple(str(other.input_line) for other in others)), values
 
@@ -179,11 +202,38 @@ class QuickComposition:
         self._combined[base] = together
         return together
 
+    def _of_files(self, base: Base, values: Sequence[Override]) -> dict[str, Any] | None:
+        """Return the configuration of a base, put together from files; None where Hydra has to compose it."""
+        choices, others = base
+        files = None if others else self._files()
+        # a point that lacks what the whole sweep has is none of this sweep
+        if files is None or not self._fixed <= {*dict(choices), *(one.key_or_group for one in values)}:
+            return None
+        with suppress(LeaveItToHydraError):
+            return files.content({group: str(self._words.parsed(word)[0].value()) for group, word in choices})
+        return None
+
+    def _files(self) -> OptionFiles | None:
+        """Return the files of options, if nothing but options and values makes the configuration of the sweep."""
+        if self._of_options is None:
+            self._of_options = False
+            words: Any = OmegaConf.to_container(self._master.hydra.overrides.task, resolve=False)
+            parsed = [(one, kind) for one, kind in map(self._words.parsed, words) if not one.is_sweep_override()]
+            content: Any = OmegaConf.to_container(self._master, resolve=False)
+            content.pop("hydra", None)
+            options: Any = OmegaConf.to_container(self._master.hydra.runtime.choices, resolve=False)
+            values = [one for one, kind in parsed if kind is Kind.VALUE]
+            self._fixed = {one.key_or_group for one, _ in parsed}
+            if not any(kind is Kind.OTHER for _, kind in parsed):
+                with suppress(LeaveItToHydraError):
+                    self._of_options = OptionFiles(self._loader, with_environment(content), options, values)
+        return self._of_options or None
+
     def _load(self, base: Base, first: Base, changed: Sequence[int]) -> dict[str, Any]:
         choices, others = base
         words = [*others, *(word for _, word in choices)]
         content: Any = OmegaConf.to_container(ours(self._loader.load_sweep_config(self._master, words)), resolve=False)
-        content = _with_environment(content)
+        content = with_environment(content)
         if len(changed) == 1:
             group = choices[changed[0]][0]
             known = self._sections(first)
@@ -238,9 +288,12 @@ class QuickComposition:
 
     def _resolved(
         self, base: Base, values: Sequence[Override], content: dict[str, Any], interpolated: Sequence[tuple[str, ...]]
-    ) -> dict[str, Any]:
-        """Return a point whose interpolations are resolved, seen from its whole configuration."""
-        point, left = dict(content), []
+    ) -> tuple[dict[str, Any], list[Draw] | None]:
+        """Return a point whose interpolations are resolved, and its draws, if it has no others.
+
+        The others are resolved as seen from its whole configuration.
+        """
+        point, left, draws = dict(content), [], []
         for path in interpolated:
             *above, leaf = path
             written = below(content, above)[leaf]
@@ -248,8 +301,11 @@ class QuickComposition:
             if draw is None:
                 left.append(path)
             else:
-                copied(point, above)[leaf] = drawn(*draw, content["seed"], f"draw {'.'.join(path)}", written)
-        return self._seen_from_the_whole(base, values, content, point, left) if left else point
+                draws.append(Draw(path, *draw, written))
+                copied(point, above)[leaf] = draws[-1].value(content["seed"])
+        if left:
+            return self._seen_from_the_whole(base, values, content, point, left), None
+        return point, draws
 
     def _seen_from_the_whole(
         self,
@@ -281,79 +337,7 @@ class QuickComposition:
             )
         return point
 
-    def _parsed(self, word: str) -> tuple[Override, "_Kind"]:
-        if word not in self._words:
-            override = self._override(word)
-            value = _Kind.VALUE if self._is_value(override) else _Kind.OTHER
-            self._words[word] = (override, _Kind.CHOICE if self._is_choice(override) else value)
-        return self._words[word]
-
-    def _override(self, word: str) -> Override:
-        key, _, text = word.partition("=")
-        if text == "0" or (number := plain_number(text)) is None:
-            return self._parser.parse_override(word)
-        # thousands of seeds or rates: Hydra's parser takes 0.5 ms for each
-        like, _ = self._parsed(f"{key}=0")
-        return replace(like, _value=number, input_line=word)
-
-    def _is_choice(self, override: Override) -> bool:
-        return (
-            override.type == OverrideType.CHANGE
-            and override.package is None
-            and not override.is_hydra_override()
-            and isinstance(override.value(), str)
-            and "${" not in str(override.input_line)  # it follows another group's
-            and self._is_group(override.key_or_group)
-        )
-
-    def _is_value(self, override: Override) -> bool:
-        return (
-            override.type in _PUT_IN
-            and override.package is None
-            and not override.is_hydra_override()
-            and not override.is_sweep_override()
-            and is_leaf(override.value())
-            and _KEY.fullmatch(override.key_or_group) is not None
-            and not self._is_group(override.key_or_group)
-        )
-
-    def _is_group(self, key: str) -> bool:
-        if key not in self._groups:
-            self._groups[key] = bool(self._loader.get_group_options(key, results_filter=None))
-        return self._groups[key]
-
-
-class UncheckedPoints:
-    """Stands in for a config loader towards a sweeper, which composes each point to see whether it is legal.
-
-    The launcher composes all that it is given before it starts any of it, and says the same: nothing is composed here.
-    Every other method of the loader is passed on.
-
-    Args:
-        loader: Hydra's own.
-    """
-
-    def __init__(self, loader: ConfigLoader) -> None:
-        self._loader = loader
-        self._nothing = OmegaConf.create({}, flags={"struct": True})
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: Sequence[str]) -> DictConfig:
-        """Return a configuration without a key; to ask it for any is an error."""
-        return self._nothing
-
 
 def _meet(one: Override, other: Override) -> bool:
     first, second = sorted((f"{one.key_or_group}.", f"{other.key_or_group}."), key=len)
     return second.startswith(first)
-
-
-def _with_environment(content: Any) -> Any:
-    """Return a configuration with the values that come from the environment alone: they are those of every point."""
-    if isinstance(content, dict):
-        return {key: _with_environment(value) for key, value in content.items()}
-    if isinstance(content, str) and _OF_ENVIRONMENT.fullmatch(content):
-        return OmegaConf.create({"value": content}).value
-    return content

@@ -7,6 +7,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from gatelab.configuration.sweep_size import MOST_POINTS, check_size
+from gatelab.configuration.swept_params import params_as_written
 from gatelab.errors import UserError, one_line
 
 __all__ = ["check_sweep", "most_points"]
@@ -29,11 +30,9 @@ def check_sweep(config: DictConfig, loader: ConfigLoader) -> int:
         UserError: it has more points than it may, or none.
     """
     most = most_points(config)
-    sweeper = config.hydra.sweeper
-    if not str(sweeper._target_).endswith(_BASIC):
+    if not str(config.hydra.sweeper._target_).endswith(_BASIC):
         return 0
-    params: Any = OmegaConf.to_container(sweeper.params, resolve=True) if sweeper.params else {}
     given: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
-    words = [*(f"{key}={value}" for key, value in params.items()), *given]
+    words = [*(f"{key}={value}" for key, value in params_as_written(config).items()), *given]
     overrides = OverridesParser.create(config_loader=loader).parse_overrides(words)
     return check_size(overrides, most, "sweep fewer values, or raise hydra.launcher.most_points")

@@ -1,13 +1,25 @@
 """Values put into composed configurations, which are nested plain values, and found there."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.types import Override, OverrideType
+from omegaconf import OmegaConf
 
-__all__ = ["LeaveItToHydraError", "below", "copied", "interpolated_places", "is_leaf", "is_open", "put"]
+__all__ = [
+    "LeaveItToHydraError",
+    "below",
+    "copied",
+    "interpolated_places",
+    "is_leaf",
+    "is_open",
+    "put",
+    "with_environment",
+]
 
 _LEAVES = (str, int, float, bool, type(None))
+_OF_ENVIRONMENT = re.compile(r"\$\{wandb:[\w.-]+(,[\w.-]*)?\}")
 
 
 class LeaveItToHydraError(Exception):
@@ -69,3 +81,12 @@ def is_open(value: Any) -> bool:
         return "${" in value or value == "???"
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(map(is_open, inner))
+
+
+def with_environment(content: Any) -> Any:
+    """Return a configuration with the values that come from the environment alone: they are those of every point."""
+    if isinstance(content, dict):
+        return {key: with_environment(value) for key, value in content.items()}
+    if isinstance(content, str) and _OF_ENVIRONMENT.fullmatch(content):
+        return OmegaConf.create({"value": content}).value
+    return content

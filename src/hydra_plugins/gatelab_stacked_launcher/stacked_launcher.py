@@ -46,8 +46,9 @@ class StackedLauncher(Launcher):
             UserError: the sweep has more points than it may, or none; found before any of them is written out.
         """
         from gatelab.sweeps.training_call import begin_sweep
-        from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition, UncheckedPoints
+        from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
         from hydra_plugins.gatelab_stacked_launcher._size import check_sweep, most_points
+        from hydra_plugins.gatelab_stacked_launcher._unchecked import UncheckedPoints
 
         count = check_sweep(config, hydra_context.config_loader)
         self.most = most_points(config)

@@ -73,6 +73,23 @@ def test_the_space_of_a_file(folder, capfd):
     assert "python scripts/train.py --config-dir=mine training.clip_norm=null " in capfd.readouterr().out
 
 
+def test_what_follows_from_seed_or_variant_does_so_in_each_run_of_a_search(folder):
+    (folder / "mine" / "experiment").mkdir(parents=True)
+    (folder / "mine" / "experiment" / "search.yaml").write_text(
+        "# @package _global_\n"
+        "defaults:\n  - override /hydra/sweeper: optuna_search\n"
+        "hydra:\n  sweeper:\n    sampler: grid\n    seeds: 2\n"
+        "    params:\n      variant: gru,cifg\n      model: {hidden_size: '${by_variant:gru,3,cifg,4}'}\n"
+        "      optimizer.lr: ${draw:uniform,0,1}\n      training.clip_norm: ${model.hidden_size}\n"
+    )
+    assert train(["-m", "--config-dir=mine", "+experiment=search", *SMALL[:4], *SMALL[5:]]) == 0
+    settings = [(one.label, one.seed, one.settings) for one in Store("runs").results()]
+    found = [(label, seed, of["model.hidden_size"], of["training.clip_norm"]) for label, seed, of in settings]
+    assert found == [("cifg", 0, 4, 4), ("cifg", 1, 4, 4), ("gru", 0, 3, 3), ("gru", 1, 3, 3)]
+    rates = [of["optimizer.lr"] for _, _, of in settings]
+    assert rates[:2] == rates[2:] and rates[0] != rates[1]
+
+
 def test_equations_are_choices(folder):
     words = ["variant.equations.f=1 - i,sigmoid(linear(x, h))", "hydra.sweeper.sampler=grid"]
     assert train([*SEARCH, *words]) == 0
