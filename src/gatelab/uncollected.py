@@ -4,7 +4,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["uncollected"]
+__all__ = ["set_aside", "uncollected"]
 
 
 @contextmanager
@@ -23,3 +23,13 @@ def uncollected(*, keep: bool = False) -> Iterator[None]:
             gc.freeze()
         if collects:
             gc.enable()
+
+
+@contextmanager
+def set_aside() -> Iterator[None]:
+    """Leave what is there alone during a block: garbage is looked for among what is made in it."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -16,6 +16,7 @@ from gatelab.evidence.several_questions import several_questions
 from gatelab.locations import command_line
 from gatelab.report import Table, runs_table, variants_table
 from gatelab.store import Store
+from gatelab.uncollected import set_aside, uncollected
 
 __all__ = ["compare"]
 
@@ -125,7 +126,8 @@ def compare(arguments: list[str]) -> int:
     if request.out:  # before the report, which takes seconds
         check_place(Path(request.out), f"out={request.out}")
     store = Store(request.runs)
-    with store.indexed():
+    # of a hundred thousand runs nothing is garbage
+    with store.indexed(), uncollected():
         try:
             results = read_results(store, filters)
         except UserError:
@@ -133,7 +135,13 @@ def compare(arguments: list[str]) -> int:
                 print(line, file=sys.stderr)
             raise
         evidence = read_evidence(store, question, results) if request.out else None
-    selection = evidence.selection if evidence is not None else select(results, question)
+        selection = evidence.selection if evidence is not None else select(results, question)
+    with set_aside():
+        _show(request, store, selection, evidence)
+    return 0
+
+
+def _show(request: _Request, store: Store, selection: Selection, evidence: Evidence | None) -> None:
     for line in [*(each.line(request.command()) for each in several_questions(selection)), *selection.versions]:
         print(one_line(line, _LONGEST_LINE))
     runs, variants = runs_table(selection), variants_table(selection)
@@ -146,7 +154,6 @@ def compare(arguments: list[str]) -> int:
         print(one_line(note, _LONGEST_LINE))
     if evidence is not None:
         _write(request, evidence, runs)
-    return 0
 
 
 def _request(arguments: list[str]) -> _Request:

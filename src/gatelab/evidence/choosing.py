@@ -51,7 +51,14 @@ class Tried:
 
 
 def settings_tried(selection: Selection) -> dict[tuple[str, str], tuple[Tried, ...]]:
-    """Return task and label -> its settings, the one that is reported first."""
+    """Return task and label -> its settings, the one that is reported first; computed once for a selection."""
+    if "tried" not in selection.kept:
+        selection.kept["tried"] = _settings_tried(selection)
+    found: dict[tuple[str, str], tuple[Tried, ...]] = selection.kept["tried"]
+    return found
+
+
+def _settings_tried(selection: Selection) -> dict[tuple[str, str], tuple[Tried, ...]]:
     groups: dict[tuple[str, str], dict[str, list[Result]]] = {}
     for result in selection.results:
         texts = groups.setdefault((result.task, result.label), {})

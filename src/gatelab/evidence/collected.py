@@ -223,9 +223,10 @@ def _settings(runs: Sequence[EndedRun], selection: Selection) -> dict[tuple[str,
 
 def _without_result(store: Store, tasks: set[str]) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
     plain = set(map(own_name, tasks))
-    told = {identity: failure for identity, failure in store.failures().items() if failure.task}
+    begun = store.unfinished()
+    told = {identity: failure for identity, failure in store.failures(begun).items() if failure.task}
     failed = [failure for failure in told.values() if failure.task in plain]
-    unfinished = [identity for identity in store.unfinished() if identity not in told]
+    unfinished = [identity for identity in begun if identity not in told]
     return tuple(sorted(failed, key=lambda run: (run.task, run.label, run.seed or 0, run.identity))), tuple(unfinished)
 
 

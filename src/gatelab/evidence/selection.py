@@ -1,7 +1,7 @@
 """Results sorted as a question asks: which task and variant each belongs to, and which settings were searched."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gatelab.errors import UserError, suggest
@@ -31,6 +31,8 @@ class Selection:
     versions: tuple[str, ...] = ()
     """Notes on the choice of the results, and a line for each version of a variant: in what it differs from the one
     before, and which one is the baseline."""
+    kept: dict[str, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
+    """What is computed from all of it, for whoever asks next."""
 
 
 def select(results: Sequence[Result] | ToldApart, question: Question | None = None) -> Selection:

@@ -84,18 +84,20 @@ def build_report(evidence: Evidence, command: str, runs: Table | None = None) ->
     summary = head.summary
     tables = list(_tables(sections))
     first = next(block for block in tables if block.name == "headline")
+    # the table of runs is there twice, and may have a row for each of a hundred thousand
+    texts = {id(table): table.csv() for table in [runs, *(block.table for block in whole)]}
     contents = {
         "index.html": page,
         "table.md": _markdown(head.title, [*summary, *head.notes], tables),
         "table.tex": "\n".join(_latex(block) for block in tables if not block.folded),
         "table.csv": first.table.csv(),
-        "runs.csv": runs.csv(),
+        "runs.csv": texts[id(runs)],
     }
     for block, full in zip(tables, whole, strict=True):
         contents |= {
             f"tables/{block.name}.md": block.table.markdown(),
             f"tables/{block.name}.tex": _latex(block),
-            f"tables/{block.name}.csv": full.table.csv(),
+            f"tables/{block.name}.csv": texts[id(full.table)],
         }
     written = {name: text.encode("utf-8") for name, text in contents.items()}
     for group in _figures(sections):

@@ -173,8 +173,8 @@ def from_csv(cell: str) -> str:
 def _no_formula(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    formula = value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
-    return f"'{_printable(value)}" if formula else _printable(value)
+    text = value if value.isprintable() else _printable(value)
+    return f"'{text}" if value.startswith(_FORMULA) and not _NUMBER.fullmatch(value) else text
 
 
 # as spreadsheets read them, full-width forms too

@@ -15,6 +15,7 @@ MOST_ENUMERATED = 20  # values whose sign patterns are all gone through: half a 
 LARGEST = 1.5  # medians of the sizes of differences, at which one is cut off in the test of typical runs
 MOST_RANKED = 200  # values whose rank sums are enumerated
 NUMBERS_AT_ONCE = 4_000_000
+NUMBERS_IN_CACHE = 32_768
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,12 +183,18 @@ def _random_sums_beyond(
     sizes: NDArray[np.float64], limit: float, generator: np.random.Generator, resamples: int
 ) -> int:
     found, at_once = 0, max(1, NUMBERS_AT_ONCE // sizes.size)
+    few = max(1, NUMBERS_IN_CACHE // sizes.size)
+    flipped = np.empty((few, sizes.size))
     for start in range(0, resamples, at_once):
         rows = min(at_once, resamples - start)
         flips = generator.integers(0, 2, (rows, sizes.size), dtype=np.int8)
+        sums = np.empty(rows)
+        for first in range(0, rows, few):
+            part = flips[first : first + few]
+            products = np.multiply(part, sizes, out=flipped[: len(part)])
+            products.sum(axis=-1, out=sums[first : first + few])
         # sum of sizes less twice those that were flipped
-        sums = sizes.sum() - 2 * (flips * sizes).sum(axis=-1)
-        found += int((np.abs(sums) >= limit).sum())
+        found += int((np.abs(sizes.sum() - 2 * sums) >= limit).sum())
     return found
 
 

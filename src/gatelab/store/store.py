@@ -124,9 +124,13 @@ class Store:
         """Return the identities, sorted, of the runs that were begun and have no result."""
         return sorted(name for name, folder in self._folders() if not os.path.exists(f"{folder}{os.sep}result.json"))
 
-    def failures(self) -> dict[str, Failure]:
-        """Return identity -> why it failed the last time, of the runs that were begun and have no result."""
-        found = {identity: read_failure(self.runs_dir / identity) for identity in self.unfinished()}
+    def failures(self, unfinished: Sequence[str] | None = None) -> dict[str, Failure]:
+        """Return identity -> why it failed the last time, of the runs that were begun and have no result.
+
+        ``unfinished``: these runs, if the caller knows them already.
+        """
+        among = self.unfinished() if unfinished is None else unfinished
+        found = {identity: read_failure(self.runs_dir / identity) for identity in among}
         return {identity: failure for identity, failure in found.items() if failure is not None}
 
     def provenance(self, identity: str) -> dict[str, Any]:
