@@ -103,6 +103,16 @@ def call_of_length(variant: Variant, time: int) -> Call:
     return Call(program(variant), whole_weights(variant, weights), torch.zeros(time, 2, 5), states, 5)
 
 
+@pytest.mark.parametrize(("name", "rows"), [("lstm", 8), ("fgr", 4), ("layer_norm_lstm", 4), ("on_lstm", 4)])
+def test_a_step_with_many_vectors_gets_few_rows(name, rows):
+    """Registers have no room for more: machine code of eight rows spills them (docs/gpu.md)."""
+    variant = load_variant(name)
+    states = {state: torch.zeros(2, 128) for state in variant.states}
+    weights = {key: torch.zeros(shape) for key, shape in parameter_shapes(variant, 128, 128).items()}
+    call = Call(program(variant), whole_weights(variant, weights), torch.zeros(3, 2, 128), states, 128)
+    assert tiling_of(call).rows == rows
+
+
 def test_a_hidden_size_beyond_the_chip_agrees_with_the_loop():
     agrees(load_variant("lstm"), 2, 3, 3, 130, 2)
 

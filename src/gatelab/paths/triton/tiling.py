@@ -9,6 +9,7 @@ import torch
 from gatelab.compiler.adjoint import plan
 from gatelab.compiler.program import Program, unstopped
 from gatelab.compiler.scannable import scan_order
+from gatelab.language.functions import ROW_FUNCTIONS
 from gatelab.paths.call import Call
 
 __all__ = [
@@ -36,6 +37,7 @@ _STAGING = 16  # KiB beside the weights: the left sides of products and what red
 _FEW_TILES = 2  # waves of small tiles after which larger ones do less work
 _MANY_STEPS = 512  # from which on a scan may pay
 _CHUNK = 64  # KiB of a matrix that a product reads at once, where it is read at every step
+_MOST_MATRICES = 6  # of a step, beyond which a tile has few rows
 _TILE = 2048  # numbers of a vector of a tile, where weights are read at every step: four of each thread
 
 
@@ -154,6 +156,16 @@ def tiling_of(call: Call) -> Tiling:
     return Tiling(rows, hidden, input_size, products, warps)
 
 
+@lru_cache(maxsize=256)
+def _crowded(program: Program) -> bool:
+    """Return whether a step has more vectors at once than registers have room for at eight rows.
+
+    That is so of functions of whole rows and of seven matrices or more: the machine code says it (docs/gpu.md).
+    """
+    rows = any(one.name in ROW_FUNCTIONS for one in program.instructions)
+    return rows or held_matrices(program) > _MOST_MATRICES
+
+
 def _streaming(call: Call, tiling: Tiling) -> Tiling:
     """Return how a call is cut whose weights are read at every step.
 
@@ -163,6 +175,6 @@ def _streaming(call: Call, tiling: Tiling) -> Tiling:
     """
     exact = tiling.products == "ieee" and call.inputs.dtype == torch.float32
     width = power_of_two(_longest(call))
-    rows = max(4, min(2 * tiling.rows, 16, _TILE // width)) if exact else 16
+    rows = max(4, min(2 * tiling.rows, 16, _TILE // width) // (2 if _crowded(call.program) else 1)) if exact else 16
     chunk = _CHUNK * 1024 // (width * call.inputs.itemsize)
     return replace(tiling, rows=rows, chunk=max(16, min(chunk, 64, width)), width=width)
