@@ -103,7 +103,9 @@ def call_of_length(variant: Variant, time: int) -> Call:
     return Call(program(variant), whole_weights(variant, weights), torch.zeros(time, 2, 5), states, 5)
 
 
-@pytest.mark.parametrize(("name", "rows"), [("lstm", 8), ("fgr", 4), ("layer_norm_lstm", 4), ("on_lstm", 4)])
+@pytest.mark.parametrize(
+    ("name", "rows"), [("lstm", 8), ("fgr", 4), ("ltc", 4), ("layer_norm_lstm", 4), ("on_lstm", 4)]
+)
 def test_a_step_with_many_vectors_gets_few_rows(name, rows):
     """Registers have no room for more: machine code of eight rows spills them (docs/gpu.md)."""
     variant = load_variant(name)

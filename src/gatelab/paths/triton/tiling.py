@@ -37,7 +37,7 @@ _STAGING = 16  # KiB beside the weights: the left sides of products and what red
 _FEW_TILES = 2  # waves of small tiles after which larger ones do less work
 _MANY_STEPS = 512  # from which on a scan may pay
 _CHUNK = 64  # KiB of a matrix that a product reads at once, where it is read at every step
-_MOST_MATRICES = 6  # of a step, beyond which a tile has few rows
+_MOST_MATRICES, _MOST_INSTRUCTIONS = 6, 44  # of a step, beyond which a tile has few rows
 _TILE = 2048  # numbers of a vector of a tile, where weights are read at every step: four of each thread
 
 
@@ -160,10 +160,11 @@ def tiling_of(call: Call) -> Tiling:
 def _crowded(program: Program) -> bool:
     """Return whether a step has more vectors at once than registers have room for at eight rows.
 
-    That is so of functions of whole rows and of seven matrices or more: the machine code says it (docs/gpu.md).
+    That is so of functions of whole rows, of seven matrices and of long equations, as machine code says (docs/gpu.md).
     """
-    rows = any(one.name in ROW_FUNCTIONS for one in program.instructions)
-    return rows or held_matrices(program) > _MOST_MATRICES
+    instructions = program.instructions
+    rows = any(one.name in ROW_FUNCTIONS for one in instructions)
+    return rows or len(instructions) > _MOST_INSTRUCTIONS or held_matrices(program) > _MOST_MATRICES
 
 
 def _streaming(call: Call, tiling: Tiling) -> Tiling:
