@@ -18,7 +18,7 @@ import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import entry_points
 from typing import Any
 
 from pydantic import (
@@ -121,7 +121,7 @@ def entry_point_names(noun: str) -> tuple[str, ...]:
 def _entry_points(group: str, key: str) -> dict[str, str]:
     """Return name -> ``module:Class`` of the entry points of a group."""
     found: dict[str, str] = {}
-    for point in _installed(group, tuple((folder, _changed(folder)) for folder in sys.path)):
+    for point in _installed(tuple((folder, _changed(folder)) for folder in sys.path)).select(group=group):
         if found.setdefault(point.name, point.value) != point.value:
             raise UserError(
                 f"{key}={one_line(point.name)}: two installed distributions have it in {group}: "
@@ -130,10 +130,10 @@ def _entry_points(group: str, key: str) -> dict[str, str]:
     return found
 
 
-@lru_cache(maxsize=8)
-def _installed(group: str, _folders: tuple[tuple[str, int], ...]) -> EntryPoints:
-    """Return the entry points of a group; all distributions are read for them, again where a folder has changed."""
-    return entry_points(group=group)
+@lru_cache(maxsize=4)
+def _installed(_folders: tuple[tuple[str, int], ...]) -> Any:
+    """Return all entry points; every distribution is read for them, again where a folder has changed."""
+    return entry_points()
 
 
 def _changed(folder: str) -> int:

@@ -15,7 +15,16 @@ from gatelab.tasks.series.series_keys import SeriesKeys
 if TYPE_CHECKING:
     from gatelab.configuration.resolved import RunConfiguration
 
-__all__ = ["check_possible", "check_together"]
+__all__ = ["check_noise", "check_possible", "check_together"]
+
+
+def check_noise(run: "RunConfiguration") -> None:
+    """Refuse noise on what is not a number: the part of :func:`check_together` that looks at training."""
+    if run.training.input_noise and run.task.reads_tokens:
+        raise UserError(
+            f"training.input_noise={run.training.input_noise:g}: task '{run.task.name}' reads tokens, to which "
+            "nothing can be added; must be 0"
+        )
 
 
 def check_together(configuration: "RunConfiguration") -> None:
@@ -36,11 +45,7 @@ def check_together(configuration: "RunConfiguration") -> None:
         raise UserError(
             "model.bidirectional=true: reads the values that a forecast is to predict; must be false with task.horizon"
         )
-    if configuration.training.input_noise and task.reads_tokens:
-        raise UserError(
-            f"training.input_noise={configuration.training.input_noise:g}: task '{task.name}' reads tokens, to which "
-            "nothing can be added; must be 0"
-        )
+    check_noise(configuration)
     _check_forms(variant, embedding or task.input_size, model.hidden_size)
     if model.num_layers > 1:
         _check_forms(variant, model.hidden_size * (2 if model.bidirectional else 1), model.hidden_size)

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel
 
-from gatelab.configuration.conflicts import check_possible, check_together
+from gatelab.configuration.conflicts import check_noise, check_possible, check_together
 from gatelab.configuration.logger_checks import logger_section
 from gatelab.configuration.matched_width import embedding_size, matched
 from gatelab.configuration.optimizer_arguments import check_optimizer
@@ -194,8 +194,7 @@ class Reading:
             if numbers is None or len(sections) < len(changed):
                 return None
             run = known.varied(sections, seed, numbers)
-            if "training" in changed:
-                check_together(run)
+            check_noise(run)
             check_possible(run, changed)
         except UserError:
             return None

@@ -17,6 +17,9 @@ __all__ = ["Kind", "SweepWords"]
 _PUT_IN = (OverrideType.CHANGE, OverrideType.ADD, OverrideType.FORCE_ADD)
 _KEY = re.compile(r"\w+(\.\w+)*")
 _SEED = "seed="
+_NAME = "a"
+# none of the words that Hydra reads as something else: null, true, false, inf, nan, in whatever letters
+_PLAIN_NAME = re.compile(r"(?!(?:null|true|false|inf|nan)$)[a-z][a-z0-9_]*").fullmatch
 
 
 class Kind(Enum):
@@ -88,11 +91,12 @@ class SweepWords:
 
     def _override(self, word: str) -> Override:
         key, _, text = word.partition("=")
-        if text == "0" or (number := plain_number(text)) is None:
-            return self._parser.parse_override(word)
         # thousands of seeds or rates: Hydra's parser takes 0.5 ms for each
-        like, _ = self.parsed(f"{key}=0")
-        return replace(like, _value=number, input_line=word)
+        if text != "0" and (number := plain_number(text)) is not None:
+            return replace(self.parsed(f"{key}=0")[0], _value=number, input_line=word)
+        if text != _NAME and _PLAIN_NAME(text):
+            return replace(self.parsed(f"{key}={_NAME}")[0], _value=text, input_line=word)
+        return self._parser.parse_override(word)
 
     def _is_choice(self, override: Override) -> bool:
         return (
