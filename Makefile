@@ -9,7 +9,7 @@ TEST_ENVIRONMENT := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 WANDB_MODE=offline
 PYTEST := $(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-slurm test-postgres test-hosts test-ray test-triton test-gpu test-newest test-oldest test-ends trust lint format catalogue docs docs-serve tutorial reproduce-quick check clean
+.PHONY: help setup demo test test-slow test-engines test-slurm test-postgres test-hosts test-ray test-triton test-gpu test-newest test-oldest test-ends trust lint format catalogue docs docs-serve tutorial reproduce-quick check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do \
@@ -71,6 +71,9 @@ test-ends:
 test-slow: setup  ## run the slow tests
 	@$(PYTEST) -m 'slow and not engine and not triton and not gpu'
 
+test-engines: setup  ## as root: the tests of SLURM, Ray, PostgreSQL and several hosts that CI can run
+	@tests/engines/stage.sh
+
 test-slurm: setup  ## install SLURM as root, start a cluster of one node and run sweeps on it
 	@tests/engines/slurm/cluster.sh install
 	@$(PYTHON) -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[submitit]'
@@ -86,6 +89,7 @@ test-ray: setup  ## install Ray and run sweeps on a cluster of three nodes on th
 	@$(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -m engine tests/engines/ray
 
 test-hosts: setup  ## as root: machines with names and clocks of their own, made up on this one, over one store
+	@tests/engines/hosts/shared.sh install
 	@$(TEST_ENVIRONMENT) $(PYTHON) -m pytest -q -m engine tests/engines/hosts
 
 # Beside .venv, not in it: it takes 1 GB, and torch would look at it in every other test. KIND=slow runs every variant with

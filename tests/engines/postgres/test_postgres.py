@@ -72,6 +72,7 @@ print(len(runs.trained))
 """
 
 
+@pytest.mark.in_ci
 def test_several_processes_share_the_points_of_a_study(url, tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     parts = [
@@ -158,6 +159,7 @@ NOT_ANSWERED = {
 }
 
 
+@pytest.mark.in_ci
 @pytest.mark.parametrize("name", NOT_ANSWERED)
 def test_what_does_not_answer_is_one_line_without_the_password(url, port, launched, tmp_path, name):
     (before, after), said = NOT_ANSWERED[name]

@@ -62,6 +62,7 @@ def node_of(cluster, pid):
     raise AssertionError("no node has it")
 
 
+@pytest.mark.in_ci
 def test_a_sweep_has_the_bits_of_one_trained_here_and_is_quiet(launched, tmp_path):
     words = (*BASE, "variant=lstm,gru", "model.hidden_size=4,6", "seed=range(6)", "training.max_steps=50")
     status, stdout, stderr = ended(launched(*words))
@@ -105,6 +106,7 @@ def test_ctrl_c_lets_every_stack_write_its_checkpoint(launched, tmp_path):
     assert trained(tmp_path / "runs") == here(tmp_path, *LONG)
 
 
+@pytest.mark.in_ci
 @pytest.mark.parametrize("address, said", [("127.0.0.1:1", "Connection refused; no Ray cluster answers there")])
 def test_a_cluster_that_does_not_answer_is_one_line(launched, tmp_path, address, said):
     status, _, stderr = ended(launched(*LONG, address=address))
