@@ -16,6 +16,8 @@ from gatelab.paths import limits, path_named
 TABLE = Path(__file__).parents[2] / "docs" / "speed" / "gpu_kernels.csv"
 SHOWN = ("elman", "lstm", "gru", "layer_norm_lstm")
 
+_LISTED, _FEW = 3, 32  # variants that spill, each with its bytes; and bytes that hardly cost anything
+
 Row = Mapping[str, str]
 
 
@@ -36,6 +38,12 @@ def tables(rows: Sequence[Row], variants: int) -> str:
         registers = [int(row["registers"]) for row in group]
         spilling = {row["variant"]: int(row["spilled"]) for row in group if int(row["spilled"])}
         told = ", ".join(f"{name} ({count} bytes)" for name, count in sorted(spilling.items())) or "none"
+        if len(spilling) > _LISTED:
+            worst = sorted(spilling, key=lambda name: (-spilling[name], name))[:_LISTED]
+            few = sum(count <= _FEW for count in spilling.values())
+            told = f"{len(spilling)}, {few} of them up to {_FEW} bytes; most: " + ", ".join(
+                f"{name} ({spilling[name]})" for name in worst
+            )
         lines.append(
             f"| {hidden} | sm_{device} | {kernel} | {len(group)} of {variants} | {statistics.median(registers):g}, "
             f"{max(registers)} | {max(int(row['shared']) for row in group):,} | {told} |"
