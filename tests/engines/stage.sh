@@ -26,7 +26,7 @@ try() {
     if "$@" >"$scratch/said" 2>&1 </dev/null; then
         return 0
     fi
-    if said=$(grep -m 1 -iE 'not permitted|permission denied|must be root|only root' "$scratch/said"); then
+    if said=$(grep -m 1 -iE 'not permitted|permission denied|must be root|only root|read-only file system|not supported|not implemented|cgroup' "$scratch/said"); then
         left_out "$name" "$said"
         return 1
     fi
