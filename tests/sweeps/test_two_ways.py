@@ -58,6 +58,7 @@ WRONG = [
     ["model.hidden_size=4,0", "optimizer.lr=0.1,0.2"],
     ["training.devices=1,3", "optimizer.lr=0.1,0.2"],
     ["model.dropout=0,0.1,0.2"],
+    ["stack.size=1,4", "training.devices=1,2"],
     ["optimizer.lr=0.1,0.2", "variant=lstm,lstn"],
 ]
 KEYS = {

@@ -15,7 +15,7 @@ from gatelab.tasks.series.series_keys import SeriesKeys
 if TYPE_CHECKING:
     from gatelab.configuration.resolved import RunConfiguration
 
-__all__ = ["check_noise", "check_possible", "check_together"]
+__all__ = ["LOOKED_AT", "check_noise", "check_possible", "check_together"]
 
 
 def check_noise(run: "RunConfiguration") -> None:
@@ -202,3 +202,6 @@ _CHECKS: tuple[tuple[Callable[["RunConfiguration"], None], frozenset[str]], ...]
     (_check_devices, frozenset({"training", "stack", "device"})),
 )
 """Each check, and the sections that it looks at."""
+
+LOOKED_AT = sorted(frozenset[str]().union(*(sections for _, sections in _CHECKS)))
+"""What any of them looks at: runs that agree in it are all possible, or none is."""

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel
 
-from gatelab.configuration.conflicts import check_noise, check_possible, check_together
+from gatelab.configuration.conflicts import LOOKED_AT, check_noise, check_possible, check_together
 from gatelab.configuration.logger_checks import logger_section
 from gatelab.configuration.matched_width import embedding_size, matched
 from gatelab.configuration.optimizer_arguments import check_optimizer
@@ -252,8 +252,8 @@ class Reading:
         parts = (variant, configuration.opening, task, model, configuration.training)
         self._of(parts, check_together, configuration)
         if not self._frozen:  # stored settings were valid
-            shared = (variant, task, model, optimizer, configuration.schedule, configuration.training)
-            place = ("possible", configuration.path, configuration.device, *map(Same, shared))
+            looked_at = [getattr(configuration, name) for name in LOOKED_AT]
+            place = ("possible", *(one if isinstance(one, str) else Same(one) for one in looked_at))
             self._remembered(place, lambda: check_possible(configuration))
         if with_torch:
             self._of((optimizer,), check_optimizer, optimizer)
