@@ -190,3 +190,10 @@ def test_a_final_comparison_has_fresh_seeds_for_all_and_its_own_store(tmp_path):
     for words in commands:
         assert "seed=range(3,13)" in words
         assert f'runs_dir="{store.runs_dir}"' in words
+
+
+def test_the_command_of_a_variant_without_equations():
+    mapping = composed(["variant=mlstm", "task=adding", "logger=none"]).mapping()
+    assert overrides(mapping)[0] == "variant=mlstm"
+    assert not [word for word in overrides(mapping) if "equations" in word]
+    assert composed([*overrides(mapping), "logger=none"]).mapping()["variant"] == mapping["variant"]

@@ -82,10 +82,9 @@ def _variant(variant: Mapping[str, Any]) -> list[str]:
     file = variant_files().get(name)
     original = _yaml(file).get("equations", {}) if file is not None else {}
     spelled = {key: _canonical(str(text)) for key, text in original.items()}
-    changed = {
-        key: text for key, text in variant["equations"].items() if spelled.get(key, None if file else text) != text
-    }
-    gone = [key for key in spelled if key not in variant["equations"]]
+    equations = variant.get("equations") or {}  # a module of the package has none
+    changed = {key: text for key, text in equations.items() if spelled.get(key, None if file else text) != text}
+    gone = [key for key in spelled if key not in equations]
     return [
         f"variant={name}",
         *(f"{_new(key, spelled)}variant.equations.{key}={_quoted(text)}" for key, text in changed.items()),
