@@ -56,3 +56,18 @@ def test_the_verdicts_are_those_of_the_results():
     assert numbers == {"reproduced": 2, "partly": 1, "not reproduced": 3, "not comparable": 2}
     told = "Two are reproduced, one partly, three are not reproduced, and two are not comparable"
     assert told in " ".join(LIMITS.split())
+
+
+def test_the_larger_table_is_that_of_the_results():
+    text = (RESULTS.parent / "all_variants" / "comparison.md").read_text(encoding="utf-8")
+    p, difference = re.search(r"p = ([\d.e-]+)\. Two average ranks that differ by more than ([\d.]+)", text).groups()
+    average = {name: float(row[0]) for name, row in ranks(text)[1].items()}
+    order = list(average)
+    assert len(order) == 120
+    apart = [(a, b) for a in order for b in order if average[b] - average[a] > float(difference)]
+    assert {order.index(first) < 8 and order.index(last) >= 115 for first, last in apart} == {True}
+    told = " ".join(PAGE.split())
+    assert f"(p = {p}), and average ranks must be {difference} apart" in told
+    assert f"that holds for {len(apart)} pairs of 7,140" in told
+    for first, last in zip(order[:8], reversed(order[-8:]), strict=True):
+        assert f"| `{first}` | {average[first]:.2f} | `{last}` | {average[last]:.2f} |" in PAGE
