@@ -41,7 +41,8 @@ def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.dev
     seen_by_jit = torch._C._get_tracing_state() is not None  # for which a size is a tensor
     if not seen_by_jit and lengths.shape not in (batch, batch[-1:]):
         raise UserError(f"lengths of shape {tuple(lengths.shape)}: must be {tuple(batch)}, one for each sequence")
-    if not (seen_by_jit or lengths.is_cpu or torch.compiler.is_compiling()) and _was_checked(lengths, steps):
+    there = not lengths.is_cpu and lengths.device == device
+    if there and not (seen_by_jit or torch.compiler.is_compiling()) and _was_checked(lengths, steps):
         return lengths
     if not torch.compiler.is_compiling() and not ordinary(lengths):
         if lengths.is_meta and device.type != "meta":
@@ -58,10 +59,10 @@ def as_lengths(given: Any, batch: tuple[int, ...], steps: int, device: torch.dev
     if device.type == "cpu" or torch.compiler.is_compiling() or seen_by_jit:
         return lengths.to(device, torch.int64)
     # from pinned memory they arrive while the device works; back from a device a copy has to wait
-    there = lengths.to(device, torch.int64, non_blocking=lengths.is_cpu)
-    if not there.is_inference():  # which has no version
-        _CHECKED[there] = steps, there._version
-    return there
+    moved = lengths.to(device, torch.int64, non_blocking=lengths.is_cpu)
+    if not moved.is_inference():  # which has no version
+        _CHECKED[moved] = steps, moved._version
+    return moved
 
 
 def _was_checked(lengths: Tensor, steps: int) -> bool:
