@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gatelab.errors import UserError
 from gatelab.paths.native.build import load
+from gatelab.paths.native.emit import subnormal_text
 from gatelab.paths.native.threads import allowed_threads
 from gatelab.paths.tensors import ordinary
 
@@ -133,9 +134,9 @@ def fused_adam(kind: str, arguments: Sequence[Mapping[str, Any]], weights: Seque
 @cache
 def adam_code() -> Any:
     """Return the compiled code; None if there is no compiler."""
-    text = files("gatelab.training").joinpath("c", "adam.c").read_text(encoding="utf-8")
+    own = files("gatelab.training").joinpath("c", "adam.c").read_text(encoding="utf-8")
     try:
-        library = load(text, "adam", "adam_of")
+        library = load(subnormal_text() + own, "adam", "adam_of")
     except UserError:
         return None
     library.adam.argtypes, library.adam.restype = [_AT], None

@@ -15,9 +15,9 @@ from gatelab.paths.native.gradient_text import GradientText
 from gatelab.paths.native.places import Places
 from gatelab.paths.native.product_text import ProductText
 
-__all__ = ["PRODUCTS", "Source", "emit", "products_text", "shared_text", "whole_text"]
+__all__ = ["PRODUCTS", "Source", "emit", "products_text", "shared_text", "subnormal_text", "whole_text"]
 
-_SHARED, _FILES = ("vectors.h", "functions.h", "angles.h"), ("rows.h", "products.h")
+_SHARED, _FILES = ("subnormal.h", "vectors.h", "functions.h", "angles.h"), ("rows.h", "products.h")
 PRODUCTS = ("product", "pack_transposed", "pack_rows", "weight_gradient", "unpack_gradient")
 """The functions of c/products.c, in the order in which ``share`` of a program takes their addresses."""
 
@@ -54,6 +54,11 @@ def emit(
         equal: x_t is as long as a hidden vector, and equations mix the two element by element.
     """
     return _Emitter(Places(plan, states, constants, "hidden" if equal else "input"), double=double).source()
+
+
+def subnormal_text() -> str:
+    """Return ``NO_SUBNORMALS``, for programs that have none of the other texts; :func:`shared_text` has it."""
+    return _file("subnormal.h")
 
 
 def shared_text(*, double: bool) -> str:
@@ -152,6 +157,7 @@ void forward(const long *n, void *const *p) {{
     for (long run = 0; run < f->runs; run++) pack(f, run);
     #pragma omp parallel for schedule(dynamic, 1) num_threads(f->threads) if (f->threads > 1)
     for (long task = 0; task < f->runs * tiles; task++) {{
+        NO_SUBNORMALS;
         const long run = task / tiles, from = task % tiles * f->tile;
         const long rows = f->batch - from < f->tile ? f->batch - from : f->tile;
         const long end = last_step(f, run, from, rows);
@@ -183,6 +189,7 @@ void backward(const long *n, void *const *p) {{
     }}
     #pragma omp parallel for schedule(dynamic, 1) num_threads(f->threads) if (f->threads > 1)
     for (long task = 0; task < f->runs * tiles; task++) {{
+        NO_SUBNORMALS;
         const long run = task / tiles, from = task % tiles * f->tile;
         const long rows = f->batch - from < f->tile ? f->batch - from : f->tile;
         const long end = last_step(f, run, from, rows);

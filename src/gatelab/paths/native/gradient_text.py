@@ -37,6 +37,7 @@ class GradientText:
                 f"    const long panels = {width} / LANES, tasks = (panels + 7) / 8;",
                 "    #pragma omp parallel for schedule(dynamic, 1) num_threads(f->threads) if (f->threads > 1)",
                 "    for (long task = 0; task < f->runs * tasks; task++) {",
+                "        NO_SUBNORMALS;",
                 "        const long run = task / tasks, v = task % tasks * 8;",
                 f"        const struct source s[] = {{{', '.join(sources)}}};",
                 f"        R *to = f->gradients + run * each + {before};",
@@ -51,6 +52,7 @@ class GradientText:
         lines += [
             "    #pragma omp parallel for schedule(static) num_threads(f->threads) if (f->threads > 1)",
             "    for (long run = 0; run < f->runs; run++) {",
+            "        NO_SUBNORMALS;",
         ]
         number = bias = 0
         for g, group in enumerate(self.at.groups):

@@ -48,6 +48,7 @@ static void shrink(float *row, const struct adam *a, long run) {
 /* Take a step in a run, whose gradients are number `at` of those given; `g` is where they are to lie in one row, clipped,
    and afterwards the update. */
 void adam_of(const struct adam *a, long run, float *const *gradients, long at, float *restrict g) {
+    NO_SUBNORMALS;
     float *restrict m = a->m[run], *restrict v = a->v[run], *to = g;
     const long row = a->row;
     for (long part = 0; part < a->parts; part++) {

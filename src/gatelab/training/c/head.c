@@ -72,6 +72,7 @@ INLINE double loss_of(const struct head *h, R *outputs, const R *numbers, long c
 }
 
 static long run_head(const struct head *h, long run, R *space) {
+    NO_SUBNORMALS;
     const long n = h->outputs, wide = PAD(n), deep = PAD(h->features), count = h->count, features = h->features;
     R *outputs = space, *packed = outputs + count * wide, *bias = packed + features * wide, *back = bias + wide;
     R *gradient = back + n * deep, *of_bias = gradient + features * wide, *rest = of_bias + wide;
