@@ -68,6 +68,16 @@ def test_a_test_no_longer_than_training_keeps_the_shortest_string():
         ),
         ({"name": "missing_duplicate", "length": 1}, "task.min_length=1: there is no even length up to length=1"),
         (
+            {"name": "missing_duplicate", "length": 7, "min_length": 7},
+            "task.min_length=7: there is no even length up to length=7",
+        ),
+        (
+            {"name": "missing_duplicate", "length": 8, "test_length": 9},
+            "task: test_length=9: as min_length: there is no even length up to length=9",
+        ),
+        ({"name": "binary_addition", "min_length": 2}, "task.min_length=2: must be at least 3"),
+        ({"name": "binary_addition", "form": "code", "min_length": 0}, "task.min_length=0: must be at least 1"),
+        (
             {"name": "majority", "length": 7, "test_length": 8},
             "task: test_length=8: as min_length: there is no odd length up to length=8",
         ),

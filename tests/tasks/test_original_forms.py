@@ -1,16 +1,41 @@
 """Forms of tasks that are those of the original code, and splits of music without what training has shown."""
 
+from collections import Counter
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
+import gatelab
+from gatelab.tasks import TASKS
+from gatelab.tasks.checking import QUESTIONS
 from gatelab.tasks.formal.regular import Parity
-from gatelab.tasks.formal.transduction import OddsFirst, ReverseString
+from gatelab.tasks.formal.transduction import BinaryAddition, MissingDuplicate, OddsFirst, ReverseString
 from gatelab.tasks.memory.copying import CopyingS4, CopyingTcn
 from gatelab.tasks.memory.selective_copying import SelectiveCopying
 from gatelab.tasks.music.chorales import Chorales
 from gatelab.tasks.music.tunes import by_tune, exact, top_line, tunes, without_known
+from tests.tasks.oracles import ORACLES, formal
+
+STANDARD_ERRORS = 5
+FORMS = {"binary_addition": "code", "missing_duplicate": "code"}
+"""The form of the code of each task that is checked by the questions to every task."""
+
+
+def score(task, batch, outputs):
+    scores = task.scores(torch.from_numpy(outputs), torch.from_numpy(batch.targets)).numpy()
+    return float((batch.score_weights * scores).sum(dtype=float) / batch.score_weights.sum(dtype=float))
+
+
+def assert_drawn_with(drawn, shares):
+    """Assert that each thing was drawn as often as its share, and nothing else."""
+    counts = Counter(drawn)
+    assert set(counts) <= set(shares)
+    for thing, share in shares.items():
+        standard_error = np.sqrt(len(drawn) * share * (1 - share))
+        assert abs(counts[thing] - len(drawn) * share) <= STANDARD_ERRORS * standard_error, thing
 
 
 def test_places_of_mad_are_those_of_its_code():
@@ -132,3 +157,107 @@ def test_the_code_begins_with_the_second_symbol(length):
         read = batch.inputs[:length, sequence].argmax(-1)
         answer = batch.targets[length : 2 * length, sequence]
         assert answer.tolist() == [*read[1::2], *read[::2]]
+
+
+@pytest.mark.parametrize("name", sorted(FORMS))
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_form_keeps_the_promises_of_a_task(name, question):
+    sizes = {"length": 30, "min_length": 24, "validation_size": 12, "test_size": 9}
+    assert list(QUESTIONS[question](TASKS[name].model_validate({**sizes, "form": FORMS[name]}), 3)) == []
+
+
+@pytest.mark.parametrize("part", ["training", "validation", "test"])
+@pytest.mark.parametrize("name", sorted(FORMS))
+def test_a_form_is_solved_by_its_oracle(name, part):
+    sizes = {"length": 21, "min_length": 1, "validation_size": 150, "test_size": 150, "test_length": 50}
+    task = TASKS[name].model_validate({**sizes, "form": FORMS[name]})
+    batch = task.training_batch(0, 0, 150) if part == "training" else getattr(task, part)()
+    assert score(task, batch, ORACLES[name](task, batch)) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(FORMS))
+def test_a_form_is_trained_by_its_name(name, tmp_path):
+    small = ["model.hidden_size=4", "training.max_steps=2", "training.validate_every=1", "training.batch_size=5"]
+    sizes = [f"task.form={FORMS[name]}", "task.length=8", "task.validation_size=6", "task.test_size=6"]
+    where = {"runs_dir": str(tmp_path), "logger": "none", "device": "cpu"}
+    run = gatelab.train("variant=lstm", f"task={name}", *sizes, *small, where)
+    assert run.result.status == "finished"
+    assert run.configuration["task"]["form"] == FORMS[name]
+
+
+def read_back(task, alphabet, batch):
+    return [text.rstrip("?") for text in formal.texts(batch, alphabet)]
+
+
+def test_sums_of_the_code_have_numbers_above_0_around_a_plus_anywhere():
+    """Each place of the plus is as likely, and then each pair of numbers that have so many digits and are not 0."""
+    shares = {}
+    for digits in range(1, 5):
+        numbers = [["".join(bits) for bits in product("01", repeat=n) if "1" in bits] for n in (digits, 5 - digits)]
+        for first, second in product(*numbers):
+            shares[f"{first}+{second}"] = 1 / 4 / len(numbers[0]) / len(numbers[1])
+    task = BinaryAddition(form="code", length=6, min_length=6)
+    assert_drawn_with(read_back(task, "01+", task.training_batch(0, 0, 20_000)), shares)
+
+
+def test_short_strings_of_the_code_are_one_number():
+    task = BinaryAddition(form="code", length=3, min_length=1)
+    shares = {"0": 1 / 3, "00": 1 / 9, "10": 1 / 9, "01": 1 / 9, "1+1": 1 / 3}
+    batch = task.training_batch(0, 0, 9000)
+    texts = read_back(task, "01+", batch)
+    assert_drawn_with(texts, shares)
+    answers = {"0": "02", "00": "020", "10": "120", "01": "012", "1+1": "0120"}
+    for sequence, text in enumerate(texts):
+        found = batch.targets[len(text) : 2 * len(text) + 1, sequence]
+        assert "".join(map(str, found)) == answers[text]
+
+
+def test_all_answers_of_the_code_are_learned_and_those_up_to_the_mark_judged():
+    """18 + 6 = 24 has five digits and a mark; a string of nine symbols has ten answers."""
+    task = BinaryAddition(form="code", length=12, min_length=1)
+    batch = task.training_batch(3, 0, 400)
+    for sequence, text in enumerate(read_back(task, "01+", batch)):
+        total = sum(int(number[::-1], 2) for number in text.split("+"))
+        loss, judged = np.zeros((2, 12 + 13), np.float32)
+        loss[len(text) : 2 * len(text) + 1] = 1 / (len(text) + 1)
+        steps = len(f"{total:b}") + 1
+        judged[len(text) : len(text) + steps] = 1 / steps
+        np.testing.assert_allclose(batch.loss_weights[:, sequence], loss, rtol=1e-6)
+        np.testing.assert_allclose(batch.score_weights[:, sequence], judged, rtol=1e-6)
+        assert batch.lengths[sequence] == 2 * len(text) + 1
+    assert formal.added_and_marked("01001+011") == "0001120000"
+
+
+def test_chance_of_a_marked_sum_is_the_best_constant_answer_of_the_test():
+    task = BinaryAddition(form="code", length=10, min_length=1, test_length=25, test_size=300)
+    batch = task.test()
+    outputs = np.zeros((*batch.targets.shape, 3), np.float32)
+    of_each = [score(task, batch, outputs + np.eye(3, dtype=np.float32)[answer]) for answer in range(3)]
+    assert task.chance == pytest.approx(max(of_each), abs=1e-6)
+    assert of_each.index(max(of_each)) == 1  # about a half, and the highest digit always
+
+
+def test_a_blank_follows_doubled_strings_of_odd_lengths():
+    """All doubled strings of five symbols, with one bit hidden: as likely each, with its blank."""
+    shares: dict[str, float] = {}
+    for bits, place in product(product("01", repeat=2), range(4)):
+        doubled = [*bits, *bits, "."]
+        doubled[place] = "_"
+        text = "".join(doubled)
+        shares[text] = shares.get(text, 0) + 1 / 16
+    task = MissingDuplicate(form="code", length=5, min_length=5)
+    assert (task.input_size, MissingDuplicate().input_size) == (5, 4)
+    assert_drawn_with(read_back(task, "01_.", task.training_batch(0, 0, 8000)), shares)
+
+
+def test_missing_bits_of_the_code_have_every_length_and_a_sure_first_one():
+    task = MissingDuplicate(form="code", length=4)
+    batch = task.training_batch(0, 0, 8000)
+    texts = read_back(task, "01_.", batch)
+    assert_drawn_with(list(map(len, texts)), dict.fromkeys((1, 2, 3, 4), 1 / 4))
+    assert {(text, int(answer)) for text, answer in zip(texts, batch.targets, strict=True) if len(text) == 1} == {
+        ("1", 1)
+    }
+    assert task.chance == (1 + 3 / 2) / 4
+    assert abs(batch.targets.mean() - task.chance) < STANDARD_ERRORS * 0.5 / 8000**0.5
+    assert MissingDuplicate(form="code", length=4, min_length=2).chance == 1 / 2

@@ -66,10 +66,20 @@ def added(text):
     return format(total, f"0{max(len(first), len(second)) + 1}b")[::-1]
 
 
+def added_and_marked(text):
+    """As ``added`` for the form of the code, where a string of one or two bits is a number alone."""
+    total = sum(int(number[::-1], 2) for number in text.split("+"))
+    return f"{total:b}"[::-1].ljust(len(text) + 1, "$").replace("$", "2", 1).replace("$", "0")
+
+
 def hidden(text):
     half = len(text) // 2
     place = text.index("_")
     return text[(place + half) % len(text)]
+
+
+def hidden_before_blank(text):
+    return text if text == "1" else hidden(text.rstrip("."))
 
 
 def in_tomita(text, task):
@@ -113,10 +123,14 @@ def after_brackets(text, task):
     return (opening if may_open else "") + may_close
 
 
+def of_form(**oracles):
+    return lambda task, batch: oracles[task.form](task, batch)
+
+
 ORACLES = {
     "anbn": of_sets("Sab", "abT", after_counting("ab")),
     "anbncn": of_sets("Sabc", "abcT", after_counting("abc")),
-    "binary_addition": of_string("01+", added),
+    "binary_addition": of_form(text=of_string("01+", added), code=of_string("01+", added_and_marked)),
     "bucket_sort": of_string("01234", lambda text: "".join(sorted(text))),
     "cycle_navigation": of_class("-=+", lambda text, task: (text.count("+") - text.count("-")) % 5),
     "duplicate_string": of_string("01", lambda text: text + text),
@@ -124,7 +138,10 @@ ORACLES = {
     "dyck_2": of_sets("([)]", "([)]", after_brackets),
     "even_pairs": of_class("01", lambda text, task: unequal_neighbours(text) % 2),
     "majority": of_class("01", lambda text, task: text.count("1") > text.count("0")),
-    "missing_duplicate": of_class("01_", lambda text, task: hidden(text)),
+    "missing_duplicate": of_form(
+        text=of_class("01_", lambda text, task: hidden(text)),
+        code=of_class("01_.", lambda text, task: hidden_before_blank(text)),
+    ),
     "modular_arithmetic": of_class("01234+-x", lambda text, task: value(text)),
     "odds_first": of_string("01", lambda text: text[::2] + text[1::2]),
     "parity": of_class("01", lambda text, task: text.count("1") % 2),

@@ -19,7 +19,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from gatelab.keys import Key
 from gatelab.randomness import generator
@@ -74,6 +74,14 @@ class StringTask(LengthTask):
     def lengths(self) -> NDArray[np.int64]:
         """The lengths that are drawn, each equally often."""
         return self.lengths_between(self.min_length, self.length)
+
+    def refused_min_length(self, rule: str) -> ValidationError:
+        """Return the error of a ``min_length`` that does not fit a field after it: told as that of ``min_length``."""
+        place, error = ("min_length",), ValueError(rule)
+        return ValidationError.from_exception_data(
+            self.name,
+            [{"type": "value_error", "loc": place, "input": self.min_length, "ctx": {"error": error}}],
+        )
 
     def draw_lengths(self, random: np.random.Generator, batch_size: int) -> NDArray[np.int64]:
         """Draw the length of each string: (batch,)."""
@@ -140,7 +148,7 @@ class ClassAfterString(ClassTask, StringTask):
     def of_lengths(self, random: np.random.Generator, lengths: NDArray[np.int64]) -> Batch:
         """Draw strings, and put a "?" after each."""
         strings, classes = self.strings(random, lengths)
-        inputs = one_hot(strings, lengths, len(self.alphabet), 1, 1)
+        inputs = one_hot(strings, lengths, self.input_size - 1, 1, 1)
         weights = np.ones(len(lengths), np.float32)
         return Batch(inputs, lengths + 1, classes, weights, weights.copy())
 

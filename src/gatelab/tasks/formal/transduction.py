@@ -9,23 +9,28 @@
     twice
 
 Symbols are uniform. Chance is 1/symbols except for sorting and adding, where it is given; perfect is 1. Source:
-Deletang et al. 2023, "Neural Networks and the Chomsky Hierarchy". What differs from its official code: ``odds_first``
-begins with the first symbol, as the text defines it (the code begins with the second: ``form=code``); a sum has one
-digit more than the longer number, where the code pads it to the length of the string and marks its end; numbers may be
-0; and the strings of ``missing_duplicate`` have even lengths alone, where the code pads those of odd length.
+Deletang et al. 2023, "Neural Networks and the Chomsky Hierarchy". Three tasks differ from its official code, which
+``form=code`` follows: ``odds_first`` begins with the first symbol, as the text defines it, in the code with the
+second; sums of ``binary_addition`` have one digit more than the longer number, in the code a mark behind their
+highest 1 and zeros after it; strings of ``missing_duplicate`` have even lengths alone, in the code a blank behind
+those of odd lengths.
+
+    binary_addition     0 1 + 1 1 1 ? ? ? ? ? ? ?     1 0 0 1 $ 0 0     form=code
+    missing_duplicate   0 0 1 0 _ 1 . ?               0                 form=code, of an odd length
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gatelab.keys import Key
 from gatelab.tasks.formal.strings import ClassAfterString, StringAfterString
+from gatelab.tasks.task import Batch
 
 __all__ = ["BinaryAddition", "BucketSort", "DuplicateString", "MissingDuplicate", "OddsFirst", "ReverseString"]
 
@@ -164,44 +169,117 @@ class BinaryAddition(StringAfterString):
     The "+" stands at any place that leaves both a digit. For numbers of a and b ≥ a digits the sum has b + 1 digits;
     of these b are uniform and the highest is 1 with the probability (2^a - 1) / 2^(b+1), the mean of the smaller
     number over 2^b. Answering 0 always is right for the rest.
+
+    In the form of the code no number is 0. A string of n symbols is followed by n + 1 questions; the answers are the
+    digits of the sum up to its highest 1, a mark (class 2), and zeros. All of them count in the loss, those up to the
+    mark in the score. Strings of one and two symbols are one number without "+", below 2^n - 1, and so is the answer.
     """
 
     name: Literal["binary_addition"] = "binary_addition"
     length: int = Field(default=40, ge=3)
     """Symbols of the longest string in training and validation, the "+" included."""
-    min_length: int = Field(default=3, ge=3, validate_default=True)
-    """Symbols of the shortest; in the test it is ``length`` + 1, if ``test_length`` is greater than ``length``."""
+    min_length: int = Field(default=3, ge=1, validate_default=True)
+    """Symbols of the shortest, 3 or more in the form ``text``; in the test it is ``length`` + 1, if ``test_length`` is
+    greater than ``length``."""
+    form: Annotated[
+        Literal["text", "code"],
+        Key("text: a sum has one digit more than the longer number; code: it ends with a mark, zeros follow, and no "
+            "number is 0, as in the code of Deletang et al. 2023", neutral="text"),
+    ] = "text"  # fmt: skip
 
     input_size: ClassVar[int] = 4
-    output_size: ClassVar[int] = 2
-    chance_meaning: ClassVar[str] = "answering 0 always"
+
+    @model_validator(mode="after")
+    def _text_adds_two_numbers(self) -> Self:
+        if self.form == "text" and self.min_length < _SHORTEST_SUM:
+            raise self.refused_min_length(f"must be at least {_SHORTEST_SUM}")
+        return self
+
+    @property
+    def output_size(self) -> int:
+        return 3 if self.form == "code" else 2
 
     @property
     def most_answers(self) -> int:
-        return self.length - 1
+        return self.length + 1 if self.form == "code" else self.length - 1
 
     @property
     def chance(self) -> float:
+        if self.form == "code":
+            batch = self.test()
+            answers = np.bincount(batch.targets.ravel(), batch.score_weights.ravel(), self.output_size)
+            return float(answers.max() / answers.sum())
         return float(np.mean([_zeros_of_sum(length) for length in self.lengths.tolist()]))
+
+    @property
+    def chance_meaning(self) -> str:
+        return "the best of the answers 0, 1 and mark, given always" if self.form == "code" else "answering 0 always"
 
     def strings(
         self, random: np.random.Generator, lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Draw bits and the place of the "+", and add digit by digit."""
-        size, sequence = len(lengths), np.arange(len(lengths))
-        strings = random.integers(0, 2, (self.length, size))
-        plus = random.integers(1, lengths - 1)
-        digit = np.arange(self.most_answers)[:, None]
-        first = np.where(digit < plus, strings[: self.most_answers], 0)
-        place = plus + 1 + digit
-        second = np.where(place < lengths, np.take_along_axis(strings, place.clip(0, self.length - 1), 0), 0)
-        strings[plus, sequence] = 2
-        both = first + second
-        carry = np.zeros(size, np.int64)
-        for row in both:
-            row += carry
-            carry = row // 2
-        return strings, both % 2, np.maximum(plus, lengths - 1 - plus) + 1
+        strings = random.integers(0, 2, (self.length, len(lengths)))
+        if self.form == "text":
+            plus = random.integers(1, lengths - 1)
+            sums = _added(strings, lengths, plus, self.most_answers)
+            numbers = np.maximum(plus, lengths - 1 - plus) + 1
+        else:
+            # a single number ends where the string does
+            plus = np.where(lengths < _SHORTEST_SUM, lengths, random.integers(1, np.maximum(lengths - 1, 2)))
+            _draw_again(random, strings, lengths, plus)
+            sums = _added(strings, lengths, plus, self.most_answers)
+            digits = np.where(sums > 0, np.arange(1, self.most_answers + 1)[:, None], 1).max(0)
+            sums[digits, np.arange(len(lengths))] = _MARK
+            numbers = lengths + 1
+        there = (plus < lengths).nonzero()[0]
+        strings[plus[there], there] = 2
+        return strings, sums, numbers
+
+    def of_lengths(self, random: np.random.Generator, lengths: NDArray[np.int64]) -> Batch:
+        """Draw strings with their questions; in the form of the code what is behind the mark has no score."""
+        batch = super().of_lengths(random, lengths)
+        if self.form == "text":
+            return batch
+        marks = batch.targets == _MARK
+        judged = (batch.loss_weights > 0) & (marks.cumsum(0) - marks == 0)
+        return batch._replace(score_weights=(judged / judged.sum(0)).astype(np.float32))
+
+
+_SHORTEST_SUM = 3  # symbols: two digits and the "+"
+_MARK = 2  # the class of the end of a sum
+
+
+def _added(
+    strings: NDArray[np.int64], lengths: NDArray[np.int64], plus: NDArray[np.int64], digits: int
+) -> NDArray[np.int64]:
+    """Return the sums of the numbers before and behind the "+", lowest digits first: (digits, batch)."""
+    digit, last = np.arange(digits)[:, None], len(strings) - 1
+    first = np.where(digit < plus, strings[np.arange(digits).clip(max=last)], 0)
+    place = plus + 1 + digit
+    second = np.where(place < lengths, np.take_along_axis(strings, place.clip(0, last), 0), 0)
+    both = first + second
+    carry = np.zeros(len(lengths), np.int64)
+    for row in both:
+        row += carry
+        carry = row // 2
+    return both % 2
+
+
+def _draw_again(
+    random: np.random.Generator, strings: NDArray[np.int64], lengths: NDArray[np.int64], plus: NDArray[np.int64]
+) -> None:
+    """Draw the bits of strings anew until neither number is 0, and a single number has a bit that is not 1."""
+    place = np.arange(len(strings))[:, None]
+    of_first, of_second = place < plus, (place > plus) & (place < lengths)
+    left = np.arange(len(lengths))
+    while len(left):
+        ones_of_first = (strings[:, left] * of_first[:, left]).sum(0)
+        ones_of_second = (strings[:, left] * of_second[:, left]).sum(0)
+        single = plus[left] == lengths[left]
+        wrong = np.where(single, ones_of_first == lengths[left], (ones_of_first == 0) | (ones_of_second == 0))
+        left = left[wrong]
+        strings[:, left] = random.integers(0, 2, (len(strings), len(left)))
 
 
 @lru_cache(maxsize=1024)
@@ -214,19 +292,55 @@ def _zeros_of_sum(length: int) -> float:
 
 
 class MissingDuplicate(ClassAfterString):
-    """A binary string written twice, with one of its bits hidden: which bit is it?"""
+    """A binary string written twice, with one of its bits hidden: which bit is it?
+
+    In the form of the code a string of odd length ends with a blank, a symbol of its own, and the only string of one
+    symbol is "1", of class 1: answering 1 always is right for it, and for half of all others.
+    """
 
     name: Literal["missing_duplicate"] = "missing_duplicate"
+    form: Annotated[
+        Literal["text", "code"],
+        Key("text: even lengths alone; code: any length, with a blank behind strings of odd ones, as in the code of "
+            "Deletang et al. 2023", neutral="text"),
+    ] = "text"  # fmt: skip
+
     alphabet: ClassVar[str] = "01_"
-    kind_of_length: ClassVar[Literal["any", "odd", "even"]] = "even"
+
+    @model_validator(mode="after")
+    def _a_length_is_possible(self) -> Self:
+        if not len(self.lengths):
+            raise self.refused_min_length(f"there is no even length up to length={self.length}")
+        return self
+
+    @property
+    def input_size(self) -> int:
+        return len(self.alphabet) + 2 if self.form == "code" else len(self.alphabet) + 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        lengths = super().lengths
+        return lengths if self.form == "code" else lengths[lengths % 2 == 0]
+
+    @property
+    def chance(self) -> float:
+        return float(np.where(self.lengths == 1, 1, 1 / self.output_size).mean())
+
+    @property
+    def chance_meaning(self) -> str:
+        return "answering 1 always" if self.form == "code" else super().chance_meaning
 
     def strings(
         self, random: np.random.Generator, lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Draw the string and the place that is hidden, in the first copy or in the second."""
         bits = random.integers(0, 2, (self.length, len(lengths)))
-        strings = np.take_along_axis(bits, np.arange(self.length)[:, None] % (lengths // 2), 0)
-        hidden, sequence = random.integers(0, lengths), np.arange(len(lengths))
+        half, sequence = lengths // 2, np.arange(len(lengths))
+        strings = np.take_along_axis(bits, np.arange(self.length)[:, None] % half.clip(1), 0)
+        hidden = random.integers(0, (2 * half).clip(1))
         classes = strings[hidden, sequence]
-        strings[hidden, sequence] = 2
+        strings[hidden, sequence] = self.alphabet.index("_")
+        odd, single = (lengths % 2 == 1).nonzero()[0], lengths == 1
+        strings[lengths[odd] - 1, odd] = len(self.alphabet)
+        strings[0, single] = classes[single] = 1
         return strings, classes
