@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from gatelab.tasks.checking import sequences
+from gatelab.tasks.formal.transduction import ReverseString
 from gatelab.tasks.memory.adding import Adding
 from gatelab.tasks.memory.copying import Copying
 
@@ -90,3 +92,24 @@ def test_copying_without_memory_is_chance():
 
 def test_equal_tasks_are_one_value():
     assert len({Copying(length=5), Copying(length=5), Copying(length=6)}) == 2
+
+
+class Different(ReverseString):
+    """Strings of which each set has none twice."""
+
+    @property
+    def differing(self):
+        return True
+
+
+def test_sequences_of_a_set_differ_where_a_task_says_so():
+    """All 2 + 4 + 8 strings of at most three bits, dealt to three parts of which each has some."""
+    sizes = {"length": 3, "training_size": 8, "validation_size": 6, "test_size": 5}
+    task = Different(**sizes)
+    parts = [sequences(batch) for batch in (task.training_set(), task.validation(), task.test())]
+    assert [len(part) for part in parts] == [8, 6, 5]
+    assert not parts[0] & (parts[1] | parts[2])
+    assert list(task.remarks()) == []
+    usual = ReverseString(**sizes)
+    assert len(sequences(usual.training_set())) < 8
+    assert list(usual.remarks()) == []

@@ -15,7 +15,7 @@ from gatelab.errors import UserError
 from gatelab.keys import Key
 from gatelab.outside import Named
 from gatelab.randomness import generator
-from gatelab.tasks.held_out import digests, drawn_beside
+from gatelab.tasks.held_out import digests, drawn_beside, repeated
 from gatelab.tasks.losses import Measure
 from gatelab.tasks.streams import Streams
 
@@ -209,6 +209,11 @@ class GeneratedTask(Task):
     draws_many: ClassVar[bool] = False
     """Whether :meth:`draw` also takes :class:`~gatelab.tasks.streams.Streams`: all arrays then begin with its axis."""
 
+    @property
+    def differing(self) -> bool:
+        """Whether the sequences of a fixed training set, of validation and of test differ from each other."""
+        return False
+
     @abstractmethod
     def draw(self, random: np.random.Generator, batch_size: int) -> Batch:
         """Draw a batch; its shapes depend on batch_size alone."""
@@ -240,10 +245,11 @@ class GeneratedTask(Task):
 
     def remarks(self) -> Iterator[str]:
         yield from super().remarks()
-        known = _known(self)
-        for part, batch in {"validation": self.validation(), "test": self.test()}.items() if known else ():
-            if shared := sum(digest in known for digest in digests(batch)):
-                yield f"{shared:,} of {len(batch.lengths):,} sequences of {part} are in training too: few others exist"
+        training = self.training_set()
+        if training is not None or self.differing:
+            parts = {} if training is None else {"training": training}
+            parts = {**parts, "validation": self.validation(), "test": self.test()}
+            yield from repeated(parts, _known(self), differing=self.differing)
 
     def of_test(self) -> Self:
         """Return the task that draws the test sequences: this one, unless they have another length."""
@@ -255,12 +261,13 @@ class GeneratedTask(Task):
 def _held_out(task: GeneratedTask, drawn: GeneratedTask, purpose: str, size: int) -> Batch:
     """Return the sequences of a part, drawn by ``drawn``, without those of the fixed training set of ``task``."""
     random = generator(task.data_seed, purpose)
-    return drawn_beside(lambda: drawn.draw(random, size), size, _known(task))
+    return drawn_beside(lambda: drawn.draw(random, size), size, _known(task), differing=task.differing)
 
 
 @lru_cache(maxsize=2)
 def _fixed(task: GeneratedTask, size: int) -> Batch:
-    return task.draw(generator(task.data_seed, "training"), size)
+    random = generator(task.data_seed, "training")
+    return drawn_beside(lambda: task.draw(random, size), size, frozenset(), differing=task.differing)
 
 
 @lru_cache(maxsize=2)
