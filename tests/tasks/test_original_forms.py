@@ -1,6 +1,5 @@
 """Forms of tasks that are those of the original code, and splits of music without what training has shown."""
 
-from collections import Counter
 from itertools import product
 
 import numpy as np
@@ -17,25 +16,11 @@ from gatelab.tasks.memory.copying import CopyingS4, CopyingTcn
 from gatelab.tasks.memory.selective_copying import SelectiveCopying
 from gatelab.tasks.music.chorales import Chorales
 from gatelab.tasks.music.tunes import by_tune, exact, top_line, tunes, without_known
+from tests.tasks.drawn import STANDARD_ERRORS, assert_drawn_with, read_back, score
 from tests.tasks.oracles import ORACLES, formal
 
-STANDARD_ERRORS = 5
-FORMS = {"binary_addition": "code", "missing_duplicate": "code"}
+FORMS = {"binary_addition": "code", "missing_duplicate": "code", "dyck_1": "grammar", "dyck_2": "grammar"}
 """The form of the code of each task that is checked by the questions to every task."""
-
-
-def score(task, batch, outputs):
-    scores = task.scores(torch.from_numpy(outputs), torch.from_numpy(batch.targets)).numpy()
-    return float((batch.score_weights * scores).sum(dtype=float) / batch.score_weights.sum(dtype=float))
-
-
-def assert_drawn_with(drawn, shares):
-    """Assert that each thing was drawn as often as its share, and nothing else."""
-    counts = Counter(drawn)
-    assert set(counts) <= set(shares)
-    for thing, share in shares.items():
-        standard_error = np.sqrt(len(drawn) * share * (1 - share))
-        assert abs(counts[thing] - len(drawn) * share) <= STANDARD_ERRORS * standard_error, thing
 
 
 def test_places_of_mad_are_those_of_its_code():
@@ -162,7 +147,7 @@ def test_the_code_begins_with_the_second_symbol(length):
 @pytest.mark.parametrize("name", sorted(FORMS))
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_form_keeps_the_promises_of_a_task(name, question):
-    sizes = {"length": 30, "min_length": 24, "validation_size": 12, "test_size": 9}
+    sizes = {"length": 60, "min_length": 50, "validation_size": 12, "test_size": 9}
     assert list(QUESTIONS[question](TASKS[name].model_validate({**sizes, "form": FORMS[name]}), 3)) == []
 
 
@@ -185,10 +170,6 @@ def test_a_form_is_trained_by_its_name(name, tmp_path):
     assert run.configuration["task"]["form"] == FORMS[name]
 
 
-def read_back(task, alphabet, batch):
-    return [text.rstrip("?") for text in formal.texts(batch, alphabet)]
-
-
 def test_sums_of_the_code_have_numbers_above_0_around_a_plus_anywhere():
     """Each place of the plus is as likely, and then each pair of numbers that have so many digits and are not 0."""
     shares = {}
@@ -197,14 +178,14 @@ def test_sums_of_the_code_have_numbers_above_0_around_a_plus_anywhere():
         for first, second in product(*numbers):
             shares[f"{first}+{second}"] = 1 / 4 / len(numbers[0]) / len(numbers[1])
     task = BinaryAddition(form="code", length=6, min_length=6)
-    assert_drawn_with(read_back(task, "01+", task.training_batch(0, 0, 20_000)), shares)
+    assert_drawn_with(read_back("01+", task.training_batch(0, 0, 20_000)), shares)
 
 
 def test_short_strings_of_the_code_are_one_number():
     task = BinaryAddition(form="code", length=3, min_length=1)
     shares = {"0": 1 / 3, "00": 1 / 9, "10": 1 / 9, "01": 1 / 9, "1+1": 1 / 3}
     batch = task.training_batch(0, 0, 9000)
-    texts = read_back(task, "01+", batch)
+    texts = read_back("01+", batch)
     assert_drawn_with(texts, shares)
     answers = {"0": "02", "00": "020", "10": "120", "01": "012", "1+1": "0120"}
     for sequence, text in enumerate(texts):
@@ -216,7 +197,7 @@ def test_all_answers_of_the_code_are_learned_and_those_up_to_the_mark_judged():
     """18 + 6 = 24 has five digits and a mark; a string of nine symbols has ten answers."""
     task = BinaryAddition(form="code", length=12, min_length=1)
     batch = task.training_batch(3, 0, 400)
-    for sequence, text in enumerate(read_back(task, "01+", batch)):
+    for sequence, text in enumerate(read_back("01+", batch)):
         total = sum(int(number[::-1], 2) for number in text.split("+"))
         loss, judged = np.zeros((2, 12 + 13), np.float32)
         loss[len(text) : 2 * len(text) + 1] = 1 / (len(text) + 1)
@@ -247,13 +228,13 @@ def test_a_blank_follows_doubled_strings_of_odd_lengths():
         shares[text] = shares.get(text, 0) + 1 / 16
     task = MissingDuplicate(form="code", length=5, min_length=5)
     assert (task.input_size, MissingDuplicate().input_size) == (5, 4)
-    assert_drawn_with(read_back(task, "01_.", task.training_batch(0, 0, 8000)), shares)
+    assert_drawn_with(read_back("01_.", task.training_batch(0, 0, 8000)), shares)
 
 
 def test_missing_bits_of_the_code_have_every_length_and_a_sure_first_one():
     task = MissingDuplicate(form="code", length=4)
     batch = task.training_batch(0, 0, 8000)
-    texts = read_back(task, "01_.", batch)
+    texts = read_back("01_.", batch)
     assert_drawn_with(list(map(len, texts)), dict.fromkeys((1, 2, 3, 4), 1 / 4))
     assert {(text, int(answer)) for text, answer in zip(texts, batch.targets, strict=True) if len(text) == 1} == {
         ("1", 1)

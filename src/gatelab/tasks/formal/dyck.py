@@ -15,20 +15,23 @@ words it is low, the share of words that never nest. (A clock that knew the leng
 one kind: of n = 2m brackets, a share of (m + 1) / (4m - 2) comes back to depth 0 only at the end.) Perfect is 1.
 
 Source: Suzgun et al. 2019, "LSTM Networks Can Perform Dynamic Counting", where brackets are predicted so, up to length
-50 in training, but drawn from a grammar, not uniformly, with squared errors (``loss=squared``), and whole words count
-(``scored=string``); bounded depth: Hewitt et al. 2020, "RNNs Can Generate Bounded
-Hierarchical Languages with Optimal Memory".
+50 in training, with squared errors (``loss=squared``), and whole words count (``scored=string``). There words are not
+uniform but come from a grammar: ``form=grammar`` has that of the code of a later paper by the same authors, whose sets
+are made of words that all differ (``bracket_grammar.py``). Bounded depth: Hewitt et al. 2020, "RNNs Can Generate
+Bounded Hierarchical Languages with Optimal Memory".
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from gatelab.keys import Key
+from gatelab.tasks.formal.bracket_grammar import bracket_grammar
 from gatelab.tasks.formal.next_symbols import LegalSymbols
 from gatelab.tasks.formal.strings import StringTask, one_hot
 from gatelab.tasks.task import Batch
@@ -47,10 +50,21 @@ class BalancedBrackets(LegalSymbols, StringTask):
     """How many brackets may be open at once; null for any number."""
     scored: Literal["string", "step"] = Field(default="step")
     """What counts: words of which every set is right, or sets."""
+    form: Annotated[
+        Literal["uniform", "grammar"],
+        Key("uniform: words are uniform among those of a length; grammar: a grammar draws them and their lengths, and "
+            "those of a set differ, as in Suzgun et al.'s code", neutral="uniform"),
+    ] = "uniform"  # fmt: skip
 
     kinds: ClassVar[int]
     kind_of_length: ClassVar[Literal["any", "odd", "even"]] = "even"
-    source: ClassVar[str] = "Suzgun et al. 2019, LSTM Networks Can Perform Dynamic Counting (with uniform words)"
+    source: ClassVar[str] = "Suzgun et al. 2019, LSTM Networks Can Perform Dynamic Counting (uniform words by default)"
+
+    @model_validator(mode="after")
+    def _the_grammar_has_every_depth(self) -> Self:
+        if self.form == "grammar" and self.depth is not None:
+            raise ValueError(f"form=grammar draws words of any depth: depth={self.depth} must be null")
+        return self
 
     @property
     def input_size(self) -> int:
@@ -61,41 +75,68 @@ class BalancedBrackets(LegalSymbols, StringTask):
         return 2 * self.kinds
 
     @property
+    def differing(self) -> bool:
+        return self.form == "grammar"
+
+    @property
     def chance(self) -> float:
+        if self.form == "grammar":
+            at_bottom, at_top, flat = _counted(self.test(), self.kinds)
+        else:
+            flat = np.exp(-_words(self.length, self.depth).log_number[self.lengths]).mean()
+            at_bottom, at_top = np.mean(
+                [_turning_points(self.length, self.depth, length) for length in self.lengths.tolist()], axis=0
+            )
         if self.scored == "string":
-            words = _words(self.length, self.depth)
-            return float(np.exp(-words.log_number[self.lengths]).mean())
-        at_bottom, at_top = np.mean(
-            [_turning_points(self.length, self.depth, length) for length in self.lengths.tolist()], axis=0
-        )
+            return float(flat)
         # Half of the brackets open. A set is determined by the depth and, after a closing bracket that
         # leaves others open, by the kind of the last of these.
         return float(max(at_top, 0.5 - at_top) + max(at_bottom, (0.5 - at_bottom) / self.kinds))
 
+    def draw_lengths(self, random: np.random.Generator, batch_size: int) -> NDArray[np.int64]:
+        """Draw the length of each word, in the form of the grammar as often as this makes it."""
+        if self.form == "grammar":
+            return bracket_grammar(self.length).lengths(random, self.lengths, batch_size)
+        return super().draw_lengths(random, batch_size)
+
     def of_lengths(self, random: np.random.Generator, lengths: NDArray[np.int64]) -> Batch:
-        """Draw words from left to right: a bracket opens with the share of the possible words in which it does."""
+        """Draw where brackets open, and their kinds; each closing one has the kind of the last that is open."""
         batch_size = len(lengths)
-        opens_with = _words(self.length, self.depth).opens_with
-        chances = random.random((self.length, batch_size))
+        opens = self._openings(random, lengths)
         kinds = random.integers(0, self.kinds, (self.length, batch_size))
-        sequence, depth = np.arange(batch_size), np.zeros(batch_size, np.int64)
+        sequence = np.arange(batch_size)
+        depths = np.where(opens, 1, -1).cumsum(0).clip(0)
         # the kind of the bracket that is open at each depth; below the first is nothing
         open_kind = np.zeros((self.length + 2, batch_size), np.int64)
-        read = np.empty((self.length, batch_size), np.int64)
-        depths, last_open = np.empty_like(read), np.empty_like(read)
-        for step in range(self.length):
-            opens = chances[step] < opens_with[(lengths - step).clip(0), depth]
-            closed = self.kinds + open_kind[depth, sequence]
-            depth = np.where(opens, depth + 1, np.maximum(depth - 1, 0))
-            open_kind[depth, sequence] = np.where(opens, kinds[step], open_kind[depth, sequence])
-            read[step] = np.where(opens, kinds[step], closed)
-            depths[step], last_open[step] = depth, open_kind[depth, sequence]
+        read, last_open = np.empty_like(depths), np.empty_like(depths)
+        before = np.zeros(batch_size, np.int64)
+        for step, depth in enumerate(depths):
+            closed = self.kinds + open_kind[before, sequence]
+            open_kind[depth, sequence] = np.where(opens[step], kinds[step], open_kind[depth, sequence])
+            read[step] = np.where(opens[step], kinds[step], closed)
+            last_open[step] = open_kind[depth, sequence]
+            before = depth
         targets = np.zeros((self.length, batch_size, 2 * self.kinds), np.float32)
         targets[..., : self.kinds] = 1 if self.depth is None else (depths < self.depth)[..., None]
         closing = np.arange(self.kinds) == last_open[..., None]
         targets[..., self.kinds :] = closing & (depths > 0)[..., None]
         targets[np.arange(self.length)[:, None] >= lengths] = 0
         return self.judged(one_hot(read, lengths, 2 * self.kinds), lengths, targets)
+
+    def _openings(self, random: np.random.Generator, lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Draw where brackets open: (length, batch), false behind the ends.
+
+        Uniform words from left to right: a bracket opens with the share of the possible words in which it does.
+        """
+        if self.form == "grammar":
+            return bracket_grammar(self.length).openings(random, lengths, self.length)
+        opens_with = _words(self.length, self.depth).opens_with
+        chances = random.random((self.length, len(lengths)))
+        opens, depth = np.empty(chances.shape, np.bool_), np.zeros(len(lengths), np.int64)
+        for step in range(self.length):
+            opens[step] = chances[step] < opens_with[(lengths - step).clip(0), depth]
+            depth = np.where(opens[step], depth + 1, np.maximum(depth - 1, 0))
+        return opens
 
 
 class Dyck1(BalancedBrackets):
@@ -110,6 +151,13 @@ class Dyck2(BalancedBrackets):
 
     name: Literal["dyck_2"] = "dyck_2"
     kinds: ClassVar[int] = 2
+
+
+def _counted(batch: Batch, kinds: int) -> tuple[float, float, float]:
+    """Return of drawn words which share of brackets lead to depth 0, to the greatest depth, and of words never nest."""
+    at_bottom = (batch.loss_weights * ~batch.targets[..., kinds:].any(-1)).sum(0, dtype=float)
+    # half of the brackets of a word close; if all of them lead to depth 0, none is nested
+    return float(at_bottom.mean()), 0.0, float(np.isclose(at_bottom, 0.5).mean())
 
 
 class _Words(NamedTuple):
