@@ -6,7 +6,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,8 +16,9 @@ from benchmarks.request import request_of
 from gatelab.cli import entry
 from gatelab.configuration import composed
 from gatelab.store import Stop
-from gatelab.training import trainers
+from gatelab.training import optimizer, trainers
 from gatelab.training.direct_step import direct_step
+from gatelab.training.fused_optimizer import fused_optimizer
 from gatelab.training.stack import initial_weights, network
 from gatelab.training.stack_batches import StackData
 from gatelab.training.stack_module import StackModule
@@ -25,14 +27,17 @@ HELP = """\
 Measure whole training steps (batch, forward, loss, backward, clip, Adam) of a stack of lstm on the adding problem, in
 microseconds of the processor a run and step, one thread: direct steps, Lightning's loop, and, where jax and optax are
 installed, the same step jitted and vmapped. Each is measured in turn, `repeats` times; medians and ratios are shown.
+With another optimiser than adam: direct steps, and the same with torch's own optimiser around compiled layers.
 
     python -m benchmarks.training_steps
     python -m benchmarks.training_steps shapes=12x1x8 runs=4 repeats=1
+    python -m benchmarks.training_steps optimizer=sgd
 
     shapes=TxBxH,…  steps, batch, hidden size (default 12x1x8,50x16x16,50x16x36,100x32x64)
     runs=N          of the stack (default 64)
     repeats=N       of each measurement (default 5)
     seconds=N       at least, of each measurement (default 2)
+    optimizer=NAME  adam (default), sgd or rmsprop, of conf/optimizer
 """
 
 
@@ -44,6 +49,7 @@ class Request:
     runs: int = 64
     repeats: int = 5
     seconds: float = 2.0
+    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
 
 
 def benchmark(arguments: list[str]) -> int:
@@ -54,7 +60,10 @@ def benchmark(arguments: list[str]) -> int:
     request = request_of(Request, arguments)
     torch.set_num_threads(1)
     ways: dict[str, Callable[[int, int, int, int], Callable[[int], None]]] = {"direct": direct, "Lightning": lightning}
-    if importlib.util.find_spec("jax") and importlib.util.find_spec("optax"):
+    if request.optimizer != "adam":
+        ours = partial(_gatelab, chosen=direct_step, kind=request.optimizer)
+        ways = {"direct": ours, "torch's optimiser": partial(ours, fused=_none)}
+    elif importlib.util.find_spec("jax") and importlib.util.find_spec("optax"):
         ways["jax"] = jitted
     print(f"| T, batch, hidden | {' | '.join(ways)} | {' | '.join(f'direct / {way}' for way in [*ways][1:])} |")
     print("|---" + "|---:" * (2 * len(ways) - 1) + "|")
@@ -79,15 +88,25 @@ def lightning(runs: int, length: int, batch: int, hidden: int) -> Callable[[int]
     return _gatelab(runs, length, batch, hidden, lambda *_: "not in this benchmark")
 
 
-def _gatelab(runs: int, length: int, batch: int, hidden: int, chosen: Any) -> Callable[[int], None]:
+def _none(*_: Any) -> list[dict[str, Any]]:
+    """Return that no optimiser is compiled."""
+    return []
+
+
+def _gatelab(
+    runs: int, length: int, batch: int, hidden: int, chosen: Any, kind: str = "adam", fused: Any = fused_optimizer
+) -> Callable[[int], None]:
     sizes = [f"task.length={length}", f"training.batch_size={batch}", f"model.hidden_size={hidden}", "threads=1"]
     held_out = ["task.validation_size=4", "task.test_size=4"]
-    base = composed(["variant=lstm", "task=adding", "device=cpu", "logger=none", *sizes, *held_out])
+    base = composed(
+        ["variant=lstm", "task=adding", f"optimizer={kind}", "device=cpu", "logger=none", *sizes, *held_out]
+    )
 
     def take(steps: int) -> None:
         training = base.training.model_copy(update={"max_steps": steps, "validate_every": steps + 1})
         stack = [replace(base, seed=seed, training=training) for seed in range(runs)]
         template = network(stack[0])
+        setattr(optimizer, "fused_optimizer", fused)  # noqa: B010 - which of the two
         module = StackModule(stack, template, initial_weights(stack, template))
         module.validated_at = steps  # none is due at the end
         setattr(trainers, "direct_step", chosen)  # noqa: B010 - which of the two roads

@@ -171,17 +171,35 @@ def test_the_state_of_a_run_is_torchs_own_and_in_the_shapes_of_the_weights():
             torch.testing.assert_close(state[kind][key], plain.state[parameter][kind], rtol=RELATIVE, atol=ABSOLUTE)
 
 
-@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.4, 0.9), (0.5, 0.5), (0.0, 0.0)])
-@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+COMPILED = {
+    **{
+        f"{kind}, betas {first} and {second}": (kind, [{"betas": (first, second)}] * 3)
+        for kind in ("Adam", "AdamW")
+        for first, second in ((0.9, 0.999), (0.4, 0.9), (0.5, 0.5), (0.0, 0.0))
+    },
+    "SGD": ("SGD", [{}] * 3),
+    "SGD, momentum": ("SGD", [{"momentum": 0.9}] * 3),
+    "SGD, nesterov": ("SGD", [{"momentum": 0.9, "nesterov": True}] * 3),
+    "SGD, a momentum for each run": ("SGD", [{"momentum": 0.9}, {"momentum": 0.5}, {"momentum": 0.0}]),
+    "RMSprop": ("RMSprop", [{"alpha": 0.9}] * 3),
+    "RMSprop, momentum": ("RMSprop", [{"alpha": 0.9, "momentum": 0.5}] * 3),
+    "RMSprop, arguments for each run": (
+        "RMSprop", [{"alpha": 0.9}, {"alpha": 0.5, "momentum": 0.9}, {"alpha": 0.99, "eps": 1e-4}],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMPILED)
 @pytest.mark.parametrize("decays", [DECAYS, [0.0] * 3], ids=["decays", "no decay"])
-def test_compiled_steps_go_where_torchs_go(monkeypatch, name, decays, betas):
+def test_compiled_steps_go_where_torchs_go(monkeypatch, name, decays):
     """With a run that learns no longer, and at last gradients that are not finite, after which a run is frozen."""
     ours = drawn(3)
     theirs = {key: weight.clone() for key, weight in ours.items()}
-    section = OptimizerSection(**{**optimizer(name, 1.0, 0.0), "betas": betas})
-    compiled = StackOptimizer(ours, section, RATES, decays, NORMS)
-    monkeypatch.setattr("gatelab.training.optimizer.fused_adam", lambda *_: None)
-    plain = StackOptimizer(theirs, section, RATES, decays, NORMS)
+    kind, each = COMPILED[name]
+    section = OptimizerSection(_target_=f"torch.optim.{kind}", lr=1.0, weight_decay=0.0)
+    compiled = StackOptimizer(ours, section, RATES, decays, NORMS, each)
+    monkeypatch.setattr("gatelab.training.optimizer.fused_optimizer", lambda *_: None)
+    plain = StackOptimizer(theirs, section, RATES, decays, NORMS, each)
     assert compiled.compiled
     assert not plain.compiled
     for step in range(16):
@@ -225,3 +243,42 @@ def test_a_compiled_step_is_rounded_as_the_equations_are(decoupled):
         update = (update - w * f32(0.25) if decoupled else update) * f32(0.1)
         w = w + update
         assert np.array_equal(weights["weight"].numpy(), w)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_a_compiled_step_with_momentum_is_rounded_as_the_equations_are(nesterov):
+    """NumPy's operations, one after the other, in single precision; Nesterov's product and sum are fused."""
+    f32 = np.float32
+    weights = {"weight": torch.randn(2, 40)}
+    section = OptimizerSection(_target_="torch.optim.SGD", lr=1.0, momentum=0.9, nesterov=nesterov)
+    stack = StackOptimizer(weights, section, [0.1, 0.1], [0.25, 0.25], [None, None])
+    w = weights["weight"].numpy().copy()
+    m = np.zeros_like(w)
+    for _ in range(3):
+        gradient = torch.randn(2, 40)
+        stepped(weights, stack, {"weight": gradient})
+        g = gradient.numpy() + w * f32(0.25)
+        m = m * f32(0.9) + g
+        update = -((m * f32(0.9).astype(float) + g).astype(f32) if nesterov else m)
+        w = w + update * f32(0.1)
+        assert np.array_equal(weights["weight"].numpy(), w)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        ("SGD", {"momentum": 0.9, "dampening": 0.1}),
+        ("RMSprop", {"centered": True}),
+        ("Adam", {"amsgrad": True}),
+        ("Adagrad", {}),
+    ],
+)
+def test_what_is_not_compiled_is_left_to_torch(kind, arguments):
+    section = OptimizerSection(_target_=f"torch.optim.{kind}", lr=1.0, **arguments)
+    assert not StackOptimizer(drawn(3), section, RATES, DECAYS, NORMS).compiled
+
+
+def test_runs_that_differ_in_nesterov_are_left_to_torch():
+    section = OptimizerSection(_target_="torch.optim.SGD", lr=1.0)
+    each = [{"momentum": 0.9, "nesterov": one} for one in (True, False, True)]
+    assert not StackOptimizer(drawn(3), section, RATES, DECAYS, NORMS, each).compiled

@@ -14,7 +14,7 @@ from gatelab.paths.native.build import load
 from gatelab.paths.native.calling import in_one_piece
 from gatelab.paths.native.standing import StandingCall
 from gatelab.training.compiled_head import CompiledHead, head_code
-from gatelab.training.fused_adam import adam_code
+from gatelab.training.fused_optimizer import optimizer_code
 from gatelab.training.optimizer import StackOptimizer
 from gatelab.training.stack_batches import StackBatch
 
@@ -43,7 +43,7 @@ class _LaneCall(ctypes.Structure):
 class _StepsCall(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_long) for name in ("runs", "group", "time", "batch", "features", "wide", "states", "lanes")),
-        *((name, _AT) for name in ("forward", "backward", "head", "adam", "of_adam", "moves")),
+        *((name, _AT) for name in ("forward", "backward", "head", "optimizer", "of_optimizer", "moves")),
         ("moved", ctypes.c_long),
         *((name, _AT) for name in ("lane", "means", "active", "healthy")),
     )
@@ -138,7 +138,7 @@ class CompiledSteps:
             for call, own in zip(calls, self._structures, strict=True)
         ]
         call = calls[0]
-        functions = (*call.functions, head_code().head, adam_code().adam_of)
+        functions = (*call.functions, head_code().head, optimizer_code().optimizer_of)
         self._structure = _StepsCall(
             optimizer.gradients.shape[0], group, time, batch, features, self._lanes[0].head.adjoint.shape[-1],
             len(call.arriving), len(calls), *(ctypes.cast(one, _AT) for one in functions),
@@ -158,7 +158,7 @@ class CompiledSteps:
             UserError: a target is no class.
         """
         optimizer, head = self._optimizer, self._lanes[0].head
-        adam = optimizer.begin([None] * len(self._weights)).structure
+        call = optimizer.begin([None] * len(self._weights)).structure
         means = torch.full(factors.shape, torch.nan)
         of_run: dict[str, Tensor | None] = {
             "inputs": in_one_piece(block.inputs, self._lanes[0].call.width), "lengths": block.lengths,
@@ -167,15 +167,15 @@ class CompiledSteps:
         of_step = dict(zip(("rates", "corrections", "updates"), optimizer.coming(factors), strict=True))
         fixed = {**self._weights, "divisors": block.divisors}
         one = self._structure
-        tables = [_moves([(_field(adam, name), part, 1) for name, part in of_step.items()])]
+        tables = [_moves([(_field(call, name), part, 1) for name, part in of_step.items()])]
         for lane in self._lanes:
             moving = [(place, part, 2) for name, part in of_run.items() for place in lane.places(name)]
             moving += [(place, part, 0) for name, part in fixed.items() for place in lane.places(name)]
             tables.append(_moves(moving, one.group))
             lane.structure.moves, lane.structure.moved = addressof(tables[-1]), len(moving)
-        one.of_adam, one.moves, one.moved = addressof(adam), addressof(tables[0]), len(tables[0])
+        one.of_optimizer, one.moves, one.moved = addressof(call), addressof(tables[0]), len(tables[0])
         one.lane, one.means = addressof(self._structures), means.data_ptr()
-        one.active, one.healthy = adam.active, adam.healthy
+        one.active, one.healthy = call.active, call.healthy
         taken = int(_code().steps(ctypes.byref(one), len(factors)))
         if taken < 0:
             raise head.no_class()

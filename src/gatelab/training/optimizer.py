@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gatelab.configuration.optimizer_arguments import optimizer_class, without_compiler
 from gatelab.keys import OptimizerSection
-from gatelab.training.fused_adam import FusedAdam, fused_adam
+from gatelab.training.fused_optimizer import FusedOptimizer, fused_optimizer
 from gatelab.training.loss_scale import LossScale
 
 __all__ = ["StackOptimizer"]
@@ -85,12 +85,11 @@ class StackOptimizer(torch.optim.Optimizer):
         self._gradient_parts, self._step_parts = self._parts(self.gradients), self._parts(self.steps)
         self._fused = None
         self.scale = scale
-        known = [] if scale else fused_adam(section.kind, each, self.weights)
+        known = [] if scale else fused_optimizer(section.kind, each, self.weights)
         if known:
             decays = self.weight_decays if self.decays else None
-            self._fused = FusedAdam(
-                self.weights, self.gradients, known, self.clip_norms, decays, decoupled=self.decoupled
-            )
+            about = self.gradients, known, self.clip_norms, decays
+            self._fused = FusedOptimizer(section.kind, self.weights, *about, decoupled=self.decoupled)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -147,13 +146,11 @@ class StackOptimizer(torch.optim.Optimizer):
             self.steps -= shrunken
         self.steps *= (self.learning_rates * self.factors)[:, None]
 
-    def begin(self, gradients: Sequence[Tensor | None]) -> FusedAdam:
+    def begin(self, gradients: Sequence[Tensor | None]) -> FusedOptimizer:
         """Return the compiled steps, for gradients that are contiguous and shaped like the weights."""
         assert self._fused is not None
-        for moved in self._moved:
-            if moved not in self.inner.state:
-                zeros = {name: torch.zeros_like(moved) for name in ("exp_avg", "exp_avg_sq")}
-                self.inner.state[moved] = {"step": torch.tensor(0.0), **zeros}
+        for run, moved in enumerate(self._moved):
+            self._fused.begin(self.inner.state[moved], moved, run)
         self._fused.place(gradients, [self.inner.state[moved] for moved in self._moved], self.active)
         return self._fused
 
@@ -164,7 +161,7 @@ class StackOptimizer(torch.optim.Optimizer):
             factors: of the schedule at each step, (steps, runs).
         """
         assert self._fused is not None
-        taken = int(self.inner.state[self._moved[0]]["step"])
+        taken = int(self.inner.state[self._moved[0]].get("step", 0))
         corrections, updates = self._fused.corrections(range(taken + 1, taken + 1 + len(factors)))
         return (self.learning_rates * factors).contiguous(), corrections, updates
 
@@ -172,7 +169,8 @@ class StackOptimizer(torch.optim.Optimizer):
         """Note that so many compiled steps were taken."""
         assert self._fused is not None
         for moved in self._moved:
-            self.inner.state[moved]["step"] += count
+            if "step" in self.inner.state[moved]:
+                self.inner.state[moved]["step"] += count
         self.gradient_norms, self.healthy = self._fused.norms, self._fused.healthy
 
     def _move(self) -> None:

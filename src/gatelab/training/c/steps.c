@@ -1,5 +1,5 @@
 /* Some steps of a stack: in each step, for one group of runs after the other, the layer forwards, readout and loss, the
-   layer backwards, Adam. What a group keeps on its way lies in the memory of a lane, which the next group uses again, so
+   layer backwards, the optimiser. What a group keeps on its way lies in the memory of a lane, which the next group uses again, so
    that it stays in a cache; there is a lane for each thread. */
 #include <math.h>
 #include <omp.h>
@@ -32,8 +32,8 @@ struct steps {
     long runs, group, time, batch, features, wide, states, lanes;
     void (*forward)(const long *, void *const *), (*backward)(const long *, void *const *);
     long (*head)(const void *);
-    void (*adam)(const void *, long, float *const *, long, float *);
-    void *of_adam;
+    void (*optimizer)(const void *, long, float *const *, long, float *);
+    void *of_optimizer;
     const struct move *moves; /* what is another at each step, and the same for all runs */
     long moved;
     struct lane *lane;
@@ -85,7 +85,7 @@ static long take(const struct steps *s, const struct lane *lane, long step, long
     s->backward(lane->sizes, lane->back);
     if (lane->rows) scatter(s, lane, 1);
     for (long i = 0; i < s->group; i++)
-        if (s->active[first + i]) s->adam(s->of_adam, first + i, lane->gradients, i, lane->row);
+        if (s->active[first + i]) s->optimizer(s->of_optimizer, first + i, lane->gradients, i, lane->row);
     return 0;
 }
 
