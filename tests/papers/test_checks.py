@@ -235,6 +235,8 @@ def test_the_measures(tmp_path):
     assert (measured("sequences_to_solve", group).value, measured("sequences_to_solve", group).runs) == (80, 2)
     assert math.isclose(measured("mean_score", group).value, 2.2 / 3)
     assert measured("best_score", group).value == 1.0
+    # 0.125 of each of the three that finished
+    assert (measured("mean_loss", group).value, measured("mean_loss", group).runs) == (0.125, 3)
     assert measured("parameters", group).value == 77
     assert math.isnan(measured("mean_score", []).value)
 

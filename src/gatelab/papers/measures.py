@@ -40,6 +40,10 @@ def _mean_score(trials: Sequence[Trial]) -> Measured:
     return _mean([trial.score for trial in trials if math.isfinite(trial.score)])
 
 
+def _mean_loss(trials: Sequence[Trial]) -> Measured:
+    return _mean([trial.loss for trial in trials if math.isfinite(trial.loss)])
+
+
 def _best_score(trials: Sequence[Trial]) -> Measured:
     """Return the test score of the run that validation chose."""
     known = [trial for trial in trials if math.isfinite(trial.validation)]
@@ -67,6 +71,7 @@ MEASURES: dict[str, Callable[[Sequence[Trial]], Measured]] = {
     "percent_solved": _percent_solved,
     "sequences_to_solve": _sequences_to_solve,
     "mean_score": _mean_score,
+    "mean_loss": _mean_loss,
     "best_score": _best_score,
     "parameters": _parameters,
 }

@@ -46,6 +46,11 @@ class Trial:
         """Test score; NaN if the run diverged."""
         return self.result.test.score if self.result.status == "finished" else math.nan
 
+    @property
+    def loss(self) -> float:
+        """Test loss; NaN if the run diverged."""
+        return self.result.test.loss if self.result.status == "finished" else math.nan
+
     def reaches(self, score: float) -> bool:
         """Return whether the test score is this one or a better one; never of a diverged run."""
         return self.score >= score if self.result.higher_is_better else self.score <= score
