@@ -154,6 +154,8 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
         return f"{found[1]}: several values make a sweep, which needs -m{several}"
     if found := re.search(r"BasicSweeper does not support sweep type : INTERVAL_SWEEP", text):
         return "an interval is searched; a search needs hydra/sweeper=optuna_search beside -m"
+    if found := re.search(r"Unexpected type annotation: .*object_type=(Range|Choice|Glob|Interval)Sweep", text):
+        return _beside_values(found[1].lower(), overrides)
     if found := re.search(r"Multiple values for ([\w/]+)\. To override", text):
         return f"{found[1]} is chosen twice; a command has one"
     if found := re.search(r"An item is already at '([^']+)'", text):
@@ -164,6 +166,12 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
         return f"{found[1]}=???: must be given a value"
     drop = r" ?(See https?://\S+ for details|Set the environment variable HYDRA_FULL_ERROR.*|Config search path:.*)"
     return re.sub(drop, "", text).strip()
+
+
+def _beside_values(call: str, overrides: Sequence[str]) -> str:
+    """Return what to say of a call such as range(3) that stands beside other values of a sweep."""
+    found = next((one for one in overrides if re.search(rf",\s*{call}\(|\b{call}\([^)]*\)\s*,", one)), f"{call}(…)")
+    return f"{found}: {call}(…) is all the values of a key; it cannot stand beside others"
 
 
 def _not_yaml(error: yaml.MarkedYAMLError) -> str:
