@@ -4,7 +4,7 @@
 
 A gradient that comes from the last step alone fades on its way back, through subnormal numbers. CPU time of one
 thread, forward + backward, milliseconds, batch 32, 64 inputs and units: medians of rounds in which all take turns.
-Compiled code of gatelab makes no subnormal numbers; torch.nn.LSTM is measured as it is, and after
+Compiled code of gatelab makes no subnormal adjoints; torch.nn.LSTM is measured as it is, and after
 torch.set_flush_denormal(True).
 """
 

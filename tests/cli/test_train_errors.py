@@ -188,10 +188,15 @@ TOGETHER = {
     "-m opening=chrono,one opening.max_time=${by_opening:chrno,4}": "opening.max_time=${by_opening:chrno,4}: "
     "unknown opening 'chrno' (did you mean 'chrono'?) (point 1 of 2: opening=chrono)",
     "-m seed=range(a)": "seed=range(a): range(a) must be of numbers",
-    "-m seed=0,range(3)": "seed=0,range(3): range(…) is all the values of a key; it cannot stand beside others",
-    "-m seed=0 optimizer.lr=choice(1,2),3": (
-        "optimizer.lr=choice(1,2),3: choice(…) is all the values of a key; it cannot stand beside others"
+    "-m seed=0,range(3)": "seed=0,range(3): a call that gives values cannot stand beside other values",
+    "-m seed=0,shuffle(range(3))": (
+        "seed=0,shuffle(range(3)): a call that gives values cannot stand beside other values"
     ),
+    "-m task.length=tag(a,range(10,12)) optimizer.lr=choice(1,2),3": (
+        "optimizer.lr=choice(1,2),3: a call that gives values cannot stand beside other values"
+    ),
+    "-m seed=choice(0,range(3))": "seed=choice(0,range(3)): a call that gives values cannot stand beside other values",
+    "-m seed=sort(0,range(3))": "seed=sort(0,range(3)): a call that gives values cannot stand beside other values",
     "-m seed=range(3": "seed=range(3: cannot be read: '(' is never closed",
     "-m seed=rnge(3)": "seed=rnge(3): unknown function 'rnge' (did you mean 'range'?); "
     "allowed: bool, choice, float, glob, int, interval, range, shuffle, sort, str, tag",

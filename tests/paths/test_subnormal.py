@@ -1,11 +1,11 @@
-"""Compiled code makes no subnormal numbers, and leaves the mode of the thread that calls it as it was."""
+"""Compiled code makes no subnormal gradients, and leaves the mode of the thread that calls it as it was."""
 
 import platform
 
 import pytest
 import torch
 
-from gatelab import RNN
+from gatelab import RNN, variant
 
 SMALLEST = {torch.float32: 1.1754943508222875e-38, torch.float64: 2.2250738585072014e-308}
 STEPS = {torch.float32: 400, torch.float64: 3000}
@@ -58,3 +58,29 @@ def test_a_thread_that_flushes_them_goes_on_doing_so() -> None:
     small = torch.full((64,), 2e-38) * 0.25
     torch.set_flush_denormal(False)
     assert subnormal(small) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "dtype"),
+    [
+        ("log(exp(x))", -90.0, torch.float32),
+        ("exp(x)/exp(x)", -90.0, torch.float32),
+        ("x*x/(x*x)", 1e-20, torch.float32),
+        ("x*x/(x*x)", 1e-160, torch.float64),
+        ("x/sqrt(x*x)", 1e-20, torch.float32),
+        ("sqrt(x*x)", 1e-20, torch.float32),
+    ],
+)
+def test_values_on_the_way_forwards_may_be_subnormal(text: str, number: float, dtype: torch.dtype) -> None:
+    """A logarithm or a quotient of one is a number, and that of a zero in its place is none."""
+    results = {}
+    for path in ("native", "loop"):
+        rnn = RNN(variant("elman").edit(h=text), 4, 4, path=path).to(dtype)
+        x = torch.full((3, 2, 4), number, dtype=dtype, requires_grad=True)
+        output, _ = rnn(x)
+        output.sum().backward()
+        assert x.grad is not None
+        results[path] = (output.detach(), x.grad)
+    assert torch.isfinite(results["native"][0]).all()
+    for ours, law in zip(results["native"], results["loop"], strict=True):
+        torch.testing.assert_close(ours, law, rtol=1e-4, atol=0.0, equal_nan=True)

@@ -8,6 +8,7 @@ import torch
 
 from gatelab.tasks.checking import sequences
 from gatelab.tasks.formal.transduction import ReverseString
+from gatelab.tasks.held_out import drawn_beside
 from gatelab.tasks.memory.adding import Adding
 from gatelab.tasks.memory.copying import Copying
 
@@ -113,3 +114,17 @@ def test_sequences_of_a_set_differ_where_a_task_says_so():
     usual = ReverseString(**sizes)
     assert len(sequences(usual.training_set())) < 8
     assert list(usual.remarks()) == []
+
+
+def test_sequences_that_do_not_exist_are_not_looked_for_long():
+    """Two strings of one bit, where 600 are wanted: after a thousand in vain the rest repeats them."""
+    task, calls = Different(length=1), []
+
+    def draw():
+        calls.append(len(calls))
+        return task.draw(np.random.default_rng(len(calls)), 600)
+
+    found = drawn_beside(draw, 600, frozenset(), differing=True)
+    assert len(calls) == 3
+    assert len(found.lengths) == 600
+    assert len(sequences(found)) == 2

@@ -282,3 +282,16 @@ def test_runs_that_differ_in_nesterov_are_left_to_torch():
     section = OptimizerSection(_target_="torch.optim.SGD", lr=1.0)
     each = [{"momentum": 0.9, "nesterov": one} for one in (True, False, True)]
     assert not StackOptimizer(drawn(3), section, RATES, DECAYS, NORMS, each).compiled
+
+
+@pytest.mark.parametrize("kind", ["Adam", "RMSprop"])
+def test_small_gradients_move_weights_without_an_epsilon(kind):
+    """Their squares are subnormal, and are what divides."""
+    weights = drawn(3)
+    before = {key: weight.clone() for key, weight in weights.items()}
+    section = OptimizerSection(_target_=f"torch.optim.{kind}", lr=1.0, eps=0.0)
+    stack = StackOptimizer(weights, section, RATES, [0.0] * 3, [None] * 3)
+    assert stack.compiled
+    stepped(weights, stack, {key: 1e-20 * gradient.sign() for key, gradient in drawn(3).items()})
+    assert stack.healthy.tolist() == [True] * 3
+    assert not torch.equal(weights["weight"], before["weight"])

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Sweep
 from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -154,8 +156,8 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
         return f"{found[1]}: several values make a sweep, which needs -m{several}"
     if found := re.search(r"BasicSweeper does not support sweep type : INTERVAL_SWEEP", text):
         return "an interval is searched; a search needs hydra/sweeper=optuna_search beside -m"
-    if found := re.search(r"Unexpected type annotation: .*object_type=(Range|Choice|Glob|Interval)Sweep", text):
-        return _beside_values(found[1].lower(), overrides)
+    if re.search(r"Unexpected type annotation: .*object_type=\w+Sweep", text):
+        return _beside_values(overrides)
     if found := re.search(r"Multiple values for ([\w/]+)\. To override", text):
         return f"{found[1]} is chosen twice; a command has one"
     if found := re.search(r"An item is already at '([^']+)'", text):
@@ -168,10 +170,17 @@ def _sentence(error: Exception, overrides: Sequence[str]) -> str:
     return re.sub(drop, "", text).strip()
 
 
-def _beside_values(call: str, overrides: Sequence[str]) -> str:
+def _beside_values(overrides: Sequence[str]) -> str:
     """Return what to say of a call such as range(3) that stands beside other values of a sweep."""
-    found = next((one for one in overrides if re.search(rf",\s*{call}\(|\b{call}\([^)]*\)\s*,", one)), f"{call}(…)")
-    return f"{found}: {call}(…) is all the values of a key; it cannot stand beside others"
+    calls = [one for one in overrides if "=" in one and "(" in one and not one.startswith("-")]
+    parsed = OverridesParser.create().parse_overrides(calls)
+    values = {one.input_line: one.value() for one in parsed}
+    found = [
+        line
+        for line, value in values.items()
+        if isinstance(value, ChoiceSweep) and any(isinstance(one, Sweep) for one in value.list)
+    ]
+    return f"{', '.join(map(str, found))}: a call that gives values cannot stand beside other values"
 
 
 def _not_yaml(error: yaml.MarkedYAMLError) -> str:

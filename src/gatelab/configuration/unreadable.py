@@ -30,6 +30,8 @@ def unreadable(override: str, words: str) -> str:
 
 
 def _of_call(call: str, reason: str) -> str:
+    if re.search(r"\(.*\w\(", call) and re.search("mismatch type|Invalid arguments", reason):
+        return "a call that gives values cannot stand beside other values"
     if "mismatch type" in reason:
         return f"{call} must be of numbers"
     if found := re.search(r"missing a required argument: '(\w+)'", reason):

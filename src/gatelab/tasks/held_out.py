@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["digests", "drawn_beside", "repeated"]
 
 _ROUNDS = 100  # draws after which sequences that are not in training are no longer looked for
+_IN_VAIN = 1000  # sequences without a new one, after which sequences that differ are no longer looked for
 
 
 def drawn_beside(draw: Callable[[], Batch], size: int, known: frozenset[bytes], *, differing: bool = False) -> Batch:
@@ -33,8 +34,12 @@ def drawn_beside(draw: Callable[[], Batch], size: int, known: frozenset[bytes], 
         return whole
     seen = set(known)
     rounds = [_others(whole, seen, differing=differing)]
+    in_vain = 0
     while (found := sum(len(part.lengths) for part in rounds)) < size and len(rounds) < _ROUNDS:
         rounds.append(_others(draw(), seen, differing=differing))
+        in_vain = 0 if len(rounds[-1].lengths) else in_vain + size
+        if differing and in_vain >= _IN_VAIN:
+            break
     if found < size:
         rounds.append(whole)
     return _joined(rounds).select(slice(size))

@@ -47,7 +47,7 @@ class BlockText:
                 lines.append(f"        if (f->dx) memset({self.at.row(Place('input_adjoint'))}, 0, sizeof(R) * f->IP);")
             lines += ["        continue;", "    }"]
         for size in LENGTH_NAMES:
-            lines += self._loop(block, sizes, names, size)
+            lines += self._loop(block, sizes, names, size, back=back)
         if not back:
             lines += self._after_rows(names, last=last)
         name = f"block_back_{stage}" if back else f"block_{stage}"
@@ -107,7 +107,9 @@ class BlockText:
             return f"R *{name} = f->dx ? {self.at.row(place)} : 0;"
         return f"R *{name} = {self.at.row(place)};"
 
-    def _loop(self, block: Block, sizes: list[Length], names: dict[Place, str], size: Length) -> list[str]:
+    def _loop(
+        self, block: Block, sizes: list[Length], names: dict[Place, str], size: Length, *, back: bool
+    ) -> list[str]:
         """Write the loops over the elements of all vectors of one length, and the row functions of these vectors."""
         stores = [s for s in block.stores if self.at.store_size(s.place, sizes[s.node]) == size]
         if not stores:
@@ -117,7 +119,7 @@ class BlockText:
         lines = ["    {"]
         scratch = self.at.scratch_rows(block, stores)
         for one in passes(block, stores):
-            lines += self._pass(one, block, names, scratch, size, guard, only_dx=only_dx)
+            lines += self._pass(one, block, names, scratch, size, guard, only_dx=only_dx, back=back)
             for index in one.rows:
                 node = block.nodes[index]
                 rows = [scratch[index], *(self._row(argument, block, names, scratch) for argument in node.arguments)]
@@ -131,7 +133,7 @@ class BlockText:
 
     def _pass(
         self, one: Pass, block: Block, names: dict[Place, str], scratch: dict[int, str], size: Length, guard: str,
-        *, only_dx: bool,
+        *, only_dx: bool, back: bool,
     ) -> list[str]:  # fmt: skip
         length = of_field(size)
         lines = [f"    const V v{i} = {self._expression(block.nodes[i], block, names)};" for i in one.uniform]
@@ -146,18 +148,20 @@ class BlockText:
                 f"        a{index} = next_{node.name}(a{index}, v{node.arguments[0]}, {length} - j);"
                 for index, node in of.items()
             ]
-            lines += [f"        {self._stored(store, names, size, only_dx=only_dx)}" for store in one.stores]
+            lines += [f"        {self._stored(store, names, size, only_dx=only_dx, back=back)}" for store in one.stores]
             lines.append("    }")
             lines += [f"    const V v{i} = splat(last_{node.name}(a{i}, {length}));" for i, node in of.items()]
         return lines
 
-    def _stored(self, store: PlaceWrite, names: dict[Place, str], size: Length, *, only_dx: bool) -> str:
+    def _stored(self, store: PlaceWrite, names: dict[Place, str], size: Length, *, only_dx: bool, back: bool) -> str:
         to = names[store.place]
         if store.place.kind == "constant_adjoint":
             to = f"{to} + {self.at.sums[store.place.number, size]} * f->WP"
         value = f"v{store.node}"
         if store.adds:
             value = f"load({to} + j) + {value}"
+        if back:  # an adjoint
+            value = f"no_subnormal({value})"
         guard = f"if ({to}) " if store.place.kind == "input_adjoint" and not only_dx else ""
         return f"{guard}store({to} + j, {value});"
 

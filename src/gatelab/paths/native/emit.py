@@ -157,7 +157,6 @@ void forward(const long *n, void *const *p) {{
     for (long run = 0; run < f->runs; run++) pack(f, run);
     #pragma omp parallel for schedule(dynamic, 1) num_threads(f->threads) if (f->threads > 1)
     for (long task = 0; task < f->runs * tiles; task++) {{
-        NO_SUBNORMALS;
         const long run = task / tiles, from = task % tiles * f->tile;
         const long rows = f->batch - from < f->tile ? f->batch - from : f->tile;
         const long end = last_step(f, run, from, rows);
@@ -189,7 +188,6 @@ void backward(const long *n, void *const *p) {{
     }}
     #pragma omp parallel for schedule(dynamic, 1) num_threads(f->threads) if (f->threads > 1)
     for (long task = 0; task < f->runs * tiles; task++) {{
-        NO_SUBNORMALS;
         const long run = task / tiles, from = task % tiles * f->tile;
         const long rows = f->batch - from < f->tile ? f->batch - from : f->tile;
         const long end = last_step(f, run, from, rows);

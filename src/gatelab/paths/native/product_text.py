@@ -146,6 +146,7 @@ class ProductText:
             body.append(f"    {guard}{{\n" + "".join(f"        {line}\n" for line in lines) + "    }\n")
         return (
             f"static void products_back_{stage}(const struct frame *f, long run, long t, long from, long rows) {{\n"
+            "    NO_SUBNORMALS;\n"
             f"{self.at.declared_width}"
             f"    const R *packed = f->packed_back + run * {self.at.packed_back_size()};\n    (void)packed;\n"
             + "".join(body) + "}\n"

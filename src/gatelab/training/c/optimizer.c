@@ -91,7 +91,7 @@ static void rmsprop(const struct optimizer *a, long run, float *restrict g, long
 /* Take a step in a run, whose gradients are number `at` of those given; `g` is where they are to lie in one row, clipped,
    and afterwards the update. */
 void optimizer_of(const struct optimizer *a, long run, float *const *gradients, long at, float *restrict g) {
-    NO_SUBNORMALS;
+    NO_SUBNORMALS_IF(a->kind == SGD || a->epsilons[run] > 0); /* else a moment may be what divides */
     float *to = g;
     const long row = a->row;
     for (long part = 0; part < a->parts; part++) {

@@ -276,10 +276,7 @@ static void backward_task(const struct memory *f, long task, R *space) {
     long sizes[2];                                                                                                            \
     measure(n, sizes);                                                                                                        \
     _Pragma("omp parallel for schedule(dynamic, 1) num_threads(f->threads) if (f->threads > 1)")                              \
-    for (long task = 0; task < f->batch * f->heads; task++) {                                                                 \
-        NO_SUBNORMALS;                                                                                                        \
-        of_task(f, task, f->scratch + omp_get_thread_num() * sizes[1]);                                                       \
-    }
+    for (long task = 0; task < f->batch * f->heads; task++) of_task(f, task, f->scratch + omp_get_thread_num() * sizes[1]);
 
 void forward(const long *n, void *const *p) { FOR_ALL_TASKS(forward_task) }
 void backward(const long *n, void *const *p) { FOR_ALL_TASKS(backward_task) }

@@ -1,6 +1,7 @@
 /* Vectors of the widest kind that the machine adds and multiplies, through the compiler's vector extensions. */
 /* DOUBLE is 1 for double precision, 0 for single. */
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -14,9 +15,11 @@ static int omp_get_thread_num(void) { return 0; }
 #if DOUBLE
 typedef double R;
 typedef int64_t N;
+#define LEAST DBL_MIN /* of the normal numbers */
 #else
 typedef float R;
 typedef int32_t N;
+#define LEAST FLT_MIN
 #endif
 
 #if defined(__AVX512F__)
@@ -41,6 +44,7 @@ INLINE V splat(R value) { return value - (V){0}; } /* minus zero keeps the sign 
 INLINE V choose(M mask, V yes, V no) { return (V)(((M)yes & mask) | ((M)no & ~mask)); }
 INLINE V keep(M mask, V value) { return (V)((M)value & mask); }
 INLINE V magnitude(V u) { return (V)((M)u & ~(M)splat((R)-0.0)); }
+INLINE V no_subnormal(V u) { return (V)((M)u & ~(M)(magnitude(u) < splat(LEAST))); } /* NaN stays */
 INLINE V with_sign_of(V u, V v) { return (V)((M)u | ((M)v & (M)splat((R)-0.0))); } /* u must not be negative */
 
 /* u v + w. GCC makes one operation of it or two as it expects to be faster, in loops of one sum otherwise than in those of
