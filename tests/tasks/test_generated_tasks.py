@@ -118,7 +118,7 @@ def test_sequences_of_a_set_differ_where_a_task_says_so():
 
 def test_sequences_that_do_not_exist_are_not_looked_for_long():
     """Two strings of one bit, where 600 are wanted: after a thousand in vain the rest repeats them."""
-    task, calls = Different(length=1), []
+    task, calls = Different(length=1), list[int]()
 
     def draw():
         calls.append(len(calls))
