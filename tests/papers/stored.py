@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from gatelab.papers.trials import Trial, Trials
@@ -9,14 +10,20 @@ from gatelab.report.tables import from_csv
 from gatelab.store import Performance, Result
 
 
-def stored_trials(folder: Path, solved: float) -> Trials:
-    """Return the trials of a results folder; the steps at which tasks were solved are not in it (infinite)."""
+def stored_trials(folder: Path, solved: float, common: Mapping[str, object] | None = None) -> Trials:
+    """Return the trials of a results folder; the steps at which tasks were solved are not in it (infinite).
+
+    Args:
+        folder: of the results.
+        solved: the score at which a task counts as solved.
+        common: settings that all of the runs have; the folder names those in which they differ.
+    """
     with (folder / "runs.csv").open(encoding="utf-8", newline="") as file:
         rows = [{key: from_csv(cell) for key, cell in row.items()} for row in csv.DictReader(file)]
-    return Trials(tuple(_trial(row, solved) for row in rows))
+    return Trials(tuple(_trial(row, solved, common or {}) for row in rows))
 
 
-def _trial(row: dict[str, str], solved: float) -> Trial:
+def _trial(row: dict[str, str], solved: float, common: Mapping[str, object]) -> Trial:
     higher = row["score"].endswith("↑")
     test, ended = float(row["test_score"]), row["status"] == "finished"
     task, _, told = row["task"].partition(" ")  # settings of the task are part of its name
@@ -29,7 +36,8 @@ def _trial(row: dict[str, str], solved: float) -> Trial:
         test=Performance(float(row["test_loss"]), test), score_name=row["score"], higher_is_better=higher,
         chance=math.nan, perfect=math.nan, parameters=int(row["parameters"]), steps=int(row["steps"]),
         seconds=float(row["seconds"]), path=row["path"], path_reason="",
-        settings=_settings(row["settings"])
+        settings=dict(common)
+        | _settings(row["settings"])
         | {"task.name": task}
         | {f"task.{key}": value for key, value in _settings(told).items()},
     )  # fmt: skip
