@@ -1,9 +1,8 @@
 /* Subnormal numbers (below 1.2e-38 in single precision, 2.2e-308 in double) become zero as they arise. A gradient that fades
    over hundreds of steps passes through them, and some processors take a hundred times as long for each. NO_SUBNORMALS stands
-   first in a function of gradients that only adds and multiplies them; elsewhere a quotient or a logarithm of zero would be
-   no number. When the function ends, the thread treats subnormal numbers as before. */
-#ifndef NO_SUBNORMALS
-
+   first in a function of gradients that only adds and multiplies them, or whose quotients and logarithms are of numbers that
+   are never so small; elsewhere a quotient or a logarithm of zero would be no number. When the function ends, the thread
+   treats subnormal numbers as before. */
 #if defined(__SSE__)
 #include <xmmintrin.h>
 typedef unsigned mode_of_numbers;
@@ -34,5 +33,3 @@ static inline void as_before(const mode_of_numbers *before) { (void)before; }
 #define NO_SUBNORMALS_IF(wanted)                                                                                       \
     const mode_of_numbers mode_before __attribute__((cleanup(as_before), unused)) = without_subnormals(wanted)
 #define NO_SUBNORMALS NO_SUBNORMALS_IF(1)
-
-#endif
