@@ -207,6 +207,8 @@ class StackData:
             deviation = configuration.training.input_noise
             if deviation:
                 random = generator(configuration.seed, "input noise", step)
+                # not of the steps in which other runs alone have a sequence: they come last, so the rest stays the same
+                own = own[: lengths.max()]
                 noise = random.standard_normal(own.shape, np.float32) * np.float32(deviation)
                 noise[np.arange(len(noise))[:, None] >= lengths] = 0
                 noise[..., self.task.input_size :] = 0  # what stands beside the inputs

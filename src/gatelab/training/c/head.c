@@ -73,11 +73,15 @@ INLINE double loss_of(const struct head *h, R *outputs, const R *numbers, long c
 
 static long run_head(const struct head *h, long run, R *space) {
     NO_SUBNORMALS;
-    const long n = h->outputs, wide = PAD(n), deep = PAD(h->features), count = h->count, features = h->features;
-    R *outputs = space, *packed = outputs + count * wide, *bias = packed + features * wide, *back = bias + wide;
+    const long n = h->outputs, wide = PAD(n), deep = PAD(h->features), whole = h->count, features = h->features;
+    R *outputs = space, *packed = outputs + whole * wide, *bias = packed + features * wide, *back = bias + wide;
     R *gradient = back + n * deep, *of_bias = gradient + features * wide, *rest = of_bias + wide;
-    const R *row = h->row + run * count * features, *weight = h->weight + run * n * features, *share = h->share + run * count;
-    R *adjoint = h->adjoint + run * count * deep;
+    const R *row = h->row + run * whole * features, *weight = h->weight + run * n * features, *share = h->share + run * whole;
+    R *adjoint = h->adjoint + run * whole * deep;
+    /* after the last weight stand the steps in which other runs alone have a sequence */
+    long count = whole;
+    while (count > 1 && share[count - 1] == 0) count--;
+    memset(adjoint + count * deep, 0, sizeof(R) * (whole - count) * deep);
     memset(bias, 0, sizeof(R) * wide);
     if (h->bias) memcpy(bias, h->bias + run * n, sizeof(R) * n);
     pack_transposed(packed, features, wide, 0, 0, weight, n, features);
@@ -85,8 +89,8 @@ static long run_head(const struct head *h, long run, R *space) {
     product((struct product){count, wide / LANES, &rows, 1, features, 0, packed, bias, 0, outputs, wide, 0});
 
     const int classes = h->kind == CROSS_ENTROPY || h->kind == CLASS_SQUARED;
-    const int64_t *class = (const int64_t *)h->target + run * count;
-    const R *numbers = (const R *)h->target + run * count * n;
+    const int64_t *class = (const int64_t *)h->target + run * whole;
+    const R *numbers = (const R *)h->target + run * whole * n;
     double total = h->divisors ? h->divisors[run] : 0, sum = 0;
     if (!(total > 0)) {
         total = 0;
