@@ -1,10 +1,12 @@
 """The batches of a stack: shapes, lengths and dropout masks."""
 
+import numpy as np
 import pytest
 import torch
 
+from gatelab.tasks import Batch
 from gatelab.training.stack import network
-from gatelab.training.stack_batches import EVALUATION_BATCH, StackData
+from gatelab.training.stack_batches import EVALUATION_BATCH, EvaluationBatches, StackData, probe_batch
 from tests.training.examples import COPYING, DIGITS, chorales, configuration
 
 
@@ -43,6 +45,46 @@ def test_evaluation_batches_have_no_run_axis_and_lose_nothing(tmp_path):
     whole = data.task.validation()
     assert torch.equal(torch.cat([batch.inputs for batch in batches], 1), torch.from_numpy(whole.inputs))
     assert torch.equal(torch.cat([batch.targets for batch in batches]), torch.from_numpy(whole.targets))
+
+
+def test_sequences_of_about_one_length_are_evaluated_together_without_padding_to_the_longest_of_all():
+    lengths = np.array([60, 3, 40, 300, 5, 18, 3, 100])
+    inputs = np.arange(300 * 8, dtype=np.float32).reshape(300, 8, 1) + 1
+    mask = (np.arange(300)[:, None] < lengths).astype(np.float32)
+    inputs *= mask[..., None]
+    batches = list(EvaluationBatches(Batch(inputs, lengths, -inputs, mask, 2 * mask)))
+    # at most 1.5 times and 16 steps longer than the shortest
+    assert [batch.lengths.tolist() for batch in batches] == [[3, 3, 5, 18], [40, 60], [100], [300]]
+    assert [batch.inputs.shape for batch in batches] == [(18, 4, 1), (60, 2, 1), (100, 1, 1), (300, 1, 1)]
+    for batch, places in zip(batches, [[1, 6, 4, 5], [2, 0], [7], [3]], strict=True):
+        own = torch.from_numpy(inputs[: len(batch.inputs), places])
+        assert torch.equal(batch.inputs, own) and torch.equal(batch.targets, -own)
+        assert torch.equal(batch.score_weights, 2 * (own[..., 0] > 0)) and batch.loss_weights.shape == own.shape[:2]
+
+
+def test_one_prediction_for_each_sequence_stays_with_it_where_lengths_differ():
+    lengths, targets = np.array([50, 2, 90, 4]), np.array([0, 1, 2, 3])
+    weights = np.arange(4, dtype=np.float32)
+    batches = list(EvaluationBatches(Batch(np.zeros((90, 4, 2), np.float32), lengths, targets, weights, weights)))
+    assert [batch.targets.tolist() for batch in batches] == [[1, 3], [0, 2]]
+    assert [batch.loss_weights.tolist() for batch in batches] == [[1, 3], [0, 2]]
+    assert [batch.inputs.shape for batch in batches] == [(4, 2, 2), (90, 2, 2)]
+
+
+def test_what_a_task_keeps_packed_is_unpacked_batch_by_batch(tmp_path):
+    task = stack_data(tmp_path, task=chorales(tmp_path)).task
+    packed, whole = EvaluationBatches(task.packed_validation(), task), EvaluationBatches(task.validation())
+    assert task.packed_validation().inputs.dtype == np.uint8
+    for one, other in zip(packed, whole, strict=True):
+        for part, same in zip(one[:5], other[:5], strict=True):
+            assert part.dtype == same.dtype and torch.equal(part, same)
+
+
+def test_gates_are_measured_on_the_first_sequences_as_they_stand(tmp_path):
+    task = stack_data(tmp_path, task=chorales(tmp_path)).task
+    probe, whole = probe_batch(task, 2), task.validation()
+    assert probe.lengths.tolist() == whole.lengths[:2].tolist()
+    assert torch.equal(probe.inputs, torch.from_numpy(whole.inputs[: whole.lengths[:2].max(), :2]))
 
 
 def test_a_mask_keeps_its_share_and_makes_up_for_the_rest(tmp_path):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 from gatelab.configuration import RunConfiguration
 from gatelab.keys import LoggerSection
@@ -20,12 +21,42 @@ _LONG_ENOUGH = 0.3  # seconds
 
 def measure(runs: Sequence[RunConfiguration]) -> dict[str, float]:
     """Train a stack for a few steps, in its ``runs_dir``, and return the fields of an ``Estimate``."""
+    import torch
+
     from gatelab.training import train_stack
+    from gatelab.training.stack_module import StackModule
+    from gatelab.training.watcher import Watcher
+
+    class Clock(Watcher):
+        """Takes the time of what repeats; the first step and the first validation, which are longer, do not count."""
+
+        def __init__(self) -> None:
+            self.steps, self.taking = 0, 0.0
+            self.validations: list[float] = []
+            self._since = 0.0
+
+        def on_train_batch_end(self, module: StackModule) -> None:
+            now = time.monotonic()
+            if module.taken > 1:
+                self.steps, self.taking = module.taken - 1, self.taking + now - self._since
+            self._since = now
+
+        def on_validation_start(self, module: StackModule) -> None:
+            if module.device.type == "cuda":
+                torch.cuda.synchronize()  # the steps are asked for, not yet taken
+            now = time.monotonic()
+            self.taking += now - self._since
+            self._since = now
+
+        def on_validation_end(self, module: StackModule) -> None:
+            now = time.monotonic()
+            self.validations.append(now - self._since)
+            self._since = now
 
     training = runs[0].training
     with tempfile.TemporaryDirectory(dir=runs[0].runs_dir) as folder:
 
-        def seconds(name: str, steps: int, every: int) -> float:
+        def timed(name: str, steps: int, every: int) -> tuple[Clock, float]:
             changes = {"max_steps": steps, "validate_every": every, "patience": None, "stop_at": None}
             stack = [
                 replace(
@@ -37,25 +68,24 @@ def measure(runs: Sequence[RunConfiguration]) -> dict[str, float]:
                 )
                 for run in runs
             ]
-            begun = time.monotonic()
-            train_stack(stack)
-            return time.monotonic() - begun
+            clock, begun = Clock(), time.monotonic()
+            train_stack(stack, display=clock)
+            return clock, time.monotonic() - begun
 
-        seconds("warm", 1, 1)
+        timed("warm", 1, 1)
         _forget_peak()
-        shortest = seconds("shortest", 1, 1)
         for steps in _STEPS:
-            longer = seconds(f"{steps} more", 1 + steps, 1 + steps)
-            if longer - shortest > _LONG_ENOUGH:
+            clock, whole = timed(f"{steps} more", 1 + steps, max(1, steps // 4))
+            if clock.taking > _LONG_ENOUGH:
                 break
-        # five validations, and as many steps as in the last trial
-        judged = seconds("judged", 1 + steps, max(1, steps // 4))
         memory = _peak()
-    step = max(0.0, longer - shortest) / steps
-    validation = max(0.0, judged - longer) / 4
+    # none where all runs diverge at once
+    step = clock.taking / max(1, clock.steps)
+    validation = median(clock.validations[1:] or [0.0])
     validations = -(-training.max_steps // training.validate_every)
-    whole = shortest + (training.max_steps - 1) * step + (validations - 1) * validation
-    return {"seconds": whole, "step_seconds": step, "memory": memory}
+    rest = whole - clock.taking - sum(clock.validations[1:])  # with the first step and the first validation
+    seconds = rest + (training.max_steps - 1) * step + (validations - 1) * validation
+    return {"seconds": seconds, "step_seconds": step, "memory": memory}
 
 
 def _forget_peak() -> None:

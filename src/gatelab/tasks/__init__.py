@@ -12,7 +12,8 @@ from types import ModuleType
 from gatelab.errors import UserError, suggest
 from gatelab.locations import command_line, conf_directory
 from gatelab.outside import entry_point_names, outside_class
-from gatelab.tasks.task import Batch, FiniteTask, GeneratedTask, LengthTask, RangeTask, Task
+from gatelab.tasks.finite_task import FiniteTask
+from gatelab.tasks.task import Batch, GeneratedTask, LengthTask, RangeTask, Task
 from gatelab.validation import check
 
 __all__ = [

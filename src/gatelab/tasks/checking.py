@@ -18,7 +18,8 @@ from gatelab.errors import UserError
 from gatelab.language.sizes import columns_beside
 from gatelab.outside import Named
 from gatelab.randomness import generator
-from gatelab.tasks.task import Batch, FiniteTask, Task
+from gatelab.tasks.finite_task import FiniteTask
+from gatelab.tasks.task import Batch, Task
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
-from gatelab.errors import UserError
 from gatelab.keys import Key
 from gatelab.outside import Named
 from gatelab.randomness import generator
@@ -22,7 +21,7 @@ from gatelab.tasks.streams import Streams
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Batch", "FiniteTask", "GeneratedTask", "LengthTask", "RangeTask", "Task", "parts_described", "range_of"]
+__all__ = ["Batch", "GeneratedTask", "LengthTask", "RangeTask", "Task", "parts_described", "range_of"]
 
 
 class Batch(NamedTuple):
@@ -138,6 +137,18 @@ class Task(Named, ABC):
     @abstractmethod
     def test(self) -> Batch:
         """Return all test sequences: the same for every run, none of them in training or validation."""
+
+    def packed_validation(self) -> Batch:
+        """Return the validation sequences as they are kept; :meth:`unpack` makes those of :meth:`validation`."""
+        return self.validation()
+
+    def packed_test(self) -> Batch:
+        """Return the test sequences as they are kept; :meth:`unpack` makes those of :meth:`test`."""
+        return self.test()
+
+    def unpack(self, packed: Batch) -> Batch:
+        """Return some sequences of a task that keeps them packed, in the types of :class:`Batch`."""
+        return packed
 
     def pinned(self) -> Self:
         """Return the task with the hash of each local file that it reads, where none is given: this one, if none is.
@@ -327,47 +338,3 @@ class RangeTask(LengthTask):
         if self.test_length is None or self.test_length <= self.length:
             return super().of_test()
         return self._as_long(length=self.test_length, shortest=self.length + 1)
-
-
-class FiniteTask(Task):
-    """A task whose training sequences are a fixed set, used once per epoch in a new order.
-
-    An epoch has ``n // batch_size`` batches: an incomplete last batch would have another shape, so it is dropped,
-    and which sequences are left over changes from epoch to epoch. The position follows from the step alone.
-
-    A task whose data are large keeps them packed in small types; only the sequences of a batch are then unpacked.
-    """
-
-    @abstractmethod
-    def training(self) -> Batch:
-        """Return all training sequences."""
-
-    def training_set(self) -> Batch | None:
-        return self.training()
-
-    def packed_training(self) -> Batch:
-        """Return all training sequences in their stored types."""
-        return self.training()
-
-    def unpack(self, packed: Batch) -> Batch:
-        """Return a batch in the types of :class:`Batch`."""
-        return packed
-
-    def batches_per_epoch(self, batch_size: int) -> int:
-        """Return the number of batches in an epoch.
-
-        Raises :class:`UserError` if one batch would hold more sequences than there are.
-        """
-        sequences = len(self.packed_training().lengths)
-        if batch_size > sequences:
-            raise UserError(
-                f"training.batch_size={batch_size}: must be at most {sequences}, "
-                f"the number of training sequences of task '{self.name}'"
-            )
-        return sequences // batch_size
-
-    def training_batch(self, seed: int, step: int, batch_size: int) -> Batch:
-        epoch, position = divmod(step, self.batches_per_epoch(batch_size))
-        training = self.packed_training()
-        order = generator(seed, "order", epoch).permutation(len(training.lengths))
-        return self.unpack(training.select(order[position * batch_size : (position + 1) * batch_size]))

@@ -56,7 +56,7 @@ def _validate(module: StackModule, data: StackData, hooks: _Hooks) -> None:
     module.eval()
     hooks.call("on_validation_start")
     module.begin_evaluation()
-    for batch in EvaluationBatches(data.task.validation()):
+    for batch in EvaluationBatches(data.task.packed_validation(), data.task):
         hooks.call("on_validation_batch_start")
         module.evaluate(batch)
     module.end_validation()
@@ -71,7 +71,7 @@ def measure_directly(module: StackModule, data: StackData, watchers: Sequence[Wa
     module.eval()
     hooks.call("on_test_start")
     module.begin_evaluation()
-    for batch in EvaluationBatches(data.task.test()):
+    for batch in EvaluationBatches(data.task.packed_test(), data.task):
         hooks.call("on_test_batch_start")
         module.evaluate(batch)
     module.end_test()

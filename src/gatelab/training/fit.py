@@ -11,9 +11,10 @@ from gatelab.errors import SharedError, UserError
 from gatelab.store import LEASE, HeldClaims, Result, Stop, Store
 from gatelab.training.accelerators import check_devices, device_used
 from gatelab.training.mixed_precision import half_of
+from gatelab.training.recording import PROBED
 from gatelab.training.resuming import groups, states
 from gatelab.training.stack import network
-from gatelab.training.stack_batches import StackData
+from gatelab.training.stack_batches import StackData, probe_batch
 from gatelab.training.stack_fit import Member, StackFit
 from gatelab.training.stack_progress import TerminalProgress
 from gatelab.training.watcher import Watcher
@@ -86,7 +87,7 @@ def _train_stack(
         data = StackData(configurations, template)
         # remaining errors of the user (files, batch size) are raised here, before anything is written
         data.batch(0)
-        probe = next(iter(data.val_dataloader()))
+        probe = probe_batch(data.task, PROBED)
     store = Store(first.runs_dir)
     shapes = {name: tuple(parameter.shape) for name, parameter in template.named_parameters()}
     with stop.on_signals(), HeldClaims(store, lease=lease) as claims:

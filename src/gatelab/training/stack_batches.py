@@ -13,14 +13,16 @@ from gatelab.configuration import RunConfiguration
 from gatelab.layers.drawn_columns import draw_columns, drawn_of
 from gatelab.layers.network import Network
 from gatelab.randomness import generator
-from gatelab.tasks import Batch
+from gatelab.tasks import Batch, Task
 from gatelab.training.pieces import Pieces, pieces_of
 from gatelab.training.process_group import Rank
 
-__all__ = ["EVALUATION_BATCH", "EvaluationBatches", "StackBatch", "StackData"]
+__all__ = ["EVALUATION_BATCH", "EvaluationBatches", "StackBatch", "StackData", "probe_batch"]
 
 EVALUATION_BATCH = 256
 """Sequences in a batch of validation and test, the same for every stack: results must not depend on other runs."""
+_LONGER, _BESIDES = 1.5, 16
+"""The longest sequence of a batch of an evaluation has so many times the steps of the shortest, and so many more."""
 _AHEAD = 1 << 22
 """Bytes of batches that are made ahead: enough for small batches to cost little, few enough to stay in a cache."""
 _FURTHEST = 64  # steps
@@ -115,11 +117,11 @@ class StackData:
 
     def val_dataloader(self) -> DataLoader[StackBatch]:
         """Return the validation batches."""
-        return DataLoader(EvaluationBatches(self.task.validation()), batch_size=None)
+        return DataLoader(EvaluationBatches(self.task.packed_validation(), self.task), batch_size=None)
 
     def test_dataloader(self) -> DataLoader[StackBatch]:
         """Return the test batches. Called once, when every run's best checkpoint is known."""
-        return DataLoader(EvaluationBatches(self.task.test()), batch_size=None)
+        return DataLoader(EvaluationBatches(self.task.packed_test(), self.task), batch_size=None)
 
     def batch(self, step: int) -> StackBatch:
         """Return the training batches of a step, counted from 0: each a function of its run's seed and the step."""
@@ -256,16 +258,44 @@ class _Training(IterableDataset[StackBatch]):
 class EvaluationBatches(IterableDataset[StackBatch]):
     """The batches of validation or test, one after the other.
 
+    Sequences of about the same length stand together, and a batch ends with its longest: what the others are padded
+    with costs as much as what they hold. Where all are of one length they keep their order.
+
     Args:
-        batch: all sequences of the split.
+        whole: all sequences of the split.
+        packed: the task that unpacks those of a batch, where they are as it keeps them.
     """
 
-    def __init__(self, batch: Batch) -> None:
-        self.whole = batch
+    def __init__(self, whole: Batch, packed: Task | None = None) -> None:
+        self.whole, self.packed = whole, packed
 
     def __iter__(self) -> Iterator[StackBatch]:
-        for start in range(0, len(self.whole.lengths), EVALUATION_BATCH):
-            yield _tensors(self.whole.select(slice(start, start + EVALUATION_BATCH)))
+        lengths = self.whole.lengths
+        order = np.argsort(lengths, kind="stable")
+        ordered, start = lengths[order], 0
+        alike = not len(order) or ordered[0] == ordered[-1]
+        while start < len(order):
+            longest = np.searchsorted(ordered, _LONGER * ordered[start] + _BESIDES, side="right")
+            end = min(start + EVALUATION_BATCH, int(longest))
+            if alike:
+                part = self.whole.select(slice(start, end))
+            else:
+                part = _shortened(self.whole, max(1, int(ordered[end - 1]))).select(order[start:end])
+            yield _tensors(part if self.packed is None else self.packed.unpack(part))
+            start = end
+
+
+def probe_batch(task: Task, sequences: int) -> StackBatch:
+    """Return the first sequences of validation, up to the end of their longest."""
+    few = task.packed_validation().select(slice(sequences))
+    return _tensors(task.unpack(_shortened(few, max(1, int(few.lengths.max())))))
+
+
+def _shortened(batch: Batch, steps: int) -> Batch:
+    """Return a batch without the steps from some on, which hold no sequence."""
+    inputs, lengths, *others = batch
+    each = batch.loss_weights.ndim == 2  # of the other arrays has an axis of time
+    return Batch(inputs[:steps], lengths, *(one[:steps] if each else one for one in others))
 
 
 def _tensors(batch: Batch) -> StackBatch:

@@ -22,9 +22,10 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from gatelab.tasks.finite_task import FiniteTask
 from gatelab.tasks.formal.next_symbols import LegalSymbols
 from gatelab.tasks.formal.strings import one_hot
-from gatelab.tasks.task import Batch, FiniteTask
+from gatelab.tasks.task import Batch
 
 __all__ = ["Anbn", "Anbncn"]
 

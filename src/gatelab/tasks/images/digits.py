@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from gatelab.randomness import generator
+from gatelab.tasks.finite_task import FiniteTask
 from gatelab.tasks.losses import Measure, accuracy, cross_entropy
-from gatelab.tasks.task import Batch, FiniteTask
+from gatelab.tasks.task import Batch
 
 __all__ = ["Digits"]
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gatelab.tasks.finite_task import FiniteTask
 from gatelab.tasks.sources.checksum import Sha256
-from gatelab.tasks.task import FiniteTask
 
 __all__ = ["Encoding", "Fitted", "SeriesKeys"]
 

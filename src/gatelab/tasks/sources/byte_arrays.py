@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.tasks.task import Batch, FiniteTask
+from gatelab.tasks.finite_task import FiniteTask
+from gatelab.tasks.task import Batch
 
 __all__ = ["PackedTask", "Splits", "cut", "pad"]
 
@@ -42,10 +43,16 @@ class PackedTask(FiniteTask):
         return self.unpack(self.splits().training)
 
     def validation(self) -> Batch:
-        return self.unpack(self.splits().validation)
+        return self.unpack(self.packed_validation())
 
     def test(self) -> Batch:
-        return self.unpack(self.splits().test)
+        return self.unpack(self.packed_test())
+
+    def packed_validation(self) -> Batch:
+        return self.splits().validation
+
+    def packed_test(self) -> Batch:
+        return self.splits().test
 
 
 def pad(rows: list[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.bool_]]:
