@@ -11,13 +11,13 @@ import sys
 import pytest
 
 from gatelab.cli.train import train
+from gatelab.configuration.quick import QuickComposition
 from gatelab.errors import UserError
 from gatelab.store import Store
 from gatelab.store.faults import VARIABLE
 from gatelab.sweeps import training_call
 from gatelab.sweeps.estimate import Estimate
 from hydra_plugins.gatelab_stacked_launcher import _size
-from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
 from tests.faults.sweeping import SMALL
 
 TINY = [*SMALL, "hydra.launcher.executor=inline", "training.max_steps=4", "training.validate_every=2", "progress=false"]

@@ -12,9 +12,9 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 
 from gatelab.configuration import Points, plain, using
+from gatelab.configuration.quick import QuickComposition
 from gatelab.keys import default_of, known_keys
 from gatelab.locations import conf_directory
-from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
 from hydra_plugins.gatelab_stacked_launcher._unchecked import UncheckedPoints
 
 POINTS = [

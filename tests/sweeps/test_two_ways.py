@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from gatelab.configuration import RunConfiguration, arranged, shape_key
+from gatelab.configuration.quick import QuickComposition
 from gatelab.errors import UserError
 from gatelab.sweeps.listener import Listener, PlanOnly
 from gatelab.sweeps.training_call import carry_out
-from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
 
 SWEEPS = [
     ["optimizer.lr=0.1,1,1.0,1e-3,0", "seed=1,2"],

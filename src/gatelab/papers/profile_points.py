@@ -1,17 +1,18 @@
 """The points of a profile, composed without training anything: which runs it asks for."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
 
-from gatelab.configuration import Reading, RunConfiguration, ours, plain, translated, using
+from gatelab.configuration import Points, Reading, RunConfiguration, translated, using
 from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
+from gatelab.configuration.quick import QuickComposition, runs_of
 from gatelab.configuration.sweep_size import check_size
+from gatelab.uncollected import uncollected
 
 __all__ = ["grid"]
 
@@ -29,28 +30,17 @@ def grid(option: str, overrides: Sequence[str] = ()) -> list[RunConfiguration] |
         UserError: a key or a value that is not allowed.
     """
     words = [f"+experiment={option}", *overrides]
-    with using(), translated(words), hydra_loader() as loader:
-        single = [word.input_line or "" for word in _parsed(words) if not word.is_sweep_override()]
-        sweeper = loader.load_configuration(CONFIG, single, RunMode.RUN).hydra.sweeper
+    with using(), translated(words), hydra_loader() as loader, uncollected():
+        master = loader.load_configuration(CONFIG, [*words, "hydra.mode=MULTIRUN"], RunMode.MULTIRUN)
+        sweeper = master.hydra.sweeper
         if not str(sweeper._target_).endswith(_GRID):
             return None
         params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-        return list(_runs(loader, _points([*params, *words])))
-
-
-def _runs(loader: ConfigLoader, points: Sequence[Sequence[str]]) -> Iterator[RunConfiguration]:
-    known: dict[tuple[str, ...], DictConfig] = {}
-    reading = Reading()
-    for words in points:
-        # seeds change no file that is read: the rest is composed once for all of them
-        seeds = [word for word in words if word.startswith("seed=")]
-        others = tuple(word for word in words if word not in seeds)
-        if others not in known:
-            known[others] = ours(loader.load_configuration(CONFIG, list(others), RunMode.RUN))
-        if seeds:
-            OmegaConf.update(known[others], "seed", int(seeds[-1].removeprefix("seed=")))
-        # only now: what is drawn at random follows from the seed
-        yield reading.run(plain(known[others]), with_torch=False)
+        composition, points = QuickComposition(loader, master), Points()
+        for one in _points([*params, *words]):
+            if not composition.append_again(points, one):
+                composition.append(points, one)
+        return runs_of(points, Reading(), enumerate(points.places), lambda _: nullcontext())
 
 
 def _points(words: list[str]) -> list[tuple[str, ...]]:

@@ -32,7 +32,7 @@ from gatelab.configuration import (
 )
 from gatelab.configuration.hydra_loader import CONFIG, hydra_loader
 from gatelab.configuration.overrides import parsed_words
-from gatelab.configuration.resolved import MOST_SEED
+from gatelab.configuration.quick import runs_of
 from gatelab.configuration.shared_values import Same
 from gatelab.configuration.sweep_size import check_size
 from gatelab.configuration.swept_params import waiting_params
@@ -291,26 +291,13 @@ def _describe(points: Sequence[Mapping[str, Any]]) -> None:
 def _checked(
     points: Points, names: Sequence[str], directories: Sequence[Path], *, frozen: bool
 ) -> list[RunConfiguration]:
-    reading = Reading(directories, frozen=frozen)
-    checked: list[RunConfiguration] = []
-    kinds: dict[int, RunConfiguration] = {}
-    for position, kind in prepared(points.places, "checked"):
-        known, seed = kinds.get(kind), points.seeds[position]
-        if known is not None and type(seed) is int and 0 <= seed <= MOST_SEED:
-            checked.append(known.with_seed(seed))
-            continue
-        run, like = None, points.likes[kind]
-        if like is not None and known is None:
-            run = reading.varied(kinds[like[0]], points.kinds[kind], like[1])
-        if run is None:
+    def named(position: int) -> contextlib.AbstractContextManager[None]:
+        if "label" in points[position] and not frozen:
             with named_point(position, names):
-                point = points[position]
-                if "label" in point and not frozen:
-                    raise UserError("label: follows from the variant and its equations; must be left out")
-                run = reading.run(point, with_torch=False)
-        kinds[kind] = run
-        checked.append(run)
-    return checked
+                raise UserError("label: follows from the variant and its equations; must be left out")
+        return named_point(position, names)
+
+    return runs_of(points, Reading(directories, frozen=frozen), prepared(points.places, "checked"), named)
 
 
 @contextlib.contextmanager

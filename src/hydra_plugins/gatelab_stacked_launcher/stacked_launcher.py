@@ -15,8 +15,8 @@ from gatelab.keys import LauncherKeys
 from gatelab.keys.structured import config_of
 
 if TYPE_CHECKING:
+    from gatelab.configuration.quick import QuickComposition
     from gatelab.sweeps import Failure
-    from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
 
 
 StackedLauncherConfig = config_of(
@@ -45,8 +45,8 @@ class StackedLauncher(Launcher):
         Raises:
             UserError: the sweep has more points than it may, or none; found before any of them is written out.
         """
+        from gatelab.configuration.quick import QuickComposition
         from gatelab.sweeps.training_call import begin_sweep
-        from hydra_plugins.gatelab_stacked_launcher._composition import QuickComposition
         from hydra_plugins.gatelab_stacked_launcher._size import check_sweep, most_points
         from hydra_plugins.gatelab_stacked_launcher._unchecked import UncheckedPoints
 

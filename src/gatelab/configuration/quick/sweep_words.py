@@ -9,8 +9,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.plugins.config_source import ConfigSource
 
+from gatelab.configuration.quick.values import is_leaf
 from gatelab.configuration.resolvers import plain_number
-from hydra_plugins.gatelab_stacked_launcher._values import is_leaf
 
 __all__ = ["Kind", "SweepWords"]
 

@@ -7,7 +7,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import OmegaConf
 
-from hydra_plugins.gatelab_stacked_launcher._values import LeaveItToHydraError, put, with_environment
+from gatelab.configuration.quick.values import LeaveItToHydraError, put, with_environment
 
 __all__ = ["OptionFiles"]
 

@@ -13,12 +13,10 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
-from gatelab.configuration import Points, ours, plain
-from gatelab.configuration.resolvers import read_draw
-from gatelab.errors import UserError
-from hydra_plugins.gatelab_stacked_launcher._files import OptionFiles
-from hydra_plugins.gatelab_stacked_launcher._sweep_words import Kind, SweepWords
-from hydra_plugins.gatelab_stacked_launcher._values import (
+from gatelab.configuration.compose import ours, plain
+from gatelab.configuration.quick.files import OptionFiles
+from gatelab.configuration.quick.sweep_words import Kind, SweepWords
+from gatelab.configuration.quick.values import (
     LeaveItToHydraError,
     below,
     copied,
@@ -27,7 +25,10 @@ from hydra_plugins.gatelab_stacked_launcher._values import (
     put,
     with_environment,
 )
-from hydra_plugins.gatelab_stacked_launcher._varied import Draw, Varied
+from gatelab.configuration.quick.varied import Draw, Varied
+from gatelab.configuration.resolvers import read_draw
+from gatelab.configuration.swept_points import Points
+from gatelab.errors import UserError
 
 __all__ = ["QuickComposition"]
 
