@@ -10,7 +10,7 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,23 +23,28 @@ from gatelab.paths.tensors import ordinary
 
 __all__ = ["FusedOptimizer", "fused_optimizer", "optimizer_code"]
 
-_OF_ADAM: dict[str, Any] = {"betas": (0.9, 0.999), "eps": 1e-8}
-_ARGUMENTS: dict[str, dict[str, Any]] = {
-    "Adam": _OF_ADAM,
-    "AdamW": _OF_ADAM,
-    "SGD": {"momentum": 0.0, "nesterov": False},
-    "RMSprop": {"alpha": 0.99, "eps": 1e-8, "momentum": 0.0},
+
+class _Compiled(NamedTuple):
+    """An optimiser of torch that is compiled.
+
+    Attributes:
+        kind: its number in C.
+        moments: what torch calls its moments, first and second.
+        arguments: its own ones, and what these are if nobody says.
+    """
+
+    kind: int
+    moments: tuple[str, ...]
+    arguments: Mapping[str, Any]
+
+
+_ADAM = _Compiled(0, ("exp_avg", "exp_avg_sq"), {"betas": (0.9, 0.999), "eps": 1e-8})
+_COMPILED = {
+    "Adam": _ADAM,
+    "AdamW": _ADAM,
+    "SGD": _Compiled(1, ("momentum_buffer",), {"momentum": 0.0, "nesterov": False}),
+    "RMSprop": _Compiled(2, ("momentum_buffer", "square_avg"), {"alpha": 0.99, "eps": 1e-8, "momentum": 0.0}),
 }
-"""The optimisers that are compiled: their own arguments, and what these are if nobody says."""
-_KINDS = {"Adam": 0, "AdamW": 0, "SGD": 1, "RMSprop": 2}
-"""Their numbers in C."""
-_MOMENTS = {
-    "Adam": ("exp_avg", "exp_avg_sq"),
-    "AdamW": ("exp_avg", "exp_avg_sq"),
-    "SGD": ("momentum_buffer",),
-    "RMSprop": ("momentum_buffer", "square_avg"),
-}
-"""What torch calls their moments, first and second."""
 _AT: Any = ctypes.c_void_p
 
 
@@ -83,7 +88,7 @@ class FusedOptimizer:
         self._weights = list(weights)
         self.norms, self.healthy = torch.zeros(runs), torch.ones(runs, dtype=torch.bool)
         self._betas = [tuple(float(beta) for beta in one.get("betas", ())) for one in arguments]
-        self._moments = _MOMENTS[kind]
+        self._moments = _COMPILED[kind].moments
         self._has_moments = [[_has(name, one) for name in self._moments] for one in arguments]
         self._numbers = torch.tensor([_numbers(one) for one in arguments], dtype=torch.float32).T.contiguous()
         self._kept = rows, longest, decays
@@ -91,7 +96,7 @@ class FusedOptimizer:
         self._places = [(_AT * parts)(), (_AT * parts)(), (_AT * runs)(), (_AT * runs)()]
         at = [ctypes.addressof(table) for table in self._places]
         self.structure = _OptimizerCall(
-            *rows.shape, parts, allowed_threads(), _KINDS[kind], bool(arguments[0].get("nesterov")), decoupled,
+            *rows.shape, parts, allowed_threads(), _COMPILED[kind].kind, bool(arguments[0].get("nesterov")), decoupled,
             ctypes.addressof(self._sizes), *at[:2], rows.data_ptr(), *at[2:], longest.data_ptr(),
             None if decays is None else decays.data_ptr(), *(one.data_ptr() for one in self._numbers), None,
             self.norms.data_ptr(), self.healthy.data_ptr(),
@@ -105,7 +110,7 @@ class FusedOptimizer:
             rows: these.
             run: the first of them.
         """
-        if "step" not in state and self._moments != _MOMENTS["SGD"]:
+        if "step" not in state and self._moments != _COMPILED["SGD"].moments:
             state["step"] = torch.tensor(0.0)
         for name, has in zip(self._moments, self._has_moments[run], strict=True):
             if has and name not in state:
@@ -171,9 +176,10 @@ def fused_optimizer(
 
     That is: for other optimisers and arguments, on other devices, and without a compiler.
     """
-    usual = _ARGUMENTS.get(kind)
-    if usual is None or any(one.device.type != "cpu" for one in weights):
+    compiled = _COMPILED.get(kind)
+    if compiled is None or any(one.device.type != "cpu" for one in weights):
         return []
+    usual = compiled.arguments
     known = [{**usual, **one} for one in arguments]
     if any(one.keys() != usual.keys() for one in known) or len({bool(one.get("nesterov")) for one in known}) > 1:
         return []

@@ -81,7 +81,8 @@ class BalancedBrackets(LegalSymbols, StringTask):
     @property
     def chance(self) -> float:
         if self.form == "grammar":
-            at_bottom, at_top, flat = _counted(self.test(), self.kinds)
+            at_bottom, flat = _counted(self.test(), self.kinds)
+            at_top = 0.0  # there is no greatest depth
         else:
             flat = np.exp(-_words(self.length, self.depth).log_number[self.lengths]).mean()
             at_bottom, at_top = np.mean(
@@ -153,11 +154,11 @@ class Dyck2(BalancedBrackets):
     kinds: ClassVar[int] = 2
 
 
-def _counted(batch: Batch, kinds: int) -> tuple[float, float, float]:
-    """Return of drawn words which share of brackets lead to depth 0, to the greatest depth, and of words never nest."""
+def _counted(batch: Batch, kinds: int) -> tuple[float, float]:
+    """Return of drawn words which share of brackets lead to depth 0, and which share of words never nest."""
     at_bottom = (batch.loss_weights * ~batch.targets[..., kinds:].any(-1)).sum(0, dtype=float)
     # half of the brackets of a word close; if all of them lead to depth 0, none is nested
-    return float(at_bottom.mean()), 0.0, float(np.isclose(at_bottom, 0.5).mean())
+    return float(at_bottom.mean()), float(np.isclose(at_bottom, 0.5).mean())
 
 
 class _Words(NamedTuple):
