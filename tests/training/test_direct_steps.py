@@ -32,12 +32,19 @@ CASES = {
         "training": {"reduce": "sum"},
     },
     "noise on inputs, patience": {"training": {"input_noise": 0.3, "patience": 1}},
+    "noise on weights and inputs": {"training": {"weight_noise": 0.3, "input_noise": 0.1}},
+    "noise on weights, every step": {
+        "variant": "gru",
+        "task": COPYING,
+        "optimizer": optimizer("RMSprop", 0.01, 0.0),
+        "training": {"weight_noise": 0.1},
+    },
 }
 NOT_DIRECT = {
     "more than one layer": {"model": {"num_layers": 2}},
     "an embedding": {"model": {"embedding": 3}},
     "not written as equations": {"variant": "mlstm"},
-    "noise on the weights": {"training": {"weight_noise": 0.1}},
+    "noise on the weights": {"training": {"weight_noise": 0.1}, "optimizer": optimizer("Adagrad", 0.1, 0.0)},
     "piece by piece": {"task": COPYING, "training": {"truncate": 4}},
     "no compiled code": {"path": "loop"},
 }

@@ -131,7 +131,7 @@ class CompiledSteps:
         threads = 1 if len(calls) > 1 else None
         group, time, batch, features = calls[0].output.shape
         weight, bias = (weights[name][:group] for name in READOUT)
-        row, self._optimizer, self._weights = optimizer.gradients.shape[1], optimizer, weights
+        row, self._optimizer = optimizer.gradients.shape[1], optimizer
         self._structures = (_LaneCall * len(calls))()
         self._lanes = [
             _Lane(call, lambda rows: CompiledHead(kind, rows, weight, bias, threads), [*weights], row, own, every=every)
@@ -144,12 +144,13 @@ class CompiledSteps:
             len(call.arriving), len(calls), *(ctypes.cast(one, _AT) for one in functions),
         )  # fmt: skip
 
-    def take(self, block: StackBatch, factors: Tensor) -> Tensor:
+    def take(self, block: StackBatch, factors: Tensor, read: Mapping[str, Tensor]) -> Tensor:
         """Take steps, and end after one in which a run that learns has a number that is not finite.
 
         Args:
             block: the batches, with an axis of steps in front.
             factors: of the schedule at each step, (steps, runs).
+            read: the weights at which gradients are computed, under the names and in the shapes of those that learn.
 
         Returns:
             The mean losses of the steps that were taken, (steps, runs); NaN of runs that do not learn.
@@ -158,14 +159,14 @@ class CompiledSteps:
             UserError: a target is no class.
         """
         optimizer, head = self._optimizer, self._lanes[0].head
-        call = optimizer.begin([None] * len(self._weights)).structure
+        call = optimizer.begin([None] * len(read)).structure
         means = torch.full(factors.shape, torch.nan)
         of_run: dict[str, Tensor | None] = {
             "inputs": in_one_piece(block.inputs, self._lanes[0].call.width), "lengths": block.lengths,
             "target": head.targets(block.targets), "share": block.loss_weights.contiguous(), "mean": means,
         }  # fmt: skip
         of_step = dict(zip(("rates", "corrections", "updates"), optimizer.coming(factors), strict=True))
-        fixed = {**self._weights, "divisors": block.divisors}
+        fixed = {**read, "divisors": block.divisors}
         one = self._structure
         tables = [_moves([(_field(call, name), part, 1) for name, part in of_step.items()])]
         for lane in self._lanes:

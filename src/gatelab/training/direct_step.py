@@ -22,6 +22,7 @@ from gatelab.training.compiled_head import head_losses
 from gatelab.training.compiled_steps import LAYER, READOUT, CompiledSteps
 from gatelab.training.stack_batches import StackBatch, StackData
 from gatelab.training.stack_module import StackModule
+from gatelab.training.weight_noise import with_noise
 from gatelab.training.weighted import mean_losses
 
 __all__ = ["DirectStep", "direct_step"]
@@ -45,6 +46,7 @@ class DirectStep:
         self.module = module
         self.layer: RecurrentLayer = module.template.rnn.layers[0]
         weights = module.weights()
+        self.weights = {name: weight.detach() for name, weight in weights.items()}
         self.learned = {name.removeprefix(LAYER): one for name, one in weights.items() if name.startswith(LAYER)}
         self.readout = weights["readout.weight"], weights["readout.bias"]
         self.most = 1  # steps of the next block
@@ -68,18 +70,19 @@ class DirectStep:
         if kind is None or not optimizer.compiled:
             self._take_one(data.batch(module.taken), kind)
             return
-        block = data.block(module.taken, min(most, self.most))
+        noisy = any(configuration.training.weight_noise for configuration in module.configurations)
+        block = data.block(module.taken, 1 if noisy else min(most, self.most))
         lengths = unless_full(block.lengths, block.inputs.shape[2])
         full = lengths is None
         if full not in self._blocks:
             call = self._call(block.first_step(), None if lengths is None else lengths[0])
             assert call is not None
-            every, weights = module.template.predicts == "every", module.weights()
-            weights = {name: weight.detach() for name, weight in weights.items()}
-            self._blocks[full] = CompiledSteps(_lanes(call), kind, weights, optimizer, every=every)
+            every = module.template.predicts == "every"
+            self._blocks[full] = CompiledSteps(_lanes(call), kind, self.weights, optimizer, every=every)
         factors = module.coming_factors(len(block.inputs))
         begun = time.monotonic()  # after the compiler's time
-        means = self._blocks[full].take(block, factors)
+        weights = with_noise(self.weights, module.configurations, module.taken) if noisy else self.weights
+        means = self._blocks[full].take(block, factors, weights)
         module.taken_with(means)
         seconds = (time.monotonic() - begun) / len(means)
         self.most = max(1, min(2 * self.most, int(_LONGEST / max(seconds, 1e-9))))
@@ -201,6 +204,7 @@ def _refusal(module: StackModule) -> str | None:
         return "what equations read beside x"
     if any(parameter.form is not None for parameter in variant.parameters):
         return "structured weights"
-    if any(configuration.training.weight_noise for configuration in module.configurations):
-        return "noise on the weights"
+    compiled = module.compiled_loss is not None and module.stack_optimizer.compiled
+    if not compiled and any(configuration.training.weight_noise for configuration in module.configurations):
+        return "noise on the weights, and a loss or an optimizer that is not compiled"
     return None
