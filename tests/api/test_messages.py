@@ -27,7 +27,7 @@ FOR_BOTH = [
     "logger.csv.folder=a",
     "+label=mine",
     "foo",
-    "training.batch_size=100000",
+    "training.batch_size=2000",
     "+experiment=weiss_2018/countin",
 ]
 """Words that a run cannot have."""
