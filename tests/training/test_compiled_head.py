@@ -13,7 +13,7 @@ from gatelab.tasks.losses import (
     set_squared_error,
     squared_error,
 )
-from gatelab.training.compiled_head import KINDS, head_losses
+from gatelab.training.compiled_head import KINDS, CompiledHead, head_losses
 
 RUNS = 3
 OF_CLASSES = (cross_entropy, class_squared_error)
@@ -67,6 +67,24 @@ def test_what_has_no_weight_does_not_enter_even_if_it_is_not_a_number():
     without = head_losses(KINDS[cross_entropy], rows, named, targets, shares, None)
     rows[1, 2], targets[1, 2] = float("nan"), -1
     assert torch.equal(head_losses(KINDS[cross_entropy], rows, named, targets, shares, None), without)
+
+
+@pytest.mark.parametrize("measure", [cross_entropy, set_cross_entropy])
+def test_a_run_ends_with_its_last_weight_to_the_same_bits(measure):
+    """Behind it stand the steps of other runs of the stack: adjoints of an earlier batch do not stay there."""
+    rows, weight, bias, targets, shares = drawn(measure, 13, 5, 3)
+    shares[:, -1] = 0.5
+    alone = CompiledHead(KINDS[measure], rows, weight, bias)
+    losses = alone.losses(targets, shares, None)
+    longer = [functional.pad(one, (0, 0) * (one.dim() - 2) + (0, 300)) for one in (rows, targets, shares)]
+    longer[0][:, 13:] = float("nan")
+    padded = CompiledHead(KINDS[measure], longer[0].contiguous(), weight, bias)
+    padded.adjoint.fill_(7.0)
+    assert torch.equal(padded.losses(longer[1], longer[2], None), losses)
+    assert torch.equal(padded.adjoint[:, :13], alone.adjoint)
+    assert not padded.adjoint[:, 13:].any()
+    for one, other in zip(padded.gradients, alone.gradients, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_a_readout_may_have_no_bias():
