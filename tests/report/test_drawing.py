@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from gatelab.report.drawing.drawing import WIDTH, add_legend, drawn, plain_ticks
+from gatelab.report.drawing.drawing import WIDTH, add_legend, drawn, plain_ticks, shortened_label
 from gatelab.report.drawing.styles import looks
 
 
@@ -86,3 +86,18 @@ def test_a_logarithmic_axis_has_two_labels_at_least(low, high):
         label for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True) if low <= tick <= high
     ]
     assert 2 <= len({label.get_text() for label in shown}) <= 12
+
+
+@pytest.mark.parametrize(
+    ("label", "short"),
+    [
+        ("lstm optimizer.lr=0.003", "lstm optimizer.lr=0.003"),
+        ("min_gru model.num_layers=2", "min_gru num_layers=2"),
+        ("lstm opening.max_time=750 optimizer.lr=1e-2", "lstm max_tim…750 lr=1e-2"),
+        ("peephole z=linear(x, h) h=o*c", "peephole z=l…x, h) h=o*c"),
+        ("lstm i=sigmoid(0.5*x.y)", "lstm i=sigmoid(0.5*x.y)"),
+    ],
+)
+def test_a_long_label_keeps_what_tells_it_from_others(label, short):
+    assert shortened_label(label) == short
+    assert len(short) <= 24

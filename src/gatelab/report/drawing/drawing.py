@@ -201,10 +201,15 @@ def left_margin(labels: Sequence[str]) -> float:
 
 
 def shortened_label(label: str) -> str:
-    """Return a label that leaves room for the drawing."""
-    return label if len(label) <= 24 else f"{label[:23]}…"
+    """Return a label that leaves room for the drawing: keys without sections, and both ends of what is still long."""
+    if len(label) > _ROOM:
+        label = _SECTIONS.sub(r"\1", label)
+    # labels of one drawing mostly differ at an end: in the variant, or in the last of its settings
+    return label if len(label) <= _ROOM else f"{label[: _ROOM // 2]}…{label[1 - _ROOM // 2 :]}"
 
 
+_ROOM = 24  # characters of a label
+_SECTIONS = re.compile(r"\b(?:[a-z_]\w*\.)+(\w+=)")
 _HOOKED = re.compile(r'<g id="(v\d+)(?:\.r(\d+))?">')
 _IDENTITY = re.compile(r' id="([^"]*)"')
 _USED = re.compile(r'(?:url\(#|href="#)([^)"]*)')
