@@ -14,7 +14,8 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
 
 from gatelab.configuration.compose import ours, plain
-from gatelab.configuration.quick.files import OptionFiles
+from gatelab.configuration.quick.changed_numbers import Draw, Varied
+from gatelab.configuration.quick.read_options import OptionFiles
 from gatelab.configuration.quick.sweep_words import Kind, SweepWords
 from gatelab.configuration.quick.values import (
     LeaveItToHydraError,
@@ -25,7 +26,6 @@ from gatelab.configuration.quick.values import (
     put,
     with_environment,
 )
-from gatelab.configuration.quick.varied import Draw, Varied
 from gatelab.configuration.resolvers import read_draw
 from gatelab.configuration.swept_points import Points
 from gatelab.errors import UserError
