@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The tests of engines that are short enough for CI (`make test-engines`): those marked in_ci, in the .venv that `make setup` has built.
+# The tests of engines that are short enough for CI (`make test-engines`): those marked in_ci, in a
+# copy of the .venv that `make setup` has built: no other test sees what they install, so all can run at the same time.
 #
 # Installs SLURM and PostgreSQL with apt, submitit, Ray and PostgreSQL's driver with pip. What this user or this
 # container may not do (no root, a daemon or a namespace that is not permitted) is told in a line, and its tests are left
@@ -8,7 +9,7 @@ set -euo pipefail
 unset CDPATH
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-PYTHON=.venv/bin/python
+PYTHON=.venv-engines/bin/python
 HERE=tests/engines
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -45,6 +46,13 @@ slurm() {
 postgres() {
     "$HERE/postgres/server.sh" start "$scratch/postgres" 27829 && "$HERE/postgres/server.sh" stop "$scratch/postgres"
 }
+
+# of hard links: pip removes files and makes new ones, it writes into none
+if ! [ .venv-engines/.copied -nt .venv/.installed ]; then
+    rm -rf .venv-engines
+    cp -al .venv .venv-engines
+    touch .venv-engines/.copied
+fi
 
 if [ "$(id -u)" != 0 ]; then
     left_out "SLURM, PostgreSQL and machines of other names" "this user is not root"

@@ -37,8 +37,9 @@ FIRST_OF_PAPERS = [
 ]
 RESULTS = sorted((ROOT / "experiments").glob("*/*/results/*"))
 # each run of many variants on several tasks has its own configuration
+OF_ONE_TASK = [folder for folder in RESULTS if "which_gate" not in str(folder)]
 COMPOSED = [
-    pytest.param(folder, id=str(folder), marks=[pytest.mark.slow] if "which_gate" in str(folder) else [])
+    pytest.param(folder, id=str(folder), marks=[] if folder in OF_ONE_TASK else [pytest.mark.slow])
     for folder in RESULTS
 ]
 READMES = sorted((ROOT / "experiments").rglob("README.md"))
@@ -54,6 +55,8 @@ FEW_SEEDS = "seed=range(2)"
 ONE_OF = {"which_gate/eight_tasks": ("task=adding", "optimizer.lr=1e-2")}
 FEW_OF = {name: (*words, "variant=lstm,gru") for name, words in ONE_OF.items()}
 FEW = ["task.validation_size=4", "task.test_size=4"]
+# the data of experiments that read files, by the last part of their names
+DATA = {"jsb": "chorales", "musedata": "musedata", "nottingham": "nottingham", "piano_midi": "piano_midi"}
 SMALL = {
     "anbn": ["task.largest=3", "task.validation_largest=4", "task.test_largest=5", "task.training_size=4"],
     "continual_reber": [*FEW, "task.length=50", "task.test_length=60"],
@@ -86,12 +89,12 @@ def points(option, *overrides):
     return runs
 
 
-def made_up_data(folder, name, option):
+def made_up_data(folder, name):
     """Return the overrides that give the task of an experiment a file of its own, if it reads one."""
-    name = points(option, *first(name))[0].task.name
-    if name not in ("chorales", "musedata", "nottingham", "piano_midi"):
+    data = DATA.get(name.split("/")[1])
+    if data is None:
         return []
-    made = chorales(folder) if name == "chorales" else music(name, folder)
+    made = chorales(folder) if data == "chorales" else music(data, folder)
     return [f"task.{key}={made[key]}" for key in ("path", "sha256")]
 
 
@@ -120,7 +123,7 @@ def test_the_papers_are_there():
 def test_a_profile_composes_and_plans(tmp_path, monkeypatch, name, profile):
     monkeypatch.chdir(tmp_path)
     option = load_experiment(name).option(profile)
-    data = made_up_data(tmp_path, name, option)
+    data = made_up_data(tmp_path, name)
     # a made-up file has few pieces
     words = [*FEW_OF.get(name, ()), *data, *(["training.batch_size=2"] if data else [])]
     runs = points(option, SEEDS.get(name.split("/")[0], FEW_SEEDS), *words)
@@ -134,7 +137,7 @@ def test_a_profile_composes_and_plans(tmp_path, monkeypatch, name, profile):
 def test_a_profile_trains_a_batch(tmp_path, monkeypatch, capsys, name, profile):
     monkeypatch.chdir(tmp_path)
     option = load_experiment(name).option(profile)
-    data = made_up_data(tmp_path, name, option)
+    data = made_up_data(tmp_path, name)
     small = SMALL.get(points(option, *first(name))[0].task.name, FEW)
     words = [*SHORT, *FEW_OF.get(name, ()), *(data or small)]
     assert train(["-m", f"+experiment={option}", *words]) == 0
@@ -199,35 +202,49 @@ def test_a_run_is_named_in_the_newest_version():
             assert schema_of(run.identity, run.mapping()) == SCHEMA
 
 
+class _Training(TrainingSection):
+    made_up: Annotated[float, Key("a key of the next version", neutral=0.0)] = 0.0
+
+
+# one test for all that asks for the runs of a profile: composing them takes longer than looking at them
 @pytest.mark.parametrize("folder", COMPOSED)
-def test_results_say_where_they_come_from(folder):
+def test_results_are_those_of_the_profile(folder):
+    name = folder.parents[1].relative_to(ROOT / "experiments").as_posix()
+    runs = points(load_experiment(name).option(folder.name))
+    they_say_where_they_come_from(folder, runs)
+    if folder in OF_ONE_TASK:
+        verdicts_are_those_of_the_runs(folder, common_settings(runs))
+    for run in runs:
+        a_new_key_does_not_move(run)
+
+
+@pytest.mark.parametrize("folder", sorted(set(RESULTS) - set(OF_ONE_TASK)), ids=str)
+def test_verdicts_of_thousands_are_those_of_the_runs(folder):
+    verdicts_are_those_of_the_runs(folder, {})
+
+
+def they_say_where_they_come_from(folder, runs):
     about = yaml.safe_load((folder / "about.yaml").read_text())
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", about["date"])
     assert about["machine"]
     assert all(re.match(r"[0-9a-f]{40}|unknown", commit) for commit in about["commit"])
     rows = (folder / "runs.csv").read_text().splitlines()[1:]
     assert len(rows) == about["runs"]
-    name = folder.parents[1].relative_to(ROOT / "experiments").as_posix()
-    runs = points(load_experiment(name).option(folder.name))
     # a version of the numbers changes no profile
     of_versions = [{named(run, schema) for run in runs} for schema in range(1, SCHEMA + 1)]
     assert {row.split(",")[0] for row in rows} in of_versions, "the profile has changed since: measure it again"
 
 
-def common_settings(folder):
-    """Return the settings that all points of a measured profile have; none of one with thousands of points."""
-    if "which_gate" in str(folder):
-        return {}
-    name = folder.parents[1].relative_to(ROOT / "experiments").as_posix()
-    first, *others = [settings(run.mapping()) for run in points(load_experiment(name).option(folder.name))]
+def common_settings(runs):
+    """Return the settings that all points of a measured profile have."""
+    first, *others = [settings(run.mapping()) for run in runs]
     return {key: value for key, value in first.items() if all(one.get(key) == value for one in others)}
 
 
-@pytest.mark.parametrize("folder", RESULTS, ids=str)
-def test_stored_verdicts_are_those_of_the_stored_runs(folder):
+def verdicts_are_those_of_the_runs(folder, common):
     """All but those that need the steps at which tasks were solved, which are in the histories alone."""
     experiment = load_experiment(folder.parents[1].relative_to(ROOT / "experiments").as_posix())
-    trials = stored_trials(folder, experiment.claims.solved, common_settings(folder))
+    trials = stored_trials(folder, experiment.claims.solved, common)
     found = compare_with_paper(experiment, trials)
     with (folder / "verdicts.csv").open(encoding="utf-8", newline="") as file:
         stored = list(csv.DictReader(file))
@@ -237,19 +254,12 @@ def test_stored_verdicts_are_those_of_the_stored_runs(folder):
             assert from_csv(row["because"]) == verdict.why
 
 
-class _Training(TrainingSection):
-    made_up: Annotated[float, Key("a key of the next version", neutral=0.0)] = 0.0
-
-
-@pytest.mark.parametrize("folder", COMPOSED)
-def test_a_new_key_moves_no_stored_run(folder):
-    name = folder.parents[1].relative_to(ROOT / "experiments").as_posix()
-    for run in points(load_experiment(name).option(folder.name)):
-        training = run.training.model_dump()
-        same = replace(run, training=_Training(**training))
-        assert same.identity == run.identity
-        assert same.mapping() == run.mapping()
-        assert replace(run, training=_Training(**training, made_up=0.5)).identity != run.identity
+def a_new_key_does_not_move(run):
+    training = run.training.model_dump()
+    same = replace(run, training=_Training(**training))
+    assert same.identity == run.identity
+    assert same.mapping() == run.mapping()
+    assert replace(run, training=_Training(**training, made_up=0.5)).identity != run.identity
 
 
 def test_the_overview_is_that_of_the_results():
@@ -274,8 +284,8 @@ def test_a_command_parses(tmp_path, monkeypatch, capsys, page, line):
         # nothing is trained and nothing written: only words and folders are looked at
         kept = [word for word in words if word.split("=")[0] in ("experiment", "profile")]
         (tmp_path / "runs").mkdir()
-        # composed once for all tests of a profile
-        monkeypatch.setattr("gatelab.cli.reproduce.grid", points)
+        # that measured profiles compose is seen by the tests of their results
+        monkeypatch.setattr("gatelab.cli.reproduce.grid", lambda option: [])
         assert reproduce([*kept, *(["train=false"] if kept else [])]) == 0
 
 
