@@ -18,6 +18,8 @@ pytestmark = pytest.mark.engine
 
 HERE = Path(__file__).parent
 SWEEP = (*TINY, "variant=lstm,gru", "seed=0,1", "training.max_steps=400000", "training.validate_every=2000")
+# of seconds: long enough to be killed in the middle of its first stack
+SHORTER = ("training.max_steps=30000", "training.validate_every=300")
 CLOCK = """
 import os, time
 _time, _monotonic = time.time, time.monotonic
@@ -68,19 +70,19 @@ def test_two_machines_train_each_run_once(launched, tmp_path, ahead):
 
 @pytest.mark.in_ci
 def test_a_machine_that_is_gone_is_replaced_after_a_minute(launched, tmp_path):
-    one = launched("alpha", 300)
+    one = launched("alpha", 300, *SHORTER)
     until(lambda: started(tmp_path / "runs"))
     one.send_signal(signal.SIGKILL)
     one.communicate()
     assert len(trained(tmp_path / "runs")) < 4
-    other = launched("beta", -420)
+    other = launched("beta", -420, *SHORTER)
     # not before: by its clock the claim is twelve minutes in the future, by another's it would be as old
     line = next(line for line in other.stderr if "on alpha since" in line)
     assert "taken over if alpha gives no sign of life for a minute" in line
     assert "alpha" in owners(tmp_path / "runs")
     (tmp_path / "later").touch()
     assert ended(other, 400)[0] == 0
-    assert trained(tmp_path / "runs") == here(tmp_path, *SWEEP)
+    assert trained(tmp_path / "runs") == here(tmp_path, *SWEEP, *SHORTER)
 
 
 @pytest.fixture
