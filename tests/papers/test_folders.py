@@ -284,8 +284,8 @@ def test_a_command_parses(tmp_path, monkeypatch, capsys, page, line):
         # nothing is trained and nothing written: only words and folders are looked at
         kept = [word for word in words if word.split("=")[0] in ("experiment", "profile")]
         (tmp_path / "runs").mkdir()
-        # that measured profiles compose is seen by the tests of their results
-        monkeypatch.setattr("gatelab.cli.reproduce.grid", lambda option: [])
+        # composed once for all tests of a profile
+        monkeypatch.setattr("gatelab.cli.reproduce.grid", points)
         assert reproduce([*kept, *(["train=false"] if kept else [])]) == 0
 
 

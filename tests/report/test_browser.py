@@ -203,7 +203,7 @@ def test_one_task_uses_the_width(browser):
 
 @pytest.mark.parametrize(
     "count, width, height",
-    [(6, 360, 740), *(pytest.param(*size, 900, marks=pytest.mark.slow) for size in ((6, 800), (6, 1280), (12, 1280)))],
+    [(12, 1280, 900), (6, 360, 740), *(pytest.param(6, wide, 900, marks=pytest.mark.slow) for wide in (800, 1280))],
 )
 def test_the_verdict_of_many_tasks_is_whole(count, width, height, many, browser):
     browser.execute_cdp_cmd(
